@@ -1,0 +1,1 @@
+"""The house behind the story: the machine that runs stages, and the rooms where the craft is done."""

@@ -1,0 +1,1 @@
+"""Arithmetic on predictions and losses: classification, retention, bootstrap. Knows no torch."""

@@ -1,0 +1,1 @@
+"""Everything that touches weights: models, embeddings, layers, batches, training, scoring."""

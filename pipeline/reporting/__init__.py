@@ -1,0 +1,1 @@
+"""From figures to what people look at: pictures, tables, pages."""

@@ -1,0 +1,97 @@
+"""What a stage is: settings, one function whose signature is the contract, and a declaration."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StageSettings(BaseModel):
+    """Base of every stage's settings: closed (an unknown key is an error), immutable, validated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def speed_only(default: Any, **constraints: Any) -> Any:
+    """Declare a settings field that cannot change the result, and so is left out of the fingerprint."""
+    return Field(default, json_schema_extra={"speed_only": True}, **constraints)
+
+
+class Run(NamedTuple):
+    """One arm with one seed: what a single pass through the story is made for."""
+
+    arm: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.arm}#{self.seed}"
+
+
+Arms = Mapping[Run, Path]
+"""Input of a stage that looks at every run at once (report): the artifact folder of each."""
+
+Reads = Mapping[str, str | Path]
+"""What a stage reads from outside the store: a label, and a file (hashed by content) or a literal text."""
+
+
+def _reads_nothing(_: Any) -> Reads:
+    return {}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The declaration of a stage.
+
+    The keyword parameters of ``function`` are the contract: ``settings``; the names of earlier stages (a ``Path`` each,
+    or ``Arms`` to collect every run's); ``seed: int`` if the result depends on the run's seed; ``cache: Path``, a folder
+    shared by all runs that may vanish at any time; ``out: Path``, the only place it may write to.
+    """
+
+    function: Callable[..., None]
+    makes: tuple[str, ...]
+    """Files and folders under ``out`` that are the result; anything else there is dropped when it is published."""
+    version: int = 1
+    """Raise it when the code changes what the same settings and inputs give."""
+    reads: Callable[[Any], Reads] = _reads_nothing
+    resumes: bool = False
+    """After a failure ``out`` is kept, and handed again to the next run with the same fingerprint."""
+
+    @property
+    def name(self) -> str:
+        """The function's name: also the recipe's section, the Make target and the folder in the store."""
+        return self.function.__name__
+
+    @property
+    def title(self) -> str:
+        """The first line of the stage module's docstring."""
+        module = inspect.getmodule(self.function)
+        return ((module.__doc__ if module else None) or self.name).strip().splitlines()[0]
+
+    @property
+    def settings_type(self) -> type[StageSettings]:
+        """The pydantic model of the stage's section in a recipe."""
+        return typing.cast("type[StageSettings]", self._parameters()["settings"])
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the stages whose artifacts this one reads, in the order of the signature."""
+        return tuple(name for name in self._parameters() if name not in {"settings", "seed", "cache", "out"})
+
+    @property
+    def collects(self) -> bool:
+        """Whether it runs once for all arms and seeds."""
+        return any(self._parameters()[name] == Arms for name in self.inputs)
+
+    def wants(self, name: str) -> bool:
+        """Whether the function takes the optional parameter ``seed`` or ``cache``."""
+        return name in self._parameters()
+
+    def _parameters(self) -> dict[str, Any]:
+        hints = typing.get_type_hints(self.function)
+        return {name: hints[name] for name in inspect.signature(self.function).parameters}

@@ -1,0 +1,1 @@
+"""Reading and cleaning what people wrote: normalisation, emoji, corpora, splits and leaks."""

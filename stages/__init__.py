@@ -1,0 +1,1 @@
+"""The story: one module per stage, in the order of this list."""
