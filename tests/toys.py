@@ -1,0 +1,63 @@
+"""Toys: a real WordPiece trained on the spot and a two-layer BERT made from a config. Offline, made in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SENTENCES = [
+    "The cat sat on the mat while the rain fell over the old town.",
+    "A glacier forms where more snow falls each winter than melts each summer.",
+    "good food and great service, we loved the place",
+    "bad food, rude staff and terrible service, never again",
+    "it is a bucket. it holds water.",
+    "the delivery was late and the box was broken",
+    "best phone i ever had, battery lasts for days",
+    "meh, it works, nothing special about it at all",
+]
+
+
+def toy_tokenizer(vocabulary_size: int = 400):  # type: ignore[no-untyped-def]
+    """BERT's uncased fast tokenizer over a WordPiece vocabulary trained on SENTENCES."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from transformers import BertTokenizerFast
+
+    wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True)
+    wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=specials,
+        initial_alphabet=list("abcdefghijklmnopqrstuvwxyz0123456789.,!?'\"()-:;#@&"),
+        show_progress=False,
+    )
+    wordpiece.train_from_iterator(SENTENCES, trainer)
+    return BertTokenizerFast(vocab=wordpiece.get_vocab(), model_max_length=128)
+
+
+def toy_config(vocabulary_size: int, **changes: object):  # type: ignore[no-untyped-def]
+    """A BERT of two layers and 32 dimensions."""
+    from transformers import BertConfig
+
+    shape: dict[str, object] = {
+        "vocab_size": vocabulary_size,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 128,
+    }
+    return BertConfig(**(shape | changes))
+
+
+def write_toy_model(folder: Path, *, seed: int = 0, **changes: object) -> Path:
+    """Write a random toy BertForMaskedLM with its tokenizer, as any base model folder looks; return the folder."""
+    import torch
+    from transformers import BertForMaskedLM
+
+    tokenizer = toy_tokenizer()
+    torch.manual_seed(seed)
+    model = BertForMaskedLM(toy_config(len(tokenizer), **changes))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
