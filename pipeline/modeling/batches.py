@@ -1,0 +1,93 @@
+"""Batches of texts of similar length under a token budget, so that hardly any padding is computed.
+
+A training run is one list of batches fixed in advance: a pure function of lengths, budget and seed. What batch 1,234
+holds does not depend on how the run got there, which is what makes resuming exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+POOL_TOKENS = 32
+"""Texts are sorted by length within pools of this many batches: little padding, and still a random mixture."""
+
+
+def length_buckets(
+    lengths: Sequence[int], tokens_per_batch: int, max_rows: int | None = None, order: Sequence[int] | None = None
+) -> list[list[int]]:
+    """Cut row numbers into batches of similar length whose padded size stays within ``tokens_per_batch``.
+
+    A row longer than the budget gets a batch of its own. ``max_rows`` bounds the number of rows in a batch;
+    ``order`` is the rows to cut, sorted by the caller (default: all, longest first).
+    """
+    if order is None:
+        order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    batches: list[list[int]] = []
+    longest = 0
+    for row in order:
+        grown = max(longest, lengths[row])
+        full = not batches or (len(batches[-1]) + 1) * grown > tokens_per_batch or len(batches[-1]) == max_rows
+        if full:
+            batches.append([])
+            grown = lengths[row]
+        batches[-1].append(row)
+        longest = grown
+    return batches
+
+
+def epoch_batches(
+    lengths: Sequence[int], tokens_per_batch: int, seed: int, epoch: int, max_rows: int | None = None
+) -> list[list[int]]:
+    """One epoch's batches: rows shuffled, sorted by length within pools, cut by budget, batches shuffled again."""
+    random = np.random.default_rng([seed, epoch])
+    shuffled = random.permutation(len(lengths))
+    mean = max(1.0, float(np.mean(np.asarray(lengths)))) if len(lengths) else 1.0
+    rows_per_batch = min(max_rows or math.inf, max(1.0, tokens_per_batch / mean))
+    pool = int(POOL_TOKENS * rows_per_batch)
+    batches: list[list[int]] = []
+    for start in range(0, len(shuffled), pool):
+        rows = sorted(shuffled[start : start + pool].tolist(), key=lambda row: lengths[row])
+        batches += length_buckets(lengths, tokens_per_batch, max_rows, order=rows)
+    return [batches[place] for place in random.permutation(len(batches))]
+
+
+def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
+    """Share of a plan's token positions that hold only padding."""
+    padded = sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)
+    return 1.0 - sum(lengths[row] for batch in batches for row in batch) / max(1, padded)
+
+
+def pad(rows: Sequence[Sequence[int] | np.ndarray], padding: int) -> Tensor:
+    """Stack rows of ids into one int64 tensor [rows, longest], filled up with ``padding``."""
+    stacked = np.full((len(rows), max(len(row) for row in rows)), padding, dtype=np.int64)
+    for place, row in enumerate(rows):
+        stacked[place, : len(row)] = row
+    return torch.from_numpy(stacked)
+
+
+class BatchPlan(Dataset[dict[str, Tensor]]):
+    """A whole training run as a data set whose items are finished batches, in the order they are trained on.
+
+    Trainer reads it with a batch size of 1 and sequential sampling; resuming at step n is item n.
+    """
+
+    def __init__(self, batches: Sequence[Sequence[int]], make: Callable[[Sequence[int], int], dict[str, Any]]) -> None:
+        self.batches, self.make = batches, make
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return self.make(self.batches[place], place)
+
+
+def only_item(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The collator for a ``BatchPlan``: each item is a batch already."""
+    return items[0]

@@ -1,0 +1,75 @@
+"""Masked language modelling: which tokens are hidden, and a BERT whose vocabulary logits are computed only there.
+
+Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers", section 3.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import BertConfig, BertForMaskedLM, BertModel
+from transformers.modeling_outputs import MaskedLMOutput
+
+IGNORED = -100
+"""Label of a position that is not predicted (the value torch's cross-entropy skips)."""
+
+
+class MaskedLM(BertForMaskedLM):
+    """``BertForMaskedLM`` that keeps the pooler and, given labels, scores the vocabulary only where a label stands.
+
+    The loss equals the full head's; the logits of the other 85% of positions, which for a small BERT cost as much as
+    its encoder, are never computed. The pooler is carried along so that a classifier can start from it; here it is
+    frozen, because nothing trains it. Saved files load as a plain ``BertForMaskedLM``.
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        self.bert = BertModel(config, add_pooling_layer=True)
+        self.accepts_loss_kwargs = False  # else Trainer expects a sum over accumulated batches and scales it wrongly
+        self.post_init()
+        self.bert.pooler.requires_grad_(False)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        **rest: Any,
+    ) -> MaskedLMOutput:
+        """Without ``labels`` the full logits [batch, length, vocabulary]; with them the logits [masked, vocabulary]."""
+        if labels is None:
+            return super().forward(input_ids, attention_mask=attention_mask, **rest)
+        hidden = self.bert(input_ids, attention_mask=attention_mask, **rest).last_hidden_state
+        chosen = labels != IGNORED
+        logits = self.cls(hidden[chosen])
+        return MaskedLMOutput(loss=cross_entropy(logits.float(), labels[chosen]), logits=logits)
+
+
+def choose_masked(
+    maskable: Tensor, probability: float, generator: torch.Generator, units: Tensor | None = None
+) -> Tensor:
+    """Draw the positions to predict, each with ``probability``; at least one wherever anything is maskable.
+
+    Args:
+        maskable: bool [batch, length], False at special tokens and padding.
+        units: int [batch, length], positions with the same number in a row are drawn together (whole-word masking);
+            None draws each token on its own.
+    """
+    draw = torch.rand(maskable.shape, generator=generator)
+    if units is not None:
+        draw = draw.gather(1, units.clamp(min=0))
+    chosen = (draw < probability) & maskable
+    if not chosen.any() and maskable.any():
+        chosen.view(-1)[maskable.view(-1).nonzero()[0, 0]] = True
+    return chosen
+
+
+def hide(ids: Tensor, chosen: Tensor, *, mask_id: int, ordinary: Tensor, generator: torch.Generator) -> Tensor:
+    """Replace the chosen tokens: 80% by [MASK], 10% by a random one of the ``ordinary`` ids, 10% left as they are."""
+    fate = torch.rand(ids.shape, generator=generator)
+    other = ordinary[torch.randint(len(ordinary), ids.shape, generator=generator)]
+    hidden = torch.where(chosen & (fate < 0.8), torch.full_like(ids, mask_id), ids)
+    return torch.where(chosen & (fate >= 0.8) & (fate < 0.9), other, hidden)

@@ -1,0 +1,156 @@
+"""Loading and saving BERTs: safetensors only, pooler and MLM head carried along, tokenizer checked against the matrix."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoTokenizer, BertForSequenceClassification, BertTokenizerFast, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from pipeline.errors import InputError
+from pipeline.labels import ID_TO_LABEL, LABEL_TO_ID
+from pipeline.modeling.mlm import MaskedLM
+
+EMOJI_FILE = "retone.json"
+
+
+def check_folder(folder: Path) -> dict[str, Any]:
+    """Refuse a folder that is no BERT, or that could run code when loaded; return its config.
+
+    Raises:
+        InputError: no config.json, another architecture, code of its own, or weights only as pickle.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"model {folder}: no config.json there; give the folder of a saved BERT") from None
+    except (ValueError, OSError) as problem:
+        raise InputError(f"model {folder}: config.json cannot be read ({problem}); save the model again") from None
+    if not isinstance(config, dict) or config.get("model_type") != "bert":
+        kind = config.get("model_type") if isinstance(config, dict) else None
+        raise InputError(f"model {folder}: its model_type is {kind!r}; Retone works on model_type 'bert'")
+    if "auto_map" in config:
+        raise InputError(
+            f"model {folder}: config.json asks to run code (auto_map), which Retone never does; remove the key"
+        )
+    if not list(folder.glob("*.safetensors")):
+        pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.ckpt")]
+        found = f"only {pickles[0].name}, a pickle, which can run code when loaded" if pickles else "no weights"
+        raise InputError(f"model {folder}: {found}; convert it to model.safetensors (save_pretrained writes that)")
+    return config
+
+
+def load_tokenizer(folder: Path) -> BertTokenizerFast:
+    """The tokenizer of a model folder, with a sane maximum length.
+
+    Raises:
+        InputError: none there, or one that lost its vocabulary.
+    """
+    if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt")):
+        raise InputError(f"model {folder}: no tokenizer.json or vocab.txt; copy the model's tokenizer files there")
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    if len(tokenizer) < 30 or tokenizer.mask_token_id is None:
+        raise InputError(
+            f"model {folder}: its tokenizer has {len(tokenizer)} tokens and lacks BERT's; copy the right one"
+        )
+    limit = check_folder(folder).get("max_position_embeddings", 512) if (folder / "config.json").exists() else 512
+    tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
+    return tokenizer
+
+
+def load_masked_lm(folder: Path) -> MaskedLM:
+    """The masked language model in a folder, in float32, in eval mode.
+
+    ``model.missing`` tells the weights that the folder lacks and that therefore start random (an MLM head, a pooler).
+
+    Raises:
+        InputError: see ``check_folder``; or tokenizer and embedding matrix do not fit.
+    """
+    return _load(MaskedLM, folder)
+
+
+def load_classifier(folder: Path, *, dropout: float | None = None) -> BertForSequenceClassification:
+    """The three-class classifier in a folder; a base or adapted model gets a new head, and keeps its pooler."""
+    changes: dict[str, Any] = {"num_labels": 3, "id2label": ID_TO_LABEL, "label2id": LABEL_TO_ID}
+    if dropout is not None:
+        changes |= {"classifier_dropout": dropout}
+    model = _load(BertForSequenceClassification, folder, **changes)
+    model.accepts_loss_kwargs = False  # else Trainer scales the loss wrongly under gradient accumulation and DDP
+    return model
+
+
+def _load(kind: type[PreTrainedModel], folder: Path, **changes: Any) -> Any:
+    check_folder(folder)
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # what is missing is reported by us, in the artifact
+    try:
+        model, info = kind.from_pretrained(
+            str(folder),
+            dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            **changes,
+        )
+    except (OSError, RuntimeError, ValueError) as problem:
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise InputError(f"model {folder}: its weights cannot be loaded ({reason}); fetch or build it again") from None
+    finally:
+        transformers_logging.set_verbosity(level)
+    model.missing = sorted(info["missing_keys"])
+    if (folder / "tokenizer.json").exists():
+        check_fit(len(load_tokenizer(folder)), model, folder)
+    return model.eval()
+
+
+def check_fit(tokens: int, model: nn.Module, folder: Path) -> None:
+    """Refuse a tokenizer with more tokens than the model has rows: it would fail at the first such token only."""
+    rows = model.get_input_embeddings().num_embeddings  # type: ignore[operator]
+    if tokens > rows:
+        raise InputError(
+            f"model {folder}: tokenizer {tokens:,} tokens > model {rows:,} rows; resize the model's embeddings"
+        )
+
+
+def with_mlm_head(classifier: BertForSequenceClassification, masked_lm: MaskedLM) -> MaskedLM:
+    """The encoder of a tuned classifier under another model's MLM head, as it is (METHOD: interface drift included)."""
+    model = MaskedLM(masked_lm.config)
+    model.load_state_dict(masked_lm.state_dict())
+    encoder = {name: weight for name, weight in classifier.bert.state_dict().items()}
+    model.bert.load_state_dict(encoder)
+    model.cls.load_state_dict(
+        {**masked_lm.cls.state_dict(), "predictions.decoder.weight": encoder["embeddings.word_embeddings.weight"]}
+    )
+    return model.eval()
+
+
+def save(
+    model: PreTrainedModel, tokenizer: BertTokenizerFast, folder: Path, *, emoji: str, dtype: str = "float32"
+) -> None:
+    """Write weights (safetensors), config, tokenizer and how texts must be prepared; loads in plain transformers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(model, MaskedLM):
+        model.config.architectures = ["BertForMaskedLM"]
+    stored = model if dtype == "float32" else model.to(getattr(torch, dtype))
+    stored.save_pretrained(str(folder))
+    _name_architecture(folder, model)
+    tokenizer.save_pretrained(str(folder))
+    (folder / EMOJI_FILE).write_text(json.dumps({"emoji": emoji}) + "\n", encoding="utf-8")
+
+
+def _name_architecture(folder: Path, model: PreTrainedModel) -> None:
+    """save_pretrained writes the Python class's name; plain transformers knows ours as BertForMaskedLM."""
+    if isinstance(model, MaskedLM):
+        path = folder / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8")) | {"architectures": ["BertForMaskedLM"]}
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def emoji_mode(folder: Path) -> str:
+    """How a model reads emoji: ``all`` (as tokens), ``words`` (as their names) or ``none`` (the base's own way)."""
+    path = folder / EMOJI_FILE
+    return str(json.loads(path.read_text(encoding="utf-8"))["emoji"]) if path.exists() else "none"
