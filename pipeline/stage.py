@@ -56,6 +56,8 @@ class Stage:
     function: Callable[..., None]
     makes: tuple[str, ...]
     """Files and folders under ``out`` that are the result; anything else there is dropped when it is published."""
+    may_make: tuple[str, ...] = ()
+    """The same for what only some settings give (an adapter, say): published where it exists."""
     version: int = 1
     """Raise it when the code changes what the same settings and inputs give."""
     reads: Callable[[Any], Reads] = _reads_nothing
