@@ -10,16 +10,17 @@ from types import MethodType
 from typing import Any
 
 from torch import nn
+from transformers import PreTrainedModel
 
 from pipeline.errors import InputError
 
 
-def layer_count(model: nn.Module) -> int:
+def layer_count(model: PreTrainedModel) -> int:
     """Number of transformer layers of a BERT."""
-    return int(model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
+    return int(model.config.num_hidden_layers)
 
 
-def freeze_prefix(model: nn.Module, frozen_layers: int) -> list[str]:
+def freeze_prefix(model: PreTrainedModel, frozen_layers: int) -> list[str]:
     """Freeze the embeddings and the first ``frozen_layers`` layers; 0 freezes nothing. Return the frozen names.
 
     Frozen means bit-identical after training: no gradient (so in no optimizer group, where weight decay alone would
@@ -37,9 +38,9 @@ def freeze_prefix(model: nn.Module, frozen_layers: int) -> list[str]:
     if frozen_layers == 0:
         return []
     bert = model.bert
-    prefix = [bert.embeddings, *bert.encoder.layer[:frozen_layers]]  # type: ignore[union-attr, index, misc]
+    prefix = [bert.embeddings, *bert.encoder.layer[:frozen_layers]]
     for module in prefix:
-        hold(module)  # type: ignore[arg-type]
+        hold(module)
     return [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
 
 
@@ -48,7 +49,14 @@ def hold(module: nn.Module) -> None:
     module.requires_grad_(False)
     module.eval()
     for part in module.modules():
-        part.train = MethodType(lambda self, _mode=True: self, part)  # type: ignore[method-assign, assignment]
+        part.train = MethodType(lambda self, _mode=True: self, part)  # type: ignore[method-assign]
+
+
+def set_dropout(model: nn.Module, probability: float) -> None:
+    """Train with another dropout than the model's config says; the config, and so the saved model, stays as it is."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
 
 
 def depth(name: str, layers: int) -> int:
@@ -60,7 +68,7 @@ def depth(name: str, layers: int) -> int:
 
 
 def parameter_groups(
-    model: nn.Module,
+    model: PreTrainedModel,
     *,
     learning_rate: float,
     head_learning_rate: float | None = None,

@@ -1,4 +1,4 @@
-"""Loading and saving BERTs: safetensors only, pooler and MLM head carried along, tokenizer checked against the matrix."""
+"""Loading and saving BERTs: safetensors only, pooler and MLM head carried along, tokenizer checked against the rows."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def with_mlm_head(classifier: BertForSequenceClassification, masked_lm: MaskedLM
     """The encoder of a tuned classifier under another model's MLM head, as it is (METHOD: interface drift included)."""
     model = MaskedLM(masked_lm.config)
     model.load_state_dict(masked_lm.state_dict())
-    encoder = {name: weight for name, weight in classifier.bert.state_dict().items()}
+    encoder = dict(classifier.bert.state_dict())
     model.bert.load_state_dict(encoder)
     model.cls.load_state_dict(
         {**masked_lm.cls.state_dict(), "predictions.decoder.weight": encoder["embeddings.word_embeddings.weight"]}

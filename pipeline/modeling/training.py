@@ -1,0 +1,300 @@
+"""One training run through Trainer: a fixed plan of batches, exact resume, early stopping, and no silent failure."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer_callback import ExportableState
+
+from pipeline.errors import InputError
+from pipeline.modeling.batches import BatchPlan, only_item
+from pipeline.modeling.checkpoints import latest_complete, mark_complete
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long, how often and how carefully to train. Steps are optimizer updates."""
+
+    steps: int
+    eval_steps: int
+    warmup_ratio: float
+    patience: int | None
+    """Evaluations without improvement before it stops early; None trains to the end. Either way the best is kept."""
+    metric: str
+    """Name of the evaluation figure that decides, as ``evaluate`` returns it."""
+    greater_is_better: bool
+    seed: int
+    gradient_accumulation_steps: int = 1
+    max_grad_norm: float = 1.0
+    lr_scheduler_type: str = "linear"
+    checkpoint_seconds: float = 60.0
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run reports: updates made, why it stopped, the best evaluation and its step."""
+
+    steps: int
+    stopped: str
+    best_step: int
+    best: float
+
+
+def bf16_is_native(device: str) -> bool:
+    """Whether bfloat16 products run in hardware: on GPUs since Ampere, on CPUs with AMX."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def use_bf16(precision: str) -> bool:
+    """Resolve ``auto | fp32 | bf16`` for this machine (autocast; weights and optimizer stay float32)."""
+    if precision == "auto":
+        return bf16_is_native("cuda" if torch.cuda.is_available() else "cpu")
+    return precision == "bf16"
+
+
+class RowRates(TrainerCallback):
+    """Let some rows of one matrix learn at ``factor`` times its rate.
+
+    Rows of a parameter cannot be in a group of their own. AdamW's update is proportional to the rate, decay included,
+    so stretching each update of those rows by ``factor`` is the same thing.
+    """
+
+    def __init__(self, embeddings: nn.Embedding, first_row: int, factor: float) -> None:
+        self.embeddings, self.first_row, self.factor = embeddings, first_row, factor
+
+    def _rows(self) -> torch.Tensor:
+        return self.embeddings.weight.data[self.first_row :]  # asked anew: Trainer may move it to another device
+
+    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
+        """Remember the rows as they are."""
+        self.before = self._rows().clone()
+
+    def on_optimizer_step(self, *_: Any, **__: Any) -> None:
+        """Stretch what the step did to them."""
+        self._rows().copy_(self.before + self.factor * (self._rows() - self.before))
+
+
+class _Guard(TrainerCallback):
+    """Saves every so many seconds and on a signal; marks whole checkpoints."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.saved, self.signal = seconds, time.monotonic(), 0
+
+    def on_step_end(self, _args: Any, _state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.signal:
+            control.should_training_stop = True
+        if self.signal or time.monotonic() - self.saved > self.seconds:
+            control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+        self.saved = time.monotonic()
+        if state.is_world_process_zero:
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """While training, SIGTERM and Ctrl-C first ask for a checkpoint; after it they do what they always did."""
+
+        def note(number: int, _frame: Any) -> None:
+            if self.signal:  # asked twice: at once
+                signal.signal(number, earlier[signal.Signals(number)])
+                os.kill(os.getpid(), number)
+            self.signal = number
+
+        earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in earlier:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in earlier.items():
+                signal.signal(number, handler)
+        if self.signal:
+            os.kill(os.getpid(), self.signal)
+            raise KeyboardInterrupt
+
+
+class _History(TrainerCallback, ExportableState):
+    """Losses by step, without clock times; saved with each checkpoint, so a resumed run writes the same bytes."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.pending: list[float] = []
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {}, "attributes": {"rows": self.rows, "pending": self.pending}}
+
+    def row(self, step: int) -> dict[str, float]:
+        """The row of a step, made when it is first asked for."""
+        if not self.rows or self.rows[-1]["step"] != step:
+            self.rows.append({"step": step})
+        return self.rows[-1]
+
+    def on_log(self, _args: Any, state: TrainerState, _control: Any, logs: dict[str, float], **_: Any) -> None:
+        if "loss" in logs and self.pending:
+            self.row(state.global_step)["train_loss"] = sum(self.pending) / len(self.pending)
+            self.row(state.global_step)["learning_rate"] = logs["learning_rate"]
+            self.pending = []
+        figures = {key.removeprefix("eval_"): value for key, value in logs.items() if key.startswith("eval_")}
+        if figures:
+            self.row(state.global_step).update(figures)
+
+
+class _Trainer(Trainer):
+    """Trainer with our optimizer groups and an evaluation that is one function."""
+
+    optimizer: Any
+    control: TrainerControl
+
+    def __init__(
+        self,
+        *,
+        groups: list[dict[str, Any]],
+        figures: Callable[[nn.Module], dict[str, float]],
+        **rest: Any,
+    ) -> None:
+        super().__init__(**rest)
+        self.groups, self.figures = groups, figures
+
+    @property
+    def history(self) -> _History:
+        """The one in use: resuming replaces callbacks by copies with the checkpoint's state."""
+        return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, _History))
+
+    def create_optimizer(self, _model: nn.Module | None = None) -> Any:
+        """AdamW over the given groups."""
+        if self.optimizer is None:
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            groups = [{key: value for key, value in group.items() if key != "names"} for group in self.groups]
+            self.optimizer = kind(groups, **options)
+        return self.optimizer
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Log the figures, and let early stopping and best-checkpoint keeping see them."""
+        self.model.eval()
+        figures = {f"eval_{name}": float(value) for name, value in self.figures(self.model).items()}
+        self.log(figures)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
+        return figures
+
+    def training_step(self, *args: Any, **rest: Any) -> Any:
+        """One batch; stops at a loss that is not finite."""
+        loss = super().training_step(*args, **rest)
+        self.history.pending.append(float(loss) * self.args.gradient_accumulation_steps)
+        # one host sync per step on a GPU; a run whose weights are NaN would else report a loss of 0.0
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"training: the loss is {float(loss)} at step {self.state.global_step + 1}; "
+                "lower learning_rate, or raise warmup_ratio"
+            )
+        return loss
+
+
+def _arguments(schedule: Schedule, folder: Path) -> TrainingArguments:
+    decides = {"metric_for_best_model": schedule.metric, "greater_is_better": schedule.greater_is_better}
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=schedule.steps,
+        per_device_train_batch_size=1,
+        train_sampling_strategy="sequential",
+        gradient_accumulation_steps=schedule.gradient_accumulation_steps,
+        learning_rate=1.0,  # every group brings its own
+        warmup_steps=schedule.warmup_ratio,
+        lr_scheduler_type=schedule.lr_scheduler_type,
+        max_grad_norm=schedule.max_grad_norm,
+        eval_strategy="steps",
+        eval_steps=schedule.eval_steps,
+        save_strategy="best",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=max(1, min(50, schedule.eval_steps)),
+        logging_nan_inf_filter=False,
+        seed=schedule.seed,
+        bf16=use_bf16(schedule.precision),
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+        remove_unused_columns=False,
+        disable_tqdm=not sys.stderr.isatty(),
+        log_level="error",
+        report_to="none",
+        **decides,
+    )
+
+
+def train(
+    model: PreTrainedModel,
+    plan: BatchPlan,
+    schedule: Schedule,
+    *,
+    groups: list[dict[str, Any]],
+    figures: Callable[[nn.Module], dict[str, float]],
+    folder: Path,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> tuple[Outcome, list[dict[str, float]]]:
+    """Train ``model`` in place on ``plan`` and leave it at its best evaluation; resumes from ``folder`` if it can.
+
+    Args:
+        figures: evaluates the model (in eval mode) to named figures, among them ``schedule.metric``.
+        folder: where checkpoints are kept while it runs.
+
+    Returns:
+        the outcome, and the history: a row per logged step, without clock times.
+
+    Raises:
+        InputError: the loss is not finite.
+        KeyboardInterrupt: a signal came; the checkpoint is saved and the run not complete.
+    """
+    set_seed(schedule.seed)
+    guard = _Guard(schedule.checkpoint_seconds)
+    stopper = [EarlyStoppingCallback(schedule.patience)] if schedule.patience is not None else []
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(schedule, folder),
+        train_dataset=plan,
+        eval_dataset=plan,  # never read: evaluation is `figures`
+        data_collator=only_item,
+        groups=groups,
+        figures=figures,
+        callbacks=[*callbacks, *stopper, _History(), guard],
+    )
+    checkpoint = latest_complete(folder)
+    with guard.listening():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    state = trainer.state
+    stopped = "done" if state.global_step >= schedule.steps else "early"
+    if stopped == "early" and schedule.patience is None:
+        raise RuntimeError(f"training ended at step {state.global_step} of {schedule.steps} for no reason")
+    best_step = int((state.best_model_checkpoint or f"-{state.global_step}").rpartition("-")[2])
+    best = state.best_metric if state.best_metric is not None else math.nan
+    return Outcome(state.global_step, stopped, best_step, float(best)), trainer.history.rows
+
+
+def write_history(rows: Sequence[dict[str, float]], path: Path) -> None:
+    """One JSON object per line."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -1,0 +1,155 @@
+"""Domain-adaptive pretraining (DAPT): masked language modelling on informal text, with replay of general text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipeline.stage import Stage, StageSettings, speed_only
+
+
+class Settings(StageSettings):
+    """How long and how carefully to adapt."""
+
+    num_train_epochs: float = Field(
+        3.0, ge=0, le=1000, description="passes over the informal text; 0 leaves the model as it is"
+    )
+    max_tokens: int | None = Field(None, ge=1, description="stop after this many tokens, whatever the epochs say")
+    replay_share: float = Field(
+        0.2, ge=0, le=1, description="share of the tokens that is general text; 1 trains on that alone"
+    )
+    learning_rate: float = Field(1e-4, gt=0, le=0.1, description="peak rate")
+    emoji_rate_factor: float = Field(5.0, ge=1, le=100, description="new emoji rows learn this many times faster")
+    layerwise_lr_decay: float = Field(1.0, gt=0, le=1, description="each layer's rate as a share of the one above")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, not on biases and layer norms")
+    warmup_ratio: float = Field(0.06, ge=0, lt=1, description="share of the steps in which the rate rises")
+    lr_scheduler_type: Literal["linear", "cosine", "constant_with_warmup"] = Field("linear", description="how it falls")
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="of hidden states and attention; null: as the model says"
+    )
+    mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of tokens hidden")
+    whole_words: bool = Field(False, description="hide all pieces of a word together; an emoji is a unit either way")
+    max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
+    tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
+    gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
+    evaluations: int = Field(10, ge=1, le=1000, description="how often dev loss is measured in the run")
+    patience: int | None = Field(
+        3, ge=1, description="evaluations without a better dev loss before it stops; null: never"
+    )
+    dev_windows: int = Field(256, ge=8, description="windows of each dev text that are measured")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="bf16 where the machine computes it natively"
+    )
+    save_dtype: Literal["float32", "float16"] = Field("float32", description="of the weights as written")
+    seed: int = Field(0, ge=0, description="of order, masks and dropout")
+    checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
+
+
+def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -> None:
+    """Write ``model/`` (adapted), ``history.jsonl`` (losses by step) and ``pretrain.json`` (what was seen)."""
+    from pipeline.modeling import models
+
+    start = tokenizer / "model"
+    model, vocabulary = models.load_masked_lm(start), models.load_tokenizer(start)
+    history: list[dict[str, float]] = []
+    story: dict[str, Any] = {"method": "none", "tokens_seen": 0, "steps": 0}
+    if settings.num_train_epochs > 0:
+        windows = _windows(settings, prepare, vocabulary, models.emoji_mode(start))
+        first_row = json.loads((tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
+        story, history = _adapt(settings, model, vocabulary, windows, first_row, out / "checkpoints")
+    models.save(model, vocabulary, out / "model", emoji=models.emoji_mode(start), dtype=settings.save_dtype)
+    (out / "pretrain.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
+    (out / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
+
+
+def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> dict[tuple[str, str], Any]:
+    """Tokenised windows by role (informal, general) and split (train, dev).
+
+    Raises:
+        InputError: the replay share asks for text of a role that no corpus has.
+    """
+    from pipeline.errors import InputError
+    from pipeline.modeling import pretraining
+    from pipeline.text import emojis, prepared
+
+    windows = {}
+    for role, wanted in (("informal", settings.replay_share < 1), ("general", settings.replay_share > 0)):
+        for split in ("train", "dev"):
+            texts = [emojis.as_model_reads(row["text"], mode) for row in prepared.rows(prepare, role=role, split=split)]
+            windows[role, split] = pretraining.cut(vocabulary, texts, settings.max_length)
+        if wanted and not len(windows[role, "train"]):
+            share = 1 if role == "informal" else 0
+            raise InputError(
+                f"pretrain.replay_share: {settings.replay_share} needs a corpus with role {role} and there is none; "
+                f"add one under prepare.corpora, or set the share to {share}"
+            )
+    return windows
+
+
+def _adapt(
+    settings: Settings, model: Any, vocabulary: Any, windows: dict[tuple[str, str], Any], first_row: int, folder: Path
+) -> tuple[dict[str, Any], list[dict[str, float]]]:
+    """Train the model in place; return what pretrain.json and history.jsonl say."""
+    from pipeline.modeling import batches, layers, pretraining, training
+
+    informal, general = windows["informal", "train"], windows["general", "train"]
+    if settings.replay_share >= 1:
+        informal = pretraining.Windows([], [])
+    budget = pretraining.Budget(settings.num_train_epochs, settings.max_tokens, settings.tokens_per_batch)
+    order = pretraining.batches_within(informal, general, settings.replay_share, budget, settings.seed)
+    text = informal + general
+    masking = pretraining.Masking.of(vocabulary, settings.mlm_probability, settings.whole_words, settings.seed)
+    dev = {role: windows[role, "dev"].first(settings.dev_windows) for role in ("informal", "general")}
+    deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
+    if settings.dropout is not None:
+        layers.set_dropout(model, settings.dropout)
+    faster = training.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
+    steps = max(1, len(order) // settings.gradient_accumulation_steps)
+    outcome, history = training.train(
+        model,
+        pretraining.plan(text, order, masking),
+        training.Schedule(
+            steps=steps,
+            eval_steps=max(1, steps // settings.evaluations),
+            metric=f"{deciding}_dev_loss",
+            greater_is_better=False,
+            **settings.model_dump(
+                include={
+                    "warmup_ratio",
+                    "patience",
+                    "seed",
+                    "gradient_accumulation_steps",
+                    "lr_scheduler_type",
+                    "checkpoint_seconds",
+                    "precision",
+                }
+            ),
+        ),
+        groups=layers.parameter_groups(
+            model,
+            learning_rate=settings.learning_rate,
+            layerwise_lr_decay=settings.layerwise_lr_decay,
+            weight_decay=settings.weight_decay,
+        ),
+        figures=pretraining.dev_losses(dev, masking, settings.tokens_per_batch),
+        folder=folder,
+        callbacks=[faster] if len(vocabulary) > first_row and settings.emoji_rate_factor != 1 else [],
+    )
+    trained = order[: outcome.steps * settings.gradient_accumulation_steps]
+    return {
+        "method": "dapt" if len(informal) else "general",
+        "tokens_seen": sum(text.lengths[row] for batch in trained for row in batch),
+        "steps": outcome.steps,
+        "stopped": outcome.stopped,
+        "best_step": outcome.best_step,
+        f"best_{deciding}_dev_loss": outcome.best,
+        "padding_share": batches.padding_share(text.lengths, trained),
+        "emoji_rows": len(vocabulary) - first_row,
+        "emoji_rows_never_seen": pretraining.rows_never_seen(text, trained, first_row, len(vocabulary)),
+    }, history
+
+
+STAGE = Stage(pretrain, makes=("model", "history.jsonl", "pretrain.json"), version=1, resumes=True)

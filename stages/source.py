@@ -1,0 +1,91 @@
+"""Fetch and verify the source BERT; give it an MLM head on general text if it has none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.stage import Reads, Stage, StageSettings, speed_only
+
+
+class Settings(StageSettings):
+    """What to start from."""
+
+    model: str = Field(
+        "starter",
+        description="`starter` (ships with Retone), `minilm` (an optional package), `scratch` (random weights and a "
+        "vocabulary trained on the general corpora), a model folder, or a Hub id owner/name",
+    )
+    revision: str | None = Field(None, description="commit of the Hub repository, to pin what a Hub id means")
+    vocab_size: int = Field(8192, ge=200, le=200_000, description="scratch: word pieces of the trained vocabulary")
+    num_hidden_layers: int = Field(4, ge=1, le=48, description="scratch: transformer layers")
+    hidden_size: int = Field(256, ge=16, le=4096, description="scratch: dimensions of the hidden states")
+    num_attention_heads: int = Field(4, ge=1, le=64, description="scratch: attention heads; divides hidden_size")
+    head_learning_rate: float = Field(
+        1e-3, gt=0, le=0.1, description="MLM head restoration: rate while the encoder is frozen"
+    )
+    learning_rate: float = Field(
+        2e-4, gt=0, le=0.1, description="MLM head restoration: rate of the whole model afterwards"
+    )
+    head_tokens: int = Field(150_000, ge=0, description="MLM head restoration: tokens with the encoder frozen")
+    model_tokens: int = Field(500_000, ge=0, description="MLM head restoration: tokens for the whole model afterwards")
+    mlm_probability: float = Field(0.15, gt=0, lt=1, description="MLM head restoration: share of tokens hidden")
+    max_length: int = Field(128, ge=8, le=512, description="MLM head restoration: longest window in tokens")
+    tokens_per_batch: int = Field(2048, ge=64, description="MLM head restoration: token budget of a batch")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="bf16 where the machine computes it natively"
+    )
+    seed: int = Field(0, ge=0, description="of new weights, masks and order")
+    checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
+
+
+def reads(settings: Settings) -> Reads:
+    """A local model's files, by content; a Hub model's by its revision, which is a setting already."""
+    from pipeline.modeling import sources
+
+    folder = sources.local_folder(settings.model)
+    return {} if folder is None else {f"model {path.name}": path for path in sources.model_files(folder)}
+
+
+def source(settings: Settings, *, prepare: Path, out: Path) -> None:
+    """Write ``model/`` (encoder, pooler, MLM head, tokenizer) and ``source.json``: where it is from, what was restored."""
+    from pipeline.modeling import models, restoration, sources
+    from pipeline.text import prepared
+
+    general = [row["text"] for row in prepared.rows(prepare, role="general", split="train")]
+    if settings.model == "scratch":
+        shape = settings.model_dump(include={"vocab_size", "num_hidden_layers", "hidden_size", "num_attention_heads"})
+        model, tokenizer = sources.from_scratch(general, **shape, seed=settings.seed)
+        story = {"name": "scratch", **shape}
+    else:
+        folder = sources.resolve(settings.model, settings.revision)
+        model, tokenizer = models.load_masked_lm(folder), models.load_tokenizer(folder)
+        story = {"name": settings.model, "revision": settings.revision, "sha256": sources.weights_digest(folder)}
+    missing = restoration.missing_parts(model) if settings.model != "scratch" else []
+    history: list[dict[str, float]] = []
+    if "mlm_head" in missing:
+        dev = [row["text"] for row in prepared.rows(prepare, role="general", split="dev")]
+        history = restoration.restore_head(
+            model,
+            tokenizer,
+            general,
+            dev,
+            folder=out / "checkpoints",
+            **settings.model_dump(exclude={"model", "revision", "vocab_size", *_SHAPE}),
+        )
+    models.save(model, tokenizer, out / "model", emoji="none")
+    story |= {
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "vocabulary": len(tokenizer),
+        "started_random": missing,
+        "restored": {"head_tokens": settings.head_tokens, "model_tokens": settings.model_tokens} if history else None,
+    }
+    (out / "source.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
+    (out / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
+
+
+_SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
+STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=1, reads=reads, resumes=True)

@@ -1,0 +1,59 @@
+"""Teach the tokenizer emoji: a token for each, its row started from its name, and the coverage before and after."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.stage import Stage, StageSettings
+
+
+class Settings(StageSettings):
+    """How emoji reach the model."""
+
+    emoji: Literal["all", "none", "words"] = Field(
+        "all", description="`all`: every emoji as tokens; `words`: replaced by their names; `none`: as the base does"
+    )
+    row_init: Literal["names", "library"] = Field(
+        "names", description="new rows start from the emoji's name, or as transformers makes them (nearly all alike)"
+    )
+    row_noise: float = Field(0.1, ge=0, le=1, description="noise on a new row, as a share of its size")
+    seed: int = Field(0, ge=0, description="of the noise")
+
+
+def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> None:
+    """Write ``model/`` (grown), ``coverage.json`` (per corpus, before and after), ``emoji_rows.json`` (the new ids)."""
+    import torch
+
+    from pipeline.modeling import coverage, embeddings, models
+    from pipeline.text import emojis, prepared
+
+    torch.manual_seed(settings.seed)  # the library's default rows are drawn
+    model, grown = models.load_masked_lm(source / "model"), models.load_tokenizer(source / "model")
+    base, first_row = models.load_tokenizer(source / "model"), len(grown)
+    new: list[str] = []
+    if settings.emoji == "all":
+        new = embeddings.add_tokens(grown, embeddings.compositional_tokens())
+        embeddings.grow(model, grown, first_row)
+    rows = {first_row + place: token for place, token in enumerate(new)}
+    if rows and settings.row_init == "names":
+        embeddings.name_rows(model, grown, rows, emojis.name_words, noise=settings.row_noise, seed=settings.seed)
+    corpora = {}
+    for name, texts in prepared.texts_by_corpus(prepare).items():
+        read = [emojis.as_model_reads(text, settings.emoji) for text in texts]
+        corpora[name] = {
+            "texts": len(texts),
+            "emoji_texts": sum(map(emojis.has_emoji, texts)),
+            "before": coverage.measure(base, texts, list(map(emojis.has_emoji, texts))),
+            "after": coverage.measure(grown, read, list(map(emojis.has_emoji, texts))),
+        }
+    models.save(model, grown, out / "model", emoji=settings.emoji)
+    figures = {"emoji": settings.emoji, "rows_added": len(rows), "first_row": first_row, "corpora": corpora}
+    (out / "coverage.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    (out / "emoji_rows.json").write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+STAGE = Stage(tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=1)
