@@ -1,0 +1,127 @@
+"""How sure a figure is: percentile intervals and paired differences from resampling the items it was measured on.
+
+Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13; paired resampling for comparing two systems on
+the same test items: Koehn 2004, "Statistical Significance Tests for Machine Translation Evaluation"; several verdicts
+at once: Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
+
+Every statistic here is a function of sums over items (a ratio of sums, a confusion matrix), so an item is given by its
+*contributions* to those sums and a draw is one matrix product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, t
+
+LEVEL = 0.95
+FEWEST_ITEMS = 6
+"""Below it no verdict: even if all of 5 items agree, chance does as much in 2 of 32 cases, more than 5%."""
+Array = NDArray[np.float64]
+Statistic = Callable[[Array], Array]
+"""Maps sums over items [..., k] to the statistic [...]."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value on all items, its 95% interval, and the number of items."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The figure as it stands in the artifacts; None for what the items do not settle."""
+        return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Difference(Figure):
+    """A figure of one side minus that of the other; ``p`` is the two-sided share of draws across zero."""
+
+    p: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The difference with its own verdict (one comparison alone; for several see ``holm``)."""
+        return super().as_json() | {"verdict": verdict(self)}
+
+
+def resample(contributions: ArrayLike, statistic: Statistic, *, draws: int, seed: int) -> tuple[float, Array]:
+    """The statistic on all items, and on ``draws`` samples of as many items drawn with replacement.
+
+    Args:
+        contributions: [items, k], or [items, seeds, k]: then seeds are drawn with replacement too, the same ones for
+            everything that stands in one row, and the statistic is averaged over them.
+        statistic: from sums [..., k] to values [...].
+    """
+    table = np.asarray(contributions, dtype=np.float64)
+    if table.ndim == 2:
+        table = table[:, None, :]
+    items, seeds, width = table.shape
+    if items == 0:
+        raise ValueError("resample: no items to draw from; leave the figure out instead")
+    # Items that contribute the same are drawn as one group: exact, and a confusion matrix has few groups.
+    groups, counts = np.unique(table.reshape(items, -1), axis=0, return_counts=True)
+    random = np.random.default_rng(seed)
+    weights = random.multinomial(items, counts / items, size=draws)
+    drawn = statistic((weights @ groups).reshape(draws, seeds, width))
+    shares = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
+    value = statistic(table.sum(axis=0)).mean()
+    return float(value), np.asarray((drawn * shares).sum(axis=1))
+
+
+def interval(contributions: ArrayLike, statistic: Statistic, *, draws: int, seed: int) -> Figure:
+    """The statistic with its 95% interval; arguments as in ``resample``. Undefined draws (NaN) are left out."""
+    value, drawn = resample(contributions, statistic, draws=draws, seed=seed)
+    items = len(np.asarray(contributions))
+    return Figure(value, *_bounds(drawn, items), items)
+
+
+def difference(contributions: ArrayLike, statistic: Statistic, *, draws: int, seed: int) -> Difference:
+    """As ``interval``, for a statistic that is one side minus the other on the same items."""
+    value, drawn = resample(contributions, statistic, draws=draws, seed=seed)
+    items = len(np.asarray(contributions))
+    below, above, undefined = (int(kind.sum()) for kind in (drawn <= 0, drawn >= 0, np.isnan(drawn)))
+    p = min(1.0, 2 * (min(below, above) + undefined + 1) / (draws + 1))  # +1: no number of draws shows a p of 0
+    return Difference(value, *_bounds(drawn, items), items, p)
+
+
+def verdict(found: Difference, p: float | None = None) -> str:
+    """``helped``, ``hurt`` or ``undecided``; never helped or hurt with an interval that covers zero, or on few items.
+
+    Args:
+        found: a difference where more is better.
+        p: its p adjusted for the other verdicts of the same table (``holm``); default: its own.
+    """
+    if found.n < FEWEST_ITEMS or (found.p if p is None else p) >= 1 - LEVEL:
+        return "undecided"
+    if found.low > 0:
+        return "helped"
+    return "hurt" if found.high < 0 else "undecided"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given: reject where one stays below the level (Holm 1979)."""
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def _bounds(drawn: Array, items: int) -> tuple[float, float]:
+    """Percentiles of the draws, moved outwards for small samples, where plain percentiles are too narrow.
+
+    The expanded percentile interval: Hesterberg 2015, "What Teachers Should Know About the Bootstrap", section 5.
+    """
+    freedom = max(1, items - 1)
+    tail = float(norm.cdf(t.ppf((1 - LEVEL) / 2, freedom) * np.sqrt(1 + 1 / freedom)))
+    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    return float(low), float(high)

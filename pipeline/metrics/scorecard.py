@@ -1,0 +1,48 @@
+"""The table of scores of a set of predictions, with intervals, in the form that the artifacts hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pipeline.metrics.classification import METRICS, confusion, per_class
+from pipeline.metrics.comparison import classified, minus
+
+
+def scores(labels: ArrayLike, predicted: ArrayLike, *, draws: int, seed: int) -> dict[str, Any]:
+    """Number of items, accuracy, macro-recall and macro-F1 with 95% intervals, per class, confusion."""
+    matrix = confusion(labels, predicted)
+    return {
+        "n": int(matrix.sum()),
+        **figures(labels, predicted, draws=draws, seed=seed),
+        "per_class": per_class(matrix),
+        "confusion": matrix.tolist(),
+    }
+
+
+def figures(labels: ArrayLike, predicted: ArrayLike, *, draws: int, seed: int) -> dict[str, Any]:
+    """Accuracy, macro-recall and macro-F1, each with its interval."""
+    measured = {name: classified(labels, predicted, metric) for name, metric in METRICS.items()}
+    return {name: found.figure(draws=draws, seed=seed).as_json() for name, found in measured.items()}
+
+
+def differences(labels: ArrayLike, a: ArrayLike, b: ArrayLike, *, draws: int, seed: int) -> dict[str, Any]:
+    """Each of the three figures for predictions a minus predictions b of the same items."""
+    sides = {name: [classified(labels, side, metric) for side in (a, b)] for name, metric in METRICS.items()}
+    return {name: minus(*pair, draws=draws, seed=seed).as_json() for name, pair in sides.items()}
+
+
+def slices(
+    labels: Sequence[int], predicted: Sequence[int], emoji: Sequence[bool], *, draws: int, seed: int
+) -> dict[str, Any]:
+    """The same table for texts with emoji and texts without; None where there are none."""
+    kinds = np.asarray(emoji, dtype=bool)
+    truth, guess = np.asarray(labels), np.asarray(predicted)
+    chosen = {"emoji": kinds, "no_emoji": ~kinds}
+    return {
+        name: scores(truth[where], guess[where], draws=draws, seed=seed) if where.any() else None
+        for name, where in chosen.items()
+    }

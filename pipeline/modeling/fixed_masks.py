@@ -1,0 +1,103 @@
+"""The fixed cloze test that every model of a run is put to: which pieces of which texts are hidden, chosen once.
+
+A seeded collator is not enough: its generator runs on, so a second evaluation sees other masks. Here each document's
+masks depend on nothing but the seed, its id and its text. The pieces are the base tokenizer's; grown models keep the
+base's ids and append theirs, so one set of ids serves them all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a document that fits the model, and the positions in it that are to be guessed."""
+
+    id: str
+    """The document's."""
+    input_ids: tuple[int, ...]
+    """[CLS], the pieces as they are (not hidden), [SEP]."""
+    masked: tuple[int, ...]
+    """Positions in ``input_ids``, ascending; at least one."""
+    bytes: int
+    """UTF-8 bytes of the text that the masked pieces stand for, white space not counted."""
+
+
+@dataclass(frozen=True)
+class FixedMasks:
+    """The windows of all documents, in order, and the id that stands in for a hidden piece."""
+
+    windows: tuple[Window, ...]
+    mask_id: int
+
+    @property
+    def digest(self) -> str:
+        """sha256 of everything in here: equal digests, equal test."""
+        return hashlib.sha256((f"{self.mask_id}\n" + self._lines()).encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write one JSON row a window."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._lines(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path, mask_id: int) -> FixedMasks:
+        """Read what ``save`` wrote."""
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        windows = (Window(row["id"], tuple(row["input_ids"]), tuple(row["masked"]), row["bytes"]) for row in rows)
+        return cls(tuple(windows), mask_id)
+
+    def _lines(self) -> str:
+        return "".join(json.dumps(asdict(window), ensure_ascii=False) + "\n" for window in self.windows)
+
+
+def choose_fixed_masks(
+    tokenizer: Any,
+    documents: Iterable[tuple[str, str]],
+    *,
+    mlm_probability: float,
+    max_length: int,
+    windows_per_document: int,
+    seed: int,
+) -> FixedMasks:
+    """Cut documents into windows and choose the pieces to hide in each: a fixed share, at least one.
+
+    [UNK] is never hidden: guessing it means nothing. Documents without any other piece are left out.
+
+    Args:
+        tokenizer: the base model's.
+        documents: (id, text).
+        max_length: pieces in a window, [CLS] and [SEP] counted.
+        windows_per_document: the rest of a longer document is not used.
+    """
+    documents = list(documents)
+    room = max_length - 2
+    encoded = tokenizer(
+        [text for _, text in documents],
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        truncation=True,
+        max_length=room * windows_per_document,
+    )
+    special = set(tokenizer.all_special_ids)
+    windows: list[Window] = []
+    for (name, text), ids, offsets in zip(documents, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+        random = np.random.default_rng(list(hashlib.sha256(f"{seed}\n{name}\n{text}".encode()).digest()))
+        for start in range(0, len(ids), room):
+            pieces = ids[start : start + room]
+            maskable = [place for place, piece in enumerate(pieces) if piece not in special]
+            if maskable:
+                count = max(1, round(mlm_probability * len(maskable)))
+                chosen = sorted(random.choice(maskable, size=count, replace=False).tolist())
+                size = sum(len(text[slice(*offsets[start + place])].encode()) for place in chosen)
+                framed = (tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id)
+                windows.append(Window(name, framed, tuple(place + 1 for place in chosen), size))
+    return FixedMasks(tuple(windows), int(tokenizer.mask_token_id))

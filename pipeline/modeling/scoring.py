@@ -1,0 +1,181 @@
+"""Forward passes that score, never train: class probabilities, guesses at hidden pieces, likelihoods of sentences.
+
+All of them run in float32 and eval mode, in batches of similar length, and give their results in the order of the
+input. Vocabulary logits are computed at hidden positions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pipeline.modeling.batches import length_buckets, pad
+from pipeline.modeling.fixed_masks import FixedMasks, Window
+
+HEAD_ROWS = 512
+"""Positions that go through the vocabulary head at once: bounds the memory of their logits (512 x 30,522: 60 MB)."""
+
+Scores = NDArray[np.float64]
+Model = TypeVar("Model", bound=nn.Module)
+
+
+@torch.inference_mode()
+def class_probabilities(
+    model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tokens_per_batch: int, max_length: int
+) -> Scores:
+    """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``.
+
+    Equal texts are computed once; longer texts than ``max_length`` pieces ([CLS] and [SEP] counted) are cut.
+    """
+    ready(model)
+    if not texts:
+        return np.empty((0, 3))
+    distinct = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    ids = tokenizer(list(distinct), truncation=True, max_length=max_length)["input_ids"]
+    found = np.empty((len(ids), 3))
+    for rows in _batches(ids, tokens_per_batch, "classify"):
+        inputs = _inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
+        found[rows] = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
+    return found[[distinct[text] for text in texts]]
+
+
+@torch.inference_mode()
+def masked_nats(
+    model: nn.Module, masks: FixedMasks, *, base_vocabulary_size: int, tokens_per_batch: int
+) -> list[dict[str, Any]]:
+    """How many nats each document's hidden pieces cost the model.
+
+    New rows in the vocabulary take probability from the old ones without anything having been forgotten, so the figure
+    to compare models by is taken over the base's vocabulary alone.
+
+    Args:
+        model: a BERT with its MLM head; ids below ``base_vocabulary_size`` mean the same to it as to the base.
+
+    Returns:
+        One row a document, in the order of ``masks``: ``id``; ``nats`` (softmax over the base vocabulary) and
+        ``nats_full`` (over all rows), sums over the document's hidden pieces; ``masked``, their number; ``correct``,
+        how many the base-vocabulary favourite got right; ``bytes`` of text that they stand for.
+    """
+    ready(model)
+    windows = masks.windows
+    found = np.zeros((len(windows), 3))
+    for rows in _batches([window.input_ids for window in windows], tokens_per_batch, "masked loss"):
+        asked = [windows[row] for row in rows]
+        hidden = [_hide(window.input_ids, window.masked, masks.mask_id) for window in asked]
+        places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
+        targets = [window.input_ids[place] for window in asked for place in window.masked]
+        starts = np.cumsum([0] + [len(window.masked) for window in asked[:-1]])
+        found[rows] = np.add.reduceat(_guess(model, hidden, places, targets, base_vocabulary_size), starts)
+    return [_sum_of(name, list(group)) for name, group in groupby(zip(windows, found, strict=True), lambda w: w[0].id)]
+
+
+def _sum_of(document: str, scored: Sequence[tuple[Window, Scores]]) -> dict[str, Any]:
+    nats, nats_full, correct = np.sum([score for _, score in scored], axis=0).tolist()
+    return {
+        "id": document,
+        "nats": nats,
+        "nats_full": nats_full,
+        "masked": sum(len(window.masked) for window, _ in scored),
+        "correct": int(correct),
+        "bytes": sum(window.bytes for window, _ in scored),
+    }
+
+
+@torch.inference_mode()
+def pseudo_log_likelihoods(
+    model: nn.Module, tokenizer: Any, sentences: Sequence[str], *, vocabulary_size: int, tokens_per_batch: int
+) -> Scores:
+    """Log-likelihood [n] of each sentence in nats: the sum over its pieces, each guessed with itself hidden.
+
+    Salazar et al. 2020, "Masked Language Model Scoring", corrected after Kauf & Ivanova 2023, "A Better Way to Do
+    Masked Language Model Scoring": the later pieces of the same word are hidden too, else they give the piece away.
+
+    Args:
+        vocabulary_size: the softmax runs over ids below it (the base's for all models of a comparison).
+    """
+    ready(model)
+    encoded = tokenizer(list(sentences), truncation=True, max_length=model.config.max_position_embeddings)  # type: ignore[union-attr]
+    ids = encoded["input_ids"]
+    queries = [query for place in range(len(ids)) for query in _queries(place, encoded.word_ids(place))]
+    found = np.zeros(len(ids))
+    for rows in _batches([ids[queries[row][0]] for row in range(len(queries))], tokens_per_batch, "sentences"):
+        asked = [queries[row] for row in rows]
+        hidden = [_hide(ids[place], range(start, end), tokenizer.mask_token_id) for place, start, end in asked]
+        targets = [ids[place][start] for place, start, _ in asked]
+        places = [(row, start) for row, (_, start, _) in enumerate(asked)]
+        guesses = _guess(model, hidden, places, targets, vocabulary_size)
+        np.subtract.at(found, [place for place, _, _ in asked], guesses[:, 0])
+    return found
+
+
+def ready(model: Model) -> Model:
+    """The model in eval mode on the fastest device there is.
+
+    Raises:
+        ValueError: not in float32: differences between models would drown in rounding.
+    """
+    kinds = {parameter.dtype for parameter in model.parameters()}
+    if kinds != {torch.float32}:
+        raise ValueError(f"scoring needs a float32 model, not {sorted(map(str, kinds))}; load it with dtype float32")
+    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _queries(place: int, words: Sequence[int | None]) -> Iterator[tuple[int, int, int]]:
+    """(sentence, position of a piece, end of its word) for each piece that belongs to a word, not [CLS] or [SEP]."""
+    for start, word in enumerate(words):
+        if word is not None:
+            end = start + 1
+            while words[end] == word:
+                end += 1
+            yield place, start, end
+
+
+def _guess(
+    model: nn.Module,
+    hidden: Sequence[NDArray[np.int64]],
+    places: Sequence[tuple[int, int]],
+    targets: Sequence[int],
+    base_vocabulary_size: int,
+) -> Scores:
+    """[places, 3]: nats of the target over the base vocabulary, over all rows, and whether it is the favourite."""
+    states = model.bert(**_inputs(hidden, 0, model)).last_hidden_state  # type: ignore[operator]
+    rows, columns = torch.tensor(places, device=states.device).T
+    chosen = states[rows, columns]
+    wanted = torch.tensor(targets, device=states.device)
+    parts = []
+    for start in range(0, len(targets), HEAD_ROWS):
+        target = wanted[start : start + HEAD_ROWS, None]
+        logits = model.cls(chosen[start : start + HEAD_ROWS])  # type: ignore[operator]
+        base = logits[:, :base_vocabulary_size]
+        hit = base.argmax(dim=-1, keepdim=True) == target
+        score = logits.gather(1, target)
+        nats = [part.logsumexp(dim=-1, keepdim=True) - score for part in (base, logits)]
+        parts.append(torch.cat([*nats, hit.float()], dim=1).double().cpu())
+    return torch.cat(parts).numpy()
+
+
+def _batches(rows: Sequence[Sequence[int]], tokens_per_batch: int, what: str) -> Iterator[list[int]]:
+    buckets = length_buckets([len(row) for row in rows], tokens_per_batch)
+    yield from tqdm(buckets, desc=what, disable=None, leave=False)
+
+
+def _inputs(rows: Sequence[Sequence[int] | NDArray[np.int64]], padding: int, model: nn.Module) -> dict[str, Tensor]:
+    """Ids padded to [rows, longest] with their attention mask, on the model's device."""
+    device = next(model.parameters()).device
+    lengths = torch.tensor([len(row) for row in rows])
+    ids = pad(rows, padding)
+    mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+
+
+def _hide(ids: Sequence[int], places: Sequence[int] | range, mask_id: int) -> NDArray[np.int64]:
+    hidden = np.array(ids, dtype=np.int64)
+    hidden[list(places)] = mask_id
+    return hidden
