@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class StageSettings(BaseModel):
     """Base of every stage's settings: closed (an unknown key is an error), immutable, validated."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 def speed_only(default: Any, **constraints: Any) -> Any:
@@ -49,8 +49,8 @@ class Stage:
     """The declaration of a stage.
 
     The keyword parameters of ``function`` are the contract: ``settings``; the names of earlier stages (a ``Path`` each,
-    or ``Arms`` to collect every run's); ``seed: int`` if the result depends on the run's seed; ``cache: Path``, a folder
-    shared by all runs that may vanish at any time; ``out: Path``, the only place it may write to.
+    or ``Arms`` to collect every run's); ``seed: int`` if the result depends on the run's seed; ``cache: Path``, a
+    folder shared by all runs that may vanish at any time; ``out: Path``, the only place it may write to.
     """
 
     function: Callable[..., None]

@@ -1,0 +1,130 @@
+"""What is to be run under which settings, and where each stage stands: up to date, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.fingerprint import Identity, differences, digest_reads, identify
+from pipeline.recipe import Recipe
+from pipeline.refusals import nearest
+from pipeline.stage import Run, Stage, StageSettings
+from pipeline.store import Artifact, DamagedError, Store
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run, under which settings, and where the results are kept."""
+
+    story: Sequence[Stage]
+    recipe: Recipe
+    store: Store
+    arms: Sequence[str] = ()
+    """Only these arms; none named means all. With a choice of arms, stages that collect every run are left out."""
+    _reads: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def stages(self, last: str | None = None) -> list[Stage]:
+        """The stages in order; with ``last``, that one and those it needs.
+
+        Raises:
+            InputError: if there is no such stage, or it collects all arms and only some were chosen.
+        """
+        names = [stage.name for stage in self.story]
+        if last is not None and last not in names:
+            raise InputError(f"stage {last}: unknown; {nearest(last, names)}")
+        needed = set(names) if last is None else {last}
+        for stage in reversed(self.story):
+            if stage.name in needed:
+                needed.update(stage.inputs)
+                if last == stage.name and stage.collects and self.arms:
+                    raise InputError(f"stage {last}: looks at all arms at once; run it without --arm")
+        return [stage for stage in self.story if stage.name in needed and not (stage.collects and self.arms)]
+
+    def runs(self, stage: Stage) -> list[Run | None]:
+        """The runs a stage is made for, in ladder order; None stands for all of them at once."""
+        for arm in self.arms:
+            if arm not in self.recipe.arms:
+                raise InputError(f"arm {arm}: unknown in recipe {self.recipe.name}; {nearest(arm, self.recipe.arms)}")
+        every = [run for run in self.recipe.runs if not self.arms or run.arm in self.arms]
+        return [None] if stage.collects else list(every)
+
+    def settings(self, stage: Stage, run: Run | None) -> StageSettings:
+        """The settings of a stage in the arm of this run."""
+        return (self.recipe.arms[run.arm] if run else self.recipe.shared)[stage.name]
+
+    def identify(self, stage: Stage, run: Run | None, known: Known) -> Identity:
+        """Identity of a stage in this run, given the artifacts of all its inputs."""
+        settings = self.settings(stage, run)
+        key = f"{stage.name} {settings.model_dump_json()}"
+        if key not in self._reads:
+            self._reads[key] = digest_reads(stage, settings)
+        inputs = {name: by_run(known, name, run, lambda artifact: artifact.digest) for name in stage.inputs}
+        return identify(stage, settings, run.seed if run else None, self._reads[key], inputs)
+
+
+Known = Mapping[tuple[str, Run | None], Artifact]
+"""Artifacts by stage and run."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one stage stands in one run."""
+
+    stage: Stage
+    run: Run | None
+    why: str
+    """Empty if the artifact is there and up to date, otherwise why it is not."""
+    artifact: Artifact | None = None
+
+
+def survey(plan: Plan) -> list[Standing]:
+    """Say for each stage and run whether it is up to date, by presence and sizes, without changing anything."""
+    known: dict[tuple[str, Run | None], Artifact] = {}
+    standings = []
+    for stage in plan.stages():
+        for run in plan.runs(stage):
+            waits = [name for name in stage.inputs if any((name, each) not in known for each in _sources(plan, run))]
+            if waits:
+                standings.append(Standing(stage, run, f"waits for {waits[0]}"))
+                continue
+            identity = plan.identify(stage, run, known)
+            why, artifact = "", None
+            try:
+                artifact = plan.store.find(stage.name, identity.fingerprint, verify=False)
+            except DamagedError as damage:
+                why = f"damaged: {damage}"
+            if artifact:
+                known[stage.name, run] = artifact
+            standings.append(
+                Standing(stage, run, why or ("" if artifact else why_run(plan, stage, run, identity)), artifact)
+            )
+    return standings
+
+
+def why_run(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> str:
+    """Why a stage has to run: what went wrong last time, or what differs from what this run last used."""
+    failure = plan.store.failure(stage.name, identity.fingerprint)
+    if failure:
+        return f"failed: {failure}"
+    if plan.store.scratch(stage.name, identity.fingerprint).is_dir():
+        return "interrupted, will resume" if stage.resumes else "interrupted, will start over"
+    runs = plan.store.runs(plan.recipe.name)
+    same_arm = [used for name, used in runs.items() if run and name.startswith(f"{run.arm}#")]
+    for used in [runs.get(str(run or "all"), {}), *same_arm]:
+        last = plan.store.manifest(stage.name, used.get(stage.name, "none"))
+        if last:
+            return "; ".join(differences(last, identity)) or "damaged: gone"
+    return "never run"
+
+
+def _sources(plan: Plan, run: Run | None) -> Sequence[Run]:
+    return plan.recipe.runs if run is None else [run]
+
+
+def by_run(known: Known, stage: str, run: Run | None, take: Callable[[Artifact], Any]) -> Any:
+    """Take something of an input's artifact; of every run's, in ladder order, where all are collected."""
+    if run is not None:
+        return take(known[stage, run])
+    return {each: take(artifact) for (name, each), artifact in known.items() if name == stage and each is not None}

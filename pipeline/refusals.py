@@ -1,0 +1,54 @@
+"""What a pydantic model refused, in words: the field that was probably meant, and what it takes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[list[Any], str]]:
+    """Turn pydantic's errors into where they are and words with the next step."""
+    for each in error.errors(include_url=False):
+        loc, kind = list(each["loc"]), each["type"]
+        if kind == "extra_forbidden":
+            text = f"unknown key; {nearest(str(loc[-1]), model.model_fields)}"
+        elif kind == "missing":
+            text = f"is needed; it takes {allowed(model, str(loc[0]))}"
+        elif loc and kind != "value_error":
+            text = f"{each['input']!r} does not fit; it takes {allowed(model, str(loc[0]))}"
+        else:
+            text = each["msg"].removeprefix("Value error, ")
+        yield loc, text
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Suggest the known name that was probably meant, or list them all."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+
+
+def allowed(model: type[BaseModel], name: str) -> str:
+    """Say in words what a field may be, such as ``number > 0 and <= 0.1, or null``."""
+    schema = model.model_json_schema()
+    return _allowed(schema["properties"].get(name, {}), schema.get("$defs", {}))
+
+
+def _allowed(schema: Mapping[str, Any], named: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        return _allowed(named[schema["$ref"].rpartition("/")[2]], named)
+    if "anyOf" in schema:
+        return ", or ".join(_allowed(each, named) for each in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    kinds = {"integer": "whole number", "boolean": "true or false", "string": "text", "array": "list"}
+    kind = kinds.get(schema.get("type", ""), schema.get("type", "anything"))
+    if "items" in schema:
+        kind = f"list of: {_allowed(schema['items'], named)}"
+    signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    bounds = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+    return f"{kind} {' and '.join(bounds)}".strip()
