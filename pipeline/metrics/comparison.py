@@ -1,0 +1,92 @@
+"""Compare arms: what was measured item by item, its figure, one arm minus another, and verdicts on many such pairs.
+
+Everything is brought into one form, sums over items and a statistic of them (see ``bootstrap``), in which more is
+better. Retention: Gururangan et al. 2020 measure what adaptation forgets by masked loss on general text; here as the
+share exp(loss of the base - loss now) and, on minimal pairs, (accuracy now - 0.5) / (accuracy of the base - 0.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pipeline.metrics.bootstrap import Array, Difference, Figure, Statistic, difference, holm, interval, verdict
+from pipeline.metrics.classification import Metric, cells
+
+CHANCE = 0.5
+"""Accuracy on minimal pairs of a model that knows nothing."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Contributions [items, seeds, k] of each item, and the statistic of their sums; more is better."""
+
+    contributions: Array
+    statistic: Statistic
+
+    def figure(self, *, draws: int, seed: int) -> Figure:
+        """The value on all items, averaged over seeds, with its 95% interval."""
+        return interval(self.contributions, self.statistic, draws=draws, seed=seed)
+
+
+def minus(a: Measured, b: Measured, *, draws: int, seed: int) -> Difference:
+    """The figure of a less that of b over the same items in the same order, paired item by item and seed by seed.
+
+    Where b has one seed (a floor that draws no numbers), it stands beside each seed of a.
+
+    Raises:
+        ValueError: other items, or seeds that cannot be paired.
+    """
+    width, beside = a.contributions.shape[-1], b.contributions
+    if beside.shape[1] == 1:
+        beside = np.repeat(beside, a.contributions.shape[1], axis=1)
+    if a.contributions.shape[:2] != beside.shape[:2]:
+        raise ValueError(f"minus: items and seeds {a.contributions.shape[:2]} against {beside.shape[:2]}")
+    both = np.concatenate([a.contributions, beside], axis=-1)
+    return difference(
+        both, lambda sums: a.statistic(sums[..., :width]) - b.statistic(sums[..., width:]), draws=draws, seed=seed
+    )
+
+
+def classified(labels: ArrayLike, predicted: ArrayLike, metric: Metric) -> Measured:
+    """A classification metric; ``predicted`` is [items] or [seeds, items] of class ids."""
+    found = cells(labels, np.atleast_2d(np.asarray(predicted)))
+    return Measured(np.eye(9)[found].swapaxes(0, 1), lambda sums: metric(sums.reshape(*sums.shape[:-1], 3, 3)))
+
+
+def masked_kept(nats_base: ArrayLike, nats: ArrayLike, masked: ArrayLike) -> Measured:
+    """Share kept on masked words: exp(mean nats of the base - mean nats now).
+
+    Args:
+        nats_base, masked: [documents], sums over a document's masked pieces, and how many those are.
+        nats: [documents] or [seeds, documents], of the model in question.
+    """
+    now = np.atleast_2d(np.asarray(nats, dtype=np.float64)).T
+    columns = [
+        np.broadcast_to(np.asarray(column, dtype=np.float64)[:, None], now.shape) for column in (nats_base, masked)
+    ]
+    return Measured(
+        np.stack([columns[0], now, columns[1]], axis=-1),
+        lambda sums: np.exp((sums[..., 0] - sums[..., 1]) / sums[..., 2]),
+    )
+
+
+def pairs_kept(right_base: ArrayLike, right: ArrayLike) -> Measured:
+    """Share kept on minimal pairs, above chance. ``right``: [pairs] or [seeds, pairs], true where the good one is likelier."""
+    now = np.atleast_2d(np.asarray(right, dtype=np.float64)).T
+    base = np.broadcast_to(np.asarray(right_base, dtype=np.float64)[:, None], now.shape)
+
+    def share(sums: Array) -> Array:
+        above = sums[..., 0] - CHANCE * sums[..., 2]
+        return np.divide(sums[..., 1] - CHANCE * sums[..., 2], above, out=np.full(above.shape, np.nan), where=above > 0)
+
+    return Measured(np.stack([base, now, np.ones_like(now)], axis=-1), share)
+
+
+def verdicts(differences: Sequence[Difference]) -> list[tuple[float, str]]:
+    """Adjusted p and verdict of each of several comparisons that are read together (Holm's correction over all)."""
+    adjusted = holm([found.p for found in differences])
+    return [(p, verdict(found, p)) for p, found in zip(adjusted, differences, strict=True)]
