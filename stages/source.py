@@ -51,7 +51,9 @@ def reads(settings: Settings) -> Reads:
 
 
 def source(settings: Settings, *, prepare: Path, out: Path) -> None:
-    """Write ``model/`` (encoder, pooler, MLM head, tokenizer) and ``source.json``: where it is from, what was restored."""
+    """Write ``model/`` (encoder, pooler, MLM head, tokenizer), ``source.json`` (its origin) and ``history.jsonl``."""
+    import torch
+
     from pipeline.modeling import models, restoration, sources
     from pipeline.text import prepared
 
@@ -61,6 +63,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         model, tokenizer = sources.from_scratch(general, **shape, seed=settings.seed)
         story = {"name": "scratch", **shape}
     else:
+        torch.manual_seed(settings.seed)  # of the parts that the folder lacks
         folder = sources.resolve(settings.model, settings.revision)
         model, tokenizer = models.load_masked_lm(folder), models.load_tokenizer(folder)
         story = {"name": settings.model, "revision": settings.revision, "sha256": sources.weights_digest(folder)}

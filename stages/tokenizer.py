@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -28,7 +28,7 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     """Write ``model/`` (grown), ``coverage.json`` (per corpus, before and after), ``emoji_rows.json`` (the new ids)."""
     import torch
 
-    from pipeline.modeling import coverage, embeddings, models
+    from pipeline.modeling import embeddings, models
     from pipeline.text import emojis, prepared
 
     torch.manual_seed(settings.seed)  # the library's default rows are drawn
@@ -41,19 +41,26 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     rows = {first_row + place: token for place, token in enumerate(new)}
     if rows and settings.row_init == "names":
         embeddings.name_rows(model, grown, rows, emojis.name_words, noise=settings.row_noise, seed=settings.seed)
-    corpora = {}
-    for name, texts in prepared.texts_by_corpus(prepare).items():
-        read = [emojis.as_model_reads(text, settings.emoji) for text in texts]
-        corpora[name] = {
-            "texts": len(texts),
-            "emoji_texts": sum(map(emojis.has_emoji, texts)),
-            "before": coverage.measure(base, texts, list(map(emojis.has_emoji, texts))),
-            "after": coverage.measure(grown, read, list(map(emojis.has_emoji, texts))),
-        }
+    corpora = {
+        name: _coverage(base, grown, texts, settings.emoji) for name, texts in prepared.texts_by_corpus(prepare).items()
+    }
     models.save(model, grown, out / "model", emoji=settings.emoji)
     figures = {"emoji": settings.emoji, "rows_added": len(rows), "first_row": first_row, "corpora": corpora}
     (out / "coverage.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (out / "emoji_rows.json").write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _coverage(base: Any, grown: Any, texts: list[str], mode: str) -> dict[str, Any]:
+    """A corpus as the base's tokenizer sees it, and as the grown one does."""
+    from pipeline.modeling import coverage
+    from pipeline.text import emojis
+
+    has_emoji = [emojis.has_emoji(text) for text in texts]
+    before = coverage.measure(base, texts, has_emoji)
+    after = before
+    if mode != "none":
+        after = coverage.measure(grown, [emojis.as_model_reads(text, mode) for text in texts], has_emoji)
+    return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 
 STAGE = Stage(tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tokenizers import Encoding
 from transformers import BertTokenizerFast
 
 LETTERS_LOST = 2
-"""An [UNK] whose text holds this many letters in a row has swallowed a word, not only an emoji."""
+"""An [UNK] whose text holds this many letters has swallowed a word, not only an emoji."""
 
 
 def measure(tokenizer: BertTokenizerFast, texts: Sequence[str], has_emoji: Sequence[bool]) -> dict[str, float | None]:
@@ -15,24 +16,30 @@ def measure(tokenizer: BertTokenizerFast, texts: Sequence[str], has_emoji: Seque
 
     Returns:
         unk_rate: texts with an [UNK]; unk_rate_emoji_texts: the same among texts with emoji (None without any);
-        words_lost_rate: emoji texts in which an [UNK] swallowed letters; tokens_per_text: mean, without [CLS] and [SEP].
+        words_lost_rate: emoji texts in which an [UNK] swallowed letters; tokens_per_text: mean, specials not counted.
     """
-    unknown = [_unknown_pieces(tokenizer, text) for text in texts]
+    encodings: list[Encoding] = []
+    for start in range(0, len(texts), 1000):
+        encodings += tokenizer.backend_tokenizer.encode_batch(
+            list(texts[start : start + 1000]), add_special_tokens=False
+        )
+    unknown = [
+        _unknown_pieces(encoding, text, tokenizer.unk_token_id) for encoding, text in zip(encodings, texts, strict=True)
+    ]
     emoji = [pieces for pieces, has in zip(unknown, has_emoji, strict=True) if has]
-    lengths = [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]] if texts else []
     return {
         "unk_rate": _share([bool(pieces) for pieces in unknown]),
         "unk_rate_emoji_texts": _share([bool(pieces) for pieces in emoji]),
         "words_lost_rate": _share([any(map(_holds_word, pieces)) for pieces in emoji]),
-        "tokens_per_text": sum(lengths) / len(lengths) if lengths else None,
+        "tokens_per_text": sum(len(encoding.ids) for encoding in encodings) / len(texts) if texts else None,
     }
 
 
-def _unknown_pieces(tokenizer: BertTokenizerFast, text: str) -> list[str]:
+def _unknown_pieces(encoding: Encoding, text: str, unknown: int) -> list[str]:
     """The stretches of text that became [UNK]."""
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    pairs = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
-    return [text[start:end] for token, (start, end) in pairs if token == tokenizer.unk_token_id]
+    if unknown not in encoding.ids:
+        return []
+    return [text[slice(*span)] for token, span in zip(encoding.ids, encoding.offsets, strict=True) if token == unknown]
 
 
 def _holds_word(piece: str) -> bool:

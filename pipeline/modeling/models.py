@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, BertForSequenceClassification, BertTokenizerFast, PreTrainedModel
 from transformers.utils import logging as transformers_logging
@@ -86,6 +87,7 @@ def load_classifier(folder: Path, *, dropout: float | None = None) -> BertForSeq
 def _load(kind: type[PreTrainedModel], folder: Path, **changes: Any) -> Any:
     check_folder(folder)
     level = transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()  # what is missing is reported by us, in the artifact
     try:
         model, info = kind.from_pretrained(
@@ -96,7 +98,7 @@ def _load(kind: type[PreTrainedModel], folder: Path, **changes: Any) -> Any:
             output_loading_info=True,
             **changes,
         )
-    except (OSError, RuntimeError, ValueError) as problem:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as problem:
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise InputError(f"model {folder}: its weights cannot be loaded ({reason}); fetch or build it again") from None
     finally:
@@ -148,6 +150,12 @@ def _name_architecture(folder: Path, model: PreTrainedModel) -> None:
         path = folder / "config.json"
         config = json.loads(path.read_text(encoding="utf-8")) | {"architectures": ["BertForMaskedLM"]}
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def emoji_rows(folder: Path) -> list[int]:
+    """Ids of the tokens that were added to the base's vocabulary: the rows that started new."""
+    added = load_tokenizer(folder).added_tokens_decoder
+    return sorted(token_id for token_id, token in added.items() if not token.special)
 
 
 def emoji_mode(folder: Path) -> str:

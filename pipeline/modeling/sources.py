@@ -133,7 +133,7 @@ def from_scratch(
     """
     if hidden_size % num_attention_heads:
         raise InputError(
-            f"source.hidden_size: {hidden_size} is not a multiple of num_attention_heads {num_attention_heads}; change one"
+            f"source.hidden_size: {hidden_size} is no multiple of num_attention_heads {num_attention_heads}; change one"
         )
     texts = list(texts)
     if not texts:

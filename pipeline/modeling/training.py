@@ -19,6 +19,8 @@ from torch import nn
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
+    PrinterCallback,
+    ProgressCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -27,10 +29,14 @@ from transformers import (
     set_seed,
 )
 from transformers.trainer_callback import ExportableState
+from transformers.utils import logging as transformers_logging
 
 from pipeline.errors import InputError
 from pipeline.modeling.batches import BatchPlan, only_item
 from pipeline.modeling.checkpoints import latest_complete, mark_complete
+
+Loss = Callable[[Any, torch.Tensor], torch.Tensor]
+"""Of a model's outputs and a batch's labels: a scalar, the mean over the batch."""
 
 
 @dataclass(frozen=True)
@@ -165,21 +171,30 @@ class _History(TrainerCallback, ExportableState):
             self.row(state.global_step).update(figures)
 
 
+class _Bar(ProgressCallback):
+    """Trainer's bar with the time left, without its printing of every logged row."""
+
+    def on_log(self, *_: Any, **__: Any) -> None:
+        """Say nothing: the history is written at the end."""
+
+
 class _Trainer(Trainer):
     """Trainer with our optimizer groups and an evaluation that is one function."""
 
     optimizer: Any
     control: TrainerControl
+    loss_is_scaled_for_ga = False
 
     def __init__(
         self,
         *,
         groups: list[dict[str, Any]],
         figures: Callable[[nn.Module], dict[str, float]],
+        loss: Loss | None,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self.groups, self.figures = groups, figures
+        self.groups, self.figures, self.loss = groups, figures, loss
 
     @property
     def history(self) -> _History:
@@ -201,6 +216,11 @@ class _Trainer(Trainer):
         self.log(figures)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
         return figures
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
+        """The mean over one batch; Trainer divides it by the batches it accumulates."""
+        outputs = model(**inputs)
+        return outputs.loss if self.loss is None else self.loss(outputs, inputs["labels"])
 
     def training_step(self, *args: Any, **rest: Any) -> Any:
         """One batch; stops at a loss that is not finite."""
@@ -255,6 +275,7 @@ def train(
     groups: list[dict[str, Any]],
     figures: Callable[[nn.Module], dict[str, float]],
     folder: Path,
+    loss: Loss | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> tuple[Outcome, list[dict[str, float]]]:
     """Train ``model`` in place on ``plan`` and leave it at its best evaluation; resumes from ``folder`` if it can.
@@ -262,6 +283,7 @@ def train(
     Args:
         figures: evaluates the model (in eval mode) to named figures, among them ``schedule.metric``.
         folder: where checkpoints are kept while it runs.
+        loss: what to minimise; None: the model's own.
 
     Returns:
         the outcome, and the history: a row per logged step, without clock times.
@@ -271,6 +293,7 @@ def train(
         KeyboardInterrupt: a signal came; the checkpoint is saved and the run not complete.
     """
     set_seed(schedule.seed)
+    transformers_logging.disable_progress_bar()  # one for every file of every checkpoint
     guard = _Guard(schedule.checkpoint_seconds)
     stopper = [EarlyStoppingCallback(schedule.patience)] if schedule.patience is not None else []
     trainer = _Trainer(
@@ -281,8 +304,13 @@ def train(
         data_collator=only_item,
         groups=groups,
         figures=figures,
+        loss=loss,
         callbacks=[*callbacks, *stopper, _History(), guard],
     )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    if sys.stderr.isatty():
+        trainer.add_callback(_Bar)
     checkpoint = latest_complete(folder)
     with guard.listening():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,22 @@ def rows(prepare: Path, *, role: str, split: str) -> list[dict[str, Any]]:
     return found
 
 
-def texts_by_corpus(prepare: Path, limit: int = 20_000) -> dict[str, list[str]]:
-    """Texts of each corpus but the minimal pairs, all splits together, at most ``limit`` each (the first ones)."""
+def texts_by_corpus(prepare: Path, characters: int = 4_000_000) -> dict[str, list[str]]:
+    """Texts of each corpus but the minimal pairs, all splits together, up to ``characters`` each, in file order."""
     described = json.loads((prepare / "corpora.json").read_text(encoding="utf-8"))
-    found: dict[str, list[str]] = {}
-    for name, corpus in described.items():
-        if corpus["role"] == "pairs":
-            continue
-        for path in sorted((prepare / "texts" / name).glob("*.jsonl")):
-            with path.open(encoding="utf-8") as lines:
-                found.setdefault(name, []).extend(json.loads(line)["text"] for line in lines)
-        found[name] = found.get(name, [])[:limit]
-    return found
+    return {
+        name: list(_first_texts(prepare / "texts" / name, characters))
+        for name, corpus in described.items()
+        if corpus["role"] != "pairs"
+    }
+
+
+def _first_texts(folder: Path, characters: int) -> Iterator[str]:
+    for path in sorted(folder.glob("*.jsonl")):
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                text: str = json.loads(line)["text"]
+                characters -= len(text)
+                if characters < 0:
+                    return
+                yield text

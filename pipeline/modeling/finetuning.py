@@ -1,0 +1,94 @@
+"""Tuning a classifier on reviews: its batches, class weights, loss, and logits on dev texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import BertTokenizerFast
+
+from pipeline.labels import LABELS
+from pipeline.modeling.batches import BatchPlan, epoch_batches, length_buckets, pad
+
+Texts = Callable[[int], Sequence[str]]
+"""The training texts of an epoch: augmentation may give other ones each time."""
+
+
+def encode(tokenizer: BertTokenizerFast, texts: Sequence[str], max_length: int) -> list[list[int]]:
+    """Ids of each text with [CLS] and [SEP], cut at ``max_length`` tokens."""
+    if not texts:
+        return []
+    encoded = tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
+    ids: list[list[int]] = encoded["input_ids"]
+    return ids
+
+
+def class_weights(labels: Sequence[int]) -> Tensor:
+    """Weights inverse to class frequency, mean 1 over the rows: float32 [3]; a class without rows weighs 0."""
+    counts = np.bincount(np.asarray(labels), minlength=len(LABELS))
+    weights = np.divide(len(labels), len(LABELS) * counts, out=np.zeros(len(LABELS)), where=counts > 0)
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+def plan(
+    tokenizer: BertTokenizerFast,
+    texts: Texts,
+    labels: Sequence[int],
+    *,
+    num_train_epochs: int,
+    batch_size: int,
+    tokens_per_batch: int,
+    max_length: int,
+    seed: int,
+) -> BatchPlan:
+    """All batches of a tuning run, in order, with as many batches in each epoch: input_ids, attention_mask, labels."""
+    epochs = [encode(tokenizer, texts(epoch), max_length) for epoch in range(num_train_epochs)]
+    batches: list[list[int]] = []
+    for epoch, ids in enumerate(epochs):
+        lengths = [len(row) for row in ids]
+        batches += [
+            [epoch * len(labels) + row for row in batch]
+            for batch in epoch_batches(lengths, tokens_per_batch, seed, epoch, max_rows=batch_size)
+        ]
+    everything = [row for ids in epochs for row in ids]
+
+    def make(rows: Sequence[int], _place: int) -> dict[str, Tensor]:
+        chosen = torch.tensor([labels[row % len(labels)] for row in rows])
+        return inputs([everything[row] for row in rows], tokenizer.pad_token_id) | {"labels": chosen}
+
+    return BatchPlan(batches, make)
+
+
+def inputs(rows: Sequence[Sequence[int]], pad_id: int) -> dict[str, Tensor]:
+    """Padded ``input_ids`` and their ``attention_mask``, int64 [rows, longest]."""
+    ids = pad(rows, pad_id)
+    lengths = torch.tensor([len(row) for row in rows])
+    return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long()}
+
+
+def weighted_loss(weights: Tensor | None, label_smoothing: float) -> Callable[[Any, Tensor], Tensor]:
+    """Cross-entropy [nats], the mean over a batch's rows, with class weights; of a model's outputs and labels."""
+
+    def loss(outputs: Any, labels: Tensor) -> Tensor:
+        scale = None if weights is None else weights.to(labels.device)
+        return cross_entropy(outputs.logits.float(), labels, weight=scale, label_smoothing=label_smoothing)
+
+    return loss
+
+
+@torch.inference_mode()
+def dev_logits(
+    model: nn.Module, ids: Sequence[Sequence[int]], pad_id: int, tokens_per_batch: int
+) -> NDArray[np.float64]:
+    """Logits [texts, 3] in the texts' order."""
+    device = next(model.parameters()).device
+    logits = np.zeros((len(ids), len(LABELS)))
+    for rows in length_buckets([len(row) for row in ids], tokens_per_batch):
+        batch = inputs([ids[row] for row in rows], pad_id)
+        logits[rows] = model(**{name: part.to(device) for name, part in batch.items()}).logits.double().cpu().numpy()
+    return logits

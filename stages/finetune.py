@@ -1,0 +1,175 @@
+"""Fine-tune the adapted encoder on reviews: early layers frozen, low learning rate, the best epoch kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipeline.stage import Stage, StageSettings, speed_only
+
+
+class Settings(StageSettings):
+    """How to tune without forgetting."""
+
+    method: Literal["full", "lora"] = Field(
+        "full", description="all weights above the frozen ones, or LoRA adapters there"
+    )
+    frozen_layers: int = Field(2, ge=0, le=48, description="layers frozen from the embeddings up; 0 freezes nothing")
+    learning_rate: float = Field(
+        2e-5, gt=0, le=0.1, description="peak rate of the last layer (of the adapters with lora)"
+    )
+    head_learning_rate: float | None = Field(1e-3, gt=0, le=0.1, description="of pooler and classifier; null: the same")
+    layerwise_lr_decay: float = Field(0.9, gt=0, le=1, description="each layer's rate as a share of the one above")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, not on biases and layer norms")
+    dropout: float | None = Field(None, ge=0, lt=1, description="in all trained layers and the head; null: the model's")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    class_weights: bool = Field(True, description="weigh rare classes up, so that each counts the same")
+    num_train_epochs: int = Field(8, ge=1, le=1000, description="passes over the reviews at most")
+    patience: int | None = Field(
+        3, ge=1, description="epochs without a better dev macro-recall before it stops; null: never"
+    )
+    batch_size: int = Field(32, ge=1, le=4096, description="texts per update")
+    tokens_per_batch: int = Field(4096, ge=64, description="and no more tokens than this, padding counted")
+    gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
+    max_length: int = Field(128, ge=8, le=512, description="tokens of a text that are read")
+    emoji_augmentation: float = Field(
+        0.0, ge=0, le=1, description="share of emoji-free training texts given one, each epoch"
+    )
+    emoji_noise: float = Field(0.3, ge=0, le=1, description="share of those emoji drawn without looking at the class")
+    lora_rank: int = Field(8, ge=1, le=256, description="lora: rank of the update")
+    lora_alpha: int = Field(16, ge=1, description="lora: its scale, alpha / rank")
+    lora_dropout: float = Field(0.05, ge=0, lt=1, description="lora: dropout before the adapters")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="bf16 where the machine computes it natively"
+    )
+    checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
+
+
+def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, out: Path) -> None:
+    """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``."""
+    from transformers import set_seed
+
+    from pipeline.modeling import layers, lora, models
+
+    start = pretrain / "model"
+    set_seed(seed)  # the new head's weights
+    model = models.load_classifier(start, dropout=settings.dropout)
+    vocabulary, mode = models.load_tokenizer(start), models.emoji_mode(start)
+    pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
+    frozen = layers.freeze_prefix(model, settings.frozen_layers)
+    if settings.dropout is not None:
+        layers.set_dropout(model, settings.dropout)
+    trained = model
+    if settings.method == "lora":
+        trained = lora.wrap(
+            model,
+            rank=settings.lora_rank,
+            alpha=settings.lora_alpha,
+            dropout=settings.lora_dropout,
+            frozen_layers=settings.frozen_layers,
+            new_rows=models.emoji_rows(start),
+        )
+    outcome, history, told = _tune(settings, trained, vocabulary, mode, prepare, seed, out / "checkpoints")
+    trainable = sum(weight.numel() for weight in trained.parameters() if weight.requires_grad)
+    story = {
+        "method": settings.method,
+        "pooler": pooler,
+        "trainable_parameters": trainable,
+        "frozen_parameters": sum(weight.numel() for weight in trained.parameters()) - trainable,
+        "frozen": frozen,
+        **told,
+        "steps": outcome.steps,
+        "stopped": outcome.stopped,
+        "best_step": outcome.best_step,
+        "dev_macro_recall": outcome.best,
+    }
+    if settings.method == "lora":
+        model = lora.merge(trained, vocabulary, out / "adapter")
+    models.save(model, vocabulary, out / "model", emoji=mode)
+    (out / "finetune.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
+    (out / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
+
+
+def _tune(
+    settings: Settings, model: Any, vocabulary: Any, mode: str, prepare: Path, seed: int, folder: Path
+) -> tuple[Any, list[dict[str, float]], dict[str, Any]]:
+    """Train in place; return the outcome, the history with epochs, and what augmentation had to draw from."""
+    from pipeline.modeling import finetuning, layers, training
+    from pipeline.text import augmentation, emojis, prepared
+
+    train, dev = (prepared.rows(prepare, role="reviews", split=split) for split in ("train", "dev"))
+    texts, labels = [row["text"] for row in train], [row["label"] for row in train]
+    known = augmentation.habits(texts, labels) if settings.emoji_augmentation else None
+
+    def texts_of(epoch: int) -> list[str]:
+        shown = texts
+        if known is not None:
+            share, noise = settings.emoji_augmentation, settings.emoji_noise
+            shown = augmentation.augment(texts, labels, known, share=share, noise=noise, seed=seed * 1000 + epoch)
+        return [emojis.as_model_reads(text, mode) for text in shown]
+
+    plan = finetuning.plan(
+        vocabulary,
+        texts_of,
+        labels,
+        seed=seed,
+        **settings.model_dump(include={"num_train_epochs", "batch_size", "tokens_per_batch", "max_length"}),
+    )
+    steps = max(1, len(plan) // settings.gradient_accumulation_steps)
+    each = max(1, round(steps / settings.num_train_epochs))
+    dev_texts = [emojis.as_model_reads(row["text"], mode) for row in dev]
+    weights = finetuning.class_weights(labels) if settings.class_weights else None
+    outcome, history = training.train(
+        model,
+        plan,
+        training.Schedule(
+            steps=steps,
+            eval_steps=each,
+            metric="dev_macro_recall",
+            greater_is_better=True,
+            seed=seed,
+            **settings.model_dump(
+                include={"warmup_ratio", "patience", "gradient_accumulation_steps", "checkpoint_seconds", "precision"}
+            ),
+        ),
+        groups=layers.parameter_groups(
+            model,
+            **settings.model_dump(
+                include={"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
+            ),
+        ),
+        figures=_dev_figures(finetuning.encode(vocabulary, dev_texts, settings.max_length), dev, vocabulary, settings),
+        loss=finetuning.weighted_loss(weights, settings.label_smoothing),
+        folder=folder,
+    )
+    told = {"emoji_in_training": len(known.emoji) if known else 0, "best_epoch": round(outcome.best_step / each, 2)}
+    return outcome, [{"epoch": round(row["step"] / each, 2), **row} for row in history], told
+
+
+def _dev_figures(ids: list[list[int]], dev: list[dict[str, Any]], vocabulary: Any, settings: Settings) -> Any:
+    """A function model -> dev loss, macro-recall (the one that decides) and accuracy."""
+    import numpy as np
+
+    from pipeline.metrics import classification
+    from pipeline.modeling import finetuning
+
+    labels = np.array([row["label"] for row in dev])
+
+    def figures(model: Any) -> dict[str, float]:
+        logits = finetuning.dev_logits(model, ids, vocabulary.pad_token_id, settings.tokens_per_batch)
+        matrix = classification.confusion(labels, logits.argmax(axis=1)).astype(float)
+        surprise = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
+        return {
+            "dev_loss": float(surprise.mean()),
+            "dev_macro_recall": float(classification.macro_recall(matrix)),
+            "dev_accuracy": float(classification.accuracy(matrix)),
+        }
+
+    return figures
+
+
+STAGE = Stage(finetune, makes=("model", "adapter", "history.jsonl", "finetune.json"), version=1, resumes=True)

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertForMaskedLM
+
+from pipeline.modeling import mlm, models
+
+
+def _inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(5, 150, (4, 12), generator=generator)
+    mask = torch.ones_like(ids)
+    mask[2, 7:] = 0
+    labels = torch.where(torch.rand(ids.shape, generator=generator) < 0.3, ids, torch.full_like(ids, mlm.IGNORED))
+    return ids, mask, labels
+
+
+def test_sparse_head_gives_the_full_heads_loss_and_gradients(toy_model: Path) -> None:
+    ids, mask, labels = _inputs()
+    sparse, full = models.load_masked_lm(toy_model), BertForMaskedLM.from_pretrained(toy_model).eval()
+    ours, theirs = (model(input_ids=ids, attention_mask=mask, labels=labels).loss for model in (sparse, full))
+    assert float(ours) == pytest.approx(float(theirs), abs=1e-6)
+    ours.backward()
+    theirs.backward()
+    for name, weight in full.named_parameters():
+        other = dict(sparse.named_parameters())[name].grad
+        torch.testing.assert_close(other, weight.grad, atol=1e-5, rtol=0)
+
+
+def test_logits_are_computed_only_where_a_label_stands(toy_model: Path) -> None:
+    ids, mask, labels = _inputs()
+    out = models.load_masked_lm(toy_model)(input_ids=ids, attention_mask=mask, labels=labels)
+    assert out.logits.shape[0] == int((labels != mlm.IGNORED).sum())
+
+
+def test_masking_spares_specials_and_follows_80_10_10() -> None:
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.full((200, 100), 7)
+    maskable = torch.ones_like(ids, dtype=torch.bool)
+    maskable[:, 0] = False
+    chosen = mlm.choose_masked(maskable, 0.15, generator)
+    assert not chosen[:, 0].any()
+    assert chosen[:, 1:].float().mean() == pytest.approx(0.15, abs=0.01)
+    hidden = mlm.hide(ids, chosen, mask_id=4, ordinary=torch.arange(5, 400), generator=generator)
+    assert (hidden[~chosen] == 7).all()
+    assert (hidden[chosen] == 4).float().mean() == pytest.approx(0.8, abs=0.03)
+    assert ((hidden[chosen] != 4) & (hidden[chosen] != 7)).float().mean() == pytest.approx(0.1, abs=0.03)
+
+
+def test_at_least_one_position_is_always_chosen() -> None:
+    maskable = torch.tensor([[False, True, False]])
+    chosen = mlm.choose_masked(maskable, 1e-9, torch.Generator().manual_seed(0))
+    assert chosen.tolist() == [[False, True, False]]
+
+
+def test_units_are_chosen_together() -> None:
+    maskable = torch.ones((50, 6), dtype=torch.bool)
+    units = torch.tensor([0, 1, 1, 1, 4, 5]).expand(50, 6)
+    chosen = mlm.choose_masked(maskable, 0.5, torch.Generator().manual_seed(0), units)
+    assert (chosen[:, 1] == chosen[:, 2]).all()
+    assert (chosen[:, 2] == chosen[:, 3]).all()
+    assert not (chosen[:, 4] == chosen[:, 5]).all()

@@ -1,0 +1,87 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertForMaskedLM, BertForSequenceClassification
+
+from pipeline.errors import InputError
+from pipeline.modeling import models
+
+
+def test_pooler_and_head_travel_together(toy_model: Path, tmp_path: Path) -> None:
+    model = models.load_masked_lm(toy_model)
+    assert model.missing == ["bert.pooler.dense.bias", "bert.pooler.dense.weight"]
+    models.save(model, models.load_tokenizer(toy_model), tmp_path, emoji="all")
+    assert models.load_masked_lm(tmp_path).missing == []
+    assert models.load_classifier(tmp_path).missing == ["classifier.bias", "classifier.weight"]
+    classifier = BertForSequenceClassification.from_pretrained(tmp_path)
+    torch.testing.assert_close(classifier.bert.pooler.dense.weight, model.bert.pooler.dense.weight)
+    plain = BertForMaskedLM.from_pretrained(tmp_path)
+    torch.testing.assert_close(plain.cls.predictions.bias, model.cls.predictions.bias)
+    assert json.loads((tmp_path / "config.json").read_text())["architectures"] == ["BertForMaskedLM"]
+    assert models.emoji_mode(tmp_path) == "all"
+    assert models.emoji_mode(toy_model) == "none"
+
+
+def test_tuned_encoder_under_the_adapted_head(toy_model: Path) -> None:
+    adapted, classifier = models.load_masked_lm(toy_model), models.load_classifier(toy_model)
+    with torch.no_grad():
+        classifier.bert.embeddings.word_embeddings.weight.mul_(1.5)
+    joined = models.with_mlm_head(classifier, adapted)
+    torch.testing.assert_close(
+        joined.cls.predictions.transform.dense.weight, adapted.cls.predictions.transform.dense.weight
+    )
+    torch.testing.assert_close(joined.get_input_embeddings().weight, classifier.bert.embeddings.word_embeddings.weight)
+    assert joined.cls.predictions.decoder.weight is joined.get_input_embeddings().weight
+
+
+def _copy(toy_model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(toy_model, tmp_path / "copy"))
+
+
+def test_a_pickle_is_refused_and_never_opened(toy_model: Path, tmp_path: Path) -> None:
+    folder = _copy(toy_model, tmp_path)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch " + bytes(tmp_path / "run") + b"'\ntR.")
+    with pytest.raises(InputError, match=r"only pytorch_model\.bin, a pickle"):
+        models.load_masked_lm(folder)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"auto_map": {"AutoModel": "x.Y"}}, "auto_map"),
+        ({"model_type": "gpt2"}, "'gpt2'"),
+        ({"model_type": None}, "None"),
+    ],
+)
+def test_what_is_no_plain_bert_is_refused(toy_model: Path, tmp_path: Path, change: dict, message: str) -> None:
+    folder = _copy(toy_model, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(InputError, match=message):
+        models.load_classifier(folder)
+
+
+def test_truncated_weights_and_missing_files(toy_model: Path, tmp_path: Path) -> None:
+    folder = _copy(toy_model, tmp_path)
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
+    with pytest.raises(InputError, match="cannot be loaded"):
+        models.load_masked_lm(folder)
+    with pytest.raises(InputError, match=r"no config\.json"):
+        models.load_masked_lm(tmp_path / "nothing")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"no tokenizer\.json"):
+        models.load_tokenizer(folder)
+
+
+def test_a_tokenizer_larger_than_the_matrix_is_refused(toy_model: Path, tmp_path: Path) -> None:
+    folder = _copy(toy_model, tmp_path)
+    tokenizer = models.load_tokenizer(folder)
+    tokenizer.add_tokens(["newtoken", "another"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(InputError, match=r"tokenizer \d+ tokens > model \d+ rows"):
+        models.load_masked_lm(folder)
