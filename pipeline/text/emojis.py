@@ -1,0 +1,51 @@
+"""Emoji in text: find them, name them, write them out as words.
+
+What counts as an emoji is ``emoji.EMOJI_DATA`` (Unicode's own list with every sequence: skin tones, families, flags,
+keycaps), less the three signs that are typography unless an emoji selector follows: © ® ™.
+"""
+
+from __future__ import annotations
+
+import emoji
+
+TYPOGRAPHY = frozenset("©®™")
+
+_FIRSTS = {entry[0] for entry in emoji.EMOJI_DATA} - set("0123456789#*") | {"\u20e3"}
+"""Every emoji holds one of these characters; a quick look spares most texts the slow search."""
+
+
+def emoji_list(text: str) -> list[str]:
+    """The emoji of a text in order, each as its key in ``emoji.EMOJI_DATA``."""
+    if _FIRSTS.isdisjoint(text):
+        return []
+    return [match["emoji"] for match in emoji.emoji_list(text) if match["emoji"] not in TYPOGRAPHY]
+
+
+def has_emoji(text: str) -> bool:
+    """Whether a text holds at least one emoji."""
+    return bool(emoji_list(text))
+
+
+def name_words(character: str) -> str:
+    """The emoji's CLDR short name as plain words: 😂 is ``face with tears of joy``.
+
+    Raises KeyError for what is no emoji.
+    """
+    entry = emoji.EMOJI_DATA.get(character) or emoji.EMOJI_DATA[character + "\ufe0f"]
+    return str(entry["en"]).strip(":").replace("_", " ")
+
+
+def demojize(text: str) -> str:
+    """Every emoji written out as the words of its name, set off by spaces: ``great😂`` is ``great face with ...``."""
+    if _FIRSTS.isdisjoint(text):
+        return text
+
+    def words(character: str, _: object) -> str:
+        return character if character in TYPOGRAPHY else f" {name_words(character)} "
+
+    return " ".join(emoji.replace_emoji(text, replace=words).split())
+
+
+def as_model_reads(text: str, emoji_mode: str) -> str:
+    """A normalised text as a model of that mode ("all", "none" or "words") gets it: emoji in words for "words"."""
+    return demojize(text) if emoji_mode == "words" else text

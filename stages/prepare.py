@@ -1,0 +1,55 @@
+"""Read the data cards: clean, labelled, split corpora, an audit of duplicates and leaks, and the domain shift."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline.stage import Reads, Stage, StageSettings, speed_only
+
+
+class Settings(StageSettings):
+    """What to read, how to split it, and what counts as the same text."""
+
+    corpora: tuple[str, ...] = Field(
+        ("starter-reviews", "starter-informal", "starter-general", "starter-pairs"),
+        min_length=1,
+        description="Cards: names of folders under data_cards/, or paths of card folders.",
+    )
+    data_root: Path | None = speed_only(
+        None, description="Folder for data that lies outside the cards' folders. The content counts, not the place."
+    )
+    seed: int = Field(0, ge=0, description="Of the hash that makes the splits which a card does not give.")
+    dev_share: float = Field(0.1, gt=0, lt=0.5, description="Share of each class for dev, where a card gives none.")
+    test_share: float = Field(0.2, gt=0, lt=0.5, description="Share of each class for test, where a card gives none.")
+    max_review_characters: int = Field(
+        20_000, ge=100, description="Longer reviews and posts are dropped as too long. Articles are not limited."
+    )
+    max_text_characters: int = Field(2_000_000, ge=1000, description="A single text above it stops the run.")
+    max_file_bytes: int = Field(4 << 30, ge=1000, description="Above it a file, unpacked, stops the run.")
+
+
+def reads(settings: Settings) -> Reads:
+    """The cards (what in them can change the result) and their data files."""
+    from pipeline.text.gather import load_cards
+
+    return {
+        label: what for card in load_cards(settings.corpora, settings.data_root) for label, what in card.reads().items()
+    }
+
+
+def prepare(settings: Settings, *, out: Path) -> None:
+    """Write corpora.json, texts/<corpus>/<split>.jsonl, audit.json and shift.json."""
+    from pipeline.text import gather
+    from pipeline.text.corpora import Limits, read_corpus
+
+    limits = Limits(settings.max_file_bytes, settings.max_text_characters, settings.max_review_characters)
+    cards = gather.load_cards(settings.corpora, settings.data_root)
+    corpora = [read_corpus(card, limits) for card in cards]
+    for corpus in corpora:
+        gather.split(corpus, settings.dev_share, settings.test_share, settings.seed)
+    gather.write(corpora, out)
+
+
+STAGE = Stage(prepare, makes=("corpora.json", "texts"), reads=reads)
