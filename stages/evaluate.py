@@ -42,11 +42,208 @@ per masked piece. Where nothing can be said (no such items, a base at chance) th
 
 Items, one a row, from which all of this can be computed again without a model:
 
-- ``predictions/<corpus>.jsonl``  ``{"id", "label", "predicted", "probabilities": [x, x, x], "emoji": bool, "plain": 0|1|2}``
-- ``floor/<corpus>.jsonl``        ``{"id", "label", "predicted", "probabilities", "emoji"}``, in the same order
+- ``predictions/<corpus>.jsonl``  ``{"id", "label", "probabilities": [x, x, x], "emoji": bool, "predicted", "plain"}``;
+  ``plain`` is the class predicted from the raw text
+- ``floor/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted"}``, in the same order
 - ``retention/{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "nats", "nats_full", "masked", "correct", "bytes"}``:
   sums over a general document's masked pieces
 - ``retention/shift_{base,adapted}.jsonl``  the same of informal dev and reviews test texts
 - ``retention/pairs_{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "phenomenon", "good", "bad"}``: log-likelihoods
 - ``retention/masks/<corpus>.jsonl``  ``{"id", "input_ids", "masked", "bytes"}``, a row a window: what was masked
 """
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from pipeline.stage import Stage, StageSettings, speed_only
+
+DIGITS = 6
+"""Decimals kept of probabilities."""
+ASKED = {"general": "test", "informal": "dev", "reviews": "test"}
+"""The split of each role's corpora that gets fixed masks."""
+Rows = list[dict[str, Any]]
+Remember = Callable[[Any, Callable[[], Any]], Any]
+
+
+class Settings(StageSettings):
+    """How much is measured, and how surely."""
+
+    max_length: int = Field(128, ge=8, le=512, description="longest text in pieces, [CLS] and [SEP] counted")
+    general_documents: int = Field(300, ge=6, description="documents (or texts) of a corpus that get fixed masks")
+    windows_per_document: int = Field(2, ge=1, description="stretches of max_length pieces of each document")
+    mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of a document's pieces that is masked")
+    pairs: int = Field(1000, ge=6, description="minimal pairs of a corpus, spread evenly over its phenomena")
+    draws: int = Field(2000, ge=100, le=100_000, description="bootstrap samples behind each interval")
+    seed: int = Field(0, ge=0, description="of samples, masks and draws; not a training seed")
+    tokens_per_batch: int = speed_only(8192, ge=64, description="padded size of a batch")
+
+
+def evaluate(
+    settings: Settings, *, prepare: Path, source: Path, pretrain: Path, finetune: Path, cache: Path, out: Path
+) -> None:
+    """Write scores.json, retention.json and the items behind them (layout: this module's docstring)."""
+    from pipeline.metrics.bootstrap import LEVEL
+    from pipeline.metrics.classification import HEADLINE
+    from pipeline.metrics.memo import remembered
+    from pipeline.metrics.retention import marked
+    from pipeline.modeling.exam import sit
+    from pipeline.text.prepared import corpora_of
+
+    remember = partial(remembered, cache)
+    corpora = {
+        corpus: _score_reviews(settings, corpus, prepare, finetune / "model", remember, out)
+        for corpus in corpora_of(prepare, "reviews")
+    }
+    _write(out / "scores.json", {"headline": HEADLINE, "draws": settings.draws, "level": LEVEL, "corpora": corpora})
+    exam = _set_exam(settings, prepare, source / "model")
+    folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}
+    answers = sit(exam, folders, tokens_per_batch=settings.tokens_per_batch, remember=remember)
+    _store_exam(exam, answers, out / "retention")
+    roles = {corpus: (role, split) for role, split in ASKED.items() for corpus in corpora_of(prepare, role)}
+    found = marked(answers, roles, draws=settings.draws, seed=settings.seed)
+    digests = {corpus: masks.digest for corpus, masks in {**exam.masked, **exam.shift}.items()}
+    _write(out / "retention.json", {**found, "masks": digests})
+
+
+def _score_reviews(
+    settings: Settings, corpus: str, prepare: Path, model: Path, remember: Remember, out: Path
+) -> dict[str, Any]:
+    """Predict the test split three ways (as prepared, as raw text, by the floor), store it, and score it."""
+    from pipeline.metrics.scorecard import compared
+    from pipeline.text.emojis import has_emoji
+
+    test = _read(prepare, corpus, "test")
+    labels, emoji = [row["label"] for row in test], [has_emoji(row["text"]) for row in test]
+    found, plain = _probabilities(settings, model, test)
+    floor = _floor(corpus, prepare, remember)
+    predicted, from_raw, floored = (table.argmax(axis=1).tolist() for table in (found, plain, floor["probabilities"]))
+    for folder, table, more in (
+        ("predictions", found, {"predicted": predicted, "plain": from_raw}),
+        ("floor", floor["probabilities"], {"predicted": floored}),
+    ):
+        columns = {
+            "id": [row["id"] for row in test],
+            "label": labels,
+            "probabilities": table.tolist(),
+            "emoji": emoji,
+            **more,
+        }
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        _write_rows(out / folder / f"{corpus}.jsonl", rows)
+    card = compared(labels, emoji, predicted, floored, from_raw, draws=settings.draws, seed=settings.seed)
+    return {**card, "floor_settings": floor["settings"]}
+
+
+def _probabilities(settings: Settings, model: Path, test: Rows) -> tuple[Any, Any]:
+    """Class probabilities [n, 3] of the texts as prepared, and of the raw texts as a plain pipeline reads them."""
+    from pipeline.modeling import models, scoring
+    from pipeline.text.emojis import as_model_reads
+
+    mode = models.emoji_mode(model)
+    texts = [as_model_reads(row["text"], mode) for row in test] + [row["raw"] for row in test]
+    tokenizer = models.load_tokenizer(model)
+    table = scoring.class_probabilities(
+        models.load_classifier(model),
+        tokenizer,
+        texts,
+        tokens_per_batch=settings.tokens_per_batch,
+        max_length=min(settings.max_length, tokenizer.model_max_length),
+    ).round(DIGITS)
+    return table[: len(test)], table[len(test) :]
+
+
+def _floor(corpus: str, prepare: Path, remember: Remember) -> dict[str, Any]:
+    """Settings of the floor and its probabilities on the test split; remembered, as they are equal for all arms."""
+    import numpy as np
+    import sklearn
+
+    from pipeline.modeling import floor
+
+    rows = [_read(prepare, corpus, split) for split in ("train", "dev", "test")]
+    train, dev, test = ([(row["text"], row["label"]) for row in split] for split in rows)
+    digest = hashlib.sha256(json.dumps([train, dev, test]).encode()).hexdigest()
+    found = remember(
+        ["floor", floor.VERSION, sklearn.__version__, digest],
+        lambda: floor.floor_scores(train, dev, [text for text, _ in test]),
+    )
+    return {**found, "probabilities": np.asarray(found["probabilities"])}
+
+
+def _set_exam(settings: Settings, prepare: Path, base: Path) -> Any:
+    """The exam of this recipe: masks chosen once with the base's tokenizer, pairs sampled evenly over phenomena."""
+    from pipeline.metrics.sampling import fixed_sample
+    from pipeline.modeling import exam, fixed_masks, models
+    from pipeline.text.prepared import corpora_of
+
+    tokenizer = models.load_tokenizer(base)
+
+    def masks(role: str) -> dict[str, Any]:
+        samples = {
+            corpus: fixed_sample(_read(prepare, corpus, ASKED[role]), settings.general_documents, settings.seed)
+            for corpus in corpora_of(prepare, role)
+        }
+        chosen = {
+            corpus: fixed_masks.choose_fixed_masks(
+                tokenizer,
+                [(row["id"], row["text"]) for row in rows],
+                mlm_probability=settings.mlm_probability,
+                max_length=min(settings.max_length, tokenizer.model_max_length),
+                windows_per_document=settings.windows_per_document,
+                seed=settings.seed,
+            )
+            for corpus, rows in samples.items()
+        }
+        return {corpus: found for corpus, found in chosen.items() if found.windows}
+
+    pairs = {corpus: _read(prepare, corpus, "test") for corpus in corpora_of(prepare, "pairs")}
+    return exam.Exam(
+        tokenizer,
+        masked=masks("general"),
+        shift=masks("informal") | masks("reviews"),
+        pairs={
+            corpus: fixed_sample(rows, settings.pairs, settings.seed, by="phenomenon")
+            for corpus, rows in pairs.items()
+            if rows
+        },
+    )
+
+
+def _store_exam(exam: Any, answers: dict[str, dict[str, dict[str, Rows]]], folder: Path) -> None:
+    """Write the masks, and every answer of every model, a file for each model and kind."""
+    for corpus, masks in {**exam.masked, **exam.shift}.items():
+        masks.save(folder / "masks" / f"{corpus}.jsonl")
+    for model, kinds in answers.items():
+        for kind, corpora in kinds.items():
+            name = model if kind == "masked" else f"{kind}_{model}"
+            rows = [{"corpus": corpus, **row} for corpus, found in corpora.items() for row in found]
+            _write_rows(folder / f"{name}.jsonl", rows)
+
+
+def _read(prepare: Path, corpus: str, split: str) -> Rows:
+    """Rows of one split of a prepared corpus; none where it has no such split."""
+    path = prepare / "texts" / corpus / f"{split}.jsonl"
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _write_rows(path: Path, rows: Rows) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+STAGE = Stage(evaluate, makes=("scores.json", "predictions", "floor", "retention.json", "retention"), version=1)

@@ -8,6 +8,7 @@ class. Averages run over the classes that occur in the truth, as in scikit-learn
 from __future__ import annotations
 
 from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -31,15 +31,6 @@ def remembered(folder: Path, key: Any, compute: Callable[[], Any]) -> Any:
     return json.loads(found)
 
 
-def file_digest(*paths: Path) -> str:
-    """sha256 over the contents of files, in the order given."""
-    digests = []
-    for path in paths:
-        with path.open("rb") as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
-    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
 def _read(path: Path) -> str | None:
     try:
         digest, _, body = path.read_bytes().partition(b"\n")

@@ -13,11 +13,77 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.metrics import second_opinion
 from pipeline.metrics.bootstrap import Figure, Statistic, interval
 from pipeline.metrics.comparison import CHANCE, masked_kept, pairs_kept
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
+
+
+MODELS = ("base", "adapted", "tuned")
+STEPS = {"base_to_adapted": MODELS[:2], "adapted_to_tuned": MODELS[1:], "base_to_tuned": MODELS[::2]}
+Answers = Mapping[str, Mapping[str, Mapping[str, Sequence[Row]]]]
+"""model -> kind (masked, shift, pairs) -> corpus -> rows."""
+
+
+def marked(answers: Answers, roles: Mapping[str, tuple[str, str]], *, draws: int, seed: int) -> dict[str, Any]:
+    """Every figure that follows from the models' answers: what each knows, what each step kept, the domain shift.
+
+    Args:
+        answers: of base, adapted and tuned.
+        roles: role and split of the corpora with masks.
+
+    Raises:
+        ArithmeticError: scikit-learn comes to another retention.
+    """
+    sure = {"draws": draws, "seed": seed}
+    knows = {model: _knowledge(answers[model], **sure) for model in MODELS}
+    kept = {step: _kept(answers[before], answers[now], **sure) for step, (before, now) in STEPS.items()}
+    losses = {
+        model: {
+            corpus: masked_figures(rows, **sure)["loss"].as_json()
+            for corpus, rows in {**answers[model]["masked"], **answers[model]["shift"]}.items()
+        }
+        for model in ("base", "adapted")
+    }
+    shift = {
+        corpus: {
+            "role": roles[corpus][0],
+            "split": roles[corpus][1],
+            **{name: of[corpus] for name, of in losses.items()},
+        }
+        for corpus in losses["base"]
+    }
+    return {"models": knows, "scores": kept, "shift": shift}
+
+
+def _knowledge(answers: Mapping[str, Mapping[str, Sequence[Row]]], **sure: int) -> dict[str, Any]:
+    masked = {corpus: masked_figures(rows, **sure) for corpus, rows in answers["masked"].items()}
+    return {
+        "masked": {corpus: {name: of.as_json() for name, of in found.items()} for corpus, found in masked.items()},
+        "pairs": {
+            corpus: {
+                "accuracy": pair_accuracy(rows, **sure).as_json(),
+                "phenomena": {name: of.as_json() for name, of in pair_accuracy_by_phenomenon(rows, **sure).items()},
+            }
+            for corpus, rows in answers["pairs"].items()
+        },
+    }
+
+
+def _kept(
+    before: Mapping[str, Mapping[str, Sequence[Row]]], now: Mapping[str, Mapping[str, Sequence[Row]]], **sure: int
+) -> dict[str, Any]:
+    masked, pairs = {}, {}
+    for corpus, rows in before["masked"].items():
+        found = masked_retention(rows, now["masked"][corpus], **sure)
+        second_opinion.check_retention(found, rows, now["masked"][corpus])
+        masked[corpus] = found.as_json()
+    for corpus, rows in before["pairs"].items():
+        share = pair_retention(rows, now["pairs"][corpus], **sure)
+        pairs[corpus] = share.as_json() if share else None
+    return {"masked": masked, "pairs": pairs}
 
 
 def masked_figures(rows: Sequence[Row], *, draws: int, seed: int) -> dict[str, Figure]:

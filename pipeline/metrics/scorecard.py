@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pipeline.metrics import second_opinion
 from pipeline.metrics.classification import METRICS, confusion, per_class
 from pipeline.metrics.comparison import classified, minus
 
@@ -35,9 +36,36 @@ def differences(labels: ArrayLike, a: ArrayLike, b: ArrayLike, *, draws: int, se
     return {name: minus(*pair, draws=draws, seed=seed).as_json() for name, pair in sides.items()}
 
 
-def slices(
-    labels: Sequence[int], predicted: Sequence[int], emoji: Sequence[bool], *, draws: int, seed: int
+def compared(
+    labels: Sequence[int], emoji: Sequence[bool], model: ArrayLike, floor: ArrayLike, plain: ArrayLike, **sure: int
 ) -> dict[str, Any]:
+    """All that is said of one corpus: the model, its slices, the floor beside it, and what raw text would have cost.
+
+    Args:
+        labels: class ids of the truth; ``emoji``: whether each text has any.
+        model, floor, plain: class ids predicted from the texts as prepared, by the floor, and from the raw texts.
+        sure: ``draws`` and ``seed`` of the intervals.
+
+    Raises:
+        ArithmeticError: scikit-learn comes to other figures.
+    """
+    card = scores(labels, model, **sure)
+    second_opinion.check_scores(card, labels, np.asarray(model).tolist())
+    return {
+        "model": card,
+        "slices": slices(labels, model, emoji, **sure),
+        "floor": scores(labels, floor, **sure),
+        "floor_slices": slices(labels, floor, emoji, **sure),
+        "minus_floor": differences(labels, model, floor, **sure),
+        "plain": {
+            **figures(labels, plain, **sure),
+            "changed": float(np.mean(np.asarray(model) != np.asarray(plain))),
+            "minus_model": differences(labels, plain, model, **sure),
+        },
+    }
+
+
+def slices(labels: ArrayLike, predicted: ArrayLike, emoji: Sequence[bool], *, draws: int, seed: int) -> dict[str, Any]:
     """The same table for texts with emoji and texts without; None where there are none."""
     kinds = np.asarray(emoji, dtype=bool)
     truth, guess = np.asarray(labels), np.asarray(predicted)

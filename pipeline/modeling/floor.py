@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,10 @@ from sklearn.pipeline import FeatureUnion
 
 from pipeline.labels import LABELS
 
+VERSION = 1
+"""Raise it when the same texts give other figures."""
+DIGITS = 6
+"""Decimals kept of probabilities."""
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)
 """Values of C (the inverse of the penalty) to choose from."""
 
@@ -59,6 +64,19 @@ def fit_floor(train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]]) 
     reached = [float(balanced_accuracy_score(dev_labels, model.predict(dev_table))) for model, _ in tried]
     best = int(np.argmax(reached))
     return Floor(features, *tried[best], reached[best])
+
+
+def floor_scores(
+    train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]], test: Sequence[str]
+) -> dict[str, Any]:
+    """How the floor was fitted and its probabilities [n, 3] of the test texts, as a JSON value."""
+    floor = fit_floor(train, dev)
+    settings = {
+        "C": floor.inverse_penalty,
+        "dev_macro_recall": floor.dev_macro_recall,
+        "features": int(floor.classifier.n_features_in_),
+    }
+    return {"settings": settings, "probabilities": floor.probabilities(test).round(DIGITS).tolist()}
 
 
 def _rare(train: Sequence[tuple[str, int]]) -> int:

@@ -1,0 +1,1 @@
+"""A module of the `evaluate` library: see three_class.py."""
