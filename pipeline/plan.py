@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.fingerprint import Identity, differences, digest_reads, identify
+from pipeline.lock import holder
 from pipeline.recipe import Recipe
 from pipeline.refusals import nearest
 from pipeline.stage import Run, Stage, StageSettings
@@ -61,6 +62,8 @@ class Plan:
         if key not in self._reads:
             self._reads[key] = digest_reads(stage, settings)
         inputs = {name: by_run(known, name, run, lambda artifact: artifact.digest) for name in stage.inputs}
+        if run is None:
+            inputs = {name: {str(each): digest for each, digest in made.items()} for name, made in inputs.items()}
         return identify(stage, settings, run.seed if run else None, self._reads[key], inputs)
 
 
@@ -79,28 +82,33 @@ class Standing:
     artifact: Artifact | None = None
 
 
-def survey(plan: Plan) -> list[Standing]:
-    """Say for each stage and run whether it is up to date, by presence and sizes, without changing anything."""
+def survey(plan: Plan, last: str | None = None) -> list[Standing]:
+    """Say for each stage (up to ``last``) and run whether it is up to date, by presence and sizes; change nothing."""
     known: dict[tuple[str, Run | None], Artifact] = {}
     standings = []
-    for stage in plan.stages():
+    for stage in plan.stages(last):
         for run in plan.runs(stage):
             waits = [name for name in stage.inputs if any((name, each) not in known for each in _sources(plan, run))]
             if waits:
                 standings.append(Standing(stage, run, f"waits for {waits[0]}"))
                 continue
             identity = plan.identify(stage, run, known)
-            why, artifact = "", None
-            try:
-                artifact = plan.store.find(stage.name, identity.fingerprint, verify=False)
-            except DamagedError as damage:
-                why = f"damaged: {damage}"
-            if artifact:
-                known[stage.name, run] = artifact
-            standings.append(
-                Standing(stage, run, why or ("" if artifact else why_run(plan, stage, run, identity)), artifact)
-            )
+            standing = _stand(plan, stage, run, identity)
+            if standing.artifact:
+                known[stage.name, run] = standing.artifact
+            standings.append(standing)
     return standings
+
+
+def _stand(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> Standing:
+    try:
+        artifact = plan.store.find(stage.name, identity.fingerprint, verify=False)
+    except DamagedError as damage:
+        return Standing(stage, run, f"damaged: {damage}")
+    why = "" if artifact else why_run(plan, stage, run, identity)
+    if why.startswith("interrupted") and holder(plan.store.root):
+        why = "running now"
+    return Standing(stage, run, why, artifact)
 
 
 def why_run(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> str:

@@ -7,6 +7,7 @@ changes only what is written. ``--set PATH=VALUE`` does as if the recipe were ed
 from __future__ import annotations
 
 import copy
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from pipeline.errors import InputError
 from pipeline.plain_yaml import parse, read_mapping
 from pipeline.refusals import explain, nearest
 from pipeline.stage import Run, Stage, StageSettings
+
+logger = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parent / "recipes"
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -76,9 +79,8 @@ def load_recipe(path: str | Path, story: Sequence[Stage], overrides: Iterable[st
     for override in overrides:
         _override(draft, override, problems)
     problems += _check_outline(draft, story)
-    if not problems:
-        shared = _check_sections(draft, story, problems)
-        arms = {arm: _check_arm(draft, arm, story, shared, problems) for arm in draft.content["arms"]}
+    shared = _check_sections(draft, story, problems)
+    arms = {arm: _check_arm(draft, arm, story, shared, problems) for arm in _section(draft.content, "arms")}
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
     return Recipe(draft.content["name"], tuple(draft.content["seeds"]), shared, arms)
@@ -136,9 +138,12 @@ def _override(draft: _Draft, override: str, problems: list[str]) -> None:
     if not equals or not all(keys) or keys[0] == "extends":
         problems.append(f"{thing}: not of the form stage.key=value; for one arm, arms.ARM.stage.key=value")
         return
-    if keys[0] == "arms" and len(keys) > 1 and keys[1] not in draft.content["arms"]:
-        problems.append(f"{thing}: unknown arm {keys[1]}; {nearest(keys[1], draft.content['arms'])}")
+    if keys[0] == "arms" and len(keys) > 1 and keys[1] not in _section(draft.content, "arms"):
+        problems.append(f"{thing}: unknown arm {keys[1]}; {nearest(keys[1], _section(draft.content, 'arms'))}")
         return
+    for arm in _section(draft.content, "arms"):
+        if len(keys) > 1 and keys[1] in _section(_section(draft.content["arms"], arm), keys[0]):
+            logger.warning("%s: arm %s keeps its own; arms.%s.%s=... changes that", thing, arm, arm, path)
     value = parse(text, thing)
     inner: dict[str, Any] = {}
     draft.places.insert(0, (thing, inner))
@@ -148,6 +153,12 @@ def _override(draft: _Draft, override: str, problems: list[str]) -> None:
         target[key] = target[key] if isinstance(target.get(key), dict) else {}
         target = target[key]
     inner[keys[-1]] = target[keys[-1]] = value
+
+
+def _section(content: dict[str, Any], key: str) -> dict[str, Any]:
+    """The mapping at a key; an empty one where there is none."""
+    section = content.get(key)
+    return section if isinstance(section, dict) else {}
 
 
 def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
@@ -194,7 +205,7 @@ def _check_sections(draft: _Draft, story: Sequence[Stage], problems: list[str]) 
     checked = {}
     for stage in story:
         try:
-            checked[stage.name] = stage.settings_type.model_validate(draft.content.get(stage.name) or {})
+            checked[stage.name] = stage.settings_type.model_validate(_section(draft.content, stage.name))
         except ValidationError as error:
             problems += [draft.problem([stage.name, *loc], text) for loc, text in explain(error, stage.settings_type)]
     return checked
@@ -205,8 +216,8 @@ def _check_arm(
 ) -> dict[str, StageSettings]:
     checked = dict(shared)
     for stage in story:
-        differs = (draft.content["arms"][arm] or {}).get(stage.name) or {}
-        section = copy.deepcopy(draft.content.get(stage.name) or {})
+        differs = _section(_section(draft.content["arms"], arm), stage.name)
+        section = copy.deepcopy(_section(draft.content, stage.name))
         _merge(section, differs)
         try:
             if differs:

@@ -139,7 +139,7 @@ def _explained(
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc(), "utf-8")
-        store.note_failure(stage.name, fingerprint, str(explained).splitlines()[0])
+        store.note_failure(stage.name, fingerprint, str(explained).removeprefix(f"stage {stage.name} failed: "))
     except OSError:
         logger.warning("could not write %s", log)
     return explained

@@ -29,7 +29,9 @@ LIBRARIES = (
     "peft",
     "evaluate",
     "scikit-learn",
+    "numpy",
     "emoji",
+    "ftfy",
 )
 
 

@@ -1,0 +1,117 @@
+"""A story of four toy stages that write text files: enough to try every duty of the machine, with no torch.
+
+Also a program: ``python -m tests.pipeline.toy_story run --recipe r.yaml``.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.errors import InputError
+from pipeline.stage import Arms, Reads, Stage, StageSettings, speed_only
+
+CALLS: list[str] = []
+"""Which stages ran in this process, in order."""
+
+
+class Gather(StageSettings):
+    source: Path = Field(Path("source.txt"), description="a file")
+    lowercase: bool = Field(False, description="whether to lower the case")
+
+
+def reads(settings: Gather) -> Reads:
+    return {settings.source.name: settings.source, "note": "always the same"}
+
+
+def gather(settings: Gather, *, out: Path) -> None:
+    CALLS.append("gather")
+    text = settings.source.read_text()
+    if not text:
+        raise InputError(f"gather {settings.source.name}: empty; write something")
+    (out / "text.txt").write_text(text.lower() if settings.lowercase else text)
+
+
+class Grow(StageSettings):
+    steps: int = Field(3, ge=0, le=1000, description="how many")
+    learning_rate: float = Field(2e-5, gt=0, le=1, description="how fast")
+    method: Literal["full", "lora"] = Field("full", description="how")
+    fails: Literal["no", "error", "memory", "disk"] = Field("no", description="for trying failures")
+    batch_size: int = speed_only(4, ge=1, description="cannot change the result")
+    pause: float = speed_only(0.0, ge=0, description="seconds a step takes")
+
+
+FAULTS = {"error": ValueError("broken"), "memory": MemoryError(), "disk": OSError(28, "No space left on device")}
+
+
+def grow(settings: Grow, *, seed: int, gather: Path, out: Path) -> None:
+    """Resumes: each step adds a line to a checkpoint."""
+    CALLS.append("grow")
+    checkpoint = out / "checkpoint.txt"
+    done = checkpoint.read_text().splitlines() if checkpoint.exists() else []
+    for step in range(len(done), settings.steps):
+        done.append(f"{step} {seed} {settings.learning_rate}")
+        checkpoint.write_text("\n".join(done))
+        if settings.fails != "no" and step == 1:
+            raise FAULTS[settings.fails]
+        time.sleep(settings.pause)
+    (out / "model").mkdir(exist_ok=True)
+    (out / "model" / "weights.txt").write_text((gather / "text.txt").read_text() + "\n".join(done))
+
+
+class Judge(StageSettings):
+    strict: bool = Field(True, description="whether it is strict")
+
+
+def judge(settings: Judge, *, gather: Path, grow: Path, cache: Path, out: Path) -> None:
+    CALLS.append("judge")
+    (cache / "kept.txt").write_text("for the next run")
+    (out / "score.txt").write_text(str(len((grow / "model" / "weights.txt").read_text())))
+    (out / "rubbish.txt").write_text("not declared")
+
+
+class Total(StageSettings):
+    title: str = Field("Totals", min_length=1, description="the heading")
+
+
+def total(settings: Total, *, grow: Arms, judge: Arms, out: Path) -> None:
+    CALLS.append("total")
+    rows = [f"{run} {(folder / 'score.txt').read_text()}" for run, folder in judge.items()]
+    (out / "report.md").write_text("\n".join([settings.title, *rows]) + "\n")
+    (out / "report.html").write_text("<p>report</p>")
+    (out / "model").mkdir()
+    (out / "model" / "weights.txt").write_text((list(grow.values())[-1] / "model" / "weights.txt").read_text())
+
+
+STORY = (
+    Stage(gather, makes=("text.txt",), reads=reads),
+    Stage(grow, makes=("model",), may_make=("adapter",), resumes=True),
+    Stage(judge, makes=("score.txt",)),
+    Stage(total, makes=("report.md", "report.html", "model")),
+)
+
+RECIPE = """
+name: toy
+gather: {source: source.txt}
+grow: {steps: 3}
+arms:
+  plain: {grow: {learning_rate: 0.5}}
+  twin: {grow: {learning_rate: 0.5, batch_size: 8}}
+  full: {}
+"""
+
+
+def write_recipe(folder: Path, text: str = RECIPE, source: str = "Hello") -> Path:
+    """Write the toy recipe and the file that it reads into a folder; return the recipe."""
+    (folder / "source.txt").write_text(source)
+    (folder / "toy.yaml").write_text(text)
+    return folder / "toy.yaml"
+
+
+if __name__ == "__main__":
+    from pipeline import cli
+
+    raise SystemExit(cli.main(cli.build(STORY)))
