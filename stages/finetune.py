@@ -172,4 +172,4 @@ def _dev_figures(ids: list[list[int]], dev: list[dict[str, Any]], vocabulary: An
     return figures
 
 
-STAGE = Stage(finetune, makes=("model", "adapter", "history.jsonl", "finetune.json"), version=1, resumes=True)
+STAGE = Stage(finetune, makes=("model", "history.jsonl", "finetune.json"), may_make=("adapter",), version=1, resumes=True)

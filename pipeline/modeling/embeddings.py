@@ -6,7 +6,6 @@ The compositional set: one token for every code point that emoji are built of, s
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 import emoji
@@ -43,11 +42,6 @@ def add_tokens(tokenizer: BertTokenizerFast, tokens: Sequence[str]) -> list[str]
     new = [token for token in tokens if token not in known]
     tokenizer.add_tokens([AddedToken(token, normalized=True, single_word=False, special=False) for token in new])
     return new
-
-
-def character_name(token: str) -> str:
-    """Unicode's name of a token's first character, in words: the fallback for code points that are no emoji alone."""
-    return unicodedata.name(token[0], "symbol").lower().replace("-", " ")
 
 
 def grow(model: MaskedLM, tokenizer: BertTokenizerFast, first_row: int) -> None:

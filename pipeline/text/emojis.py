@@ -6,6 +6,8 @@ keycaps), less the three signs that are typography unless an emoji selector foll
 
 from __future__ import annotations
 
+import unicodedata
+
 import emoji
 
 TYPOGRAPHY = frozenset("©®™")
@@ -29,10 +31,13 @@ def has_emoji(text: str) -> bool:
 def name_words(character: str) -> str:
     """The emoji's CLDR short name as plain words: 😂 is ``face with tears of joy``.
 
-    Raises KeyError for what is no emoji.
+    Forms without their selector (❤, 1⃣) have the name of the full form; a part that is no emoji alone, such as a
+    letter of a flag, has Unicode's name.
     """
-    entry = emoji.EMOJI_DATA.get(character) or emoji.EMOJI_DATA[character + "\ufe0f"]
-    return str(entry["en"]).strip(":").replace("_", " ")
+    for form in (character, character + "\ufe0f", character.replace("\u20e3", "\ufe0f\u20e3")):
+        if form in emoji.EMOJI_DATA:
+            return str(emoji.EMOJI_DATA[form]["en"]).strip(":").replace("_", " ")
+    return unicodedata.name(character[0], "symbol").lower()
 
 
 def demojize(text: str) -> str:
