@@ -75,7 +75,12 @@ def masked_kept(nats_base: ArrayLike, nats: ArrayLike, masked: ArrayLike) -> Mea
 
 
 def pairs_kept(right_base: ArrayLike, right: ArrayLike) -> Measured:
-    """Share kept on minimal pairs, above chance. ``right``: [pairs] or [seeds, pairs], true where the good one is likelier."""
+    """Share kept on minimal pairs, above chance.
+
+    Args:
+        right_base: [pairs], true where the good sentence is the likelier one.
+        right: [pairs] or [seeds, pairs], of the model in question.
+    """
     now = np.atleast_2d(np.asarray(right, dtype=np.float64)).T
     base = np.broadcast_to(np.asarray(right_base, dtype=np.float64)[:, None], now.shape)
 

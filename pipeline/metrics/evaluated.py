@@ -1,0 +1,154 @@
+"""Reading what the evaluate stage wrote: the items of all arms and seeds, lined up so that they can be compared."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.metrics.comparison import CHANCE, Measured, masked_kept, pairs_kept
+from pipeline.metrics.ladder import Draws, Key
+
+Folders = Mapping[str, Sequence[Path]]
+"""arm -> its evaluate folders, one a seed, the same seeds in every arm."""
+
+Row = Mapping[str, Any]
+MODELS = ("base", "adapted", "tuned")
+
+
+def predictions(arms: Folders) -> dict[str, dict[str, list[list[Row]]]]:
+    """Predictions of every corpus that all arms were tested on: corpus -> arm -> seed -> rows in one order.
+
+    Raises:
+        InputError: the arms have no test text of a corpus in common.
+    """
+    named = [{path.stem for path in (folder / "predictions").glob("*.jsonl")} for folder in _every(arms)]
+    first = next(iter(_every(arms)))
+    order = list(json.loads((first / "scores.json").read_text("utf-8"))["corpora"])
+    found = {}
+    for corpus in order:
+        if all(corpus in names for names in named):
+            rows = {arm: [_rows(folder / "predictions" / f"{corpus}.jsonl") for folder in arms[arm]] for arm in arms}
+            found[corpus] = _shared(rows, f"test texts of {corpus}")
+    return found
+
+
+def floor(arms: Folders, corpus: str, like: Sequence[Row]) -> list[Row]:
+    """The floor's predictions on the texts of ``like``, in their order."""
+    rows = {row["id"]: row for row in _rows(_every(arms)[0] / "floor" / f"{corpus}.jsonl")}
+    return [rows[row["id"]] for row in like]
+
+
+def levels(folders: Sequence[Path], kept_now: Mapping[str, Mapping[Key, Measured]], draws: Draws) -> dict[str, Any]:
+    """What each model of one arm knows of general English, and how much it kept, as report.json has it.
+
+    Returns:
+        model -> {"masked": {corpus: {"loss", "loss_full", "bits_per_byte", "accuracy"}},
+        "pairs": {corpus: {"accuracy"}}, "kept": {"masked": {corpus: figure}, "pairs": {corpus: figure}}}, losses in
+        nats a masked piece.
+    """
+    found: dict[str, Any] = {}
+    for model in MODELS:
+        masked = {
+            corpus: {name: draws.of(measure) for name, measure in _losses(seeds).items()}
+            for corpus, seeds in _by_corpus(folders, f"{model}.jsonl").items()
+        }
+        pairs = {
+            corpus: {"accuracy": draws.of(_ratio(_right(seeds), np.ones_like(_right(seeds))))}
+            for corpus, seeds in _by_corpus(folders, f"pairs_{model}.jsonl").items()
+        }
+        shares: dict[str, dict[str, Any]] = {"masked": {}, "pairs": {}}
+        for (measure, corpus), share in kept_now.get(model, {}).items():
+            shares[measure][corpus] = draws.of(share)
+        found[model] = {"masked": masked, "pairs": pairs, "kept": shares}
+    return found
+
+
+def kept(arms: Folders, model: str, draws: Draws) -> dict[str, dict[Key, Measured]]:
+    """Share of the base's general English that ``model`` kept: arm -> ("masked" or "pairs", corpus) -> measure.
+
+    Minimal pairs on which the base is not above chance (its interval covers 1/2) are left out: nothing to keep.
+    """
+    found: dict[str, dict[Key, Measured]] = {arm: {} for arm in arms}
+    for measure, prefix in (("masked", ""), ("pairs", "pairs_")):
+        now = {arm: _by_corpus(folders, f"{prefix}{model}.jsonl") for arm, folders in arms.items()}
+        before = {arm: _by_corpus(folders, f"{prefix}base.jsonl") for arm, folders in arms.items()}
+        for corpus in next(iter(now.values())):
+            if not all(corpus in seen for seen in now.values()):
+                continue
+            rows = {arm: [*now[arm][corpus], before[arm][corpus][0]] for arm in arms}
+            for arm, (*seeds, base) in _shared(rows, f"documents of {corpus}").items():
+                share = _masked_share(base, seeds) if measure == "masked" else _pair_share(base, seeds, draws)
+                if share is not None:
+                    found[arm][measure, corpus] = share
+    return found
+
+
+def _masked_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:
+    return masked_kept([row["nats"] for row in base], _column(seeds, "nats"), [row["masked"] for row in base])
+
+
+def _pair_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]], draws: Draws) -> Measured | None:
+    before = _right([base])
+    lowest = draws.of(_ratio(before, np.ones_like(before)))["low"]
+    return pairs_kept(before[0], _right(seeds)) if lowest > CHANCE else None
+
+
+def _losses(seeds: Sequence[Sequence[Row]]) -> dict[str, Measured]:
+    nats, full, masked = (_column(seeds, key) for key in ("nats", "nats_full", "masked"))
+    return {
+        "loss": _ratio(nats, masked),
+        "loss_full": _ratio(full, masked),
+        "bits_per_byte": _ratio(full / math.log(2), _column(seeds, "bytes")),
+        "accuracy": _ratio(_column(seeds, "correct"), masked),
+    }
+
+
+def _every(arms: Folders) -> list[Path]:
+    return [folder for folders in arms.values() for folder in folders]
+
+
+def _rows(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _by_corpus(folders: Sequence[Path], name: str) -> dict[str, list[list[Row]]]:
+    """Rows of a retention file by corpus, a list for each seed; empty where nothing was measured."""
+    found: dict[str, list[list[Row]]] = {}
+    for place, folder in enumerate(folders):
+        path = folder / "retention" / name
+        for row in _rows(path) if path.exists() else []:
+            found.setdefault(row["corpus"], [[] for _ in folders])[place].append(row)
+    return found
+
+
+def _shared(arms: Mapping[str, Sequence[Sequence[Row]]], what: str) -> dict[str, list[list[Row]]]:
+    """The rows that every arm and seed has, in the order of the first."""
+    by_id = {arm: [{row["id"]: row for row in rows} for rows in seeds] for arm, seeds in arms.items()}
+    everywhere = [rows for seeds in by_id.values() for rows in seeds]
+    order = [name for name in everywhere[0] if all(name in rows for rows in everywhere)]
+    if not order:
+        raise InputError(
+            f"report: the arms have no {what} in common, so they cannot be compared; give all arms the same prepare "
+            "settings"
+        )
+    return {arm: [[rows[name] for name in order] for rows in seeds] for arm, seeds in by_id.items()}
+
+
+def _column(seeds: Sequence[Sequence[Row]], key: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([[row[key] for row in rows] for rows in seeds], dtype=np.float64)
+
+
+def _right(seeds: Sequence[Sequence[Row]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([[row["good"] > row["bad"] for row in rows] for rows in seeds], dtype=np.float64)
+
+
+def _ratio(top: np.ndarray[Any, np.dtype[np.float64]], bottom: np.ndarray[Any, np.dtype[np.float64]]) -> Measured:
+    """Sum over items by sum over items; both [seeds, items]."""
+    return Measured(np.stack([top.T, bottom.T], axis=-1), lambda sums: sums[..., 0] / sums[..., 1])

@@ -1,0 +1,142 @@
+"""The report's first screen: four questions a reader comes with, answered in plain words from the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pipeline.reporting.tables import (
+    MARKS,
+    PLACES,
+    Report,
+    find_verdict,
+    kept,
+    percent,
+    points,
+    prose,
+    retention_places,
+    reviews,
+)
+
+
+class Line(NamedTuple):
+    """A sentence, and what it is about (a corpus), set in bold before it."""
+
+    about: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question, its answer in a few words (``tone``: a verdict word or ""), and the figures it rests on."""
+
+    question: str
+    headline: str
+    lines: tuple[Line, ...]
+    tone: str = ""
+
+
+def answers(report: Report) -> list[Answer]:
+    """Did it help here, what did it cost, which arm to take, where is the model."""
+    return [helped(report), cost(report), choice(report), whereabouts(report)]
+
+
+def helped(report: Report) -> Answer:
+    """The last arm against the first on every corpus, and against the floor."""
+    question = "Did it help here?"
+    first, last = report["ladder"][0]["arm"], report["final_arm"]
+    lines, words = [], []
+    for corpus in reviews(report):
+        verdict = find_verdict(report, "overall", last, corpus)
+        said = floor_sentence(report, last, corpus)
+        if verdict:
+            words.append(verdict["verdict"])
+            said = f"{MARKS[words[-1]]} {words[-1]}. {_from_to(report, first, last, corpus, verdict)} {said}"
+        lines.append(Line(corpus, said))
+    if not words:
+        only = "This run has one arm" if len(report["ladder"]) == 1 else f"{last} is the first arm"
+        return Answer(question, "Nothing to compare with", (Line("", f"{only}; add others to the recipe."), *lines))
+    tone = words[0] if len(set(words)) == 1 else "undecided"
+    headline = {"helped": "Yes, it helped", "hurt": "No, it hurt", "undecided": "Undecided"}[tone]
+    if len(set(words)) > 1:
+        headline = prose(f"{words.count(word)} {word}" for word in MARKS if word in words)
+    return Answer(question, headline, tuple(lines), tone)
+
+
+def _from_to(report: Report, first: str, last: str, corpus: str, verdict: Mapping[str, Any]) -> str:
+    scores = {rung["arm"]: percent(rung["scores"][corpus]["macro_recall"]).text for rung in report["ladder"]}
+    change = points(verdict["difference"])
+    return f"Macro-recall {scores[first]}% with {first}, {scores[last]}% with {last}: {change} points."
+
+
+def floor_sentence(report: Report, arm: str, corpus: str, subject: str = "It") -> str:
+    """Whether an arm beats TF-IDF with logistic regression on a corpus: said plainly, above all when it does not."""
+    verdict = find_verdict(report, "floor", arm, corpus)
+    if verdict is None:
+        return f"{subject} was not compared with the TF-IDF floor."
+    says = {
+        "helped": "beats the TF-IDF floor",
+        "undecided": "does not beat the TF-IDF floor: these texts cannot tell the two apart",
+        "hurt": "does not beat the TF-IDF floor: it lies below it",
+    }[verdict["verdict"]]
+    return f"{subject} {says}, {points(verdict['difference'])} points."
+
+
+def cost(report: Report) -> Answer:
+    """How much of the base's general English the last arm's tuned model kept, and the first arm's beside it."""
+    question = "What did it cost in general English?"
+    first, last = report["ladder"][0]["arm"], report["final_arm"]
+    places = [place for place in retention_places(report) if kept(report, last, *place)]
+    if not places:
+        said = "This recipe has no general corpus: add one to see what was forgotten."
+        return Answer(question, "Not measured", (Line("", said),))
+    lines = []
+    for measure, place in places:
+        said = f"{last} kept {_kept(report, last, measure, place)}"
+        verdict = find_verdict(report, "overall", last, place, measure)
+        if verdict:
+            more = {"helped": "more than", "hurt": "less than", "undecided": "not told apart from"}[verdict["verdict"]]
+            change = points(verdict["difference"])
+            said += f", {more} {first} with {_kept(report, first, measure, place)}: {change} points"
+        lines.append(Line(f"{PLACES[measure].capitalize()} ({place})", f"{said}."))
+    value = kept(report, last, *places[0])["value"]  # type: ignore[index]
+    headline = f"{100 * value:.0f}% of it kept" if value < 1 else f"Nothing: {100 * value:.0f}% kept"
+    return Answer(question, headline, tuple(lines))
+
+
+def _kept(report: Report, arm: str, measure: str, place: str) -> str:
+    cell = percent(kept(report, arm, measure, place))
+    return f"{cell.text}% ({cell.detail})" if cell.detail else f"{cell.text}%"
+
+
+def choice(report: Report) -> Answer:
+    """The arm with the highest macro-recall, the arms that are as good, and what else speaks for them."""
+    question, picked = "Which arm should I take?", report["recommendation"]
+    arm = picked["arm"]
+    score = f"{100 * picked['macro_recall'][arm]:.1f}%"
+    if len(report["ladder"]) == 1:
+        lines = [f"It is the only arm of this run: macro-recall {score}, the mean over corpora."]
+    elif picked["equal"]:
+        lines = [f"It has the highest macro-recall: {score}, the mean over corpora."]
+        lines.append(f"These test texts do not tell it apart from {prose(picked['equal'])}.")
+    else:
+        lines = [f"It has the highest macro-recall: {score}, the mean over corpora."]
+        lines.append("Every other arm is reliably lower on at least one corpus.")
+    if picked["keeps_more"]:
+        lines.append(f"Of those, {picked['keeps_more']} kept more general English: take it if that matters to you.")
+    if not picked["beats_floor"]:
+        lines.append(
+            "It does not beat the TF-IDF floor everywhere; where it does not, the floor is the cheaper choice."
+        )
+    return Answer(question, arm, tuple(Line("", said) for said in lines))
+
+
+def whereabouts(report: Report) -> Answer:
+    """The folder of the final model, and the one of the arm advised if that is another."""
+    final, picked = report["final_arm"], report["recommendation"]["arm"]
+    found = report["arms"][final]
+    lines = [f"Beside this report: the arm {final}, seed {found['model_seed']}, {found['model_megabytes']:,.1f} MB."]
+    if picked != final:
+        lines.append(f"The arm advised here lies in {report['arms'][picked]['model']}/.")
+    return Answer("Where is the model?", "model/", tuple(Line("", said) for said in lines))

@@ -1,0 +1,192 @@
+"""The tables below the fold: corpora and what was dropped, audit, domain shift, coverage, training, cost, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.reporting.tables import NOTHING, Cell, Report, Table, amount, number, percent, points, prose
+
+Share = Mapping[str, Any]
+
+
+def corpora(report: Report) -> Table:
+    """Each corpus: what it is for, texts a split, and rows dropped by reason."""
+    rows = []
+    for name, corpus in report["corpora"].items():
+        splits = prose(f"{count:,} {split}" for split, count in corpus["splits"].items())
+        dropped = [f"{count:,} {reason}" for reason, count in corpus.get("dropped", {}).items() if count]
+        named = Cell(name, corpus.get("pretty_name", ""))
+        rows.append((named, Cell(corpus["role"]), Cell(splits), Cell(prose(dropped) if dropped else "none")))
+    return Table("Corpora", ("corpus", "role", "texts", "rows dropped, by reason"), tuple(rows))
+
+
+def classes(report: Report) -> Table:
+    """Texts of each class in each split of the review corpora."""
+    rows = [
+        (Cell(name, split), *(number(counts.get(label, 0)) for label in report["labels"]))
+        for name, corpus in report["corpora"].items()
+        for split, counts in corpus.get("classes", {}).items()
+    ]
+    return Table("Classes", ("corpus and split", *report["labels"]), tuple(rows))
+
+
+def listed(title: str, tree: Mapping[str, Any], note: str = "") -> Table:
+    """Any figures as they were written: a row each, named by the keys that lead there."""
+    return Table(title, ("what", "figure"), tuple((Cell(name), value) for name, value in _leaves(tree)), note)
+
+
+def _leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Cell]]:
+    if isinstance(tree, Mapping) and "value" in tree:
+        yield " · ".join(path), amount({"low": None, "high": None, **tree}, 3)
+    elif isinstance(tree, Mapping):
+        for key, branch in tree.items():
+            yield from _leaves(branch, (*path, str(key).replace("_", " ")))
+    elif isinstance(tree, list):
+        for place, branch in enumerate(tree, start=1):
+            yield from _leaves(branch, (*path, str(place)) if isinstance(branch, Mapping | list) else path)
+    else:
+        yield " · ".join(path), _leaf(tree)
+
+
+def _leaf(value: Any) -> Cell:
+    if value is None:
+        return NOTHING
+    if isinstance(value, (bool, str)):
+        return Cell(str(value))
+    return number(value) if isinstance(value, int) else Cell(f"{value:,.4g}")
+
+
+def coverage(report: Report) -> Table:
+    """What the tokenizer lost on each corpus before and after emoji tokens, an entry for every way arms read emoji."""
+    rows, seen = [], []
+    for arm, found in report["coverage"].items():
+        for name, corpus in found.get("corpora", {}).items():
+            after = (name, found["emoji"], corpus["after"])
+            if after in seen:
+                continue
+            seen.append(after)
+            rows.append(
+                (
+                    Cell(name, f"{arm}: emoji {found['emoji']}, {found['rows_added']:,} rows added"),
+                    number(corpus["emoji_texts"]),
+                    number(corpus["texts"]),
+                    *_before_after(corpus, "unk_rate_emoji_texts", 100, 1),
+                    *_before_after(corpus, "words_lost_rate", 100, 2),
+                    *_before_after(corpus, "tokens_per_text", 1, 1),
+                )
+            )
+    columns = ["corpus", "texts with emoji", "texts", "emoji texts with an [UNK] before, %, lower is better", "after"]
+    columns += ["words lost before, %, lower is better", "after", "tokens a text before", "after"]
+    return Table("What the tokenizer can read", tuple(columns), tuple(rows))
+
+
+def _before_after(corpus: Mapping[str, Any], key: str, factor: float, digits: int) -> tuple[Cell, Cell]:
+    values = (corpus[side].get(key) for side in ("before", "after"))
+    before, after = (None if value is None else factor * value for value in values)
+    return number(before, digits), number(after, digits)
+
+
+def plain(report: Report) -> Table:
+    """What a plain pipeline loses that gets the raw text: no masks for names and links, no entities resolved."""
+    rows = []
+    for arm, found in report["arms"].items():
+        seed, corpora = next(iter(found["seeds"].items()))
+        for corpus, scores in corpora.items():
+            if scores.get("plain"):
+                raw, lost = scores["plain"], scores["plain"]["minus_model"]["macro_recall"]
+                rows.append(
+                    (
+                        Cell(arm, f"{corpus}, seed {seed}"),
+                        percent(scores["macro_recall"]),
+                        percent(raw["macro_recall"]),
+                        Cell(points(lost)),
+                        Cell(f"{100 * raw['changed']:.1f}"),
+                    )
+                )
+    return Table(
+        "Raw text straight into transformers",
+        ("arm", "macro-recall with our clean-up, %", "without, %", "difference, points", "texts called otherwise, %"),
+        tuple(rows),
+        "python -m stages predict cleans a text as training did; a plain pipeline does not.",
+    )
+
+
+def training(report: Report) -> Table:
+    """How the training of each arm went."""
+    rows = []
+    for arm, found in report["arms"].items():
+        for seed, tuned in found["finetune"].items():
+            adapted = found["pretrain"]
+            rows.append(
+                (
+                    Cell(arm, f"seed {seed}"),
+                    number(adapted.get("tokens_seen")),
+                    Cell(str(adapted.get("stopped", "–"))),
+                    number(adapted.get("emoji_rows_never_seen")),
+                    number(tuned.get("trainable_parameters")),
+                    number(tuned.get("frozen_parameters")),
+                    Cell(str(tuned.get("best_epoch", "–"))),
+                    percent({"value": tuned.get("dev_macro_recall"), "low": None, "high": None}),
+                )
+            )
+    columns = ["arm", "pretraining: tokens seen", "ended", "emoji rows never seen", "tuning: weights trained"]
+    columns += ["weights frozen", "best epoch", "dev macro-recall, %"]
+    return Table("Training", tuple(columns), tuple(rows))
+
+
+def per_class(report: Report, arm: str) -> Table:
+    """Precision, recall and F1 of each class on each corpus, for the seed whose model is shipped."""
+    found = report["arms"][arm]
+    rows = [
+        (
+            Cell(label, corpus),
+            *(percent({"value": figures[name], "low": None, "high": None}) for name in _PER_CLASS),
+            number(figures["n"]),
+        )
+        for corpus, scores in found["seeds"][str(found["model_seed"])].items()
+        for label, figures in scores["per_class"].items()
+    ]
+    columns = ("class", *(f"{name if name != 'f1' else 'F1'}, %" for name in _PER_CLASS), "texts")
+    return Table(f"Each class, {arm}, seed {found['model_seed']}", columns, tuple(rows))
+
+
+_PER_CLASS = ("precision", "recall", "f1")
+
+
+def seconds(report: Report) -> Table:
+    """Seconds of each stage and arm, and what was shared."""
+    spent = report["cost"]["seconds"]
+    stages = list(dict.fromkeys(stage for found in spent.values() for stage in found))
+    rows = []
+    for arm, found in spent.items():
+        cells = [_seconds(found.get(stage)) for stage in stages]
+        new = sum(entry["new"] for entry in found.values())
+        rows.append((Cell(arm), *cells, number(new), number(report["cost"]["model_megabytes"][arm], 1)))
+    columns = ("arm", *(f"{stage}, s" for stage in stages), "new work, s", "model, MB")
+    return Table(
+        "What it cost", columns, tuple(rows), "An artifact that an earlier arm had already made costs nothing."
+    )
+
+
+def _seconds(entry: Mapping[str, Any] | None) -> Cell:
+    if entry is None:
+        return NOTHING
+    shared = f"shared with {entry['shared_with']}" if entry["shared_with"] else ""
+    return Cell(f"{entry['seconds']:,.1f}", shared, "quiet" if shared else "")
+
+
+def versions(report: Report) -> Table:
+    """Libraries that made the artifacts."""
+    rows = tuple((Cell(name), Cell(prose(found))) for name, found in report["versions"].items())
+    return Table("Versions", ("library", "version"), rows)
+
+
+def fingerprints(report: Report) -> Table:
+    """Which artifacts were used."""
+    rows = tuple(
+        (Cell(arm, stage), Cell(", ".join(dict.fromkeys(fingerprint[:16] for fingerprint in seeds.values()))))
+        for arm, stages in report["fingerprints"].items()
+        for stage, seeds in stages.items()
+    )
+    return Table("Fingerprints", ("arm and stage", "artifact, one for each seed"), rows)

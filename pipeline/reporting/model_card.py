@@ -1,0 +1,105 @@
+"""The card beside a model: what it is, how to load it, how good it is (also in the Hub's `model-index`), its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipeline.reporting import answers, tables
+from pipeline.reporting.printable import markdown, printable
+
+Report = Mapping[str, Any]
+
+METRICS = {
+    "accuracy": ("accuracy", "Accuracy"),
+    "macro_recall": ("recall", "Macro-recall"),
+    "macro_f1": ("f1", "Macro-F1"),
+}
+"""Our score -> the Hub's metric id, and its name for people."""
+
+
+def write(report: Report, arm: str, folder: Path, *, licence: str | None) -> None:
+    """Write README.md into the model's folder: front matter with `model-index`, and the card for people.
+
+    The figures are those of the very seed whose weights lie there, not the arm's mean.
+    """
+    described = report["arms"][arm]
+    scores = described["seeds"][str(described["model_seed"])]
+    data = ModelCardData(
+        model_name=f"retone-{printable(arm)}",
+        language="en",
+        license=licence,
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        base_model=_hub_id(described["source"]),
+        tags=["sentiment-analysis", "reviews", "emoji", "retone"],
+        metrics=[metric for metric, _ in METRICS.values()],
+        eval_results=_results(report, scores),
+    )
+    body = _environment().get_template("model_card.md.j2").render(**_told(report, arm, scores, licence))
+    (folder / "README.md").write_text(f"---\n{data.to_yaml()}\n---\n\n{body}", encoding="utf-8", newline="\n")
+    ModelCard.load(folder / "README.md")  # what cannot be read back must not be shipped
+
+
+def _results(report: Report, scores: Mapping[str, Any]) -> list[EvalResult]:
+    return [
+        EvalResult(
+            task_type="text-classification",
+            task_name="Sentiment (negative, neutral, positive)",
+            dataset_type=printable(corpus),
+            dataset_name=printable(report["corpora"].get(corpus, {}).get("pretty_name") or corpus),
+            dataset_split="test",
+            metric_type=metric,
+            metric_name=name,
+            metric_config=None if key == "accuracy" else "macro",
+            metric_value=round(found[key]["value"], 4),
+        )
+        for corpus, found in scores.items()
+        for key, (metric, name) in METRICS.items()
+    ]
+
+
+def _hub_id(source: Mapping[str, Any]) -> str | None:
+    """The base's id on the Hub, if that is where it is from (a folder or a built-in name is no id)."""
+    name = str(source.get("name", ""))
+    return name if source.get("revision") and name.count("/") == 1 else None
+
+
+def _told(report: Report, arm: str, scores: Mapping[str, Any], licence: str | None) -> dict[str, Any]:
+    """What the card's body says, as plain data."""
+    described = report["arms"][arm]
+    places = tables.retention_places(report)
+    return {
+        "arm": arm,
+        "base": described["source"].get("name", "a BERT"),
+        "seed": described["model_seed"],
+        "labels": report["labels"],
+        "pretrain": described["pretrain"],
+        "scores": {corpus: {key: tables.percent(found[key]) for key in METRICS} for corpus, found in scores.items()},
+        "texts": {corpus: found["n"] for corpus, found in scores.items()},
+        "names": {key: name for key, (_, name) in METRICS.items()},
+        "floors": [f"{corpus}: {answers.floor_sentence(report, arm, corpus)}" for corpus in scores],
+        "kept": [
+            (tables.PLACES[measure], place, tables.percent(tables.kept(report, arm, measure, place)))
+            for measure, place in places
+            if tables.kept(report, arm, measure, place)
+        ],
+        "emoji": report["coverage"].get(arm, {}).get("emoji"),
+        "training": [name for name, corpus in report["corpora"].items() if corpus["role"] == "reviews"],
+        "licence": licence,
+    }
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("pipeline.reporting"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        finalize=lambda value: markdown(str(value)),
+    )

@@ -1,0 +1,242 @@
+"""Tables as plain data: a cell is its words, and the HTML and the Markdown page only set them differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Estimate = Mapping[str, Any]
+"""A figure with its interval: {"value", "low", "high", "n"}; None stands for what could not be measured."""
+
+Report = Mapping[str, Any]
+"""The contents of report.json; stages/report.py documents its layout."""
+
+MARKS = {"helped": "▲", "hurt": "▼", "undecided": "●"}
+"""A sign beside each verdict word, so that colour is never the only carrier."""
+
+BESIDE_FLOOR = {"helped": "above it", "hurt": "below it", "undecided": "undecided"}
+
+SCORES = {
+    "macro_recall": "macro-recall",
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "neutral_f1": "neutral F1",
+    "emoji_macro_recall": "macro-recall on emoji texts",
+}
+"""Scores of the ladder in the order of its columns: shares, higher is better."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one box of a table; ``detail`` is set smaller, ``tone`` is a verdict word, "quiet" or ""."""
+
+    text: str
+    detail: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be set. The first column is words; the columns say unit and direction."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+NOTHING = Cell("–", tone="quiet")
+
+
+def percent(figure: Estimate | None) -> Cell:
+    """A share as percent, with its interval as the detail."""
+    if figure is None or figure["value"] is None:
+        return NOTHING
+    low, high = figure["low"], figure["high"]
+    return Cell(
+        f"{100 * figure['value']:.1f}", "" if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
+    )
+
+
+def amount(figure: Estimate | None, digits: int = 2) -> Cell:
+    """A figure in its own unit, with its interval as the detail."""
+    if figure is None or figure["value"] is None:
+        return NOTHING
+    low, high = figure["low"], figure["high"]
+    interval = "" if low is None or high is None else f"{low:.{digits}f}–{high:.{digits}f}"
+    return Cell(f"{figure['value']:.{digits}f}", interval)
+
+
+def points(difference: Estimate) -> str:
+    """A difference of two shares in percentage points, with its interval: ``+5.2 (+3.1 to +7.3)``."""
+    value, low, high = (difference[key] for key in ("value", "low", "high"))
+    interval = "" if low is None or high is None else f" ({signed(100 * low)} to {signed(100 * high)})"
+    return signed(100 * value) + interval
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign and a true minus; what rounds to zero has no sign."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def number(value: float | None, digits: int = 0) -> Cell:
+    """A count or a measure with its thousands set apart."""
+    return NOTHING if value is None else Cell(f"{value:,.{digits}f}")
+
+
+def prose(items: Iterable[str]) -> str:
+    """A list as words: "a, b and c"."""
+    *most, last = list(items) or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def verdict_cell(verdict: Mapping[str, Any] | None) -> Cell:
+    """The verdict's sign and words, with the difference in points as the detail."""
+    if verdict is None:
+        return NOTHING
+    word = str(verdict["verdict"])
+    said = BESIDE_FLOOR[word] if verdict["question"] == "floor" else word
+    return Cell(f"{MARKS[word]} {said}", points(verdict["difference"]), word)
+
+
+def find_verdict(
+    report: Report, question: str, arm: str, place: str, measure: str = "macro_recall"
+) -> Mapping[str, Any] | None:
+    """The verdict that answers ``question`` ("rung", "floor", "overall") about one arm and place, if there is one."""
+    wanted = {"question": question, "arm": arm, "place": place, "measure": measure}
+    matching = (verdict for verdict in report["verdicts"] if wanted.items() <= verdict.items())
+    return next(matching, None)
+
+
+def kept(report: Report, arm: str, measure: str, place: str, model: str = "tuned") -> Estimate | None:
+    """Share of the base's general English that a model ("adapted", "tuned") of an arm kept, if it was measured."""
+    found: Any = report["retention"].get(arm)
+    for key in (model, "kept", measure, place):
+        found = (found or {}).get(key)
+    return found  # type: ignore[no-any-return]
+
+
+def retention_places(report: Report) -> list[tuple[str, str]]:
+    """(measure, corpus) of everything that general English was measured on: masked words first, then pairs."""
+    places = (
+        (measure, place)
+        for measure in ("masked", "pairs")
+        for models in report["retention"].values()
+        for place in models["base"][measure]
+    )
+    return list(dict.fromkeys(places))
+
+
+def reviews(report: Report) -> list[str]:
+    """Names of the review corpora, in the recipe's order."""
+    return list(dict.fromkeys(corpus for rung in report["ladder"] for corpus in rung["scores"]))
+
+
+def ladder(report: Report, corpus: str) -> Table:
+    """Arms of one corpus in order below the floor: scores, what was kept, and the verdict on every step."""
+    places, floor = retention_places(report), report["floor"][corpus]
+    everyone = [floor, *(rung["scores"][corpus] for rung in report["ladder"])]
+    scores = {name: title for name, title in SCORES.items() if any(found[name] for found in everyone)}
+    rows = [
+        (
+            Cell("TF-IDF floor", tone="quiet"),
+            *[NOTHING] * 2,
+            *(percent(floor[name]) for name in scores),
+            *[NOTHING] * len(places),
+        )
+    ]
+    for rung in report["ladder"]:
+        arm, found = rung["arm"], rung["scores"][corpus]
+        rows.append(
+            (
+                Cell(arm),
+                *(verdict_cell(find_verdict(report, question, arm, corpus)) for question in ("rung", "floor")),
+                *(percent(found[name]) for name in scores),
+                *(percent(kept(report, arm, *place)) for place in places),
+            )
+        )
+    columns = ["arm", "against the arm above", "against the floor", *(f"{title}, %" for title in scores.values())]
+    columns += [f"{name} kept, %" for name in place_names(places)]
+    return Table(f"{corpus}: {floor['macro_recall']['n']:,} test texts", tuple(columns), tuple(rows))
+
+
+PLACES = {"masked": "masked words", "pairs": "minimal pairs"}
+"""What general English was measured on, in words."""
+
+
+def place_names(places: list[tuple[str, str]]) -> list[str]:
+    """Each measure in words, with its corpus where there are several."""
+    many = {measure for measure, _ in places if sum(measure == other for other, _ in places) > 1}
+    return [f"{PLACES[measure]} of {place}" if measure in many else PLACES[measure] for measure, place in places]
+
+
+def steps(report: Report) -> Table:
+    """What each arm changes against the one above it."""
+    rows = []
+    for rung in report["ladder"]:
+        changes = [f"{change['setting']}: {change['from']} → {change['to']}" for change in rung["changes"]]
+        rows.append((Cell(rung["arm"]), Cell("; ".join(changes) or "the first arm: nothing to compare with")))
+    return Table("What each arm changes", ("arm", "settings that differ from the arm above"), tuple(rows))
+
+
+def masked_words(report: Report, place: str) -> Table:
+    """Masked loss on one general corpus: the base, then the adapted and the tuned model of every arm."""
+    rows = [
+        (
+            *_base_row(report, "masked", place, "loss"),
+            *(_level(report, "base", "masked", place, key) for key in ("bits_per_byte", "accuracy")),
+            *[NOTHING] * 3,
+        )
+    ]
+    for arm in report["retention"]:
+        rows.append(
+            (
+                Cell(arm),
+                *(_level(report, model, "masked", place, "loss", arm) for model in ("adapted", "tuned")),
+                *(_level(report, "tuned", "masked", place, key, arm) for key in ("bits_per_byte", "accuracy")),
+                *_kept_cells(report, arm, "masked", place),
+            )
+        )
+    columns = ["arm", "loss when adapted, nats, lower is better", "loss when tuned, nats, lower is better"]
+    columns += ["bits per byte when tuned, lower is better", "words guessed when tuned, %", *_KEPT_COLUMNS]
+    note = "Kept is exp(loss of the base − loss now) on the same masked words, over the base's own vocabulary. "
+    note += "Tuned is the classifier's encoder under the adapted model's masked-word head."
+    return Table(f"Masked words of {place}", tuple(columns), tuple(rows), note)
+
+
+def minimal_pairs(report: Report, place: str) -> Table:
+    """Minimal-pair accuracy on one corpus: the base, then the adapted and the tuned model of every arm."""
+    rows = [(*_base_row(report, "pairs", place, "accuracy"), *[NOTHING] * 3)]
+    for arm in report["retention"]:
+        levels = (_level(report, model, "pairs", place, "accuracy", arm) for model in ("adapted", "tuned"))
+        rows.append((Cell(arm), *levels, *_kept_cells(report, arm, "pairs", place)))
+    columns = ("arm", "accuracy when adapted, %, chance is 50", "accuracy when tuned, %", *_KEPT_COLUMNS)
+    note = "Kept is (accuracy − 50) / (accuracy of the base − 50); there is none where the base is at chance."
+    return Table(f"Minimal pairs of {place}", columns, tuple(rows), note)
+
+
+_KEPT_COLUMNS = ("kept when adapted, %", "kept when tuned, %", "against the arm above")
+
+
+def retention(report: Report) -> list[Table]:
+    """A table for everything that general English was measured on."""
+    makers = {"masked": masked_words, "pairs": minimal_pairs}
+    return [makers[measure](report, place) for measure, place in retention_places(report)]
+
+
+def _base_row(report: Report, measure: str, place: str, key: str) -> tuple[Cell, Cell, Cell]:
+    return Cell("base", "before everything", "quiet"), NOTHING, _level(report, "base", measure, place, key)
+
+
+def _kept_cells(report: Report, arm: str, measure: str, place: str) -> tuple[Cell, Cell, Cell]:
+    adapted, tuned = (percent(kept(report, arm, measure, place, model)) for model in ("adapted", "tuned"))
+    return adapted, tuned, verdict_cell(find_verdict(report, "rung", arm, place, measure))
+
+
+def _level(report: Report, model: str, measure: str, place: str, key: str, arm: str | None = None) -> Cell:
+    """One figure of one model; of the base without an arm: the first arm's, which is where the ladder starts."""
+    models = report["retention"][arm or next(iter(report["retention"]))]
+    figure = models[model][measure].get(place, {}).get(key)
+    return percent(figure) if key == "accuracy" else amount(figure)

@@ -1,0 +1,210 @@
+"""Put the scores of all arms side by side: did it help, what did it cost, which model to take away.
+
+``report.json`` holds every figure; ``report.html`` and ``report.md`` are set from it alone. An ESTIMATE is
+``{"value", "low", "high", "n"}``: the value averaged over seeds, its 95% bootstrap interval, the number of items; null
+where nothing was measured. Shares run from 0 to 1::
+
+    {"name", "final_arm", "labels",
+     "ladder": [{"arm", "seeds": [n], "changes": [{"setting", "from", "to"}], "scores": {corpus: SCORES}}],  # in order
+     "floor": {corpus: SCORES},                         # TF-IDF with logistic regression
+     "verdicts": [{"question": "rung|overall|floor",    # against the arm above | the first arm | the floor
+                   "measure": "macro_recall|masked|pairs", "place": corpus, "arm", "against",
+                   "difference": ESTIMATE, "p", "p_holm", "verdict": "helped|hurt|undecided"}],
+     "recommendation": {"arm", "equal": [arm], "keeps_more": arm | null, "beats_floor", "macro_recall": {arm: x}},
+     "retention": {arm: {"base|adapted|tuned": {"masked": {corpus: {"loss", "loss_full", "bits_per_byte", "accuracy"}},
+                                                "pairs": {corpus: {"accuracy"}},
+                                                "kept": {"masked": {corpus: ESTIMATE}, "pairs": {corpus: ESTIMATE}}}}},
+     "arms": {arm: {"model": folder, "model_seed", "model_megabytes", "source", "pretrain", "finetune": {seed: ...},
+                    "seeds": {seed: {corpus: evaluate's SCORES with "plain"}},     # confusion and classes are here
+                    "history": {"pretrain": [...], "finetune": {seed: [...]}}}},
+     "coverage": {arm: coverage.json}, "corpora": corpora.json, "audit": audit.json, "shift": shift.json,
+     "masked_loss": {arm: evaluate's "shift"},
+     "cost": {"seconds": {arm: {stage: {"seconds", "new", "shared_with"}}}, "model_megabytes": {arm: x}},
+     "versions": {library: [version]}, "fingerprints": {arm: {stage: {seed: fingerprint}}}}
+
+SCORES = {"accuracy", "macro_recall", "macro_f1", "neutral_f1", "emoji_macro_recall"}, an ESTIMATE each.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from pipeline.errors import InputError
+from pipeline.labels import LABELS
+from pipeline.stage import Arms, Run, Stage, StageSettings
+
+LARGE_FILE_BYTES = 200_000_000
+
+
+class Settings(StageSettings):
+    """What the report is called, and which model is taken away."""
+
+    title: str = Field("Customer reviews", min_length=1, max_length=200, description="heading of the report")
+    final_arm: str | None = Field(None, description="arm whose model lies in model/; null: the last of the ladder")
+    licence: str | None = Field(None, description="licence of the models, for their cards, such as apache-2.0")
+    draws: int = Field(2000, ge=200, le=100_000, description="bootstrap samples behind each interval")
+    seed: int = Field(0, ge=0, description="of those samples")
+
+
+def report(
+    settings: Settings,
+    *,
+    prepare: Arms,
+    source: Arms,
+    tokenizer: Arms,
+    pretrain: Arms,
+    finetune: Arms,
+    evaluate: Arms,
+    out: Path,
+) -> None:
+    """Write ``report.{json,html,md}``, ``figures/``, ``models/<arm>/`` with their cards, and ``model/``."""
+    from pipeline.reporting import model_card, pages
+
+    stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
+    stages |= {"finetune": finetune, "evaluate": evaluate}
+    arms = _by_arm(evaluate)
+    final = settings.final_arm or list(arms)[-1]
+    if final not in arms:
+        raise InputError(f"report.final_arm: no arm {final} in this run; choose one of {', '.join(arms)}")
+    described: dict[str, Any] = {"name": settings.title, "final_arm": final, "labels": list(LABELS)}
+    described |= _compared(arms, evaluate, settings)
+    described |= _described(arms, stages, final)
+    scores, changes = described.pop("scores"), described.pop("changes")
+    described["ladder"] = [
+        {"arm": arm, "seeds": [run.seed for run in runs], "changes": changes[arm], "scores": scores[arm]}
+        for arm, runs in arms.items()
+    ]
+    pages.write(described, out)
+    for arm, runs in arms.items():
+        _place_model(finetune[runs[0]] / "model", out / "models" / arm)
+        model_card.write(described, arm, out / "models" / arm, licence=settings.licence)
+    _place_model(out / "models" / final, out / "model")
+
+
+def _by_arm(runs: Arms) -> dict[str, list[Run]]:
+    """The runs of each arm, in ladder order."""
+    arms: dict[str, list[Run]] = {}
+    for run in runs:
+        arms.setdefault(run.arm, []).append(run)
+    return arms
+
+
+def _compared(arms: Mapping[str, list[Run]], evaluate: Arms, settings: Settings) -> dict[str, Any]:
+    """Everything that sets arms against each other: scores, floor, verdicts, retention, the arm advised."""
+    from pipeline.metrics import evaluated, ladder
+
+    draws = ladder.Draws(settings.draws, settings.seed)
+    folders = {arm: [evaluate[run] for run in runs] for arm, runs in arms.items()}
+    tested = evaluated.predictions(folders)
+    floor = {corpus: [evaluated.floor(folders, corpus, rows[next(iter(arms))][0])] for corpus, rows in tested.items()}
+    headline = {
+        arm: {("macro_recall", corpus): ladder.measured(rows[arm]) for corpus, rows in tested.items()} for arm in arms
+    }
+    kept = {model: evaluated.kept(folders, model, draws) for model in ("adapted", "tuned")}
+    verdicts = ladder.climb({arm: headline[arm] | kept["tuned"][arm] for arm in arms}, draws)
+    lowest = {("macro_recall", corpus): ladder.measured(rows) for corpus, rows in floor.items()}
+    beside_floor = ladder.against_floor(headline, lowest, draws)
+    advised = ladder.recommend(headline, kept["tuned"], draws)
+    above = {verdict["place"] for verdict in beside_floor
+             if (verdict["arm"], verdict["verdict"]) == (advised["arm"], "helped")}  # fmt: skip
+    return {
+        "scores": {arm: {corpus: ladder.scores(rows[arm], draws) for corpus, rows in tested.items()} for arm in arms},
+        "floor": {corpus: ladder.scores(rows, draws) for corpus, rows in floor.items()},
+        "verdicts": verdicts + beside_floor,
+        "recommendation": advised | {"beats_floor": above == set(tested)},
+        "retention": {
+            arm: evaluated.levels(folders[arm], {model: found[arm] for model, found in kept.items()}, draws)
+            for arm in arms
+        },
+    }
+
+
+def _described(arms: Mapping[str, list[Run]], stages: Mapping[str, Arms], final: str) -> dict[str, Any]:
+    """What the stages wrote about themselves, and what it took to make it (from the manifests)."""
+    from pipeline.reporting import ledger
+
+    manifests = {
+        arm: {stage: {run.seed: _json(folders[run] / "manifest.json") for run in runs}
+              for stage, folders in stages.items()}
+        for arm, runs in arms.items()
+    }  # fmt: skip
+    prepared = stages["prepare"][arms[final][0]]
+    megabytes = {arm: _bytes(stages["finetune"][runs[0]] / "model") / 1e6 for arm, runs in arms.items()}
+    return {
+        "changes": ledger.changes(manifests),
+        "arms": {arm: _arm(arm, runs, stages) | {"model_megabytes": megabytes[arm]} for arm, runs in arms.items()},
+        "coverage": {arm: _json(stages["tokenizer"][runs[0]] / "coverage.json") for arm, runs in arms.items()},
+        "corpora": _json(prepared / "corpora.json"),
+        "audit": _json(prepared / "audit.json"),
+        "shift": _json(prepared / "shift.json"),
+        "masked_loss": {
+            arm: _json(stages["evaluate"][runs[0]] / "retention.json").get("shift", {}) for arm, runs in arms.items()
+        },
+        "cost": {"seconds": ledger.seconds(manifests), "model_megabytes": megabytes},
+        "versions": ledger.versions(manifests),
+        "fingerprints": ledger.fingerprints(manifests),
+    }
+
+
+def _arm(arm: str, runs: list[Run], stages: Mapping[str, Arms]) -> dict[str, Any]:
+    """One arm: its model, how its training went, and the scores of each seed as evaluate wrote them."""
+    first = runs[0]
+    scores = {run.seed: _json(stages["evaluate"][run] / "scores.json")["corpora"] for run in runs}
+    return {
+        "model": f"models/{arm}",
+        "model_seed": first.seed,
+        "source": _json(stages["source"][first] / "source.json"),
+        "pretrain": _json(stages["pretrain"][first] / "pretrain.json"),
+        "finetune": {str(run.seed): _json(stages["finetune"][run] / "finetune.json") for run in runs},
+        "seeds": {
+            str(seed): {corpus: {**found["model"], "plain": found.get("plain")} for corpus, found in corpora.items()}
+            for seed, corpora in scores.items()
+        },
+        "history": {
+            "pretrain": _rows(stages["pretrain"][first] / "history.jsonl"),
+            "finetune": {str(run.seed): _rows(stages["finetune"][run] / "history.jsonl") for run in runs},
+        },
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A JSON file of an artifact; empty where this run has none."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _place_model(source: Path, target: Path) -> None:
+    """Copy a model folder. Files above 200 MB are linked instead (same bytes on disk) where the disk allows it.
+
+    A linked file that is edited in place would damage the store, which notices; so the small ones, which people do
+    edit (config, tokenizer), are always their own.
+    """
+    for path in sorted(file for file in source.rglob("*") if file.is_file()):
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.stat().st_size > LARGE_FILE_BYTES:
+            try:
+                place.hardlink_to(path)
+                continue
+            except OSError:
+                pass  # another disk, or one that knows no links
+        shutil.copyfile(path, place)
+
+
+STAGE = Stage(report, makes=("report.html", "report.md", "report.json", "figures", "models", "model"), version=1)

@@ -1,0 +1,240 @@
+"""Artifacts of a whole run, written by hand with figures one can work out: what the report stage reads."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.labels import LABELS
+from pipeline.stage import Run
+
+LADDER = {"naive": 0.55, "careful": 0.61, "adapted": 0.63, "full": 0.72}
+"""Share of each class that an arm gets right, in every corpus: its accuracy, its macro-recall and its macro-F1."""
+NATS_LOST = {"naive": 0.9, "careful": 0.1, "adapted": 0.3, "full": 0.35}
+PAIRS_RIGHT = {"naive": 0.62, "careful": 0.79, "adapted": 0.75, "full": 0.74}
+FLOOR, BASE_NATS, BASE_PAIRS = 0.6, 2.0, 0.8
+SECONDS = {"prepare": 4.0, "source": 1.0, "tokenizer": 3.5, "pretrain": 60.0, "finetune": 25.0, "evaluate": 12.0}
+TEXTS, DOCUMENTS, MASKED, PAIRS = 300, 40, 10, 200
+
+
+@dataclass(frozen=True)
+class Toy:
+    """What a toy run has."""
+
+    arms: Mapping[str, float] = field(default_factory=lambda: LADDER)
+    seeds: Sequence[int] = (0,)
+    corpora: Sequence[str] = ("starter-reviews",)
+    general: bool = True
+    emoji: bool = True
+    pretty_name: str = "Starter reviews"
+
+
+def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
+    """Write every stage's artifacts below ``root``; arms share prepare and source as they would."""
+    stages: dict[str, dict[Run, Path]] = {}
+    for arm in toy.arms:
+        for seed in toy.seeds:
+            made = {
+                "prepare": _prepare(root / "prepare" / "p0", toy),
+                "source": _source(root / "source" / "s0"),
+                "tokenizer": _tokenizer(root / "tokenizer" / arm, toy, arm),
+                "pretrain": _pretrain(root / "pretrain" / arm, arm),
+                "finetune": _finetune(root / "finetune" / f"{arm}-{seed}", arm, seed),
+                "evaluate": _evaluate(root / "evaluate" / f"{arm}-{seed}", toy, arm, seed),
+            }
+            for stage, folder in made.items():
+                _manifest(folder, stage, arm, seed)
+                stages.setdefault(stage, {})[Run(arm, seed)] = folder
+    return stages
+
+
+def right(place: int, share: float) -> bool:
+    """Whether item ``place`` is one of the ``share`` that come out right: exact on every 100 items, in every class."""
+    return (place * 37) % 100 < round(100 * share)
+
+
+def predictions(toy: Toy, share: float, corpus: str) -> list[dict[str, Any]]:
+    """Predictions in which every class is found with the given share."""
+    rows = []
+    for place in range(TEXTS):
+        label = place % 3
+        predicted = label if right(place, share) else (label + 1) % 3
+        chances = [0.1, 0.1, 0.1]
+        chances[predicted] = 0.8
+        rows.append({"id": f"{corpus}:{place}", "label": label, "predicted": predicted, "probabilities": chances,
+                     "emoji": toy.emoji and place % 5 == 0, "plain": predicted})  # fmt: skip
+    return rows
+
+
+def _prepare(folder: Path, toy: Toy) -> Path:
+    reviews = {
+        name: {
+            "role": "reviews",
+            "pretty_name": toy.pretty_name,
+            "splits": {"train": 2400, "dev": 300, "test": TEXTS},
+            "classes": {"train": {"negative": 1500, "neutral": 500, "positive": 400}},
+            "dropped": {"empty": 12, "duplicate": 340, "label conflict": 8},
+        }
+        for name in toy.corpora
+    }
+    informal = {
+        "role": "informal",
+        "pretty_name": "Posts",
+        "splits": {"train": 9000, "dev": 300},
+        "dropped": {"empty": 3},
+    }
+    general = {
+        "role": "general",
+        "pretty_name": "Encyclopedia",
+        "splits": {"train": 900, "test": DOCUMENTS},
+        "dropped": {},
+    }
+    corpora = {**reviews, "posts": informal, **({"encyclopedia": general} if toy.general else {})}
+    _json(folder / "corpora.json", corpora)
+    _json(
+        folder / "audit.json", {"leaks": {"train <-> test": {"count": 2, "examples": ["so good 😂"]}}, "conflicts": 8}
+    )
+    _json(folder / "shift.json", {"starter-reviews": {"vocabulary_overlap": 0.41, "emoji_rate": 0.12}})
+    return folder
+
+
+def _source(folder: Path) -> Path:
+    _json(folder / "source.json", {"name": "starter", "revision": None, "parameters": 5_400_000, "started_random": []})
+    _rows(folder / "history.jsonl", [])
+    return folder
+
+
+def _tokenizer(folder: Path, toy: Toy, arm: str) -> Path:
+    mode = "all" if arm == "full" else "none"
+    before = {"unk_rate_emoji_texts": 0.99 if toy.emoji else None, "words_lost_rate": 0.02, "tokens_per_text": 21.5}
+    after = {"unk_rate_emoji_texts": 0.0 if toy.emoji else None, "words_lost_rate": 0.0, "tokens_per_text": 22.75}
+    names = [*toy.corpora, "posts"]
+    found = {
+        "texts": 3000,
+        "emoji_texts": 360 if toy.emoji else 0,
+        "before": before,
+        "after": after if mode == "all" else before,
+    }
+    told = {"emoji": mode, "rows_added": 1438 if mode == "all" else 0, "first_row": 8192}
+    _json(folder / "coverage.json", told | {"corpora": dict.fromkeys(names, found)})
+    return folder
+
+
+def _pretrain(folder: Path, arm: str) -> Path:
+    if arm not in ("adapted", "full"):
+        _json(folder / "pretrain.json", {"method": "none", "tokens_seen": 0, "steps": 0})
+        _rows(folder / "history.jsonl", [])
+        return folder
+    story = {"method": "dapt", "tokens_seen": 2_000_000, "steps": 400, "stopped": "done", "emoji_rows_never_seen": 31}
+    _json(folder / "pretrain.json", story)
+    curve = [
+        {"step": 40 * place, "tokens": 200_000 * place, "train_loss": 4.2 - 0.1 * place,
+         "informal_dev_loss": 3.2 + math.exp(-place / 3), "general_dev_loss": 2.5 + 0.02 * place}
+        for place in range(1, 11)
+    ]  # fmt: skip
+    _rows(folder / "history.jsonl", curve)
+    return folder
+
+
+def _finetune(folder: Path, arm: str, seed: int) -> Path:
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    (folder / "model" / "model.safetensors").write_bytes(f"weights of {arm} {seed}".encode())
+    _json(folder / "model" / "config.json", {"model_type": "bert", "id2label": dict(enumerate(LABELS))})
+    told = {"trainable_parameters": 1_600_000, "frozen_parameters": 3_800_000, "best_epoch": 3, "dev_macro_recall": 0.7}
+    _json(folder / "finetune.json", told)
+    _rows(folder / "history.jsonl", [{"epoch": 1, "step": 75, "train_loss": 0.9, "dev_macro_recall": 0.7}])
+    return folder
+
+
+def _evaluate(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
+    share = toy.arms[arm] + 0.01 * seed
+    corpora = {}
+    for corpus in toy.corpora:
+        found = predictions(toy, share, corpus)
+        _rows(folder / "predictions" / f"{corpus}.jsonl", found)
+        _rows(folder / "floor" / f"{corpus}.jsonl", predictions(toy, FLOOR, corpus))
+        figures = {name: _figure(share, TEXTS) for name in ("accuracy", "macro_recall", "macro_f1")}
+        nothing = _figure(0.0, TEXTS) | {"p": 1.0, "verdict": "undecided"}
+        plain = {**figures, "changed": 0.04, "minus_model": dict.fromkeys(figures, nothing)}
+        corpora[corpus] = {
+            "model": {
+                "n": TEXTS,
+                **figures,
+                "per_class": {
+                    label: {"precision": share, "recall": share, "f1": share, "n": TEXTS // 3} for label in LABELS
+                },
+                "confusion": _confusion(found),
+            },
+            "plain": plain,
+        }
+    _json(folder / "scores.json", {"headline": "macro_recall", "draws": 2000, "level": 0.95, "corpora": corpora})
+    _retention(folder, toy, arm, seed)
+    return folder
+
+
+def _retention(folder: Path, toy: Toy, arm: str, seed: int) -> None:
+    _json(folder / "retention.json", {"models": {}, "scores": {}, "shift": {}})
+    if not toy.general:
+        return
+    lost = {"base": 0.0, "adapted": NATS_LOST[arm] / 3, "tuned": NATS_LOST[arm] + 0.01 * seed}
+    pairs = {"base": BASE_PAIRS, "adapted": BASE_PAIRS, "tuned": PAIRS_RIGHT[arm]}
+    for model in lost:
+        documents = []
+        for place in range(DOCUMENTS):
+            # what differs from document to document adds up to nothing: the mean loss is BASE_NATS + lost
+            wobble = 0.1 * (place % 5 - 2) + 0.2 * lost[model] * (place % 2 - 0.5)
+            nats = MASKED * (BASE_NATS + lost[model] + wobble)
+            sums = {"nats": nats, "nats_full": nats + 1, "masked": MASKED, "correct": 4, "bytes": 48}
+            documents.append({"corpus": "encyclopedia", "id": f"encyclopedia:{place}", **sums})
+        _rows(folder / "retention" / f"{model}.jsonl", documents)
+        rows = [
+            {"corpus": "pairs", "id": f"pairs:{place}", "phenomenon": "agreement", "good": -20.0,
+             "bad": -21.0 if right(place, pairs[model]) else -19.0}
+            for place in range(PAIRS)
+        ]  # fmt: skip
+        _rows(folder / "retention" / f"pairs_{model}.jsonl", rows)
+
+
+def _manifest(folder: Path, stage: str, arm: str, seed: int) -> None:
+    settings = {
+        "finetune": {"learning_rate": 2e-4 if arm == "naive" else 3e-5, "frozen_layers": 0 if arm == "naive" else 2},
+        "pretrain": {"num_train_epochs": 3 if arm in ("adapted", "full") else 0},
+        "tokenizer": {"emoji": "all" if arm == "full" else "none"},
+    }
+    manifest = {
+        "stage": stage,
+        "version": 1,
+        "fingerprint": f"{stage}-{folder.name}".ljust(64, "0"),
+        "settings": settings.get(stage, {}),
+        "seed": seed,
+        "seconds": SECONDS[stage],
+        "libraries": {"torch": "2.13.0", "transformers": "5.23.0"},
+        "python": "3.11.7",
+        "platform": "Linux x86_64",
+    }
+    _json(folder / "manifest.json", manifest)
+
+
+def _figure(value: float, count: int) -> dict[str, Any]:
+    return {"value": value, "low": value - 0.03, "high": value + 0.03, "n": count}
+
+
+def _confusion(rows: Iterable[Mapping[str, Any]]) -> list[list[int]]:
+    matrix = [[0] * 3 for _ in range(3)]
+    for row in rows:
+        matrix[row["label"]][row["predicted"]] += 1
+    return matrix
+
+
+def _json(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
