@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from pipeline.cards import load_cards
 from pipeline.stage import Reads, Stage, StageSettings, speed_only
 
 
@@ -23,6 +24,9 @@ class Settings(StageSettings):
     seed: int = Field(0, ge=0, description="Of the hash that makes the splits which a card does not give.")
     dev_share: float = Field(0.1, gt=0, lt=0.5, description="Share of each class for dev, where a card gives none.")
     test_share: float = Field(0.2, gt=0, lt=0.5, description="Share of each class for test, where a card gives none.")
+    near_duplicate_threshold: float = Field(
+        0.8, ge=0.5, le=1, description="Similarity from which two texts count as the same when leaks are looked for."
+    )
     max_review_characters: int = Field(
         20_000, ge=100, description="Longer reviews and posts are dropped as too long. Articles are not limited."
     )
@@ -32,24 +36,30 @@ class Settings(StageSettings):
 
 def reads(settings: Settings) -> Reads:
     """The cards (what in them can change the result) and their data files."""
-    from pipeline.text.gather import load_cards
-
-    return {
-        label: what for card in load_cards(settings.corpora, settings.data_root) for label, what in card.reads().items()
-    }
+    found: dict[str, str | Path] = {}
+    for card in load_cards(settings.corpora, settings.data_root):
+        found |= card.reads()
+    return found
 
 
 def prepare(settings: Settings, *, out: Path) -> None:
-    """Write corpora.json, texts/<corpus>/<split>.jsonl, audit.json and shift.json."""
-    from pipeline.text import gather
+    """Write corpora.json, texts/<corpus>/<split>.jsonl, audit.json and shift.json; nothing before all was checked."""
+    from pipeline.text.audit import audit
     from pipeline.text.corpora import Limits, read_corpus
+    from pipeline.text.shift import shift
+    from pipeline.text.splits import check_trainable, split
+    from pipeline.text.writing import write_corpora, write_json
 
     limits = Limits(settings.max_file_bytes, settings.max_text_characters, settings.max_review_characters)
-    cards = gather.load_cards(settings.corpora, settings.data_root)
-    corpora = [read_corpus(card, limits) for card in cards]
+    corpora = [read_corpus(card, limits) for card in load_cards(settings.corpora, settings.data_root)]
     for corpus in corpora:
-        gather.split(corpus, settings.dev_share, settings.test_share, settings.seed)
-    gather.write(corpora, out)
+        split(corpus, settings.dev_share, settings.test_share, settings.seed)
+    found = audit(corpora, settings.near_duplicate_threshold)
+    for corpus in corpora:
+        check_trainable(corpus)
+    write_corpora(corpora, out)
+    write_json(out / "audit.json", found)
+    write_json(out / "shift.json", shift(corpora))
 
 
-STAGE = Stage(prepare, makes=("corpora.json", "texts"), reads=reads)
+STAGE = Stage(prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), reads=reads)

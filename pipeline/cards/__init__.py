@@ -6,7 +6,7 @@ The form is the Hugging Face Hub's dataset card; what the Hub has no word for st
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ from pipeline.cards.schema import COLUMNS, Hub, Role, Split, own_section
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
 
-__all__ = ["Card", "Hub", "Reading", "Role", "Split", "load_card"]
+__all__ = ["Card", "Hub", "Reading", "Role", "Split", "load_card", "load_cards"]
+
+CARDS = Path("data_cards")
+"""Where cards are looked for by name, relative to the working directory."""
 
 
 @dataclass(frozen=True)
@@ -98,3 +101,19 @@ def _front_matter(folder: Path, place: str) -> dict[str, Any]:
     if any(isinstance(language, bool) for language in (languages if isinstance(languages, list) else [languages])):
         raise InputError(f"{place}: language: YAML reads an unquoted no as false; write language: 'no'")
     return front
+
+
+def load_cards(names: Sequence[str], data_root: Path | None) -> list[Card]:
+    """The cards of a recipe: each a folder's name under ``data_cards/``, or a path. Raises InputError."""
+    found: dict[str, Card] = {}
+    for name in names:
+        known = CARDS / name
+        folder = known if len(Path(name).parts) == 1 and known.is_dir() else Path(name)
+        if not folder.is_dir():
+            there = sorted(path.parent.name for path in CARDS.glob("*/README.md"))
+            raise InputError(f"corpus {name}: no folder {known} and none at {name}; there are {', '.join(there)}")
+        card = load_card(folder, data_root)
+        if card.name in found:
+            raise InputError(f"corpus {card.name}: two cards have this name; rename one folder")
+        found[card.name] = card
+    return list(found.values())

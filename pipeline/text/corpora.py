@@ -45,7 +45,8 @@ class Corpus:
     splits: dict[Split, list[Text]] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
-    masked: int = 0
+    doubles: dict[str, Counter[str]] = field(default_factory=dict)
+    """What stood twice, by the part it was looked for in: figures for the audit."""
 
 
 @dataclass(frozen=True)

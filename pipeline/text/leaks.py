@@ -1,12 +1,10 @@
-"""Duplicates, texts with two labels, and leaks: test texts that a model would have seen before it is tested.
-
-The training side always gives way: a test text stays, its twin in train, dev or the adaptation text goes.
-"""
+"""When two texts are the same, and what to do with those that stand twice in one place."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.text.corpora import Text
 
@@ -19,25 +17,33 @@ def key(text: str) -> str:
     return text.casefold().translate(_IGNORED) or text
 
 
-@dataclass
+@dataclass(frozen=True)
 class Twins:
-    """Exact duplicates among some texts: what to drop, and examples for the audit."""
+    """Equal texts among some: the rows that repeat an earlier one, and the groups that bear two labels or more."""
 
-    duplicates: list[Text] = field(default_factory=list)
-    conflicts: list[Text] = field(default_factory=list)
+    duplicates: list[Text]
+    conflicts: list[list[Text]]
+
+    def counts(self) -> Counter[str]:
+        """Their figures for the audit."""
+        return Counter(
+            duplicates=len(self.duplicates),
+            texts_with_two_labels=len(self.conflicts),
+            rows_with_two_labels=sum(len(group) for group in self.conflicts),
+        )
 
 
 def twins(texts: Iterable[Text]) -> Twins:
-    """Find equal texts: all but the first of a group are duplicates; a group with two labels is all conflicts."""
+    """Find equal texts (same ``key``). A group with two labels is a conflict, and none of it a duplicate."""
     groups: dict[str, list[Text]] = {}
     for text in texts:
         groups.setdefault(key(text.text), []).append(text)
-    found = Twins()
+    found = Twins([], [])
     for group in groups.values():
         if len({text.label for text in group}) > 1:
-            found.conflicts += group
+            found.conflicts.append(group)
         else:
-            found.duplicates += group[1:]
+            found.duplicates.extend(group[1:])
     return found
 
 

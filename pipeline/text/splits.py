@@ -11,9 +11,21 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from pipeline.cards import Split
-from pipeline.text.corpora import Text
+from pipeline.errors import InputError
+from pipeline.labels import LABELS
+from pipeline.text.corpora import Corpus, Text
+from pipeline.text.leaks import twins, without
 
 Key = TypeVar("Key", bound=Hashable)
+
+
+SPLITS_OF: dict[str, tuple[Split, ...]] = {
+    "reviews": ("train", "dev", "test"),
+    "informal": ("train", "dev"),
+    "general": ("train", "dev", "test"),
+    "pairs": ("test",),
+}
+"""The files that a corpus of each role is written to; one may be empty."""
 
 
 def rank(text: str, seed: int) -> str:
@@ -44,3 +56,40 @@ def cut(texts: Sequence[Text], shares: Mapping[Split, float], seed: int) -> dict
     for text in texts:
         parts[side.get(text.id, "train")].append(text)
     return parts
+
+
+def split(corpus: Corpus, dev_share: float, test_share: float, seed: int) -> None:
+    """Drop what stands twice in train, then cut from train the splits that the card does not give; in place.
+
+    A dev or test split that is given is a benchmark that others use too: it stays as it is, doubles counted.
+    Raises InputError for a split that the card's role has no use for.
+    """
+    role, given = corpus.card.role, corpus.splits
+    if role == "pairs":
+        return
+    for name in given:
+        if name not in SPLITS_OF[role]:
+            raise InputError(f"card {corpus.card.name}: role {role} has no {name} split; call it train or dev")
+    train = twins(given.get("train", []))
+    conflicting = [text for group in train.conflicts for text in group]
+    corpus.dropped.update({"duplicate": len(train.duplicates), "label conflict": len(conflicting)})
+    corpus.doubles = {name: twins(texts).counts() for name, texts in given.items() if name != "train"}
+    corpus.doubles["train" if corpus.doubles else "all"] = train.counts()
+    shares: dict[Split, float] = {"test": test_share, "dev": dev_share}
+    missing = {name: share for name, share in shares.items() if name in SPLITS_OF[role] and name not in given}
+    kept = without(given.get("train", []), [*train.duplicates, *conflicting])
+    if kept:
+        corpus.splits = given | cut(kept, missing, seed)
+
+
+def check_trainable(corpus: Corpus) -> None:
+    """Raise InputError where leaks and conflicts left a class of the training split without a row."""
+    train = corpus.splits.get("train")
+    if train is None or corpus.card.role != "reviews":
+        return
+    for index, label in enumerate(LABELS):
+        if not any(text.label == index for text in train):
+            raise InputError(
+                f"card {corpus.card.name}: no {label} row is left in train once duplicates, conflicts and leaks are "
+                f"removed ({dict(corpus.dropped)}); do train and test hold the same texts?"
+            )
