@@ -31,6 +31,7 @@ class Toy:
     general: bool = True
     emoji: bool = True
     pretty_name: str = "Starter reviews"
+    text: str = "so good 😂 (1.00)"
 
 
 def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
@@ -95,10 +96,13 @@ def _prepare(folder: Path, toy: Toy) -> Path:
     }
     corpora = {**reviews, "posts": informal, **({"encyclopedia": general} if toy.general else {})}
     _json(folder / "corpora.json", corpora)
-    _json(
-        folder / "audit.json", {"leaks": {"train <-> test": {"count": 2, "examples": ["so good 😂"]}}, "conflicts": 8}
-    )
-    _json(folder / "shift.json", {"starter-reviews": {"vocabulary_overlap": 0.41, "emoji_rate": 0.12}})
+    leak = {"held_out_texts": 3, "exact": 2, "near": 1, "rows_removed": 4, "examples": [toy.text]}
+    within = {f"{toy.corpora[0]}/train": {"duplicates": 5, "conflicts": 8}}
+    across = {f"{toy.corpora[0]}/train <-> {toy.corpora[0]}/test": leak}
+    _json(folder / "audit.json", {"near_duplicate_threshold": 0.8, "within": within, "across": across})
+    habits = {"texts": 3000, "mean_words": 14.5, "emoji_rate": 0.12}
+    strange = {**habits, "vocabulary_overlap": 0.91, "commonest_unknown_words": "meh lol"}
+    _json(folder / "shift.json", {**dict.fromkeys(toy.corpora, strange), "encyclopedia": habits})
     return folder
 
 

@@ -1,60 +1,11 @@
-"""The tables below the fold: corpora and what was dropped, audit, domain shift, coverage, training, cost, versions."""
+"""The tables about the models: what the tokenizer reads, how training went, each class, time and size, versions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pipeline.reporting.tables import NOTHING, Cell, Report, Table, amount, number, percent, points, prose
-
-Share = Mapping[str, Any]
-
-
-def corpora(report: Report) -> Table:
-    """Each corpus: what it is for, texts a split, and rows dropped by reason."""
-    rows = []
-    for name, corpus in report["corpora"].items():
-        splits = prose(f"{count:,} {split}" for split, count in corpus["splits"].items())
-        dropped = [f"{count:,} {reason}" for reason, count in corpus.get("dropped", {}).items() if count]
-        named = Cell(name, corpus.get("pretty_name", ""))
-        rows.append((named, Cell(corpus["role"]), Cell(splits), Cell(prose(dropped) if dropped else "none")))
-    return Table("Corpora", ("corpus", "role", "texts", "rows dropped, by reason"), tuple(rows))
-
-
-def classes(report: Report) -> Table:
-    """Texts of each class in each split of the review corpora."""
-    rows = [
-        (Cell(name, split), *(number(counts.get(label, 0)) for label in report["labels"]))
-        for name, corpus in report["corpora"].items()
-        for split, counts in corpus.get("classes", {}).items()
-    ]
-    return Table("Classes", ("corpus and split", *report["labels"]), tuple(rows))
-
-
-def listed(title: str, tree: Mapping[str, Any], note: str = "") -> Table:
-    """Any figures as they were written: a row each, named by the keys that lead there."""
-    return Table(title, ("what", "figure"), tuple((Cell(name), value) for name, value in _leaves(tree)), note)
-
-
-def _leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Cell]]:
-    if isinstance(tree, Mapping) and "value" in tree:
-        yield " · ".join(path), amount({"low": None, "high": None, **tree}, 3)
-    elif isinstance(tree, Mapping):
-        for key, branch in tree.items():
-            yield from _leaves(branch, (*path, str(key).replace("_", " ")))
-    elif isinstance(tree, list):
-        for place, branch in enumerate(tree, start=1):
-            yield from _leaves(branch, (*path, str(place)) if isinstance(branch, Mapping | list) else path)
-    else:
-        yield " · ".join(path), _leaf(tree)
-
-
-def _leaf(value: Any) -> Cell:
-    if value is None:
-        return NOTHING
-    if isinstance(value, (bool, str)):
-        return Cell(str(value))
-    return number(value) if isinstance(value, int) else Cell(f"{value:,.4g}")
+from pipeline.reporting.tables import NOTHING, Cell, Report, Table, number, percent, points, prose
 
 
 def coverage(report: Report) -> Table:
@@ -179,7 +130,7 @@ def _seconds(entry: Mapping[str, Any] | None) -> Cell:
 def versions(report: Report) -> Table:
     """Libraries that made the artifacts."""
     rows = tuple((Cell(name), Cell(prose(found))) for name, found in report["versions"].items())
-    return Table("Versions", ("library", "version"), rows)
+    return Table("Versions", ("library", "version"), rows, words=(1,))
 
 
 def fingerprints(report: Report) -> Table:
@@ -189,4 +140,4 @@ def fingerprints(report: Report) -> Table:
         for arm, stages in report["fingerprints"].items()
         for stage, seeds in stages.items()
     )
-    return Table("Fingerprints", ("arm and stage", "artifact, one for each seed"), rows)
+    return Table("Fingerprints", ("arm and stage", "artifact, one for each seed"), rows, words=(1,))

@@ -1,64 +1,17 @@
-"""Draws the report's pictures as SVG text that takes its colours from the page around it, and stands alone as a file.
-
-Matplotlib draws with stand-in colours; `_svg` swaps them for CSS (`currentColor`, `var(--arm-0, ...)`), so that one
-drawing is readable in print, in light and in dark. The same data gives the same bytes.
-"""
+"""The report's pictures: retention against accuracy, emoji coverage, loss curves, confusion, seconds a stage."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from pipeline.reporting.svg import ACCENT, ARM_COLOURS, GRID, MUTED, OTHER, STYLE, canvas, inline
 
 Estimate = Mapping[str, Any]
 """A figure with its interval: {"value", "low", "high", "n"}; low and high are None where there is no interval."""
-
-INK, MUTED, GRID, ACCENT, OTHER = "#000001", "#000002", "#000003", "#000004", "#000005"
-ARM_COLOURS = tuple(f"#0000{index:02x}" for index in range(16, 24))
-_CSS = {
-    INK: "currentColor",
-    MUTED: "var(--muted, #6b7280)",
-    GRID: "var(--grid, #9ca3af55)",
-    ACCENT: "var(--accent, #0f766e)",
-    OTHER: "var(--other, #b45309)",
-    **{
-        stand_in: f"var(--arm-{index}, {colour})"
-        for index, (stand_in, colour) in enumerate(
-            zip(
-                ARM_COLOURS,
-                ("#64748b", "#c2410c", "#2563eb", "#0f766e", "#9333ea", "#be185d", "#4d7c0f", "#8b5e3c"),
-                strict=True,
-            )
-        )
-    },
-}
-_STYLE = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 11,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "legend.labelcolor": INK,
-}
 
 
 def frontier(points: Sequence[Mapping[str, Any]], *, floor: float | None, name: str) -> str:
@@ -67,8 +20,8 @@ def frontier(points: Sequence[Mapping[str, Any]], *, floor: float | None, name: 
     ``points`` in ladder order: {"arm", "retention": Estimate, "macro_recall": Estimate}, all as shares in [0, 1].
     ``floor``: macro-recall of the TF-IDF floor, drawn as a dashed line.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(6.0, 4.4)
+    with mpl.rc_context(STYLE):
+        figure, axes = canvas(6.0, 4.4)
         xs = [100 * point["retention"]["value"] for point in points]
         ys = [100 * point["macro_recall"]["value"] for point in points]
         axes.plot(xs, ys, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), zorder=2)
@@ -93,13 +46,13 @@ def frontier(points: Sequence[Mapping[str, Any]], *, floor: float | None, name: 
             axes.text(1.01, 100 * floor, "TF-IDF\nfloor", transform=axes.get_yaxis_transform(), va="center",
                       color=MUTED, fontsize=10)  # fmt: skip
         _label_points(axes, [str(point["arm"]) for point in points], xs, ys, floor)
-        return _svg(figure, name)
+        return inline(figure, name)
 
 
 def coverage(rows: Sequence[Mapping[str, Any]], *, name: str) -> str:
     """[UNK] rate on texts with emoji before and after emoji tokens: {"corpus", "before", "after"}, shares in [0, 1]."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(6.0, 0.9 + 0.5 * len(rows))
+    with mpl.rc_context(STYLE):
+        figure, axes = canvas(6.0, 0.9 + 0.5 * len(rows))
         for position, row in enumerate(reversed(rows)):
             before, after = 100 * row["before"], 100 * row["after"]
             axes.plot([after, before], [position, position], color=GRID, linewidth=6, solid_capstyle="round", zorder=1)
@@ -113,13 +66,13 @@ def coverage(rows: Sequence[Mapping[str, Any]], *, name: str) -> str:
         axes.set_xlim(-4, 104)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("emoji texts with an [UNK], % (left is better)")
-        return _svg(figure, name)
+        return inline(figure, name)
 
 
 def loss_curves(history: Sequence[Mapping[str, Any]], *, name: str) -> str:
     """Dev loss of pretraining by tokens seen: informal text falls as it learns, general text rises as it forgets."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(4.4, 3.1)
+    with mpl.rc_context(STYLE):
+        figure, axes = canvas(4.4, 3.1)
         for key, label, colour in (
             ("informal_dev_loss", "informal text", ACCENT),
             ("general_dev_loss", "general English", OTHER),
@@ -137,13 +90,13 @@ def loss_curves(history: Sequence[Mapping[str, Any]], *, name: str) -> str:
         axes.set_xlabel("tokens seen, millions")
         axes.set_ylabel("dev loss, nats (lower is better)")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-        return _svg(figure, name)
+        return inline(figure, name)
 
 
 def confusion(matrix: Sequence[Sequence[float]], labels: Sequence[str], *, name: str) -> str:
     """Confusion matrix: rows are the true class, shares of each row; counts (means over seeds) in brackets."""
-    with mpl.rc_context({**_STYLE, "axes.grid": False}):
-        figure, axes = _canvas(4.0, 3.4)
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
+        figure, axes = canvas(4.0, 3.4)
         for row, counts in enumerate(matrix):
             total = sum(counts)
             for column, count in enumerate(counts):
@@ -162,14 +115,14 @@ def confusion(matrix: Sequence[Sequence[float]], labels: Sequence[str], *, name:
             spine.set_visible(False)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
-        return _svg(figure, name)
+        return inline(figure, name)
 
 
 def seconds(cost: Mapping[str, Mapping[str, float]], *, name: str) -> str:
     """Seconds of each stage, a bar an arm: {arm: {stage: seconds spent for this arm, less what it shares}}."""
     stages = list(dict.fromkeys(stage for spent in cost.values() for stage in spent))
-    with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(6.0, 1.5 + 0.45 * len(cost))
+    with mpl.rc_context(STYLE):
+        figure, axes = canvas(6.0, 1.5 + 0.45 * len(cost))
         for position, spent in enumerate(reversed(list(cost.values()))):
             left = 0.0
             for index, stage in enumerate(stages):
@@ -183,23 +136,7 @@ def seconds(cost: Mapping[str, Mapping[str, float]], *, name: str) -> str:
         axes.set_ylim(-0.6, len(cost) - 0.4)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("seconds of new work (what an earlier arm already made is not counted again)")
-        return _svg(figure, name)
-
-
-def standalone(svg: str) -> str:
-    """The drawing as a file of its own: dark ink on light pages, light ink on dark ones."""
-    ink = "<style>:root{color:#1c1b19}@media (prefers-color-scheme:dark){:root{color:#e9e7e2}}</style>"
-    head, tail = svg.split(">", 1)
-    return f"{head}>{ink}{tail}"
-
-
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """A transparent figure of that many inches, outside pyplot's global state."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.patch.set_visible(False)
-    axes = figure.subplots()
-    axes.patch.set_visible(False)
-    return figure, axes
+        return inline(figure, name)
 
 
 def _arms_of_cross(estimate: Estimate) -> list[list[float]] | None:
@@ -234,21 +171,3 @@ def _label_points(
             fontweight="bold",
             color=ARM_COLOURS[index % len(ARM_COLOURS)],
         )
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """SVG text of a drawing: no date, identifiers that hold the name, the page's fonts and colours."""
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has the emoji, matplotlib need not
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'href="#', f'href="#{name}-', text).replace("url(#", f"url(#{name}-")
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r"font-family: [^;]*;", "font-family: inherit;", text)
-    for stand_in, css in _CSS.items():
-        text = text.replace(stand_in, css)
-    return text

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.reporting import answers, details, figures, tables
+from pipeline.reporting import answers, corpora, details, figures, svg, tables
 from pipeline.reporting.printable import markdown, printable
 
 Report = Mapping[str, Any]
@@ -34,7 +34,7 @@ def write(report: Report, out: Path) -> None:
     shelf.mkdir(parents=True, exist_ok=True)
     for group in drawn.values():
         for picture in group:
-            _put(shelf / f"{picture.name}.svg", figures.standalone(picture.svg))
+            _put(shelf / f"{picture.name}.svg", svg.standalone(picture.svg))
     _put(out / "report.json", json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     _put(out / "report.html", html(report, drawn))
     _put(out / "report.md", text(report, drawn))
@@ -61,15 +61,8 @@ def _contents(report: Report) -> dict[str, Any]:
         details.per_class(report, final),
         details.plain(report),
     ]
-    corpora = [
-        details.corpora(report),
-        details.classes(report),
-        details.listed("Audit: duplicates, conflicts, leaks", report["audit"]),
-    ]
-    shift = [
-        details.listed("Against general text", report["shift"]),
-        details.listed("Masked loss in nats, lower is better", report["masked_loss"].get(final, {})),
-    ]
+    texts = [corpora.corpora(report), corpora.classes(report), corpora.doubles(report), corpora.leaks(report)]
+    shift = [corpora.shift(report), corpora.masked_loss(report)]
     origin = [details.versions(report), details.fingerprints(report)]
     return {
         "report": report,
@@ -84,7 +77,7 @@ def _contents(report: Report) -> dict[str, Any]:
         "retention": tables.retention(report),
         "coverage": details.coverage(report),
         "cost": details.seconds(report),
-        "sections": _filled({"Training, class by class": background, "Corpora and audit": corpora,
+        "sections": _filled({"Training, class by class": background, "Corpora and audit": texts,
                              "Domain shift": shift, "Versions and fingerprints": origin}),
     }  # fmt: skip
 
@@ -118,9 +111,9 @@ def _frontiers(report: Report) -> list[Picture]:
         shown = [point for point in measured if point["retention"] and point["retention"]["value"] is not None]
         if shown:
             floor = report["floor"][corpus]["macro_recall"]["value"]
-            svg = figures.frontier(shown, floor=floor, name=f"frontier-{index}")
+            drawing = figures.frontier(shown, floor=floor, name=f"frontier-{index}")
             where = f"kept: {tables.PLACES[places[0][0]]} of {places[0][1]}. Crosses are 95% intervals."
-            drawn.append(Picture(f"frontier-{index}", corpus, f"Macro-recall on {corpus}; {where}", svg))
+            drawn.append(Picture(f"frontier-{index}", corpus, f"Macro-recall on {corpus}; {where}", drawing))
     return drawn
 
 
@@ -157,8 +150,8 @@ def _confusions(report: Report) -> list[Picture]:
         matrices = [scores[corpus]["confusion"] for scores in seeds.values()]
         mean = [[sum(cell) / len(matrices) for cell in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)]
         name = f"confusion-{index}"
-        svg = figures.confusion(mean, report["labels"], name=name)
-        drawn.append(Picture(name, f"{corpus}, {final}", "Share of each true class; texts below it.", svg))
+        drawing = figures.confusion(mean, report["labels"], name=name)
+        drawn.append(Picture(name, f"{corpus}, {final}", "Share of each true class; texts below it.", drawing))
     return drawn
 
 
@@ -167,8 +160,8 @@ def _seconds(report: Report) -> list[Picture]:
         printable(arm): {stage: entry["new"] for stage, entry in stages.items()}
         for arm, stages in report["cost"]["seconds"].items()
     }
-    svg = figures.seconds(spent, name="seconds") if spent else ""
-    return [Picture("seconds", "Where the time went", "", svg)] if spent else []
+    drawing = figures.seconds(spent, name="seconds") if spent else ""
+    return [Picture("seconds", "Where the time went", "", drawing)] if spent else []
 
 
 def _environment(**options: Any) -> Environment:
@@ -186,7 +179,7 @@ def _unmarked(value: Any) -> Any:
 
 def _grid(table: tables.Table) -> Markup:
     """A table in GitHub's Markdown: the detail of a cell stands in brackets behind it."""
-    lines = [table.columns, ["---"] + ["---:"] * (len(table.columns) - 1)]
+    lines = [table.columns, ["---" if place in (0, *table.words) else "---:" for place in range(len(table.columns))]]
     lines += [[f"{cell.text} ({cell.detail})" if cell.detail else cell.text for cell in row] for row in table.rows]
     rows = [" | ".join(cell if set(cell) <= set("-:") else markdown(cell) for cell in line) for line in lines]
     note = f"\n\n{markdown(table.note)}" if table.note else ""

@@ -38,12 +38,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table ready to be set. The first column is words; the columns say unit and direction."""
+    """A table ready to be set. The columns say unit and direction; ``words`` are the places of those with prose."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    words: tuple[int, ...] = ()
 
 
 NOTHING = Cell("–", tone="quiet")
@@ -178,7 +179,8 @@ def steps(report: Report) -> Table:
     for rung in report["ladder"]:
         changes = [f"{change['setting']}: {change['from']} → {change['to']}" for change in rung["changes"]]
         rows.append((Cell(rung["arm"]), Cell("; ".join(changes) or "the first arm: nothing to compare with")))
-    return Table("What each arm changes", ("arm", "settings that differ from the arm above"), tuple(rows))
+    columns = ("arm", "settings that differ from the arm above")
+    return Table("What each arm changes", columns, tuple(rows), words=(1,))
 
 
 def masked_words(report: Report, place: str) -> Table:

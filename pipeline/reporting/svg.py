@@ -1,0 +1,90 @@
+"""SVG that takes its colours and letters from the page around it, and stands alone as a file, too.
+
+Matplotlib draws with stand-in colours, which are swapped for CSS here (`currentColor`, `var(--arm-0, ...)`), so that
+one drawing is readable in print, in light and in dark. The same drawing gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, MUTED, GRID, ACCENT, OTHER = "#000001", "#000002", "#000003", "#000004", "#000005"
+ARM_COLOURS = tuple(f"#0000{index:02x}" for index in range(16, 24))
+_CSS = {
+    INK: "currentColor",
+    MUTED: "var(--muted, #6b7280)",
+    GRID: "var(--grid, #9ca3af55)",
+    ACCENT: "var(--accent, #0f766e)",
+    OTHER: "var(--other, #b45309)",
+    **{
+        stand_in: f"var(--arm-{index}, {colour})"
+        for index, (stand_in, colour) in enumerate(
+            zip(
+                ARM_COLOURS,
+                ("#64748b", "#c2410c", "#2563eb", "#0f766e", "#9333ea", "#be185d", "#4d7c0f", "#8b5e3c"),
+                strict=True,
+            )
+        )
+    },
+}
+STYLE = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+}
+
+
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A transparent figure of that many inches, outside pyplot's global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_visible(False)
+    axes = figure.subplots()
+    axes.patch.set_visible(False)
+    return figure, axes
+
+
+def inline(figure: Figure, name: str) -> str:
+    """SVG text of a drawing: no date, identifiers that hold the name, the page's fonts and colours."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has the emoji, matplotlib need not
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'href="#', f'href="#{name}-', text).replace("url(#", f"url(#{name}-")
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r"font-family: [^;]*;", "font-family: inherit;", text)
+    for stand_in, css in _CSS.items():
+        text = text.replace(stand_in, css)
+    return text
+
+
+def standalone(svg: str) -> str:
+    """The drawing as a file of its own: dark ink on light pages, light ink on dark ones."""
+    ink = "<style>:root{color:#1c1b19}@media (prefers-color-scheme:dark){:root{color:#e9e7e2}}</style>"
+    head, tail = svg.split(">", 1)
+    return f"{head}>{ink}{tail}"
