@@ -44,10 +44,6 @@ StoreOption = Annotated[Path, typer.Option("--store", help="Folder of all result
 StageArgument = Annotated[str | None, typer.Argument(help="A stage; without it, the whole story.")]
 
 
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM arrived. Raised in the main thread, so that training can save what it has."""
-
-
 def build(story: Sequence[Stage]) -> typer.Typer:
     """Make the command line of a story, without the verbs that need the craft."""
     app = typer.Typer(
@@ -125,8 +121,8 @@ def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     console.show_warnings()
     try:
         return int(app(given, standalone_mode=False, prog_name=PROGRAM) or 0)
-    except typer.Abort as stop:
-        return 143 if isinstance(stop.__cause__, TerminatedError) else 130
+    except typer.Abort:
+        return 130
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -154,7 +150,7 @@ def _explained(error: Exception) -> tuple[int, str]:
 def _terminate(number: int, frame: FrameType | None) -> None:
     del frame
     signal.signal(number, signal.SIG_IGN)  # the same signal often comes twice: from the terminal's group and from make
-    raise TerminatedError
+    raise SystemExit(128 + number)  # unwinds the main thread like Ctrl-C, so that a stage can save what it has
 
 
 def _plan(context: typer.Context, recipe: str, changes: list[str] | None, arms: list[str] | None, store: Path) -> Plan:
@@ -169,7 +165,7 @@ def _run(plan: Plan, last: str | None, *, force: bool) -> None:
         try:
             for step in walk(plan, last, force=force):
                 console.show_step(plan, step)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             where = f" in {step.stage.name}" if step and step.state == "running" else ""
             print(f"stopped{where}; the same command continues from there", file=sys.stderr)
             raise

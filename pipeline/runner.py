@@ -96,10 +96,10 @@ def _make(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: 
         given["seed"] = identity.seed
     started = time.monotonic()
     try:
-        store.check_room()
         if anew or not stage.resumes:
             remove(scratch)
         scratch.mkdir(parents=True, exist_ok=True)
+        store.check_room()
         store.note_failure(stage.name, identity.fingerprint, None)
         if stage.wants("cache"):
             given["cache"] = store.root / "cache" / stage.name
@@ -135,11 +135,11 @@ def _explained(
         lower = " or ".join(f"{stage.name}.{name}" for name in type(settings).model_fields if "batch" in name)
         explained = InputError(f"stage {stage.name}: out of memory; lower {lower or 'its settings'}, or free some")
     else:
-        explained = StageFailedError(f"stage {stage.name} failed: {summary}; the traceback is in {log}")
+        explained = StageFailedError(f"stage {stage.name}: {summary}; the traceback is in {log}")
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc(), "utf-8")
-        store.note_failure(stage.name, fingerprint, str(explained).removeprefix(f"stage {stage.name} failed: "))
+        store.note_failure(stage.name, fingerprint, str(explained).removeprefix(f"stage {stage.name}: "))
     except OSError:
         logger.warning("could not write %s", log)
     return explained
