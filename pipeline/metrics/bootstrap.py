@@ -123,5 +123,8 @@ def _bounds(drawn: Array, items: int) -> tuple[float, float]:
     """
     freedom = max(1, items - 1)
     tail = float(norm.cdf(t.ppf((1 - LEVEL) / 2, freedom) * np.sqrt(1 + 1 / freedom)))
-    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    defined = drawn[~np.isnan(drawn)]
+    if not len(defined):
+        return math.nan, math.nan
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)

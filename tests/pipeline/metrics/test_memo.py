@@ -1,0 +1,55 @@
+"""What is remembered is computed once; what is damaged is computed again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.metrics.memo import remembered
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> dict[str, object]:
+        self.calls += 1
+        return {"rows": [1, 2.5], "text": "great 😂"}
+
+
+def test_computed_once_a_key(tmp_path: Path) -> None:
+    compute = Counting()
+    first = remembered(tmp_path / "not yet there", ["weights", 1], compute)
+    assert (
+        remembered(tmp_path / "not yet there", ["weights", 1], compute)
+        == first
+        == {"rows": [1, 2.5], "text": "great 😂"}
+    )
+    assert compute.calls == 1
+    remembered(tmp_path / "not yet there", ["weights", 2], compute)
+    assert compute.calls == 2
+
+
+@pytest.mark.parametrize("damage", [lambda body: body[:-3], lambda body: body.replace(b"2.5", b"9.5"), lambda _: b""])
+def test_a_damaged_entry_is_noticed_and_mended(tmp_path: Path, damage, caplog: pytest.LogCaptureFixture) -> None:  # type: ignore[no-untyped-def]
+    compute = Counting()
+    expected = remembered(tmp_path, "key", compute)
+    (entry,) = tmp_path.iterdir()
+    entry.write_bytes(damage(entry.read_bytes()))
+    assert remembered(tmp_path, "key", compute) == expected
+    assert compute.calls == 2
+    assert "damaged" in caplog.text
+    remembered(tmp_path, "key", compute)
+    assert compute.calls == 2
+
+
+def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert remembered(tmp_path / "file" / "cache", "key", lambda: [1]) == [1]
+    assert "cannot be remembered" in caplog.text
+
+
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+    remembered(tmp_path, "key", lambda: list(range(1000)))
+    assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
