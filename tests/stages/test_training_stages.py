@@ -1,0 +1,248 @@
+"""source, tokenizer, pretrain and finetune on toys: what they write, what they refuse, and that they repeat."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import BertForSequenceClassification, BertModel, pipeline
+
+from pipeline.errors import InputError
+from pipeline.modeling import models
+from stages import finetune, pretrain, source, tokenizer
+from tests.toy_texts import write_prepared
+
+QUICK: dict[str, Any] = {"tokens_per_batch": 256, "precision": "fp32"}
+PRETRAIN = pretrain.Settings(num_train_epochs=2, learning_rate=1e-3, evaluations=2, dev_windows=8, **QUICK)
+FINETUNE = finetune.Settings(
+    frozen_layers=1,
+    learning_rate=5e-3,
+    head_learning_rate=5e-3,
+    num_train_epochs=12,
+    dropout=0.0,
+    patience=None,
+    batch_size=8,
+    emoji_augmentation=0.1,
+    **QUICK,
+)
+SHORT = FINETUNE.model_copy(update={"num_train_epochs": 2, "emoji_augmentation": 0.5})
+
+
+def digests(folder: Path) -> dict[str, bytes]:
+    """Every file's bytes but the checkpoints', which the store drops."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "checkpoints" not in path.parts)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def told(folder: Path, name: str) -> Any:
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return dict(models.load_masked_lm(folder / "model").state_dict())
+
+
+@pytest.fixture(scope="module")
+def story(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The artifacts of one run from a base folder to a classifier."""
+    root = tmp_path_factory.mktemp("story")
+    at = {name: root / name for name in ("prepare", "source", "tokenizer", "pretrain", "finetune")}
+    for folder in at.values():
+        folder.mkdir()
+    write_prepared(at["prepare"])
+    source.source(source.Settings(model=str(toy_model)), prepare=at["prepare"], out=at["source"])
+    tokenizer.tokenizer(tokenizer.Settings(), prepare=at["prepare"], source=at["source"], out=at["tokenizer"])
+    pretrain.pretrain(PRETRAIN, prepare=at["prepare"], tokenizer=at["tokenizer"], out=at["pretrain"])
+    finetune.finetune(FINETUNE, seed=0, prepare=at["prepare"], pretrain=at["pretrain"], out=at["finetune"])
+    return at
+
+
+def test_source_keeps_the_weights_and_says_what_was_missing(story: dict[str, Path], toy_model: Path) -> None:
+    kept, base = weights(story["source"]), dict(models.load_masked_lm(toy_model).state_dict())
+    assert all(torch.equal(kept[name], base[name]) for name in base if "pooler" not in name)
+    assert told(story["source"], "source")["started_random"] == ["pooler"]
+    assert told(story["source"], "source")["restored"] is None
+
+
+def test_tokenizer_covers_emoji(story: dict[str, Path]) -> None:
+    seen = told(story["tokenizer"], "coverage")
+    reviews = seen["corpora"]["toy-reviews"]
+    assert seen["rows_added"] == len(told(story["tokenizer"], "emoji_rows")) > 1400
+    assert reviews["before"]["unk_rate_emoji_texts"] == 1.0
+    assert reviews["before"]["words_lost_rate"] == 1.0  # the emoji touch a word
+    assert (reviews["after"]["unk_rate_emoji_texts"], reviews["after"]["words_lost_rate"]) == (0.0, 0.0)
+    assert reviews["texts"] == 150
+    assert "toy-pairs" not in seen["corpora"]
+
+
+def test_pretrain_learns_and_counts(story: dict[str, Path]) -> None:
+    facts = told(story["pretrain"], "pretrain")
+    history = [json.loads(line) for line in (story["pretrain"] / "history.jsonl").read_text().splitlines()]
+    losses = [row["informal_dev_loss"] for row in history if "informal_dev_loss" in row]
+    assert losses[-1] < losses[0]
+    assert all("general_dev_loss" in row for row in history if "informal_dev_loss" in row)
+    assert facts["method"] == "dapt"
+    assert facts["best_informal_dev_loss"] == min(losses)
+    assert 0 < facts["emoji_rows_never_seen"] < facts["emoji_rows"]
+    assert facts["padding_share"] < 0.15
+
+
+def test_the_classifier_learns_and_loads_in_plain_transformers(story: dict[str, Path]) -> None:
+    facts = told(story["finetune"], "finetune")
+    assert facts["dev_macro_recall"] > 0.8
+    assert facts["pooler"] == "carried"
+    plain = pipeline("text-classification", model=str(story["finetune"] / "model"), truncation=True)
+    assert [answer["label"] for answer in plain(["bad food and terrible staff", "great food and best place"])] == [
+        "negative",
+        "positive",
+    ]
+
+
+def test_the_frozen_prefix_and_only_it_is_bit_identical(story: dict[str, Path]) -> None:
+    before = BertModel.from_pretrained(story["pretrain"] / "model").state_dict()
+    after = BertForSequenceClassification.from_pretrained(story["finetune"] / "model").bert.state_dict()
+    for name, weight in before.items():
+        assert torch.equal(weight, after[name]) == name.startswith(("embeddings", "encoder.layer.0")), name
+    assert told(story["finetune"], "finetune")["frozen_parameters"] == sum(
+        weight.numel() for name, weight in before.items() if name.startswith(("embeddings", "encoder.layer.0"))
+    )
+
+
+@pytest.mark.parametrize("stage", ["tokenizer", "pretrain"])
+def test_a_second_time_gives_the_same_bytes(story: dict[str, Path], tmp_path: Path, stage: str) -> None:
+    if stage == "tokenizer":
+        tokenizer.tokenizer(tokenizer.Settings(), prepare=story["prepare"], source=story["source"], out=tmp_path)
+    else:
+        pretrain.pretrain(PRETRAIN, prepare=story["prepare"], tokenizer=story["tokenizer"], out=tmp_path)
+    assert digests(tmp_path) == digests(story[stage])
+
+
+def test_the_same_seed_gives_the_same_classifier_and_another_another(story: dict[str, Path], tmp_path: Path) -> None:
+    made = []
+    for place, seed in enumerate((0, 0, 1)):
+        out = tmp_path / str(place)
+        out.mkdir()
+        finetune.finetune(SHORT, seed=seed, prepare=story["prepare"], pretrain=story["pretrain"], out=out)
+        made.append(digests(out))
+    assert made[0] == made[1]
+    assert made[0]["model/model.safetensors"] != made[2]["model/model.safetensors"]
+
+
+def test_lora_trains_adapters_and_emoji_rows_and_merges(story: dict[str, Path], tmp_path: Path) -> None:
+    settings = SHORT.model_copy(update={"method": "lora"})
+    finetune.finetune(settings, seed=0, prepare=story["prepare"], pretrain=story["pretrain"], out=tmp_path)
+    before = BertModel.from_pretrained(story["pretrain"] / "model").state_dict()
+    merged = BertForSequenceClassification.from_pretrained(tmp_path / "model")
+    after = merged.bert.state_dict()
+    changed = {name for name, weight in before.items() if not torch.equal(weight, after[name])}
+    assert changed == {
+        "embeddings.word_embeddings.weight",
+        "encoder.layer.1.attention.self.query.weight",
+        "encoder.layer.1.attention.self.value.weight",
+        "pooler.dense.weight",
+        "pooler.dense.bias",
+    }
+    first = told(story["tokenizer"], "coverage")["first_row"]
+    rows = "embeddings.word_embeddings.weight"
+    assert torch.equal(before[rows][:first], after[rows][:first])
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
+
+    from peft import PeftModel
+
+    base = BertForSequenceClassification.from_pretrained(story["pretrain"] / "model", num_labels=3)
+    adapted = PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
+    ids = torch.tensor([[2, 20, 21, first + 5, 3]])
+    torch.testing.assert_close(adapted(input_ids=ids).logits, merged.eval()(input_ids=ids).logits, atol=1e-5, rtol=0)
+
+
+def test_no_epochs_leave_the_model_as_it_is(story: dict[str, Path], tmp_path: Path) -> None:
+    settings = pretrain.Settings(num_train_epochs=0)
+    pretrain.pretrain(settings, prepare=story["prepare"], tokenizer=story["tokenizer"], out=tmp_path)
+    before, after = weights(story["tokenizer"]), weights(tmp_path)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert told(tmp_path, "pretrain") == {"method": "none", "tokens_seen": 0, "steps": 0}
+
+
+def test_emoji_as_words(story: dict[str, Path], tmp_path: Path) -> None:
+    settings = tokenizer.Settings(emoji="words")
+    tokenizer.tokenizer(settings, prepare=story["prepare"], source=story["source"], out=tmp_path)
+    seen = told(tmp_path, "coverage")
+    assert seen["rows_added"] == 0
+    assert seen["corpora"]["toy-reviews"]["after"]["unk_rate_emoji_texts"] == 0.0
+    assert (
+        seen["corpora"]["toy-reviews"]["after"]["tokens_per_text"]
+        > seen["corpora"]["toy-reviews"]["before"]["tokens_per_text"]
+    )
+    assert models.emoji_mode(tmp_path / "model") == "words"
+
+
+def test_the_librarys_rows_for_comparison(story: dict[str, Path], tmp_path: Path) -> None:
+    settings = tokenizer.Settings(row_init="library")
+    tokenizer.tokenizer(settings, prepare=story["prepare"], source=story["source"], out=tmp_path)
+    first = told(tmp_path, "coverage")["first_row"]
+    rows = weights(tmp_path)["bert.embeddings.word_embeddings.weight"][first:]
+    assert torch.nn.functional.cosine_similarity(rows[0], rows[1], dim=0) > 0.999
+
+
+def test_a_base_without_an_mlm_head_gets_one(story: dict[str, Path], toy_model: Path, tmp_path: Path) -> None:
+    headless = tmp_path / "headless"
+    BertModel.from_pretrained(toy_model).save_pretrained(headless)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(toy_model / name, headless / name)
+    out = tmp_path / "out"
+    out.mkdir()
+    settings = source.Settings(model=str(headless), head_tokens=1500, model_tokens=1500, **QUICK)
+    source.source(settings, prepare=story["prepare"], out=out)
+    facts = told(out, "source")
+    assert facts["started_random"] == ["mlm_head"]
+    assert facts["restored"] == {"head_tokens": 1500, "model_tokens": 1500}
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert {row["part"] for row in history} == {1, 2}
+    losses = [row["general_dev_loss"] for row in history if "general_dev_loss" in row]
+    assert losses[-1] < losses[0]
+
+
+def test_from_scratch(story: dict[str, Path], tmp_path: Path) -> None:
+    shape = {"vocab_size": 300, "num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2}
+    source.source(source.Settings(model="scratch", **shape), prepare=story["prepare"], out=tmp_path)
+    model = models.load_masked_lm(tmp_path / "model")
+    assert (model.config.num_hidden_layers, model.config.hidden_size) == (1, 32)
+    assert len(models.load_tokenizer(tmp_path / "model")) == model.config.vocab_size
+    with pytest.raises(InputError, match="no multiple of num_attention_heads"):
+        source.source(
+            source.Settings(model="scratch", hidden_size=32, num_attention_heads=5),
+            prepare=story["prepare"],
+            out=tmp_path,
+        )
+
+
+@pytest.mark.parametrize("without", ["informal", "general"])
+def test_a_missing_role_is_named_with_the_way_out(story: dict[str, Path], tmp_path: Path, without: str) -> None:
+    prepared = write_prepared(tmp_path / "prepared", without=[without])
+    with pytest.raises(InputError, match=f"role {without} and there is none.*set the share to"):
+        pretrain.pretrain(PRETRAIN, prepare=prepared, tokenizer=story["tokenizer"], out=tmp_path)
+
+
+def test_general_text_alone(story: dict[str, Path], tmp_path: Path) -> None:
+    prepared = write_prepared(tmp_path / "prepared", without=["informal"])
+    settings = PRETRAIN.model_copy(update={"replay_share": 1.0, "save_dtype": "float16"})
+    pretrain.pretrain(settings, prepare=prepared, tokenizer=story["tokenizer"], out=tmp_path)
+    assert told(tmp_path, "pretrain")["method"] == "general"
+    assert "best_general_dev_loss" in told(tmp_path, "pretrain")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("./nowhere", "folder nowhere not found"),
+        ("no/such/place/at/all", "not found"),
+        ("owner/name", "cannot be fetched from the Hub"),
+    ],
+)
+def test_a_base_that_is_not_to_be_had(story: dict[str, Path], tmp_path: Path, model: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        source.source(source.Settings(model=model), prepare=story["prepare"], out=tmp_path)
