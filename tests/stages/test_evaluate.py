@@ -1,0 +1,221 @@
+"""evaluate on toys: what it writes, that it repeats to the byte, and that its figures follow from its rows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.metrics import classification
+from pipeline.metrics.retention import masked_retention
+from pipeline.modeling import models
+from stages.evaluate import STAGE, Settings, evaluate
+from tests.toy_texts import write_prepared
+
+SETTINGS = Settings(draws=100, tokens_per_batch=512)
+
+
+def told(folder: Path, name: str) -> Any:
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def digests(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def add_to_test(prepare: Path, **row: Any) -> None:
+    with (prepare / "texts" / "toy-reviews" / "test.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"id": f"added:{row['raw'][:20]}", "text": row["raw"], "label": 0, **row}) + "\n")
+
+
+@pytest.fixture(scope="module")
+def inputs(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Artifacts of the stages before; adapted is base, tuned is base with a head: nothing was lost."""
+    root = tmp_path_factory.mktemp("evaluate")
+    at = {name: root / name for name in ("prepare", "source", "pretrain", "finetune")}
+    at["prepare"].mkdir()
+    write_prepared(at["prepare"])
+    model, tokenizer = models.load_masked_lm(toy_model), models.load_tokenizer(toy_model)
+    models.save(model, tokenizer, at["source"] / "model", emoji="none")
+    models.save(model, tokenizer, at["pretrain"] / "model", emoji="none")
+    torch.manual_seed(0)
+    models.save(models.load_classifier(at["source"] / "model"), tokenizer, at["finetune"] / "model", emoji="none")
+    return at
+
+
+def run(at: dict[str, Path], root: Path, settings: Settings = SETTINGS) -> Path:
+    out = root / "out"
+    out.mkdir(parents=True)
+    evaluate(settings, **at, cache=root / "cache", out=out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def out(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(inputs, tmp_path_factory.mktemp("evaluated"))
+
+
+def test_makes_what_it_declares(out: Path) -> None:
+    assert {path.name for path in out.iterdir()} == set(STAGE.makes)
+    assert {path.name for path in (out / "retention").iterdir()} == {
+        *(f"{model}.jsonl" for model in ("base", "adapted", "tuned")),
+        *(f"pairs_{model}.jsonl" for model in ("base", "adapted", "tuned")),
+        *(f"shift_{model}.jsonl" for model in ("base", "adapted")),
+        "masks",
+    }
+
+
+def test_twice_is_the_same_to_the_byte(inputs: dict[str, Path], out: Path, tmp_path: Path) -> None:
+    again = run(inputs, tmp_path)  # with a cache of its own
+    assert digests(again) == digests(out)
+
+
+def test_remembered_is_the_same_to_the_byte(inputs: dict[str, Path], out: Path) -> None:
+    warm = out.parent / "warm"
+    warm.mkdir()
+    evaluate(SETTINGS, **inputs, cache=out.parent / "cache", out=warm)
+    assert digests(warm) == digests(out)
+
+
+def test_damaged_memory_is_not_believed(inputs: dict[str, Path], out: Path, tmp_path: Path) -> None:
+    first = run(inputs, tmp_path)
+    for entry in (tmp_path / "cache").iterdir():
+        entry.write_bytes(entry.read_bytes().replace(b"1", b"7"))
+    again = tmp_path / "again"
+    again.mkdir()
+    evaluate(SETTINGS, **inputs, cache=tmp_path / "cache", out=again)
+    assert digests(again) == digests(first)
+
+
+def test_scores_follow_from_the_predictions(out: Path) -> None:
+    found = told(out, "scores")["corpora"]["toy-reviews"]
+    predictions, floor = rows(out / "predictions", "toy-reviews"), rows(out / "floor", "toy-reviews")
+    assert [row["id"] for row in predictions] == [row["id"] for row in floor]
+    for kept, name in ((predictions, "model"), (floor, "floor")):
+        matrix = classification.confusion([row["label"] for row in kept], [row["predicted"] for row in kept])
+        assert found[name]["confusion"] == matrix.tolist()
+        assert found[name]["macro_recall"]["value"] == pytest.approx(float(classification.macro_recall(matrix)))
+        assert all(row["predicted"] == row["probabilities"].index(max(row["probabilities"])) for row in kept)
+    for slice_name, wanted in (("emoji", True), ("no_emoji", False)):
+        assert found["slices"][slice_name]["n"] == sum(row["emoji"] is wanted for row in predictions)
+    assert sum(row["emoji"] for row in predictions) == 12  # rows 0-2, 9-11, 18-20 and 27-29 of the toy
+    gap = found["minus_floor"]["macro_recall"]
+    assert gap["value"] == pytest.approx(
+        found["model"]["macro_recall"]["value"] - found["floor"]["macro_recall"]["value"]
+    )
+
+
+def test_floor_beats_an_untrained_head_and_the_verdict_says_so(out: Path) -> None:
+    found = told(out, "scores")["corpora"]["toy-reviews"]
+    assert found["floor"]["macro_recall"]["value"] > 0.8
+    assert found["minus_floor"]["macro_recall"]["verdict"] == "hurt"
+
+
+def test_identical_models_keep_exactly_everything(out: Path) -> None:
+    found = told(out, "retention")
+    for step in ("base_to_adapted", "adapted_to_tuned", "base_to_tuned"):
+        kept = found["scores"][step]["masked"]["toy-general"]
+        assert (kept["value"], kept["low"], kept["high"]) == (1.0, 1.0, 1.0)
+    assert rows(out / "retention", "base") == rows(out / "retention", "tuned")
+    assert found["models"]["base"] == found["models"]["adapted"] == found["models"]["tuned"]
+
+
+def test_shift_has_every_corpus_but_the_pairs(out: Path) -> None:
+    shift = told(out, "retention")["shift"]
+    assert {corpus: (of["role"], of["split"]) for corpus, of in shift.items()} == {
+        "toy-general": ("general", "test"),
+        "toy-informal": ("informal", "dev"),
+        "toy-reviews": ("reviews", "test"),
+    }
+    assert all(of["base"] == of["adapted"] for of in shift.values())
+    assert set(told(out, "retention")["masks"]) == set(shift)
+
+
+def test_forgetting_is_measured(inputs: dict[str, Path], out: Path, tmp_path: Path) -> None:
+    model, tokenizer = (load(inputs["source"] / "model") for load in (models.load_masked_lm, models.load_tokenizer))
+    with torch.no_grad():  # piece 20 becomes the answer to everything
+        model.cls.predictions.bias[20] += 3.0
+    models.save(model, tokenizer, tmp_path / "pretrain" / "model", emoji="none")
+    worse = run({**inputs, "pretrain": tmp_path / "pretrain"}, tmp_path)
+    kept = told(worse, "retention")["scores"]["base_to_adapted"]["masked"]["toy-general"]
+    assert kept["high"] < 1
+    expected = masked_retention(
+        rows(worse / "retention", "base"), rows(worse / "retention", "adapted"), draws=100, seed=0
+    )
+    assert kept == expected.as_json()
+    assert told(worse, "retention")["masks"] == told(out, "retention")["masks"]
+
+
+def test_plain_text_is_scored_as_it_came(inputs: dict[str, Path], tmp_path: Path) -> None:
+    write_prepared(tmp_path / "prepare")
+    path = tmp_path / "prepare" / "texts" / "toy-reviews" / "test.jsonl"
+    kept = [json.loads(line) | {"raw": "best " * 20} for line in path.read_text(encoding="utf-8").splitlines()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    out = run({**inputs, "prepare": tmp_path / "prepare"}, tmp_path)
+    predictions = rows(out / "predictions", "toy-reviews")
+    assert len({row["plain"] for row in predictions}) == 1
+    changed = sum(row["plain"] != row["predicted"] for row in predictions) / len(predictions)
+    assert told(out, "scores")["corpora"]["toy-reviews"]["plain"]["changed"] == pytest.approx(changed)
+
+
+def test_a_model_that_reads_names_gets_names(inputs: dict[str, Path], tmp_path: Path) -> None:
+    write_prepared(tmp_path / "prepare")
+    for text in ("so so 😂", "so so face with tears of joy"):
+        add_to_test(tmp_path / "prepare", raw=text)
+    found = {}
+    for mode in ("none", "words"):
+        head = tmp_path / mode / "model"
+        models.save(
+            *(load(inputs["finetune"] / "model") for load in (models.load_classifier, models.load_tokenizer)),
+            head,
+            emoji=mode,
+        )
+        out = run({**inputs, "prepare": tmp_path / "prepare", "finetune": tmp_path / mode}, tmp_path / mode / "run")
+        *_, emoji, words = rows(out / "predictions", "toy-reviews")
+        found[mode] = emoji["probabilities"] == words["probabilities"]
+    assert found == {"none": False, "words": True}
+
+
+def test_a_huge_review_is_answered(inputs: dict[str, Path], tmp_path: Path) -> None:
+    write_prepared(tmp_path / "prepare")
+    add_to_test(tmp_path / "prepare", raw="word " * 2_000)
+    out = run({**inputs, "prepare": tmp_path / "prepare"}, tmp_path)
+    assert len(rows(out / "predictions", "toy-reviews")) == 31
+
+
+@pytest.mark.parametrize("missing", ["general", "informal", "pairs", "reviews"])
+def test_what_no_corpus_is_there_for_stays_empty(inputs: dict[str, Path], tmp_path: Path, missing: str) -> None:
+    write_prepared(tmp_path / "prepare", without=[missing])
+    out = run({**inputs, "prepare": tmp_path / "prepare"}, tmp_path)
+    found = told(out, "retention")
+    assert missing not in {of["role"] for of in found["shift"].values()}
+    if missing == "reviews":
+        assert told(out, "scores")["corpora"] == {}
+    if missing in {"general", "pairs"}:
+        kind = "masked" if missing == "general" else "pairs"
+        assert found["models"]["base"][kind] == found["scores"]["base_to_tuned"][kind] == {}
+
+
+def test_batches_do_not_change_the_result(inputs: dict[str, Path], out: Path, tmp_path: Path) -> None:
+    small = run(inputs, tmp_path, SETTINGS.model_copy(update={"tokens_per_batch": 64}))
+    assert (
+        told(small, "scores")["corpora"]["toy-reviews"]["model"]
+        == told(out, "scores")["corpora"]["toy-reviews"]["model"]
+    )
+    ours, theirs = ([row["nats"] for row in rows(folder / "retention", "base")] for folder in (small, out))
+    assert ours == pytest.approx(theirs, abs=2e-4)
+
+
+def test_importing_the_stage_is_cheap() -> None:
+    code = "import sys, stages.evaluate; print({'torch', 'transformers', 'sklearn', 'evaluate'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
