@@ -20,13 +20,13 @@ QUICK: dict[str, Any] = {"tokens_per_batch": 256, "precision": "fp32"}
 PRETRAIN = pretrain.Settings(num_train_epochs=2, learning_rate=1e-3, evaluations=2, dev_windows=8, **QUICK)
 FINETUNE = finetune.Settings(
     frozen_layers=1,
-    learning_rate=5e-3,
-    head_learning_rate=5e-3,
+    learning_rate=3e-3,
+    head_learning_rate=3e-3,
     num_train_epochs=12,
     dropout=0.0,
     patience=None,
     batch_size=8,
-    emoji_augmentation=0.1,
+    emoji_augmentation=0.0,
     **QUICK,
 )
 SHORT = FINETUNE.model_copy(update={"num_train_epochs": 2, "emoji_augmentation": 0.5})
