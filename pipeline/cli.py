@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -41,6 +42,7 @@ SetOption = Annotated[
 ]
 ArmOption = Annotated[list[str] | None, typer.Option("--arm", help="Only this arm (several times for several).")]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of all results.")]
+DataRootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder with data that cards name.")]
 StageArgument = Annotated[str | None, typer.Argument(help="A stage; without it, the whole story.")]
 
 
@@ -64,13 +66,14 @@ def run(
     stage: StageArgument = None,
     recipe: RecipeOption = "starter",
     changes: SetOption = None,
+    data_root: DataRootOption = None,
     arm: ArmOption = None,
     force: Annotated[bool, typer.Option("--force", help="Make the stage (or all) anew.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and why.")] = False,
     store: StoreOption = Path("artifacts"),
 ) -> None:
     """Run the story, or one stage and what it needs. What is up to date is reused."""
-    plan = _plan(context, recipe, changes, arm, store)
+    plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
     if dry_run:
         console.show_standings(plan, _forced(survey(plan, stage), stage, force))
     else:
@@ -81,12 +84,13 @@ def status(
     context: typer.Context,
     recipe: RecipeOption = "starter",
     changes: SetOption = None,
+    data_root: DataRootOption = None,
     arm: ArmOption = None,
     store: StoreOption = Path("artifacts"),
     as_json: Annotated[bool, typer.Option("--json", help="For programs to read.")] = False,
 ) -> None:
     """Say for each stage and arm whether it is up to date, or why not. Changes nothing."""
-    plan = _plan(context, recipe, changes, arm, store)
+    plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
     if as_json:
         print(json.dumps(console.standings_data(plan, survey(plan)), indent=1, ensure_ascii=False))
     else:
@@ -98,6 +102,7 @@ def show(
     stage: StageArgument = None,
     recipe: RecipeOption = "starter",
     changes: SetOption = None,
+    data_root: DataRootOption = None,
     arm: ArmOption = None,
     store: StoreOption = Path("artifacts"),
 ) -> None:
@@ -105,7 +110,7 @@ def show(
     if stage is None:
         console.show_latest(store)
     else:
-        plan = _plan(context, recipe, changes, arm, store)
+        plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
         console.show_stage(plan, plan.stages(stage)[-1], survey(plan, stage))
 
 
@@ -123,6 +128,9 @@ def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
         return int(app(given, standalone_mode=False, prog_name=PROGRAM) or 0)
     except typer.Abort:
         return 130
+    except BrokenPipeError:  # the reader went away, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -153,9 +161,16 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # unwinds the main thread like Ctrl-C, so that a stage can save what it has
 
 
-def _plan(context: typer.Context, recipe: str, changes: list[str] | None, arms: list[str] | None, store: Path) -> Plan:
+def _plan(context: typer.Context, recipe: str, changes: Sequence[str], arms: list[str] | None, store: Path) -> Plan:
     story: tuple[Stage, ...] = context.obj
-    return Plan(story, load_recipe(recipe, story, _split(changes or [])), Store(store), tuple(arms or ()))
+    return Plan(story, load_recipe(recipe, story, changes), Store(store), tuple(arms or ()))
+
+
+def _rooted(context: typer.Context, changes: list[str] | None, data_root: Path | None) -> list[str]:
+    """The changes, with ``--data-root`` as one more: a short way to set it where a stage has it."""
+    names = [stage.name for stage in context.obj if "data_root" in stage.settings_type.model_fields]
+    rooted = [f"{name}.data_root={json.dumps(str(data_root))}" for name in names if data_root is not None]
+    return _split(changes or []) + rooted
 
 
 def _run(plan: Plan, last: str | None, *, force: bool) -> None:

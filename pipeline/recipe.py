@@ -88,7 +88,7 @@ def load_recipe(path: str | Path, story: Sequence[Stage], overrides: Iterable[st
 
 def _find(path: str | Path) -> Path:
     shipped = SHIPPED / f"{path}.yaml"
-    if not Path(path).exists() and shipped.parent == SHIPPED and shipped.exists():
+    if not Path(path).is_file() and shipped.parent == SHIPPED and shipped.exists():
         return shipped
     if not Path(path).is_file():
         known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
@@ -110,9 +110,11 @@ def _chain(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         seen.append(file.resolve())
         if not isinstance(below, str):
             raise InputError(f"recipe {file.name}: extends: {below!r} is no file name; name one recipe file")
-        if (file.parent / below).resolve() in seen:
+        beside = file.parent / below
+        lower = _find(beside if beside.exists() else below)
+        if lower.resolve() in seen:
             raise InputError(f"recipe {file.name}: extends: {below} comes back to itself; break the circle")
-        file = _find(file.parent / below)
+        file = lower
 
 
 def _merged(contents: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -65,6 +65,14 @@ def test_extends_merges_deeply_keeps_the_order_of_arms_and_takes_its_own_name(tm
     assert recipe.seeds == (4,)
 
 
+def test_extends_finds_a_recipe_that_ships_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "starter.yaml").write_text("grow: {steps: 8}")
+    monkeypatch.setattr("pipeline.recipe.SHIPPED", tmp_path / "shipped")
+    assert grow(load(tmp_path, "extends: starter"), "full").steps == 8
+    assert load_recipe("starter", STORY).name == "starter"
+
+
 def test_extends_that_leads_nowhere_or_in_a_circle_is_refused(tmp_path: Path) -> None:
     assert "gone.yaml: no such file" in refusal(tmp_path, "extends: gone.yaml")[0]
     assert "comes back to itself" in refusal(tmp_path, "extends: toy.yaml")[0]

@@ -1,0 +1,73 @@
+# The doorbell. `make` alone says what there is.
+#
+#   RECIPE=recipes/mine.yaml   another recipe (a file, or the name of one that ships)
+#   SET="finetune.learning_rate=5e-5 arms.naive.finetune.frozen_layers=1"   settings, as if edited in the recipe
+#   ARM="naive full"   these arms alone   FORCE=1   make anew   DRY=1   only say what would run, and why   DEBUG=1   show tracebacks
+
+PYTHON ?= python3
+STORE ?= artifacts
+BIN := .venv/bin
+STAGES := $(BIN)/python -m stages
+READY := .venv/.ready
+
+# Values reach the shell through its environment, so that quotes in them mean what they say.
+export RECIPE SET STORE DATA_ROOT
+DATA = $(if $(DATA_ROOT),--data-root "$$DATA_ROOT") $(if $(filter-out 0,$(DEBUG)),--debug)
+WHAT = $(if $(RECIPE),--recipe "$$RECIPE") $(if $(SET),--set "$$SET") $(foreach arm,$(ARM),--arm $(arm)) \
+	--store "$$STORE" $(DATA)
+HOW = $(if $(filter-out 0,$(FORCE)),--force) $(if $(filter-out 0,$(DRY)),--dry-run)
+
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help all prepare source tokenizer pretrain finetune evaluate report
+.PHONY: status show cards setup test lint acceptance bench clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z ]+:.*## / {sub(/.* .*/, "STAGE", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@sed -n 's/^#   /  /p' $(MAKEFILE_LIST)
+
+all: $(READY) ## the whole story: every stage, every arm, ends with the report and the model
+	@$(STAGES) run $(WHAT) $(HOW)
+
+prepare source tokenizer pretrain finetune evaluate report: $(READY) ## one stage and what it needs: prepare source tokenizer pretrain finetune evaluate report
+	@$(STAGES) run $@ $(WHAT) $(HOW)
+
+status: $(READY) ## is it up to date, stage by stage and arm by arm, or why not
+	@$(STAGES) status $(WHAT)
+
+show: $(READY) ## the last report, in the terminal
+	@$(STAGES) show --store "$$STORE"
+
+cards: $(READY) ## check every data card and show five rows of each
+	@$(STAGES) cards $(DATA)
+
+setup: $(READY) ## make .venv and install; every other target does this by itself
+
+# Anew only when what is to be installed has changed.
+$(READY): pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (some minutes, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[dev]'
+	@touch $@
+
+test: $(READY) ## the tests: offline, some minutes
+	@$(BIN)/pytest -m "not acceptance and not benchmark"
+
+lint: $(READY) ## style, types, and the import contract
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+acceptance: $(READY) ## the ladder on real corpora, where they are present (90 minutes)
+	@$(BIN)/pytest -m acceptance tests/acceptance --timeout 0
+
+bench: $(READY) ## timings
+	@$(BIN)/pytest -m benchmark tests --timeout 0
+
+clean: ## delete all results (artifacts/) and caches, without asking; .venv stays
+	@rm -rf artifacts build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

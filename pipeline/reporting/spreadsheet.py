@@ -1,0 +1,22 @@
+"""Tables that people open in a spreadsheet: in none of their cells does a text run as a formula."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A cell that opens with one of these is code to spreadsheets (OWASP, CSV injection)."""
+
+
+def safe_cell(text: str) -> str:
+    """The text, with an apostrophe before it if a spreadsheet would run it."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def write_csv(stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a header and rows of texts as CSV."""
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(header)
+    table.writerows([safe_cell(cell) for cell in row] for row in rows)

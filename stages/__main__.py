@@ -1,0 +1,98 @@
+"""``python -m stages``: run the story, look after data cards, and put the model that came out to use."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin cost a busy machine a factor of hundreds
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_EVALUATE_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+if not sys.stderr.isatty():
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from pipeline import cli
+from pipeline.errors import InputError
+from pipeline.labels import ID_TO_LABEL, LABELS
+from stages import STORY
+
+MODEL = Path("artifacts/latest/model")
+
+
+def predict(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="csv, tsv, txt, json, jsonl, parquet; - for lines.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of a model that `make all` made.")] = MODEL,
+    text_column: Annotated[str | None, typer.Option("--text-column", help="Column with the texts.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="CSV file to write; without it, the terminal.")
+    ] = None,
+    max_length: Annotated[int, typer.Option(min=8, max=512, help="Word pieces of a text that are read.")] = 128,
+) -> None:
+    """Label texts negative, neutral or positive, the way the model was taught to read them."""
+    from pipeline.reporting.spreadsheet import write_csv
+    from pipeline.text.new_texts import read_texts
+
+    if model == MODEL and not model.exists():
+        raise InputError(f"model {model}: none there yet; make one with `make all`, or name one with --model")
+    texts = read_texts(source, text_column)
+    with _opened(out) as stream:
+        write_csv(stream, ("text", "label", "score"), zip(texts, *_score(texts, model, max_length), strict=True))
+
+
+def _score(texts: list[str], folder: Path, max_length: int) -> tuple[list[str], list[str]]:
+    """The label of each text and its probability; says on stderr how many texts were too long to be read whole."""
+    from pipeline.modeling import models, scoring
+    from pipeline.text.emojis import as_model_reads
+    from pipeline.text.normalise import normalise
+
+    config = models.check_folder(folder)
+    if list((config.get("id2label") or {}).values()) != list(LABELS):
+        raise InputError(f"model {folder}: its classes are not {', '.join(LABELS)}; give a model that Retone tuned")
+    classifier, tokenizer = models.load_classifier(folder), models.load_tokenizer(folder)
+    mode, longest = models.emoji_mode(folder), min(max_length, tokenizer.model_max_length)
+    read = [as_model_reads(normalise(text), mode) for text in texts]
+    cut = sum(len(ids) > longest for ids in tokenizer(read)["input_ids"])
+    if cut:
+        print(
+            f"{cut} of {len(texts)} texts are longer than {longest} word pieces; their ends were not read",
+            file=sys.stderr,
+        )
+    found = scoring.class_probabilities(classifier, tokenizer, read, tokens_per_batch=4096, max_length=longest)
+    return [ID_TO_LABEL[int(best)] for best in found.argmax(axis=1)], [f"{best:.4f}" for best in found.max(axis=1)]
+
+
+@contextlib.contextmanager
+def _opened(out: Path | None) -> Iterator[IO[str]]:
+    """Standard output, or a file that is there only once it is whole."""
+    if out is None:
+        yield sys.stdout
+        return
+    part = out.with_name(f"{out.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        part.replace(out)
+    except OSError as error:
+        raise InputError(f"output {out}: cannot be written ({error.strerror}); choose another place") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def build() -> typer.Typer:
+    """The whole command line: the machine's verbs, and those that need the craft."""
+    app = cli.build(STORY)
+    app.command()(predict)
+    return app
+
+
+if __name__ == "__main__":
+    raise SystemExit(cli.main(build()))

@@ -1,0 +1,119 @@
+"""The command line as a whole, and ``predict`` on a toy classifier."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli
+from stages.__main__ import build
+
+HEAVY = ["torch", "transformers", "datasets", "evaluate", "sklearn", "pandas", "matplotlib"]
+
+
+@pytest.fixture(scope="module")
+def classifier(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from pipeline.modeling import models
+
+    folder = tmp_path_factory.mktemp("classifier") / "model"
+    models.save(models.load_classifier(toy_model), models.load_tokenizer(toy_model), folder, emoji="words")
+    return folder
+
+
+def call(*arguments: object) -> int:
+    return cli.main(build(), [str(each) for each in arguments])
+
+
+def rows(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_each_text_gets_a_label_and_a_score_in_order(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text('id,body\n1,good food\n2,"=HYPERLINK(""x"")"\n3,\n4,good food\n', "utf-8")
+    out = tmp_path / "out.csv"
+    assert call("predict", source, "--model", classifier, "--text-column", "body", "-o", out) == 0
+    header, *found = rows(out.read_text("utf-8"))
+    assert header == ["text", "label", "score"]
+    assert [row[0] for row in found] == ["good food", '\'=HYPERLINK("x")', "", "good food"]
+    assert {row[1] for row in found} <= {"negative", "neutral", "positive"}
+    assert all(1 / 3 <= float(row[2]) <= 1 for row in found)
+    assert found[0] == found[3]
+    assert capsys.readouterr() == ("", "")
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_texts_are_read_as_the_model_was_taught(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("good &amp; bad 😂\ngood & bad face with tears of joy\n", "utf-8")
+    assert call("predict", source, "--model", classifier) == 0
+    _, one, two = rows(capsys.readouterr().out)
+    assert one[1:] == two[1:]
+    assert one[0] == "good &amp; bad 😂"
+
+
+def test_long_texts_are_cut_and_counted(classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("\n".join(json.dumps({"text": text}) for text in ("good " * 3000, "bad")), "utf-8")
+    assert call("predict", source, "--model", classifier) == 0
+    assert "1 of 2 texts are longer than 128 word pieces" in capsys.readouterr().err
+
+
+def test_standard_input_is_a_text_a_line(classifier: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stages", "predict", "-", "--model", str(classifier)],
+        input=b"good food\nbad food\n",
+        capture_output=True,
+        check=True,
+    )
+    assert [row[0] for row in rows(done.stdout.decode())] == ["text", "good food", "bad food"]
+
+
+def test_input_that_cannot_be_used_is_one_line(
+    classifier: Path,
+    toy_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two.csv").write_text("a,b\n1,2\n")
+    Path("empty.txt").write_text("")
+    Path("latin.txt").write_bytes("caf\xe9".encode("latin-1"))
+    Path("ok.txt").write_text("good")
+    Path("pickle").mkdir()
+    Path("pickle/config.json").write_text('{"model_type": "bert"}')
+    Path("pickle/pytorch_model.bin").write_bytes(b"\x80")
+    for arguments, says in {
+        ("gone.csv", "--model", classifier): "input gone.csv: cannot be read (No such file or directory)",
+        ("two.csv", "--model", classifier): "no column text; name one with --text-column, there are: a, b",
+        ("empty.txt", "--model", classifier): "input empty.txt: no texts in it",
+        ("latin.txt", "--model", classifier): "not UTF-8",
+        ("ok.txt",): "model artifacts/latest/model: none there yet; make one with `make all`",
+        ("ok.txt", "--model", "pickle"): "a pickle, which can run code when loaded",
+        ("ok.txt", "--model", toy_model): "its classes are not negative, neutral, positive",
+        ("ok.txt", "--model", classifier, "-o", "no/where.csv"): "output no/where.csv: cannot be written",
+    }.items():
+        assert call("predict", *arguments) == 2, arguments
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert says in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.txt", "latin.txt", "ok.txt", "pickle", "two.csv"]
+
+
+def test_saying_where_things_stand_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pipeline import cli; from stages.__main__ import build;"
+        f"code = cli.main(build(), ['status', '--store', {str(tmp_path)!r}]);"
+        f"print(code, [name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"

@@ -1,0 +1,46 @@
+"""The doorbell: every target is explained, and variables reach the command as they were given."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from stages import STORY
+
+ROOT = Path(__file__).parents[1]
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+
+
+def make(*arguments: str) -> str:
+    done = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_help_is_the_default_and_names_every_target() -> None:
+    text = make()
+    assert text == make("help")
+    targets = {name for line in re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.M) for name in line.split()}
+    assert targets >= {"all", "status", "cards", "test", "lint", "clean", "bench", "acceptance"}
+    assert all(re.search(rf"\b{name}\b", text) for name in targets)
+
+
+def test_there_is_a_target_for_each_stage() -> None:
+    for stage in STORY:
+        assert f"-m stages run {stage.name} " in make("-n", stage.name)
+
+
+def test_variables_become_options() -> None:
+    given = ["RECIPE=mine.yaml", "SET=a.b=['x'] c.d=2", "FORCE=1", "DRY=1", "ARM=naive full", "DEBUG=1", "DATA_ROOT=/d"]
+    line = " ".join(make("-n", "all", *given).splitlines()[-1].split())
+    options = '--recipe "$RECIPE" --set "$SET" --arm naive --arm full --store "$STORE" --data-root "$DATA_ROOT"'
+    assert line.endswith(f"-m stages run {options} --debug --force --dry-run")
+    assert make("-n", "all", "FORCE=0").splitlines()[-1].split()[-2:] == ["--store", '"$STORE"']
+
+
+def test_the_install_is_pinned_to_exact_versions() -> None:
+    pins = [line for line in (ROOT / ".ci/constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+", pin) for pin in pins), pins
+    assert "torch==2.13.0" in pins
+    named = re.search(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S)
+    assert named
+    wanted = {re.split(r"[><=]", name)[0].lower() for name in re.findall(r'"([^"]+)"', named[1])}
+    assert wanted <= {pin.split("==")[0].lower() for pin in pins}
