@@ -48,7 +48,10 @@ class Settings(StageSettings):
     title: str = Field("Customer reviews", min_length=1, max_length=200, description="heading of the report")
     final_arm: str | None = Field(None, description="arm whose model lies in model/; null: the last of the ladder")
     licence: str | None = Field(None, description="licence of the models, for their cards, such as apache-2.0")
-    draws: int = Field(2000, ge=200, le=100_000, description="bootstrap samples behind each interval")
+    draws: int = Field(2000, ge=1000, le=100_000, description="bootstrap samples behind each interval")
+    verdict_draws: int = Field(
+        5000, ge=1000, le=100_000, description="bootstrap samples behind each verdict; many verdicts together need many"
+    )
     seed: int = Field(0, ge=0, description="of those samples")
 
 
@@ -99,7 +102,7 @@ def _compared(arms: Mapping[str, list[Run]], evaluate: Arms, settings: Settings)
     """Everything that sets arms against each other: scores, floor, verdicts, retention, the arm advised."""
     from pipeline.metrics import evaluated, ladder
 
-    draws = ladder.Draws(settings.draws, settings.seed)
+    draws, many = (ladder.Draws(count, settings.seed) for count in (settings.draws, settings.verdict_draws))
     folders = {arm: [evaluate[run] for run in runs] for arm, runs in arms.items()}
     tested = evaluated.predictions(folders)
     floor = {corpus: [evaluated.floor(folders, corpus, rows[next(iter(arms))][0])] for corpus, rows in tested.items()}
@@ -107,10 +110,10 @@ def _compared(arms: Mapping[str, list[Run]], evaluate: Arms, settings: Settings)
         arm: {("macro_recall", corpus): ladder.measured(rows[arm]) for corpus, rows in tested.items()} for arm in arms
     }
     kept = {model: evaluated.kept(folders, model, draws) for model in ("adapted", "tuned")}
-    verdicts = ladder.climb({arm: headline[arm] | kept["tuned"][arm] for arm in arms}, draws)
+    verdicts = ladder.climb({arm: headline[arm] | kept["tuned"][arm] for arm in arms}, many)
     lowest = {("macro_recall", corpus): ladder.measured(rows) for corpus, rows in floor.items()}
-    beside_floor = ladder.against_floor(headline, lowest, draws)
-    advised = ladder.recommend(headline, kept["tuned"], draws)
+    beside_floor = ladder.against_floor(headline, lowest, many)
+    advised = ladder.recommend(headline, kept["tuned"], many)
     above = {verdict["place"] for verdict in beside_floor
              if (verdict["arm"], verdict["verdict"]) == (advised["arm"], "helped")}  # fmt: skip
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,26 +47,52 @@ def floor(arms: Folders, corpus: str, like: Sequence[Row]) -> list[Row]:
 def levels(folders: Sequence[Path], kept_now: Mapping[str, Mapping[Key, Measured]], draws: Draws) -> dict[str, Any]:
     """What each model of one arm knows of general English, and how much it kept, as report.json has it.
 
+    What all seeds share is taken as evaluate wrote it; where they differ, seeds are averaged and drawn anew.
+
     Returns:
         model -> {"masked": {corpus: {"loss", "loss_full", "bits_per_byte", "accuracy"}},
         "pairs": {corpus: {"accuracy"}}, "kept": {"masked": {corpus: figure}, "pairs": {corpus: figure}}}, losses in
         nats a masked piece.
     """
+    told = [json.loads((folder / "retention.json").read_text("utf-8")) for folder in folders]
     found: dict[str, Any] = {}
     for model in MODELS:
-        masked = {
-            corpus: {name: draws.of(measure) for name, measure in _losses(seeds).items()}
-            for corpus, seeds in _by_corpus(folders, f"{model}.jsonl").items()
-        }
-        pairs = {
-            corpus: {"accuracy": draws.of(_ratio(_right(seeds), np.ones_like(_right(seeds))))}
-            for corpus, seeds in _by_corpus(folders, f"pairs_{model}.jsonl").items()
-        }
-        shares: dict[str, dict[str, Any]] = {"masked": {}, "pairs": {}}
-        for (measure, corpus), share in kept_now.get(model, {}).items():
-            shares[measure][corpus] = draws.of(share)
-        found[model] = {"masked": masked, "pairs": pairs, "kept": shares}
+        shares = kept_now.get(model, {})
+        if all(seed["models"].get(model) == told[0]["models"].get(model) for seed in told):
+            found[model] = _as_told(told[0], model, shares)
+        else:
+            found[model] = _averaged(folders, model, draws) | {"kept": _by_measure(shares, draws.of)}
     return found
+
+
+def _as_told(told: Mapping[str, Any], model: str, shares: Mapping[Key, Measured]) -> dict[str, Any]:
+    knows = told["models"].get(model, {"masked": {}, "pairs": {}})
+    pairs = {corpus: {"accuracy": found["accuracy"]} for corpus, found in knows["pairs"].items()}
+    score = told["scores"].get(f"base_to_{model}", {})
+    kept = {measure: {corpus: score[measure][corpus] for kind, corpus in shares if kind == measure}
+            for measure in ("masked", "pairs")}  # fmt: skip
+    return {"masked": knows["masked"], "pairs": pairs, "kept": kept}
+
+
+def _averaged(folders: Sequence[Path], model: str, draws: Draws) -> dict[str, Any]:
+    masked = {
+        corpus: {name: draws.of(measure) for name, measure in _losses(seeds).items()}
+        for corpus, seeds in _by_corpus(folders, f"{model}.jsonl").items()
+    }
+    pairs = {
+        corpus: {"accuracy": draws.of(_ratio(_right(seeds), np.ones_like(_right(seeds))))}
+        for corpus, seeds in _by_corpus(folders, f"pairs_{model}.jsonl").items()
+    }
+    return {"masked": masked, "pairs": pairs}
+
+
+def _by_measure(
+    shares: Mapping[Key, Measured], figure: Callable[[Measured], dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    return {
+        measure: {corpus: figure(share) for (kind, corpus), share in shares.items() if kind == measure}
+        for measure in ("masked", "pairs")
+    }
 
 
 def kept(arms: Folders, model: str, draws: Draws) -> dict[str, dict[Key, Measured]]:

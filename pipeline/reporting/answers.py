@@ -80,6 +80,8 @@ def floor_sentence(report: Report, arm: str, corpus: str, subject: str = "It") -
         "undecided": "does not beat the TF-IDF floor: these texts cannot tell the two apart",
         "hurt": "does not beat the TF-IDF floor: it lies below it",
     }[verdict["verdict"]]
+    if verdict["verdict"] == "undecided" and (verdict["p"] < 0.05 <= verdict["p_holm"]):
+        says += " once all arms are judged together"
     return f"{subject} {says}, {points(verdict['difference'])} points."
 
 

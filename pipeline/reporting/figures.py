@@ -135,7 +135,7 @@ def seconds(cost: Mapping[str, Mapping[str, float]], *, name: str) -> str:
         axes.set_yticks(range(len(cost)), list(cost)[::-1])
         axes.set_ylim(-0.6, len(cost) - 0.4)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("seconds of new work (what an earlier arm already made is not counted again)")
+        axes.set_xlabel("seconds of new work (less is better)")
         return inline(figure, name)
 
 

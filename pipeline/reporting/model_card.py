@@ -77,12 +77,14 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any], licence: str | No
         "arm": arm,
         "base": described["source"].get("name", "a BERT"),
         "seed": described["model_seed"],
+        "many": len(described["seeds"]) > 1,
         "labels": report["labels"],
         "pretrain": described["pretrain"],
         "scores": {corpus: {key: tables.percent(found[key]) for key in METRICS} for corpus, found in scores.items()},
         "texts": {corpus: found["n"] for corpus, found in scores.items()},
         "names": {key: name for key, (_, name) in METRICS.items()},
-        "floors": [f"{corpus}: {answers.floor_sentence(report, arm, corpus)}" for corpus in scores],
+        "floors": [(corpus, answers.floor_sentence(report, arm, corpus, "the arm")) for corpus in scores],
+        "hardest": [(corpus, *_hardest(found["per_class"])) for corpus, found in scores.items()],
         "kept": [
             (tables.PLACES[measure], place, tables.percent(tables.kept(report, arm, measure, place)))
             for measure, place in places
@@ -92,6 +94,12 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any], licence: str | No
         "training": [name for name, corpus in report["corpora"].items() if corpus["role"] == "reviews"],
         "licence": licence,
     }
+
+
+def _hardest(per_class: Mapping[str, Any]) -> tuple[str, str]:
+    """The class with the lowest F1, and that in percent."""
+    label = min(per_class, key=lambda label: per_class[label]["f1"] or 0.0)
+    return label, f"{100 * (per_class[label]['f1'] or 0.0):.0f}"
 
 
 def _environment() -> Environment:

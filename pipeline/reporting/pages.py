@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.reporting import answers, corpora, details, figures, svg, tables
-from pipeline.reporting.printable import markdown, printable
+from pipeline.reporting.printable import escaped_json, markdown, printable
 
 Report = Mapping[str, Any]
+LABEL_CHARACTERS = 24
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def write(report: Report, out: Path) -> None:
     for group in drawn.values():
         for picture in group:
             _put(shelf / f"{picture.name}.svg", svg.standalone(picture.svg))
-    _put(out / "report.json", json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    _put(out / "report.json", escaped_json(report) + "\n")
     _put(out / "report.html", html(report, drawn))
     _put(out / "report.md", text(report, drawn))
 
@@ -104,7 +104,7 @@ def _frontiers(report: Report) -> list[Picture]:
     drawn = []
     for index, corpus in enumerate(tables.reviews(report)):
         measured = [
-            {"arm": printable(rung["arm"]), "macro_recall": rung["scores"][corpus]["macro_recall"],
+            {"arm": _label(rung["arm"]), "macro_recall": rung["scores"][corpus]["macro_recall"],
              "retention": tables.kept(report, rung["arm"], *places[0])}
             for rung in report["ladder"]
         ] if places else []  # fmt: skip
@@ -120,7 +120,7 @@ def _frontiers(report: Report) -> list[Picture]:
 def _coverage(report: Report) -> list[Picture]:
     corpora = report["coverage"].get(report["final_arm"], {}).get("corpora", {})
     rows = [
-        {"corpus": printable(name), **{side: found[side]["unk_rate_emoji_texts"] for side in ("before", "after")}}
+        {"corpus": _label(name), **{side: found[side]["unk_rate_emoji_texts"] for side in ("before", "after")}}
         for name, found in corpora.items()
         if found["emoji_texts"] and found["before"]["unk_rate_emoji_texts"] is not None
     ]
@@ -157,11 +157,25 @@ def _confusions(report: Report) -> list[Picture]:
 
 def _seconds(report: Report) -> list[Picture]:
     spent = {
-        printable(arm): {stage: entry["new"] for stage, entry in stages.items()}
+        _label(arm): {stage: entry["new"] for stage, entry in stages.items()}
         for arm, stages in report["cost"]["seconds"].items()
     }
     drawing = figures.seconds(spent, name="seconds") if spent else ""
-    return [Picture("seconds", "Where the time went", "", drawing)] if spent else []
+    return (
+        [
+            Picture(
+                "seconds", "Where the time went", "What an earlier arm had already made is not counted again.", drawing
+            )
+        ]
+        if spent
+        else []
+    )
+
+
+def _label(name: str) -> str:
+    """A name that leaves room for the drawing."""
+    shown = printable(name)
+    return shown if len(shown) <= LABEL_CHARACTERS else shown[: LABEL_CHARACTERS - 1] + "…"
 
 
 def _environment(**options: Any) -> Environment:
@@ -193,5 +207,4 @@ def _gallery(shown: list[Picture]) -> Markup:
 
 
 def _put(path: Path, content: str) -> None:
-    """Write UTF-8; half a character, which UTF-8 cannot hold, is written as its escape."""
-    path.write_bytes(content.encode("utf-8", "backslashreplace"))
+    path.write_bytes(content.encode("utf-8"))

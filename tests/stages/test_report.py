@@ -1,0 +1,246 @@
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from pipeline.errors import InputError
+from stages import report as stage
+from tests import toy_runs
+from tests.toy_runs import Toy
+
+SETTINGS = stage.Settings(title="Corner shop", draws=1000, verdict_draws=1000)
+
+
+def make(root: Path, toy: Toy, settings: stage.Settings = SETTINGS) -> Path:
+    out = root / "out"
+    out.mkdir()
+    stage.report(settings, **toy_runs.write(root / "artifacts", toy), out=out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("report"), Toy(seeds=(0, 1), corpora=("starter-reviews", "airline")))
+
+
+@pytest.fixture(scope="module")
+def figures(made: Path) -> dict[str, Any]:
+    return json.loads((made / "report.json").read_text(encoding="utf-8"))
+
+
+class Page(HTMLParser):
+    """Collects text, tags and attributes, and checks that every tag is closed."""
+
+    VOID = frozenset({"meta", "br", "hr", "img", "link", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read(path: Path) -> Page:
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    page.close()
+    assert not page.open
+    return page
+
+
+def test_figures_are_those_worked_out_by_hand(figures: dict[str, Any]) -> None:
+    rungs = {rung["arm"]: rung for rung in figures["ladder"]}
+    assert list(rungs) == list(toy_runs.LADDER)
+    for arm, share in toy_runs.LADDER.items():
+        scores = rungs[arm]["scores"]["airline"]
+        for name in ("accuracy", "macro_recall", "macro_f1", "neutral_f1"):
+            assert scores[name]["value"] == pytest.approx(share + 0.005)  # seed 1 finds one text in a hundred more
+            assert scores[name]["n"] == 300
+    assert figures["floor"]["airline"]["macro_recall"]["value"] == pytest.approx(0.6)
+    kept = figures["retention"]["full"]["tuned"]["kept"]
+    assert kept["pairs"]["pairs"]["value"] == pytest.approx(0.8)
+    assert figures["retention"]["full"]["base"]["masked"]["encyclopedia"]["loss"]["value"] == pytest.approx(2.0)
+    assert figures["cost"]["seconds"]["careful"]["prepare"] == {"seconds": 4.0, "new": 0.0, "shared_with": "naive"}
+    assert rungs["full"]["changes"] == [{"setting": "tokenizer.emoji", "from": "none", "to": "all"}]
+    assert figures["recommendation"]["arm"] == "full"
+
+
+def test_every_verdict_says_how_sure_it_is(figures: dict[str, Any]) -> None:
+    verdicts = figures["verdicts"]
+    # 3 rungs and 3 overall on 2 corpora, 1 general corpus and 1 set of pairs; 4 arms against the floor on 2 corpora
+    assert len(verdicts) == 3 * 4 + 3 * 4 + 4 * 2
+    for verdict in verdicts:
+        low, high = verdict["difference"]["low"], verdict["difference"]["high"]
+        assert {"helped": low > 0, "hurt": high < 0, "undecided": True}[verdict["verdict"]]
+        assert verdict["p_holm"] >= verdict["p"]
+
+
+def test_the_first_screen_answers_four_questions(made: Path) -> None:
+    text = re.sub(r"\s+", " ", read(made / "report.html").text)
+    start = text[: text.index("The ladder")]
+    for answer in (
+        "Did it help here? Yes, it helped",
+        "Macro-recall 55.5% with naive, 72.5% with full: +17.0 (",
+        "It beats the TF-IDF floor, +12.5 (",
+        "What did it cost in general English? 70% of it kept",
+        "Which arm should I take? full",
+        "Where is the model? model/",
+    ):
+        assert answer in start
+
+
+def test_an_arm_that_does_not_beat_the_floor_is_named(made: Path) -> None:
+    text = re.sub(r"\s+", " ", read(made / "report.html").text)
+    assert "naive does not beat the TF-IDF floor: it lies below it, −4.5 (" in text
+    assert "careful does not beat the TF-IDF floor: these texts cannot tell the two apart" in text
+
+
+def test_the_page_is_one_file_that_asks_nothing_of_anyone(made: Path) -> None:
+    page = read(made / "report.html")
+    assert not {"script", "link", "iframe", "object", "embed", "img", "form"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    for name, value in page.attributes:
+        if name in {"src", "href", "xlink:href", "data", "action", "srcset"}:
+            assert value in {"report.json", "report.md"} or str(value).startswith("#"), (name, value)
+    source = (made / "report.html").read_text(encoding="utf-8")
+    assert "@import" not in source
+    assert not re.findall(r"url\((?!#)", source)
+    assert re.findall(r"https?://[^\s\"']+", source.replace("http://www.w3.org/", "")) == []
+    assert ("name", "viewport") in page.attributes
+    assert page.tags.count("svg") == 2 + 1 + 1 + 2 + 1  # two corpora, coverage, one loss curve, confusions, seconds
+
+
+def test_identifiers_occur_once(made: Path) -> None:
+    ids = [value for name, value in read(made / "report.html").attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_same_artifacts_give_the_same_bytes(tmp_path: Path) -> None:
+    toy = Toy()
+    inputs = toy_runs.write(tmp_path / "artifacts", toy)
+    contents = []
+    for name in ("one", "other"):
+        out = tmp_path / name
+        out.mkdir()
+        stage.report(SETTINGS, **inputs, out=out)
+        contents.append({str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()})
+    assert contents[0] == contents[1]
+    assert not [name for name, content in contents[0].items() if str(tmp_path).encode() in content]
+
+
+def test_the_markdown_has_the_same_ladder(made: Path) -> None:
+    text = (made / "report.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| full |")]
+    assert "▲ helped (+9.0 (" in rows[0]
+    assert " 72.5 (" in rows[0]
+    for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(widths) == 1, block
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        assert (made / link).is_file()
+
+
+HOSTILE = "<script>alert(1)</script></svg><img src=x onerror=alert(2)> | \x1b]0;owned\x07 {{ 7*7 }} \u202e\"'&amp; 😂"
+
+
+def test_hostile_text_appears_as_text(tmp_path: Path) -> None:
+    toy = Toy(arms={"naive": 0.5, "a<b>$x$|c": 0.7}, corpora=("<script>x",), pretty_name=HOSTILE, text=HOSTILE)
+    out = make(tmp_path, toy, stage.Settings(title=HOSTILE, draws=1000, verdict_draws=1000))
+    page = read(out / "report.html")
+    assert not {"script", "img", "b>"} & set(page.tags)
+    assert "<script>alert(1)</script></svg><img src=x onerror=alert(2)>" in page.text
+    assert "{{ 7*7 }}" in page.text
+    for path in (*out.glob("report.*"), *out.glob("models/*/README.md"), *out.glob("figures/*")):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", path.read_text(encoding="utf-8")), path.name
+    assert not re.search(r"(?<!\\)<script", (out / "report.md").read_text(encoding="utf-8"))
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["name"] == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("toy", "said", "unsaid"),
+    [
+        (Toy(arms={"full": 0.7}), "It is the only arm of this run: macro-recall 70.0%", "Yes, it helped"),
+        (Toy(general=False), "add one to see what was forgotten", "What it gained, what it forgot"),
+        (Toy(emoji=False), "Yes, it helped", "macro-recall on emoji texts"),
+        (Toy(arms={"naive": 0.7, "full": 0.5}), "No, it hurt", "Yes, it helped"),
+        (Toy(arms={"naive": 0.7, "full": 0.7}), "These test texts do not tell it apart from full", "Yes, it helped"),
+    ],
+)
+def test_parts_that_are_missing_leave_no_hole(tmp_path: Path, toy: Toy, said: str, unsaid: str) -> None:
+    text = re.sub(r"\s+", " ", read(make(tmp_path, toy) / "report.html").text)
+    assert said in text
+    assert unsaid not in text
+    assert "None" not in text
+    assert "nan" not in text.split()
+
+
+def test_an_artifact_without_manifest_is_reported_without_its_cost(tmp_path: Path) -> None:
+    inputs = toy_runs.write(tmp_path / "artifacts", Toy())
+    for path in (tmp_path / "artifacts").rglob("manifest.json"):
+        path.unlink()
+    out = tmp_path / "out"
+    out.mkdir()
+    stage.report(SETTINGS, **inputs, out=out)
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["cost"]["seconds"] == {}
+    read(out / "report.html")
+
+
+def test_models_are_copies_with_a_card(made: Path) -> None:
+    for arm in toy_runs.LADDER:
+        folder = made / "models" / arm
+        assert (folder / "model.safetensors").read_bytes() == f"weights of {arm} 0".encode()
+        assert (folder / "model.safetensors").stat().st_nlink == 1
+        (index,) = ModelCard.load(folder / "README.md").data.to_dict()["model-index"]
+        assert index["name"] == f"retone-{arm}"
+        values = {
+            (result["dataset"]["type"], metric["type"]): metric["value"]
+            for result in index["results"]
+            for metric in result["metrics"]
+        }
+        share = toy_runs.LADDER[arm]  # of seed 0, whose weights these are, and not the mean over seeds
+        kinds = ("accuracy", "recall", "f1")
+        assert values == {(corpus, kind): share for corpus in ("starter-reviews", "airline") for kind in kinds}
+
+
+def test_the_last_arm_is_taken_away_unless_told_otherwise(tmp_path: Path, made: Path) -> None:
+    assert (made / "model" / "model.safetensors").read_bytes() == b"weights of full 0"
+    out = make(tmp_path, Toy(), stage.Settings(final_arm="careful", draws=1000, verdict_draws=1000))
+    assert (out / "model" / "model.safetensors").read_bytes() == b"weights of careful 0"
+    assert "The arm advised here lies in models/full/." in read(out / "report.html").text
+
+
+def test_an_unknown_final_arm_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"report\.final_arm: no arm best in this run; choose one of naive, careful"):
+        make(tmp_path, Toy(), stage.Settings(final_arm="best"))
+
+
+def test_large_files_are_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "LARGE_FILE_BYTES", 10)
+    out = make(tmp_path, Toy(arms={"full": 0.7}))
+    assert (out / "models" / "full" / "model.safetensors").stat().st_nlink > 1
+
+
+def test_the_declaration_names_what_is_made(made: Path) -> None:
+    assert {path.name for path in made.iterdir()} == set(stage.STAGE.makes)
+    assert stage.STAGE.collects
