@@ -54,13 +54,13 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     """Write ``model/`` (encoder, pooler, MLM head, tokenizer), ``source.json`` (its origin) and ``history.jsonl``."""
     import torch
 
-    from pipeline.modeling import models, restoration, sources
+    from pipeline.modeling import models, restoration, scratch, sources
     from pipeline.text import prepared
 
     general = [row["text"] for row in prepared.rows(prepare, role="general", split="train")]
     if settings.model == "scratch":
         shape = settings.model_dump(include={"vocab_size", "num_hidden_layers", "hidden_size", "num_attention_heads"})
-        model, tokenizer = sources.from_scratch(general, **shape, seed=settings.seed)
+        model, tokenizer = scratch.from_scratch(general, **shape, seed=settings.seed)
         story = {"name": "scratch", **shape}
     else:
         torch.manual_seed(settings.seed)  # of the parts that the folder lacks

