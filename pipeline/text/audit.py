@@ -82,14 +82,18 @@ def audit(corpora: Sequence[Corpus], threshold: float) -> dict[str, Any]:
     crossings: dict[tuple[Side, Side], Crossing] = defaultdict(Crossing)
     for link in _links(holders, threshold):
         if link.first != link.second:
-            for side in holders[link.first].keys() & holders[link.second].keys():
-                if _same_text(link, side, side):
-                    within.setdefault(str(side), Counter())["near_duplicate_pairs"] += 1
+            _record_within(link, holders, within)
         _record(link, holders, crossings)
     _remove(corpora, crossings)
     return {
         "near_duplicate_threshold": threshold,
-        "within": {part: dict(counts) for part, counts in sorted(within.items()) if counts.total()},
+        "different_texts_compared": len(holders),
+        "rows_removed": len({row for crossing in crossings.values() for row in crossing.removed}),
+        "within": {
+            part: {what: count for what, count in counts.items() if count}
+            for part, counts in sorted(within.items())
+            if counts.total()
+        },
         "across": {
             f"{training} <-> {held_out}": _described(crossings[training, held_out])
             for training, held_out in sorted(crossings)
@@ -129,6 +133,17 @@ def _is_protected(side: Side) -> bool:
     return side.role != "informal" and side.split != "train"
 
 
+def _record_within(
+    link: Link, holders: Mapping[str, Mapping[Side, list[Text]]], within: dict[str, Counter[str]]
+) -> None:
+    for side in holders[link.first].keys() & holders[link.second].keys():
+        if _same_text(link, side, side):
+            counts = within.setdefault(str(side), Counter())
+            counts["near_duplicate_pairs"] += 1
+            labels = {text.label for half in (link.first, link.second) for text in holders[half][side]}
+            counts["near_duplicate_pairs_with_two_labels"] += len(labels) > 1
+
+
 def _record(
     link: Link,
     holders: Mapping[str, Mapping[Side, list[Text]]],
@@ -160,11 +175,14 @@ def _remove(corpora: Sequence[Corpus], crossings: Mapping[tuple[Side, Side], Cro
 
 
 def _described(crossing: Crossing) -> dict[str, Any]:
-    shown = sorted(crossing.examples, key=lambda example: (example[0], example[1]))[:_EXAMPLES]
+    least: dict[str, float] = {}
+    for similarity, text in crossing.examples:
+        least[text] = min(similarity, least.get(text, 1.0))
+    shown = sorted(least.items(), key=lambda example: (example[1], example[0]))[:_EXAMPLES]
     return {
         "held_out_texts": len(crossing.exact | crossing.near),
         "exact": len(crossing.exact),
         "near": len(crossing.near - crossing.exact),
         "rows_removed": len(crossing.removed),
-        "examples": [f"{text[:_EXAMPLE_CHARACTERS]} ({similarity:.2f})" for similarity, text in shown],
+        "examples": [f"{text[:_EXAMPLE_CHARACTERS]} ({similarity:.2f})" for text, similarity in shown],
     }

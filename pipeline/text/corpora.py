@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tqdm import tqdm
+
 from pipeline.cards import Card, Split
 from pipeline.cards.schema import nearest
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
 from pipeline.text.labelling import LabelProblems
-from pipeline.text.normalise import normalise, repair
+from pipeline.text.normalise import normalise, rejoin, repair
 from pipeline.text.rows import MAX_FILE_BYTES, read_rows
 
 
@@ -72,7 +74,8 @@ def read_corpus(card: Card, limits: Limits) -> Corpus:
     """
     corpus = Corpus(card)
     problems = LabelProblems(card)
-    for split, key, number, values in _rows(card, limits):
+    rows = tqdm(_rows(card, limits), desc=f"reading {card.name}", unit=" rows", disable=None, leave=False)
+    for split, key, number, values in rows:
         row_id = f"{card.name}:{key}:{number}"
         place = f"card {card.name}, {key}, row {number}"
         if card.role == "pairs":
@@ -127,7 +130,7 @@ def _add_text(
     if short and len(raw) > limits.max_review_characters:
         corpus.dropped["too long"] += 1
         return
-    text = normalise(raw) if short else repair(raw)
+    text = normalise(raw) if short else repair(rejoin(raw))
     if not text:
         corpus.dropped["empty"] += 1
         return

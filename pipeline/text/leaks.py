@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,15 @@ from pipeline.text.corpora import Text
 
 _IGNORED = str.maketrans(dict.fromkeys(" \t\n.,!?…\"'’‘“”-–—_*#@`\ufe0f"))
 # Brackets and colons count: they are what tells :) from :(
+_MASKS = re.compile(r"@user|\bhttp\b")
 
 
 def key(text: str) -> str:
-    """What makes two texts the same: letters (case folded), digits, signs and emoji; no spaces, no punctuation."""
-    return text.casefold().translate(_IGNORED) or text
+    """What makes two normalised texts the same: letters (case folded), digits, signs and emoji.
+
+    Spaces, punctuation and the masks of names and links do not count: copies of a post often differ in just those.
+    """
+    return _MASKS.sub("", text).casefold().translate(_IGNORED) or text
 
 
 @dataclass(frozen=True)

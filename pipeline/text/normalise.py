@@ -17,11 +17,14 @@ import ftfy
 _FTFY = ftfy.TextFixerConfig(unescape_html=False, explain=False)
 """Entities are decoded here: ftfy leaves a text alone that holds a ``<``, and posts are full of ``<3``."""
 
+_WIKITEXT = re.compile(r" @([-,.])@ ")
 _ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})+")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# Control characters, and the invisible ones that cut words apart or turn the direction of text. ZWJ, ZWNJ and
-# variation selectors stay: emoji and scripts are made with them.
+_TERMINAL = re.compile("\x1b(?:\\[[0-9;?]*[a-zA-Z]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\))")
+"""Commands to a terminal: colours, window titles."""
+# Control characters, and invisible ones that cut words apart or turn the direction of text. ZWJ, ZWNJ and variation
+# selectors stay: emoji and scripts are made with them.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 )
@@ -56,6 +59,11 @@ def normalise(text: str) -> str:
     return _until_stable(text, lambda part: _fold_once(_repair_once(part)))
 
 
+def rejoin(text: str) -> str:
+    """Undo WikiText's tokenising inside words and numbers: ``state @-@ of @-@ the @-@ art``, ``1 @,@ 000``."""
+    return _WIKITEXT.sub(r"\1", text)
+
+
 def _until_stable(text: str, step: Callable[[str], str]) -> str:
     while (changed := step(text)) != text:
         text = changed
@@ -65,7 +73,9 @@ def _until_stable(text: str, step: Callable[[str], str]) -> str:
 def _repair_once(text: str) -> str:
     text = _ESCAPES.sub(_unescape, text) if "\\" in text else text
     text = _ENTITY.sub(_entity, text) if "&" in text else text
-    text = _SURROGATES.sub("", ftfy.fix_text(text, _FTFY))
+    text = _TERMINAL.sub("", text) if "\x1b" in text else text
+    if not text.isascii():
+        text = _SURROGATES.sub("", ftfy.fix_text(text, _FTFY))
     text = _LOOSE_SELECTOR.sub("", _INVISIBLE.sub("", text))
     return " ".join(_LOOSE_JOINER.sub("", text).split())
 

@@ -14,6 +14,7 @@ from pipeline.text.words import words
 TOP = 10_000
 _SHOWN = 15
 _ELONGATED = re.compile(r"([^\W\d_])\1\1")
+_CAPITALS = re.compile(r"\b[A-Z]\w*[A-Z]\b")
 _MASK = re.compile(r"@user|\bhttp\b")
 
 
@@ -30,22 +31,22 @@ def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
         for corpus in corpora
         if corpus.card.role != "pairs"
     }
-    counted = {name: Counter(_words(found)) for name, found in texts.items()}
+    words_of = {name: [words(_MASK.sub(" ", text)) for text in found] for name, found in texts.items()}
+    counted = {name: Counter(word for text in found for word in text) for name, found in words_of.items()}
     general: Counter[str] = Counter()
     for corpus in corpora:
         if corpus.card.role == "general":
             general += counted[corpus.card.name]
     return {
-        corpus.card.name: habits(texts[corpus.card.name])
+        corpus.card.name: habits(texts[corpus.card.name], words_of[corpus.card.name])
         | (overlap(counted[corpus.card.name], general) if corpus.card.role != "general" else {})
         for corpus in corpora
         if corpus.card.name in texts
     }
 
 
-def habits(texts: Sequence[str]) -> dict[str, float]:
-    """How people write here: rates per text (0 to 1), means per text, and shares of words (0 to 1)."""
-    found = [_words([text]) for text in texts]
+def habits(texts: Sequence[str], found: Sequence[Sequence[str]]) -> dict[str, float]:
+    """How people write here, from texts and the words of each: rates per text and shares of words (0 to 1), means."""
     emoji = [emoji_list(text) for text in texts]
     count = max(1, len(texts))
     tokens = max(1, sum(len(text) for text in found))
@@ -76,13 +77,9 @@ def overlap(own: Mapping[str, int], general: Mapping[str, int]) -> dict[str, Any
     }
 
 
-def _words(texts: Sequence[str]) -> list[str]:
-    return [word for text in texts for word in words(_MASK.sub(" ", text))]
-
-
 def _capitals(text: str) -> int:
     """Words of at least two letters, all of them capitals."""
-    return sum(len(word) > 1 and word.isalpha() and word.isupper() for word in re.findall(r"\w+", text))
+    return sum(word.isalpha() and word.isupper() for word in _CAPITALS.findall(text))
 
 
 def _commonest(counts: Mapping[str, int], most: int) -> list[str]:
