@@ -136,7 +136,7 @@ def _pretrain(folder: Path, arm: str) -> Path:
     story = {"method": "dapt", "tokens_seen": 2_000_000, "steps": 400, "stopped": "done", "emoji_rows_never_seen": 31}
     _json(folder / "pretrain.json", story)
     curve = [
-        {"step": 40 * place, "tokens": 200_000 * place, "train_loss": 4.2 - 0.1 * place,
+        {"step": 40 * place, "train_loss": 4.2 - 0.1 * place,
          "informal_dev_loss": 3.2 + math.exp(-place / 3), "general_dev_loss": 2.5 + 0.02 * place}
         for place in range(1, 11)
     ]  # fmt: skip

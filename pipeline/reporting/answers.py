@@ -102,8 +102,13 @@ def cost(report: Report) -> Answer:
             change = points(verdict["difference"])
             said += f", {more} {first} with {_kept(report, first, measure, place)}: {change} points"
         lines.append(Line(f"{PLACES[measure].capitalize()} ({place})", f"{said}."))
+    lines += [
+        Line(f"{PLACES['pairs'].capitalize()} ({place})", "the base is not above chance, so there is nothing to lose.")
+        for measure, place in retention_places(report)
+        if measure == "pairs" and (measure, place) not in places
+    ]
     value = kept(report, last, *places[0])["value"]  # type: ignore[index]
-    headline = f"{100 * value:.0f}% of it kept" if value < 1 else f"Nothing: {100 * value:.0f}% kept"
+    headline = f"{100 * value:.0f}% of it kept" if value < 1 else f"Nothing, it gained: {100 * value:.0f}%"
     return Answer(question, headline, tuple(lines))
 
 
@@ -113,18 +118,20 @@ def _kept(report: Report, arm: str, measure: str, place: str) -> str:
 
 
 def choice(report: Report) -> Answer:
-    """The arm with the highest macro-recall, the arms that are as good, and what else speaks for them."""
+    """The arm with the highest macro-recall, the arms that are as good, and what else speaks for or against them."""
     question, picked = "Which arm should I take?", report["recommendation"]
     arm = picked["arm"]
-    score = f"{100 * picked['macro_recall'][arm]:.1f}%"
+    best = f"the highest macro-recall: {100 * picked['macro_recall'][arm]:.1f}%, the mean over corpora."
+    beside = [find_verdict(report, "floor", arm, corpus) for corpus in reviews(report)]
+    if all(verdict and verdict["verdict"] == "hurt" for verdict in beside):
+        said = f"Of the arms, {arm} has {best}"
+        return Answer(question, "None of them yet", (Line("", "The TF-IDF floor does better."), Line("", said)), "hurt")
     if len(report["ladder"]) == 1:
-        lines = [f"It is the only arm of this run: macro-recall {score}, the mean over corpora."]
+        lines = [f"It is the only arm of this run, with {best.replace('the highest ', '')}"]
     elif picked["equal"]:
-        lines = [f"It has the highest macro-recall: {score}, the mean over corpora."]
-        lines.append(f"These test texts do not tell it apart from {prose(picked['equal'])}.")
+        lines = [f"It has {best}", f"These test texts do not tell it apart from {prose(picked['equal'])}."]
     else:
-        lines = [f"It has the highest macro-recall: {score}, the mean over corpora."]
-        lines.append("Every other arm is reliably lower on at least one corpus.")
+        lines = [f"It has {best}", "Every other arm is reliably lower on at least one corpus."]
     if picked["keeps_more"]:
         lines.append(f"Of those, {picked['keeps_more']} kept more general English: take it if that matters to you.")
     if not picked["beats_floor"]:

@@ -44,7 +44,7 @@ def doubles(report: Report) -> Table:
     within = report["audit"].get("within", {})
     kinds = list(dict.fromkeys(kind for counts in within.values() for kind in counts))
     rows = tuple((Cell(part), *(number(counts.get(kind, 0)) for kind in kinds)) for part, counts in within.items())
-    note = "Near: texts that share nearly all their letters in order; they are counted, not dropped."
+    note = "Near duplicates are counted, not dropped." if rows else "No text stands twice within a split."
     return Table("Audit: twice in one split", ("corpus/split", *(_words(kind) for kind in kinds)), rows, note)
 
 
@@ -61,9 +61,11 @@ def leaks(report: Report) -> Table:
         for where, found in report["audit"].get("across", {}).items()
     )
     columns = ("training side <-> held-out side", "held-out texts found in training", "found nearly the same")
-    note = (
-        "Leaks are removed from the training side, so that no test text was seen before. Beside an example: likeness."
-    )
+    note = "No held-out text was found in a training split, in the adaptation text or in the general text."
+    if rows:
+        note = (
+            "Leaks are removed from the training side: no test text was seen before. Beside examples: their likeness."
+        )
     return Table("Audit: leaks", (*columns, "rows removed from training", "examples"), rows, note, words=(4,))
 
 

@@ -70,7 +70,7 @@ def coverage(rows: Sequence[Mapping[str, Any]], *, name: str) -> str:
 
 
 def loss_curves(history: Sequence[Mapping[str, Any]], *, name: str) -> str:
-    """Dev loss of pretraining by tokens seen: informal text falls as it learns, general text rises as it forgets."""
+    """Dev loss of pretraining by step: informal text falls as it learns, general text rises as it forgets."""
     with mpl.rc_context(STYLE):
         figure, axes = canvas(4.4, 3.1)
         for key, label, colour in (
@@ -80,14 +80,14 @@ def loss_curves(history: Sequence[Mapping[str, Any]], *, name: str) -> str:
             rows = [row for row in history if row.get(key) is not None]
             if rows:
                 axes.plot(
-                    [row["tokens"] / 1e6 for row in rows],
+                    [row["step"] for row in rows],
                     [row[key] for row in rows],
                     color=colour,
                     marker="o",
                     markersize=4,
                     label=label,
                 )
-        axes.set_xlabel("tokens seen, millions")
+        axes.set_xlabel("step")
         axes.set_ylabel("dev loss, nats (lower is better)")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         return inline(figure, name)

@@ -83,8 +83,8 @@ def _contents(report: Report) -> dict[str, Any]:
 
 
 def _filled(sections: Mapping[str, list[tables.Table]]) -> dict[str, list[tables.Table]]:
-    """The sections without empty tables, and without those that then hold nothing."""
-    found = {title: [table for table in shown if table.rows] for title, shown in sections.items()}
+    """The sections without empty tables (but those that say why), and without those that then hold nothing."""
+    found = {title: [table for table in shown if table.rows or table.note] for title, shown in sections.items()}
     return {title: shown for title, shown in found.items() if shown}
 
 
@@ -196,8 +196,8 @@ def _grid(table: tables.Table) -> Markup:
     lines = [table.columns, ["---" if place in (0, *table.words) else "---:" for place in range(len(table.columns))]]
     lines += [[f"{cell.text} ({cell.detail})" if cell.detail else cell.text for cell in row] for row in table.rows]
     rows = [" | ".join(cell if set(cell) <= set("-:") else markdown(cell) for cell in line) for line in lines]
-    note = f"\n\n{markdown(table.note)}" if table.note else ""
-    return Markup("\n".join(f"| {row} |" for row in rows) + note)
+    block = "\n".join(f"| {row} |" for row in rows) if table.rows else ""
+    return Markup("\n\n".join(part for part in (block, markdown(table.note)) if part))
 
 
 def _gallery(shown: list[Picture]) -> Markup:

@@ -180,10 +180,11 @@ def test_hostile_text_appears_as_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toy", "said", "unsaid"),
     [
-        (Toy(arms={"full": 0.7}), "It is the only arm of this run: macro-recall 70.0%", "Yes, it helped"),
+        (Toy(arms={"full": 0.7}), "It is the only arm of this run, with macro-recall: 70.0%", "Yes, it helped"),
         (Toy(general=False), "add one to see what was forgotten", "What it gained, what it forgot"),
         (Toy(emoji=False), "Yes, it helped", "macro-recall on emoji texts"),
         (Toy(arms={"naive": 0.7, "full": 0.5}), "No, it hurt", "Yes, it helped"),
+        (Toy(arms={"naive": 0.5, "full": 0.52}), "None of them yet The TF-IDF floor does better.", "cheaper choice"),
         (Toy(arms={"naive": 0.7, "full": 0.7}), "These test texts do not tell it apart from full", "Yes, it helped"),
     ],
 )
@@ -191,7 +192,7 @@ def test_parts_that_are_missing_leave_no_hole(tmp_path: Path, toy: Toy, said: st
     text = re.sub(r"\s+", " ", read(make(tmp_path, toy) / "report.html").text)
     assert said in text
     assert unsaid not in text
-    assert "None" not in text
+    assert not re.search(r"\bNone\b(?! of them)", text)
     assert "nan" not in text.split()
 
 

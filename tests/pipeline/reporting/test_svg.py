@@ -13,7 +13,7 @@ DRAWINGS = {
     ),
     "coverage": lambda: figures.coverage([{"corpus": HOSTILE, "before": 0.9, "after": 0.0}], name="a"),
     "losses": lambda: figures.loss_curves(
-        [{"step": 1, "tokens": 10, "informal_dev_loss": 3.0}, {"step": 2, "tokens": 20, "general_dev_loss": 2.0}],
+        [{"step": 1, "informal_dev_loss": 3.0}, {"step": 2, "general_dev_loss": 2.0}],
         name="a",
     ),
     "confusion": lambda: figures.confusion([[3, 1, 0], [0, 2, 0], [0, 0, 0]], ["a", "b", HOSTILE], name="a"),
