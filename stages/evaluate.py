@@ -15,10 +15,9 @@ per masked piece. Where nothing can be said (no such items, a base at chance) th
         "floor_slices": {"emoji": SCORES | null, "no_emoji": SCORES | null},
         "floor_settings": {"C": x, "dev_macro_recall": x, "features": n},
         "minus_floor": {"accuracy": DIFFERENCE, "macro_recall": DIFFERENCE, "macro_f1": DIFFERENCE},   # model - floor
-        "plain": {                             # the raw texts given straight to the tokenizer, no code of ours
-            "accuracy": FIGURE, "macro_recall": FIGURE, "macro_f1": FIGURE,
-            "changed": x,                      # share of texts whose predicted label changes
-            "minus_model": {"accuracy": DIFFERENCE, "macro_recall": DIFFERENCE, "macro_f1": DIFFERENCE}}}}}
+        "plain": {"accuracy": FIGURE, "macro_recall": FIGURE, "macro_f1": FIGURE,   # raw texts, no code of ours
+                  "changed": x,                # share of texts whose predicted label changes
+                  "minus_model": {"accuracy": DIFFERENCE, "macro_recall": DIFFERENCE, "macro_f1": DIFFERENCE}}}}}
 
     SCORES = {"n": n, "accuracy": FIGURE, "macro_recall": FIGURE, "macro_f1": FIGURE,
               "per_class": {"negative|neutral|positive": {"precision": x, "recall": x, "f1": x, "n": n}},
@@ -42,8 +41,7 @@ per masked piece. Where nothing can be said (no such items, a base at chance) th
 
 Items, one a row, from which all of this can be computed again without a model:
 
-- ``predictions/<corpus>.jsonl``  ``{"id", "label", "probabilities": [x, x, x], "emoji": bool, "predicted", "plain"}``;
-  ``plain`` is the class predicted from the raw text
+- ``predictions/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted", "plain": from raw text}``
 - ``floor/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted"}``, in the same order
 - ``retention/{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "nats", "nats_full", "masked", "correct", "bytes"}``:
   sums over a general document's masked pieces
@@ -63,6 +61,7 @@ from typing import Any
 
 from pydantic import Field
 
+from pipeline.errors import InputError
 from pipeline.stage import Stage, StageSettings, speed_only
 
 DIGITS = 6
@@ -121,6 +120,8 @@ def _score_reviews(
     from pipeline.text.emojis import has_emoji
 
     test = _read(prepare, corpus, "test")
+    if not test:
+        raise InputError(f"corpus {corpus}: no test texts, so nothing can be scored; give its card a test split")
     labels, emoji = [row["label"] for row in test], [has_emoji(row["text"]) for row in test]
     found, plain = _probabilities(settings, model, test)
     floor = _floor(corpus, prepare, remember)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.errors import InputError
 from pipeline.metrics import classification
 from pipeline.metrics.retention import masked_retention
 from pipeline.modeling import models
@@ -203,6 +204,13 @@ def test_what_no_corpus_is_there_for_stays_empty(inputs: dict[str, Path], tmp_pa
     if missing in {"general", "pairs"}:
         kind = "masked" if missing == "general" else "pairs"
         assert found["models"]["base"][kind] == found["scores"]["base_to_tuned"][kind] == {}
+
+
+def test_a_corpus_without_test_texts_is_named(inputs: dict[str, Path], tmp_path: Path) -> None:
+    write_prepared(tmp_path / "prepare")
+    (tmp_path / "prepare" / "texts" / "toy-reviews" / "test.jsonl").unlink()
+    with pytest.raises(InputError, match="corpus toy-reviews: no test texts"):
+        run({**inputs, "prepare": tmp_path / "prepare"}, tmp_path)
 
 
 def test_batches_do_not_change_the_result(inputs: dict[str, Path], out: Path, tmp_path: Path) -> None:
