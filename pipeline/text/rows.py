@@ -42,7 +42,7 @@ def _delimited(path: Path, place: str, reading: Reading, max_bytes: int) -> Iter
     csv.field_size_limit(_LONGEST_FIELD)
     source = lines(path, place, encoding=reading.encoding, max_bytes=max_bytes)
     first = next(source, "")
-    sep = reading.sep or ("\t" if kind(path) == "tsv" else _sniffed(first))
+    sep = reading.sep or separator(path, first)
     table = csv.reader(_chained(first, source), delimiter=sep, quoting=_quoting(reading), strict=True)
     header: list[str] = []
     number, begins = 0, 1
@@ -75,8 +75,10 @@ def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield from rest
 
 
-def _sniffed(header: str) -> str:
-    """The separator, of comma, semicolon and tab, that cuts the header into most columns."""
+def separator(path: Path, header: str) -> str:
+    """Tab for tsv; for csv the one of comma, semicolon and tab that cuts the header line into most columns."""
+    if kind(path) == "tsv":
+        return "\t"
     return max(",;\t", key=lambda sep: len(next(csv.reader([header], delimiter=sep), [])))
 
 
