@@ -32,6 +32,7 @@ class Toy:
     emoji: bool = True
     pretty_name: str = "Starter reviews"
     text: str = "so good 😂 (1.00)"
+    restored: bool = False
 
 
 def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
@@ -41,7 +42,7 @@ def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
         for seed in toy.seeds:
             made = {
                 "prepare": _prepare(root / "prepare" / "p0", toy),
-                "source": _source(root / "source" / "s0"),
+                "source": _source(root / "source" / "s0", toy),
                 "tokenizer": _tokenizer(root / "tokenizer" / arm, toy, arm),
                 "pretrain": _pretrain(root / "pretrain" / arm, arm),
                 "finetune": _finetune(root / "finetune" / f"{arm}-{seed}", arm, seed),
@@ -106,8 +107,10 @@ def _prepare(folder: Path, toy: Toy) -> Path:
     return folder
 
 
-def _source(folder: Path) -> Path:
-    _json(folder / "source.json", {"name": "starter", "revision": None, "parameters": 5_400_000, "started_random": []})
+def _source(folder: Path, toy: Toy) -> Path:
+    restored = {"head_tokens": 150_000, "model_tokens": 500_000} if toy.restored else None
+    told = {"name": "starter", "revision": None, "parameters": 5_400_000, "vocabulary": 8192}
+    _json(folder / "source.json", told | {"restored": restored})
     _rows(folder / "history.jsonl", [])
     return folder
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pipeline.reporting.tables import (
     MARKS,
     PLACES,
+    Estimate,
     Report,
     find_verdict,
     kept,
@@ -107,9 +108,21 @@ def cost(report: Report) -> Answer:
         for measure, place in retention_places(report)
         if measure == "pairs" and (measure, place) not in places
     ]
-    value = kept(report, last, *places[0])["value"]  # type: ignore[index]
-    headline = f"{100 * value:.0f}% of it kept" if value < 1 else f"Nothing, it gained: {100 * value:.0f}%"
-    return Answer(question, headline, tuple(lines))
+    restored = report["arms"][last]["source"].get("restored")
+    if restored:
+        tokens = f"{sum(restored.values()):,} tokens"
+        lines.append(Line("", f"The base had no masked-word head; one was trained on general text first, {tokens}."))
+    return Answer(question, _loss_in_words(kept(report, last, *places[0])), tuple(lines))
+
+
+def _loss_in_words(share: Estimate | None) -> str:
+    if share is None or share["value"] is None:
+        return "Not measured"
+    value = f"{100 * share['value']:.0f}%"
+    low, high = (share["value"] if share[side] is None else share[side] for side in ("low", "high"))
+    if high < 1:
+        return f"{value} of it kept"
+    return f"Nothing, it gained: {value}" if low > 1 else f"Nothing that shows: {value} kept"
 
 
 def _kept(report: Report, arm: str, measure: str, place: str) -> str:

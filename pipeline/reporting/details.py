@@ -127,6 +127,20 @@ def _seconds(entry: Mapping[str, Any] | None) -> Cell:
     return Cell(f"{entry['seconds']:,.1f}", shared, "quiet" if shared else "")
 
 
+def base(report: Report) -> Table:
+    """Where the ladder starts: the base model of each arm, and what had to be restored in it."""
+    rows: list[tuple[Cell, ...]] = []
+    for arm, found in report["arms"].items():
+        source = found["source"]
+        restored = source.get("restored")
+        head = f"trained on general text: {sum(restored.values()):,} tokens" if restored else "the base's own"
+        row = (number(source.get("parameters")), number(source.get("vocabulary")), Cell(head))
+        if source and row not in [other[1:] for other in rows]:
+            rows.append((Cell(str(source.get("name")), f"from {arm} on"), *row))
+    columns = ("base", "parameters", "word pieces", "masked-word head")
+    return Table("Base model", columns, tuple(rows), words=(3,))
+
+
 def versions(report: Report) -> Table:
     """Libraries that made the artifacts."""
     rows = tuple((Cell(name), Cell(prose(found))) for name, found in report["versions"].items())
@@ -134,10 +148,13 @@ def versions(report: Report) -> Table:
 
 
 def fingerprints(report: Report) -> Table:
-    """Which artifacts were used."""
-    rows = tuple(
-        (Cell(arm, stage), Cell(", ".join(dict.fromkeys(fingerprint[:16] for fingerprint in seeds.values()))))
-        for arm, stages in report["fingerprints"].items()
-        for stage, seeds in stages.items()
-    )
-    return Table("Fingerprints", ("arm and stage", "artifact, one for each seed"), rows, words=(1,))
+    """Which artifacts were used: their folders' names."""
+    found = report["fingerprints"]
+    stages = list(dict.fromkeys(stage for used in found.values() for stage in used))
+    rows = [
+        (Cell(arm), *(Cell(" ".join(dict.fromkeys(name[:16] for name in used[stage].values()))) for stage in stages))
+        for arm, used in found.items()
+        if any(used.values())
+    ]
+    columns, words = ("arm", *stages), tuple(range(1, len(stages) + 1))
+    return Table("Fingerprints", columns, tuple(rows), "The artifact of each stage; one for each seed.", words)

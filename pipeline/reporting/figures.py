@@ -103,7 +103,7 @@ def confusion(matrix: Sequence[Sequence[float]], labels: Sequence[str], *, name:
                 share = count / total if total else 0.0
                 colour = ACCENT if row == column else OTHER
                 edges = [column - 0.48, column + 0.48]
-                axes.fill_between(edges, row - 0.48, row + 0.48, linewidth=0, alpha=0.7 * share, color=colour)
+                axes.fill_between(edges, row - 0.48, row + 0.48, linewidth=0, alpha=0.55 * share, color=colour)
                 axes.text(column, row, f"{100 * share:.0f}%", ha="center", va="bottom", fontsize=13)
                 axes.text(column, row + 0.08, f"{count:,.0f}", ha="center", va="top", fontsize=9)
         axes.set_xticks(range(len(labels)), labels)

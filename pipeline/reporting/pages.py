@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.reporting import answers, corpora, details, figures, svg, tables
+from pipeline.reporting import answers, corpora, details, figures, retention, svg, tables
 from pipeline.reporting.printable import escaped_json, markdown, printable
 
 Report = Mapping[str, Any]
@@ -63,7 +63,7 @@ def _contents(report: Report) -> dict[str, Any]:
     ]
     texts = [corpora.corpora(report), corpora.classes(report), corpora.doubles(report), corpora.leaks(report)]
     shift = [corpora.shift(report), corpora.masked_loss(report)]
-    origin = [details.versions(report), details.fingerprints(report)]
+    origin = [details.base(report), details.versions(report), details.fingerprints(report)]
     return {
         "report": report,
         "answers": answers.answers(report),
@@ -74,11 +74,11 @@ def _contents(report: Report) -> dict[str, Any]:
             for rung in report["ladder"]
         ],
         "steps": tables.steps(report),
-        "retention": tables.retention(report),
+        "retention": retention.retention(report),
         "coverage": details.coverage(report),
         "cost": details.seconds(report),
         "sections": _filled({"Training, class by class": background, "Corpora and audit": texts,
-                             "Domain shift": shift, "Versions and fingerprints": origin}),
+                             "Domain shift": shift, "Base, versions, fingerprints": origin}),
     }  # fmt: skip
 
 

@@ -182,7 +182,8 @@ def test_hostile_text_appears_as_text(tmp_path: Path) -> None:
     [
         (Toy(arms={"full": 0.7}), "It is the only arm of this run, with macro-recall: 70.0%", "Yes, it helped"),
         (Toy(general=False), "add one to see what was forgotten", "What it gained, what it forgot"),
-        (Toy(emoji=False), "Yes, it helped", "macro-recall on emoji texts"),
+        (Toy(restored=True), "The base had no masked-word head; one was trained on general text first, 650,000", "nan"),
+        (Toy(emoji=False), "Yes, it helped", "emoji texts, %"),
         (Toy(arms={"naive": 0.7, "full": 0.5}), "No, it hurt", "Yes, it helped"),
         (Toy(arms={"naive": 0.5, "full": 0.52}), "None of them yet The TF-IDF floor does better.", "cheaper choice"),
         (Toy(arms={"naive": 0.7, "full": 0.7}), "These test texts do not tell it apart from full", "Yes, it helped"),

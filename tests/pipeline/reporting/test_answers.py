@@ -1,0 +1,90 @@
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from pipeline.reporting import answers
+from stages import report as stage
+from tests import toy_runs
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    root = tmp_path_factory.mktemp("answers")
+    settings = stage.Settings(draws=1000, verdict_draws=1000)
+    stage.report(settings, **toy_runs.write(root / "artifacts", toy_runs.Toy(corpora=("shop", "cafe"))), out=root)
+    return json.loads((root / "report.json").read_text(encoding="utf-8"))
+
+
+def judged(figures: dict[str, Any], **words: str) -> dict[str, Any]:
+    """The report with other overall verdicts: corpus -> word."""
+    report = copy.deepcopy(figures)
+    for verdict in report["verdicts"]:
+        if verdict["question"] == "overall" and verdict["place"] in words:
+            verdict["verdict"] = words[verdict["place"]]
+    return report
+
+
+@pytest.mark.parametrize(
+    ("shop", "cafe", "headline", "tone"),
+    [
+        ("helped", "helped", "Yes, it helped", "helped"),
+        ("hurt", "hurt", "No, it hurt", "hurt"),
+        ("undecided", "undecided", "Undecided", "undecided"),
+        ("helped", "hurt", "1 helped and 1 hurt", "undecided"),
+        ("undecided", "helped", "1 helped and 1 undecided", "undecided"),
+    ],
+)
+def test_did_it_help(figures: dict[str, Any], shop: str, cafe: str, headline: str, tone: str) -> None:
+    found = answers.helped(judged(figures, shop=shop, cafe=cafe))
+    assert (found.headline, found.tone) == (headline, tone)
+    assert [line.about for line in found.lines] == ["shop", "cafe"]
+    assert f" {shop}. Macro-recall 55.0% with naive, 72.0% with full: +17.0 (" in found.lines[0].said
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "headline"),
+    [
+        (0.70, 0.68, 0.72, "70% of it kept"),
+        (0.99, 0.97, 1.01, "Nothing that shows: 99% kept"),
+        (1.20, 1.10, 1.30, "Nothing, it gained: 120%"),
+        (0.70, None, None, "70% of it kept"),
+    ],
+)
+def test_what_did_it_cost(
+    figures: dict[str, Any], value: float, low: float | None, high: float | None, headline: str
+) -> None:
+    report = copy.deepcopy(figures)
+    share = {"value": value, "low": low, "high": high, "n": 40}
+    report["retention"]["full"]["tuned"]["kept"]["masked"]["encyclopedia"] = share
+    assert answers.cost(report).headline == headline
+
+
+def test_a_base_at_chance_has_nothing_to_lose(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    for models in report["retention"].values():
+        models["tuned"]["kept"]["pairs"] = {}
+    said = [line.said for line in answers.cost(report).lines if line.about == "Minimal pairs (pairs)"]
+    assert said == ["the base is not above chance, so there is nothing to lose."]
+
+
+def test_the_floor_is_named_when_it_is_not_beaten(figures: dict[str, Any]) -> None:
+    assert "lies below it" in answers.floor_sentence(figures, "naive", "shop", "naive")
+    report = copy.deepcopy(figures)
+    for verdict in report["verdicts"]:
+        if verdict["question"] == "floor":
+            verdict |= {"verdict": "undecided", "p": 0.02, "p_holm": 0.12}
+    assert "cannot tell the two apart once all arms are judged together" in answers.floor_sentence(
+        report, "full", "shop"
+    )
+
+
+def test_the_arm_advised_may_be_another_than_the_last(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    report["recommendation"] |= {"arm": "adapted", "equal": ["careful"], "keeps_more": "careful", "beats_floor": False}
+    said = " ".join(line.said for line in answers.choice(report).lines)
+    assert "do not tell it apart from careful" in said
+    assert "careful kept more general English" in said
+    assert "does not beat the TF-IDF floor everywhere" in said
+    assert "The arm advised here lies in models/adapted/." in [line.said for line in answers.whereabouts(report).lines]
