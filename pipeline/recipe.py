@@ -143,9 +143,12 @@ def _override(draft: _Draft, override: str, problems: list[str]) -> None:
     if keys[0] == "arms" and len(keys) > 1 and keys[1] not in _section(draft.content, "arms"):
         problems.append(f"{thing}: unknown arm {keys[1]}; {nearest(keys[1], _section(draft.content, 'arms'))}")
         return
-    for arm in _section(draft.content, "arms"):
-        if len(keys) > 1 and keys[1] in _section(_section(draft.content["arms"], arm), keys[0]):
-            logger.warning("%s: arm %s keeps its own; arms.%s.%s=... changes that", thing, arm, arm, path)
+    arms = _section(draft.content, "arms")
+    own = [arm for arm in arms if len(keys) > 1 and keys[1] in _section(_section(arms, arm), keys[0])]
+    if own:
+        logger.warning(
+            "%s: not for %s, which have their own; arms.ARM.%s=... changes that", thing, ", ".join(own), path
+        )
     value = parse(text, thing)
     inner: dict[str, Any] = {}
     draft.places.insert(0, (thing, inner))

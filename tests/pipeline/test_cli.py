@@ -89,7 +89,7 @@ def test_status_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) 
         "judge full waits for grow",
         "total all waits for grow",
     ]
-    assert "arm plain keeps its own" in err
+    assert "not for plain, twin, which have their own" in err
     assert call("status", "--recipe", "toy.yaml", "--json", *change) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["recipe"] == "toy"

@@ -85,7 +85,7 @@ def test_set_does_as_if_the_recipe_were_edited_there(tmp_path: Path, caplog: pyt
     assert [grow(recipe, arm).learning_rate for arm in recipe.arms] == [0.5, 0.5, 3e-5]
     assert [grow(recipe, arm).steps for arm in recipe.arms] == [3, 7, 3]
     assert recipe.seeds == (1, 2)
-    assert "arm plain keeps its own; arms.plain.grow.learning_rate=... changes that" in caplog.text
+    assert "not for plain, twin, which have their own; arms.ARM.grow.learning_rate=... changes that" in caplog.text
 
 
 def test_set_can_replace_the_arms(tmp_path: Path) -> None:
