@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,12 +92,17 @@ def choose_fixed_masks(
     for (name, text), ids, offsets in zip(documents, encoded["input_ids"], encoded["offset_mapping"], strict=True):
         random = np.random.default_rng(list(hashlib.sha256(f"{seed}\n{name}\n{text}".encode()).digest()))
         for start in range(0, len(ids), room):
-            pieces = ids[start : start + room]
-            maskable = [place for place, piece in enumerate(pieces) if piece not in special]
-            if maskable:
-                count = max(1, round(mlm_probability * len(maskable)))
-                chosen = sorted(random.choice(maskable, size=count, replace=False).tolist())
-                size = sum(len(text[slice(*offsets[start + place])].encode()) for place in chosen)
+            pieces, places = ids[start : start + room], offsets[start : start + room]
+            chosen = _choose(pieces, special, mlm_probability, random)
+            if chosen:
+                size = sum(len(text[slice(*places[place])].encode()) for place in chosen)
                 framed = (tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id)
                 windows.append(Window(name, framed, tuple(place + 1 for place in chosen), size))
     return FixedMasks(tuple(windows), int(tokenizer.mask_token_id))
+
+
+def _choose(pieces: Sequence[int], special: set[int], share: float, random: np.random.Generator) -> list[int]:
+    """Places of the pieces to hide, ascending; none where there are only special ones."""
+    maskable = [place for place, piece in enumerate(pieces) if piece not in special]
+    count = max(1, round(share * len(maskable))) if maskable else 0
+    return sorted(random.choice(maskable, size=count, replace=False).tolist()) if count else []
