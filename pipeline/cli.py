@@ -135,7 +135,7 @@ def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         code, text = _explained(error)
-        print(console.clean(text), file=sys.stderr)
+        console.say(text)
         return code
 
 
@@ -182,7 +182,7 @@ def _run(plan: Plan, last: str | None, *, force: bool) -> None:
                 console.show_step(plan, step)
         except (KeyboardInterrupt, SystemExit):
             where = f" in {step.stage.name}" if step and step.state == "running" else ""
-            print(f"stopped{where}; the same command continues from there", file=sys.stderr)
+            console.say(f"stopped{where}; the same command continues from there")
             raise
     left_out = [stage.name for stage in plan.story if stage.collects and plan.arms and last is None]
     if left_out:

@@ -38,13 +38,18 @@ def console() -> Console:
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=True, width=wide)
 
 
+def say(text: str) -> None:
+    """Print what went wrong, or is worth knowing, on stderr, over the line of a stage that is running."""
+    erase = "\r\x1b[K" if sys.stderr.isatty() else ""
+    print(f"{erase}{clean(text)}", file=sys.stderr)
+
+
 def show_warnings() -> None:
     """Let what stages and rooms warn about reach the terminal, one line each."""
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            erase = "\r\x1b[K" if sys.stderr.isatty() else ""
-            print(f"{erase}warning: {clean(record.getMessage())}", file=sys.stderr)
+            say(f"warning: {record.getMessage()}")
 
     for name in ("pipeline", "stages"):
         logging.getLogger(name).handlers = [Lines(logging.WARNING)]

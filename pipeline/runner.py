@@ -122,6 +122,7 @@ def _explained(
     summary = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
     text = str(error).lower()
     full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or "no space left" in text
+    full = full or "unexpected pos" in text  # what torch.save says of a full disk
     explained: InputError | StageFailedError
     if isinstance(error, InputError):
         explained = error

@@ -20,12 +20,48 @@ from typing import IO, Annotated
 
 import typer
 
-from pipeline import cli
+from pipeline import cli, console
 from pipeline.errors import InputError
 from pipeline.labels import ID_TO_LABEL, LABELS
 from stages import STORY
 
 MODEL = Path("artifacts/latest/model")
+CARDS = Path("data_cards")
+
+
+def cards(
+    folder: Annotated[Path, typer.Argument(help="Folder of card folders.")] = CARDS,
+    data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder with data that cards name.")] = None,
+) -> None:
+    """Check every data card, and show five rows of each as they will be read."""
+    from pipeline.text.desk import describe_cards
+
+    reports = describe_cards(folder, data_root)
+    for report in reports:
+        counts = ", ".join(f"{count:,} {name}" for name, count in report.splits.items())
+        dropped = "".join(f", {count:,} dropped ({reason})" for reason, count in report.dropped.items())
+        print(
+            f"{report.name}  {report.role}  {counts}{dropped}"
+            if not report.problems
+            else f"{report.name}  not in order"
+        )
+        for row in report.sample:
+            print(console.clean("    " + "  |  ".join(value[:100].replace("\n", " ") for value in row.values())))
+    problems = [problem for report in reports for problem in report.problems]
+    if problems:
+        raise InputError("\n".join(problems))
+    print(f"{len(reports)} cards, all in order")
+
+
+def new_card(
+    file: Annotated[Path, typer.Argument(help="A file with the texts.")],
+    into: Annotated[Path, typer.Option("--into", help="Folder of card folders.")] = CARDS,
+) -> None:
+    """Draft a data card for a file by looking at its columns."""
+    from pipeline.text.desk import draft_card
+
+    card = draft_card(file, into)
+    print(f"drafted {card}; look it over, then name the corpus in a recipe under prepare.corpora")
 
 
 def predict(
@@ -62,10 +98,7 @@ def _score(texts: list[str], folder: Path, max_length: int) -> tuple[list[str], 
     read = [as_model_reads(normalise(text), mode) for text in texts]
     cut = sum(len(ids) > longest for ids in tokenizer(read)["input_ids"])
     if cut:
-        print(
-            f"{cut} of {len(texts)} texts are longer than {longest} word pieces; their ends were not read",
-            file=sys.stderr,
-        )
+        console.say(f"{cut} of {len(texts)} texts are longer than {longest} word pieces; their ends were not read")
     found = scoring.class_probabilities(classifier, tokenizer, read, tokens_per_batch=4096, max_length=longest)
     return [ID_TO_LABEL[int(best)] for best in found.argmax(axis=1)], [f"{best:.4f}" for best in found.max(axis=1)]
 
@@ -90,6 +123,8 @@ def _opened(out: Path | None) -> Iterator[IO[str]]:
 def build() -> typer.Typer:
     """The whole command line: the machine's verbs, and those that need the craft."""
     app = cli.build(STORY)
+    app.command()(cards)
+    app.command("new-card")(new_card)
     app.command()(predict)
     return app
 

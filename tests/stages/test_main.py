@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,26 @@ def test_input_that_cannot_be_used_is_one_line(
         assert (out, err.count("\n")) == ("", 1)
         assert says in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.txt", "latin.txt", "ok.txt", "pickle", "two.csv"]
+
+
+def test_cards_shows_rows_of_each_and_fails_where_one_is_not_in_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("cards", ROOT / "data_cards") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^starter-reviews  reviews  [\d,]+ train", out, re.M)
+    assert out.count("\n    ") == 4 * 5
+    assert out.endswith("4 cards, all in order\n")
+    (tmp_path / "shop.csv").write_text("body,stars\ngood,5\n", "utf-8")
+    assert call("new-card", tmp_path / "shop.csv", "--into", tmp_path / "cards") == 0
+    assert f"drafted {tmp_path / 'cards' / 'shop'}; look it over" in capsys.readouterr().out
+    (tmp_path / "cards" / "shop" / "shop.csv").write_bytes(b"body,stars\ncaf\xe9,5\n")
+    assert call("cards", tmp_path / "cards") == 2
+    out, err = capsys.readouterr()
+    assert out == "shop  not in order\n"
+    assert err.startswith("card shop")
+    assert call("new-card", tmp_path / "gone.csv") == 2
+    assert "gone.csv: no such file" in capsys.readouterr().err
 
 
 def test_saying_where_things_stand_imports_nothing_heavy(toy_model: Path) -> None:
