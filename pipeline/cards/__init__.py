@@ -16,6 +16,7 @@ from pipeline.cards.frontmatter import split_front_matter
 from pipeline.cards.schema import COLUMNS, Hub, Role, Split, own_section
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
+from pipeline.plain_yaml import LARGEST_BYTES
 
 __all__ = ["Card", "Hub", "Reading", "Role", "Split", "load_card", "load_cards"]
 
@@ -89,6 +90,8 @@ def load_card(folder: Path, data_root: Path | None = None) -> Card:
 def _front_matter(folder: Path, place: str) -> dict[str, Any]:
     path = folder / "README.md"
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise InputError(f"{place}: README.md is larger than {LARGEST_BYTES:,} bytes; keep data out of the card")
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{place}: no README.md in {folder}; `python -m stages new-card FILE` drafts one") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,9 +19,9 @@ OPENERS: dict[str, Callable[..., Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
-    ".zst": zstandard.open,
+    ".zst": lambda path, mode: io.BufferedReader(zstandard.open(path, mode)),
 }
-_ARCHIVES = {".zip", ".tar", ".tgz", ".7z", ".rar"}
+ARCHIVES = {".zip", ".tar", ".tgz", ".7z", ".rar"}
 
 
 def kind(path: Path) -> str:
@@ -60,8 +61,6 @@ def unpacked(path: Path, place: str, *, max_bytes: int) -> bytes:
 
 
 def _opened(path: Path, place: str) -> IO[bytes]:
-    if path.suffix.lower() in _ARCHIVES:
-        raise InputError(f"{place}: archives are not opened; unpack it and name the file inside")
     try:
         return cast(IO[bytes], OPENERS.get(path.suffix.lower(), Path.open)(path, "rb"))
     except OSError as error:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.cards import Reading
 from pipeline.errors import InputError
-from pipeline.text.files import kind, lines, unpacked
+from pipeline.text.files import ARCHIVES, kind, lines, unpacked
 
 Row = tuple[int, dict[str, Any]]
 """Number of the row in its file (the first row of data is 1) and its values by column."""
@@ -32,6 +32,8 @@ def read_rows(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int =
     be read as it stands.
     """
     reader = _READERS.get(kind(path))
+    if {suffix.lower() for suffix in path.suffixes} & ARCHIVES:
+        raise InputError(f"{place}: archives are not opened; unpack it and name the file inside")
     if reader is None:
         known = ", ".join(_READERS)
         raise InputError(f"{place}: no format is known by the name {path.name}; there are {known}, plain or .gz")
@@ -130,7 +132,7 @@ def _parsed(text: str, place: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        at = f", line {error.lineno}" if error.lineno > 1 else ""
+        at = f", line {error.lineno}" if text.count("\n", 0, -1) else ""
         raise InputError(f"{place}{at}: no valid JSON ({error.msg}); repair it") from None
     except (RecursionError, ValueError):
         raise InputError(f"{place}: JSON nested too deep or a number too long; repair it") from None
