@@ -6,6 +6,8 @@ train gives way to dev and test, and dev to test, of all corpora with the same r
 
 from __future__ import annotations
 
+import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +23,10 @@ from pipeline.text.passages import contained
 _ROLES = ("informal", "general", "reviews")
 _SPLITS = ("train", "dev", "test")
 _EXAMPLES = 3
+_NUMBERS = re.compile(r"\d+")
+_LOG = logging.getLogger(__name__)
+_MUCH = 0.2
+"""Share of a split that leaks may cost before the user is told."""
 _EXAMPLE_CHARACTERS = 120
 
 
@@ -160,10 +166,17 @@ def _record(
 
 
 def _same_text(link: Link, one: Side, other: Side) -> bool:
-    """Reviews that differ in their emoji are not the same, however alike their words: 😡 for 😍 turns the label."""
+    """Reviews that differ in emoji or numbers are not the same, however alike their words.
+
+    😡 for 😍 turns the label, and ``1 star`` for ``5 stars``; elsewhere only the words count.
+    """
     if link.first == link.second or {one.role, other.role} != {"reviews"}:
         return True
-    return {*emoji_list(link.first)} == {*emoji_list(link.second)}
+    return _telling(link.first) == _telling(link.second)
+
+
+def _telling(text: str) -> tuple[set[str], list[str]]:
+    return {*emoji_list(text)}, _NUMBERS.findall(text)
 
 
 def _remove(corpora: Sequence[Corpus], crossings: Mapping[tuple[Side, Side], Crossing]) -> None:
@@ -171,7 +184,13 @@ def _remove(corpora: Sequence[Corpus], crossings: Mapping[tuple[Side, Side], Cro
     for corpus in corpora:
         for split, texts in corpus.splits.items():
             corpus.splits[split] = [text for text in texts if text.id not in gone]
-            corpus.dropped["leak"] += len(texts) - len(corpus.splits[split])
+            lost = len(texts) - len(corpus.splits[split])
+            corpus.dropped["leak"] += lost
+            if lost > _MUCH * len(texts):
+                _LOG.warning(
+                    "%s: %d of %d texts in %s are (nearly) the same as held-out ones and were removed; see audit.json",
+                    *(corpus.card.name, lost, len(texts), split),
+                )
 
 
 def _described(crossing: Crossing) -> dict[str, Any]:

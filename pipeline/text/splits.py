@@ -91,5 +91,6 @@ def check_trainable(corpus: Corpus) -> None:
         if not any(text.label == index for text in train):
             raise InputError(
                 f"card {corpus.card.name}: no {label} row is left in train once duplicates, conflicts and leaks are "
-                f"removed ({dict(corpus.dropped)}); do train and test hold the same texts?"
+                f"removed ({dict(corpus.dropped)}); do train and test hold the same texts? "
+                "If they only look alike, raise prepare.near_duplicate_threshold"
             )
