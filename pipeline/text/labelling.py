@@ -60,4 +60,6 @@ def _rows(count: int) -> str:
 
 
 def _shown(value: str) -> str:
-    return f"label {value[:40]}{'...' if len(value) > 40 else ''}" if value else "no label (an empty field)"
+    # A label may hold anything, commands to a terminal too.
+    plain = "".join(character if character.isprintable() else "\ufffd" for character in value[:40])
+    return f"label {plain}{'...' if len(value) > 40 else ''}" if value else "no label (an empty field)"

@@ -55,6 +55,10 @@ def test_one_unknown_label_is_one_line(tmp_path: Path) -> None:
     )
 
 
+def test_a_label_cannot_command_the_terminal(tmp_path: Path) -> None:
+    assert "label \ufffd[31mred" in refused(append(write_reviews(tmp_path / "shop"), "a,\x1b[31mred"))
+
+
 def test_all_unknown_labels_are_listed_commonest_first(tmp_path: Path) -> None:
     folder = append(write_reviews(tmp_path / "shop"), "a,angry", "b,", "c,5.0", "d,angry", "e,angry", "f,angry")
     head, *table = refused(folder).splitlines()
