@@ -37,7 +37,7 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     new: list[str] = []
     if settings.emoji == "all":
         new = embeddings.add_tokens(grown, embeddings.compositional_tokens())
-        embeddings.grow(model, grown, first_row)
+        embeddings.grow(model, grown, first_row, mean_resizing=settings.row_init == "library")
     rows = {first_row + place: token for place, token in enumerate(new)}
     if rows and settings.row_init == "names":
         embeddings.name_rows(model, grown, rows, emojis.name_words, noise=settings.row_noise, seed=settings.seed)

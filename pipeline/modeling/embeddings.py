@@ -44,9 +44,12 @@ def add_tokens(tokenizer: BertTokenizerFast, tokens: Sequence[str]) -> list[str]
     return new
 
 
-def grow(model: MaskedLM, tokenizer: BertTokenizerFast, first_row: int) -> None:
-    """Give the model a row for every token; rows from ``first_row`` on are new, the others stay as they are."""
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+def grow(model: MaskedLM, tokenizer: BertTokenizerFast, first_row: int, *, mean_resizing: bool = False) -> None:
+    """Give the model a row for every token; rows from ``first_row`` on are new, the others stay as they are.
+
+    New rows are random, or with ``mean_resizing``, transformers' default, nearly all the mean of the old ones.
+    """
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=mean_resizing)
     with torch.no_grad():
         bias = model.cls.predictions.bias
         bias[first_row:] = bias[:first_row].quantile(BIAS_QUANTILE)
