@@ -80,13 +80,27 @@ def resolve(model: str, revision: str | None) -> Path:
     folder = local_folder(model)
     if folder is not None:
         return folder
-    from huggingface_hub import snapshot_download
-
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=list(FILES), etag_timeout=5))
+        return _fetched(model, revision)
     except Exception as problem:  # the Hub's client raises a dozen kinds, and httpx its own
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise InputError(
             f"source.model: {model} cannot be fetched from the Hub ({type(problem).__name__}: {reason[:120]}); "
             "put the model into a folder and give its path, or point HF_HOME at a filled cache, or use `starter`"
         ) from None
+
+
+def _fetched(model: str, revision: str | None) -> Path:
+    """The snapshot of a Hub model; its folder is named by the commit."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    patterns = list(FILES)
+    try:
+        # Asked first because it fails at once where the Hub is out of reach; a download tries again for half a minute.
+        commit = HfApi().model_info(model, revision=revision, timeout=5).sha
+    except Exception as error:
+        try:
+            return Path(snapshot_download(model, revision=revision, allow_patterns=patterns, local_files_only=True))
+        except Exception:
+            raise error from None
+    return Path(snapshot_download(model, revision=commit, allow_patterns=patterns))
