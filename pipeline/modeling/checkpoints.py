@@ -1,6 +1,7 @@
 """Checkpoints that are known to be whole, because Trainer's are not written atomically and load silently when damaged.
 
-A checkpoint counts only with a ``complete.json`` that holds the digest of every file, written after all of them.
+A checkpoint counts only with a ``complete.json`` that holds the digest of every file, written after all of them, and
+only together with the best checkpoint so far, whose weights the run ends with if none better comes.
 """
 
 from __future__ import annotations
@@ -44,14 +45,21 @@ def _step(folder: Path) -> int:
     return int(folder.name.rpartition("-")[2])
 
 
+def _best(checkpoint: Path) -> Path:
+    """The best checkpoint up to a whole one; often itself."""
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    return checkpoint.with_name(f"checkpoint-{state['best_global_step'] or _step(checkpoint)}")
+
+
 def latest_complete(folder: Path) -> Path | None:
     """The newest whole checkpoint under ``folder``; newer damaged ones are set aside with a warning."""
     for checkpoint in sorted(folder.glob("checkpoint-*[0-9]"), key=_step, reverse=True):
-        if is_complete(checkpoint):
+        if is_complete(checkpoint) and is_complete(_best(checkpoint)):
             return checkpoint
         aside = checkpoint.with_name(f"damaged-{checkpoint.name}")
         log.warning(
-            "%s is incomplete or damaged; set aside as %s, going on from an older one", checkpoint.name, aside.name
+            "%s, or the best one before it, is incomplete or damaged; set aside as %s, going on from an older one",
+            *(checkpoint.name, aside.name),
         )
         checkpoint.rename(aside)
     return None

@@ -106,10 +106,14 @@ class RowRates(TrainerCallback):
 
 
 class _Guard(TrainerCallback):
-    """Saves every so many seconds and on a signal; marks whole checkpoints."""
+    """Saves every so many seconds and on a signal; marks whole checkpoints; knows the best one wherever it lies."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.saved, self.signal = seconds, time.monotonic(), 0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+        if state.best_global_step:  # resumed; the folder may have moved, and Trainer drops a best it does not find
+            state.best_model_checkpoint = str(Path(args.output_dir) / f"checkpoint-{state.best_global_step}")
 
     def on_step_end(self, _args: Any, _state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self.signal:
@@ -124,13 +128,17 @@ class _Guard(TrainerCallback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """While training, SIGTERM and Ctrl-C first ask for a checkpoint; after it they do what they always did."""
+        """While training, SIGTERM and Ctrl-C first ask for a checkpoint; after it they do what they always did.
+
+        A second SIGTERM changes nothing, because ``timeout make`` sends it through its group and make once more; a
+        Ctrl-C after a signal is a person who does not want to wait.
+        """
 
         def note(number: int, _frame: Any) -> None:
-            if self.signal:  # asked twice: at once
-                signal.signal(number, earlier[signal.Signals(number)])
+            if self.signal and number == signal.SIGINT:
+                signal.signal(number, earlier[signal.SIGINT])
                 os.kill(os.getpid(), number)
-            self.signal = number
+            self.signal = self.signal or number
 
         earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         for number in earlier:

@@ -1,11 +1,10 @@
-"""The training loop: exact resume, whole checkpoints, honest losses, and nothing that fails in silence."""
+"""The training loop: exact resume, honest losses, and nothing that fails in silence."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,59 +14,10 @@ import torch
 from transformers import TrainerCallback
 
 from pipeline.errors import InputError
-from pipeline.modeling import checkpoints, layers, models, pretraining, training
+from pipeline.modeling import checkpoints, finetuning, layers, models, pretraining, training
+from pipeline.modeling.batches import BatchPlan
+from tests.toy_training import SCHEDULE, Crash, run, same
 from tests.toys import SENTENCES
-
-SCHEDULE = training.Schedule(
-    steps=12,
-    eval_steps=4,
-    warmup_ratio=0.1,
-    patience=None,
-    metric="general_dev_loss",
-    greater_is_better=False,
-    seed=3,
-    checkpoint_seconds=0.0,
-    precision="fp32",
-)
-
-
-class _Crash(TrainerCallback):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        if state.global_step == self.step:
-            raise RuntimeError("power cut")
-
-
-def run(
-    toy_model: Path, folder: Path, *callbacks: TrainerCallback, touch: Callable[..., None] | None = None, **changes: Any
-):
-    """Pretrain the toy on toy sentences; return model, outcome, history."""
-    schedule = replace(SCHEDULE, **changes)
-    torch.manual_seed(0)  # of the pooler, which the toy lacks
-    model, tokenizer = models.load_masked_lm(toy_model), models.load_tokenizer(toy_model)
-    windows = pretraining.cut(tokenizer, SENTENCES * 6, 32)
-    nothing = pretraining.Windows([], [])
-    budget = pretraining.Budget(1000, schedule.steps * schedule.gradient_accumulation_steps * 200, 128)
-    order = pretraining.batches_within(nothing, windows, 1.0, budget, 0)
-    masking = pretraining.Masking.of(tokenizer, 0.15, False, 0)
-    if touch:
-        touch(model)
-    outcome, history = training.train(
-        model,
-        pretraining.plan(windows, order, masking),
-        schedule,
-        groups=layers.parameter_groups(model, learning_rate=1e-3, weight_decay=0.01),
-        figures=pretraining.dev_losses({"general": windows.first(8)}, masking, 128),
-        folder=folder,
-        callbacks=list(callbacks),
-    )
-    return model, outcome, history
-
-
-def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
-    return all(torch.equal(one.state_dict()[name], weight) for name, weight in other.state_dict().items())
 
 
 @pytest.fixture(scope="module")
@@ -87,84 +37,97 @@ def test_it_learns_and_tells_how(undisturbed) -> None:
 @pytest.mark.parametrize("step", [1, 5, 11])
 def test_after_a_crash_it_ends_as_if_nothing_had_been(toy_model: Path, tmp_path: Path, undisturbed, step: int) -> None:
     with pytest.raises(RuntimeError, match="power cut"):
-        run(toy_model, tmp_path, _Crash(step))
+        run(toy_model, tmp_path, Crash(step))
     model, outcome, history = run(toy_model, tmp_path)
     assert same(model, undisturbed[0])
     assert (outcome, history) == undisturbed[1:]
 
 
-def test_a_damaged_checkpoint_is_set_aside_and_an_older_one_used(toy_model: Path, tmp_path: Path, undisturbed) -> None:
-    with pytest.raises(RuntimeError):
-        run(toy_model, tmp_path, _Crash(9))
-    newest = max(tmp_path.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"):
-        broken = tmp_path / "broken"
-        shutil.copytree(newest, broken)
-        (broken / name).unlink()
-        assert not checkpoints.is_complete(broken), name
-        shutil.rmtree(broken)
-    weights = newest / "model.safetensors"
-    flipped = bytearray(weights.read_bytes())
-    flipped[-5] ^= 1
-    weights.write_bytes(flipped)
-    model, *_ = run(toy_model, tmp_path)
-    assert (tmp_path / f"damaged-{newest.name}").exists()
-    assert same(model, undisturbed[0])
+class _Signals(TrainerCallback):
+    def __init__(self, *numbers: signal.Signals) -> None:
+        self.numbers = numbers
+
+    def on_step_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        if state.global_step == 6:
+            for number in self.numbers:
+                os.kill(os.getpid(), number)
 
 
-def test_a_signal_saves_and_the_run_is_not_complete(toy_model: Path, tmp_path: Path, undisturbed) -> None:
-    class Terminate(TrainerCallback):
-        def on_step_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-            if state.global_step == 6:
-                os.kill(os.getpid(), signal.SIGTERM)
+@pytest.fixture
+def seen() -> Iterator[list[int]]:
+    """The SIGTERMs that reach what listened before training did."""
+    numbers: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: numbers.append(number))
+    yield numbers
+    signal.signal(signal.SIGTERM, before)
 
-    seen: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: seen.append(number))
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run(toy_model, tmp_path, Terminate(), checkpoint_seconds=1e9)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert seen == [signal.SIGTERM]  # what was to happen happens, after the checkpoint
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_signal_saves_and_the_run_is_not_complete(
+    toy_model: Path, tmp_path: Path, undisturbed, seen: list[int], times: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(toy_model, tmp_path, _Signals(*[signal.SIGTERM] * times), checkpoint_seconds=1e9)
+    assert seen == [signal.SIGTERM]  # what was to happen happens once, after the checkpoint
     assert checkpoints.is_complete(tmp_path / "checkpoint-7")
     model, outcome, history = run(toy_model, tmp_path)
     assert same(model, undisturbed[0])
     assert (outcome, history) == undisturbed[1:]
 
 
-def test_accumulated_batches_count_as_one(toy_model: Path, tmp_path: Path) -> None:
-    """Four quarters of a batch give the loss of the whole: transformers scales BERT's by four unless told otherwise."""
-    for index, accumulation in enumerate((1, 4)):
-        _, _, history = run(
-            toy_model, tmp_path / str(index), steps=2, eval_steps=1, gradient_accumulation_steps=accumulation
-        )
-        losses = [row["train_loss"] for row in history if "train_loss" in row]
-        assert losses[0] == pytest.approx(6.0, abs=0.6), accumulation  # ln(vocabulary) = 5.5 to 6, not four times that
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+def test_a_ctrl_c_after_a_signal_ends_at_once(
+    toy_model: Path, tmp_path: Path, seen: list[int], first: signal.Signals
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(toy_model, tmp_path, _Signals(first, signal.SIGINT), checkpoint_seconds=1e9)
+    assert seen == []
+    assert not (tmp_path / "checkpoint-7").exists()
 
 
-def test_gradients_of_accumulated_batches_are_their_mean(toy_model: Path, tmp_path: Path) -> None:
-    """With plain SGD-like comparison out of reach in AdamW, the first moments tell: they hold the mean gradient."""
-    norms = {}
+@pytest.mark.parametrize("accumulation", [2, 4])
+def test_accumulated_batches_have_the_gradient_and_loss_of_the_whole(
+    toy_model: Path, tmp_path: Path, accumulation: int
+) -> None:
+    """Transformers scales BERT's loss by the number of batches unless told otherwise, and says nothing."""
+    whole, parts = (tune(toy_model, tmp_path / str(pieces), pieces) for pieces in (1, accumulation))
+    assert whole[0].keys() == parts[0].keys() != set()
+    for name, gradient in whole[0].items():
+        torch.testing.assert_close(parts[0][name], gradient, atol=1e-6, rtol=0)
+    assert max(float(gradient.abs().max()) for gradient in whole[0].values()) > 1e-2  # there is something to compare
+    assert parts[1] == pytest.approx(whole[1], abs=1e-6)
 
-    class Norm(TrainerCallback):
-        def __init__(self, key: int) -> None:
-            self.key = key
 
+def tune(toy_model: Path, folder: Path, pieces: int) -> tuple[dict[str, torch.Tensor], float]:
+    """Gradients and logged loss of one update of a classifier on the same eight rows, in so many batches."""
+    gradients: dict[str, torch.Tensor] = {}
+
+    class Record(TrainerCallback):
         def on_pre_optimizer_step(self, *_: Any, model: Any = None, **__: Any) -> None:
-            grads = [weight.grad.norm() for weight in model.parameters() if weight.grad is not None]
-            norms.setdefault(self.key, float(torch.stack(grads).norm()))
+            gradients.update({name: weight.grad.clone() for name, weight in model.named_parameters()})
 
-    for accumulation in (1, 4):
-        run(
-            toy_model,
-            tmp_path / str(accumulation),
-            Norm(accumulation),
-            steps=1,
-            eval_steps=1,
-            gradient_accumulation_steps=accumulation,
-            max_grad_norm=1e9,
-        )
-    assert norms[4] < 1.5 * norms[1]
+    torch.manual_seed(0)
+    model, tokenizer = models.load_classifier(toy_model, dropout=0.0), models.load_tokenizer(toy_model)
+    layers.set_dropout(model, 0.0)
+    ids = finetuning.encode(tokenizer, SENTENCES, 32)
+
+    def make(rows: Sequence[int], _place: int) -> dict[str, torch.Tensor]:
+        labels = torch.tensor([row % 3 for row in rows])
+        return finetuning.inputs([ids[row] for row in rows], tokenizer.pad_token_id) | {"labels": labels}
+
+    size = len(SENTENCES) // pieces
+    batches = [range(start, start + size) for start in range(0, len(SENTENCES), size)]
+    _, history = training.train(
+        model,
+        BatchPlan(batches, make),
+        replace(SCHEDULE, steps=1, eval_steps=1, gradient_accumulation_steps=pieces, max_grad_norm=1e9),
+        groups=layers.parameter_groups(model, learning_rate=1e-3),
+        figures=lambda _: {"general_dev_loss": 0.0},
+        loss=finetuning.weighted_loss(None, 0.0),
+        folder=folder,
+        callbacks=[Record()],
+    )
+    return gradients, history[0]["train_loss"]
 
 
 def test_a_loss_that_is_not_finite_stops_it(toy_model: Path, tmp_path: Path) -> None:
