@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, BertForSequenceClassification, BertTokenizerFast, PreTrainedModel
@@ -25,19 +26,12 @@ def check_folder(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: no config.json, another architecture, code of its own, or weights only as pickle.
     """
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"model {folder}: no config.json there; give the folder of a saved BERT") from None
-    except (ValueError, OSError) as problem:
-        raise InputError(f"model {folder}: config.json cannot be read ({problem}); save the model again") from None
-    if not isinstance(config, dict) or config.get("model_type") != "bert":
-        kind = config.get("model_type") if isinstance(config, dict) else None
+    config = _description(folder, "config.json")
+    if config is None:
+        raise InputError(f"model {folder}: no config.json there; give the folder of a saved BERT")
+    if config.get("model_type") != "bert":
+        kind = config.get("model_type")
         raise InputError(f"model {folder}: its model_type is {kind!r}; Retone works on model_type 'bert'")
-    if "auto_map" in config:
-        raise InputError(
-            f"model {folder}: config.json asks to run code (auto_map), which Retone never does; remove the key"
-        )
     if not list(folder.glob("*.safetensors")):
         pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.ckpt")]
         found = f"only {pickles[0].name}, a pickle, which can run code when loaded" if pickles else "no weights"
@@ -45,15 +39,34 @@ def check_folder(folder: Path) -> dict[str, Any]:
     return config
 
 
+def _description(folder: Path, name: str) -> dict[str, Any] | None:
+    """One of the JSON files that describe a model, if it is there and names no code to run."""
+    try:
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as problem:
+        raise InputError(f"model {folder}: {name} cannot be read ({problem}); save the model again") from None
+    if not isinstance(content, dict):
+        raise InputError(f"model {folder}: {name} holds no JSON object; save the model again")
+    if "auto_map" in content:
+        raise InputError(f"model {folder}: {name} asks to run code (auto_map), which Retone never does; remove the key")
+    return content
+
+
 def load_tokenizer(folder: Path) -> BertTokenizerFast:
     """The tokenizer of a model folder, with a sane maximum length.
 
     Raises:
-        InputError: none there, or one that lost its vocabulary.
+        InputError: none there, one that cannot be read or asks to run code, or one that lost its vocabulary.
     """
     if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt")):
         raise InputError(f"model {folder}: no tokenizer.json or vocab.txt; copy the model's tokenizer files there")
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    _description(folder, "tokenizer_config.json")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    except Exception as problem:  # tokenizers, in Rust, raises Exception itself
+        raise InputError(f"model {folder}: its tokenizer cannot be loaded ({_line(problem)}); save it again") from None
     if len(tokenizer) < 30 or tokenizer.mask_token_id is None:
         raise InputError(
             f"model {folder}: its tokenizer has {len(tokenizer)} tokens and lacks BERT's; copy the right one"
@@ -98,15 +111,25 @@ def _load(kind: type[PreTrainedModel], folder: Path, **changes: Any) -> Any:
             output_loading_info=True,
             **changes,
         )
-    except (OSError, RuntimeError, ValueError, SafetensorError) as problem:
-        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    except (OSError, RuntimeError, ValueError, SafetensorError, StrictDataclassError) as problem:
+        reason = "they do not fit config.json" if "mismatched_sizes" in str(problem) else _line(problem)
         raise InputError(f"model {folder}: its weights cannot be loaded ({reason}); fetch or build it again") from None
     finally:
         transformers_logging.set_verbosity(level)
     model.missing = sorted(info["missing_keys"])
+    lost = [name for name in model.missing if name.startswith(("bert.embeddings.", "bert.encoder."))]
+    if lost:
+        raise InputError(
+            f"model {folder}: config.json asks for {len(lost)} weights that are not there, such as {lost[0]}; "
+            "fetch or build it again"
+        )
     if (folder / "tokenizer.json").exists():
         check_fit(len(load_tokenizer(folder)), model, folder)
     return model.eval()
+
+
+def _line(problem: Exception) -> str:
+    return (" ".join(str(problem).split()) or type(problem).__name__)[:200]
 
 
 def check_fit(tokens: int, model: nn.Module, folder: Path) -> None:

@@ -13,8 +13,8 @@ from pipeline.modeling.mlm import MaskedLM
 
 
 def missing_parts(model: MaskedLM) -> list[str]:
-    """Which of ``mlm_head``, ``pooler`` and ``encoder`` the model's folder lacked, so that they started random."""
-    parts = {"cls.": "mlm_head", "bert.pooler.": "pooler", "bert.e": "encoder"}
+    """Which of ``mlm_head`` and ``pooler`` the model's folder lacked, so that they started random."""
+    parts = {"cls.": "mlm_head", "bert.pooler.": "pooler"}
     return sorted({part for name in model.missing for start, part in parts.items() if name.startswith(start)})
 
 

@@ -214,6 +214,18 @@ def test_a_resumable_stage_goes_on_from_its_checkpoint_and_ends_the_same(monkeyp
     assert resumed.read_text() == "Hello0 0 2e-05 from the checkpoint\n1 0 2e-05\n2 0 2e-05"
 
 
+def test_another_setting_after_a_crash_starts_clean_and_the_old_work_waits() -> None:
+    with pytest.raises(StageFailedError):
+        run("grow.fails=error", last="grow", arms=("full",))
+    (half,) = Path("artifacts/grow").glob("*.partial")
+    assert (half / "checkpoint.txt").read_text().splitlines() == ["0 0 2e-05", "1 0 2e-05"]
+    run("grow.learning_rate=3e-5", last="grow", arms=("full",))
+    assert (half / "checkpoint.txt").exists()
+    (made,) = Path("artifacts/grow").glob("*/model/weights.txt")
+    assert made.read_text() == "Hello0 0 3e-05\n1 0 3e-05\n2 0 3e-05"
+    assert reasons("grow.fails=error", "arms={full: {}}")["grow full#0"].startswith("failed: ValueError: broken")
+
+
 def test_status_reasons_one_by_one() -> None:
     assert set(reasons().values()) == {"never run", "waits for gather", "waits for grow"}
     run()

@@ -66,6 +66,33 @@ def test_what_is_no_plain_bert_is_refused(toy_model: Path, tmp_path: Path, chang
         models.load_classifier(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["x.Y", "x.Y"]}}, r"tokenizer_config.json .*auto_map"),
+        ("config.json", {"num_hidden_layers": 4}, r"config.json asks for 32 weights that are not there"),
+        ("config.json", {"vocab_size": 77}, r"they do not fit config.json"),
+        ("config.json", {"hidden_size": "big"}, r"Field 'hidden_size' expected int"),
+        ("tokenizer.json", None, r"its tokenizer cannot be loaded"),
+        ("tokenizer_config.json", None, r"tokenizer_config.json cannot be read"),
+        ("config.json", None, r"config.json cannot be read"),
+    ],
+)
+def test_files_that_do_not_belong_together_are_refused(
+    toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, change: dict | None, message: str
+) -> None:
+    def ask(_: object = None) -> str:
+        raise AssertionError("a question where nobody may be there to answer")
+
+    monkeypatch.setattr("builtins.input", ask)
+    folder = _copy(toy_model, tmp_path)
+    content = json.loads((folder / name).read_text()) | change if change else None
+    (folder / name).write_text(json.dumps(content) if content else "{")
+    with pytest.raises(InputError, match=message) as caught:
+        models.load_masked_lm(folder)
+    assert "\n" not in str(caught.value)
+
+
 def test_truncated_weights_and_missing_files(toy_model: Path, tmp_path: Path) -> None:
     folder = _copy(toy_model, tmp_path)
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])

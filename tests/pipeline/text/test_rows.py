@@ -92,6 +92,7 @@ def test_row_numbers_count_rows_and_name_lines(tmp_path: Path) -> None:
         ),
         ("a.csv", 'text,x\nok,1\n"a" b,2\n', 'row 2 (line 3): a quote (") ends inside a field'),
         ("a.csv", "text,text\na,b\n", "column 'text' stands twice"),
+        ("a.csv", "," * 1_000_000 + "\na\n", "1,000,001 columns in the first line"),
         ("a.csv", b"text\nok\nol\xe9\n", "line 3, byte 10: not UTF-8"),
         ("a.txt", b"ok\na\x00b\n", "line 2: a NUL byte"),
         ("a.txt", "hi".encode("utf-16"), "byte 0: not UTF-8"),
@@ -110,6 +111,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, content: str | 
             read(path)
     else:
         assert message in refused(path)
+
+
+def test_a_long_cell_is_a_cell(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.csv", f"text,x\n{'a' * 200_000},1\n")) == ["a" * 200_000]
 
 
 def test_the_card_may_say_how_to_read(tmp_path: Path) -> None:
