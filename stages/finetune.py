@@ -57,22 +57,13 @@ def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, ou
 
     start = pretrain / "model"
     set_seed(seed)  # the new head's weights
-    model = models.load_classifier(start, dropout=settings.dropout)
+    model = models.load_classifier(start)
     vocabulary, mode = models.load_tokenizer(start), models.emoji_mode(start)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
     frozen = layers.freeze_prefix(model, settings.frozen_layers)
     if settings.dropout is not None:
         layers.set_dropout(model, settings.dropout)
-    trained = model
-    if settings.method == "lora":
-        trained = lora.wrap(
-            model,
-            rank=settings.lora_rank,
-            alpha=settings.lora_alpha,
-            dropout=settings.lora_dropout,
-            frozen_layers=settings.frozen_layers,
-            new_rows=models.emoji_rows(start),
-        )
+    trained = model if settings.method == "full" else _with_adapters(settings, model, models.emoji_rows(start))
     outcome, history, told = _tune(settings, trained, vocabulary, mode, prepare, seed, out / "checkpoints")
     trainable = sum(weight.numel() for weight in trained.parameters() if weight.requires_grad)
     story = {
@@ -89,9 +80,24 @@ def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, ou
     }
     if settings.method == "lora":
         model = lora.merge(trained, vocabulary, out / "adapter")
+    vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
     models.save(model, vocabulary, out / "model", emoji=mode)
     (out / "finetune.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
     (out / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
+
+
+def _with_adapters(settings: Settings, model: Any, new_rows: list[int]) -> Any:
+    """The model under LoRA on the layers that are not frozen."""
+    from pipeline.modeling import lora
+
+    return lora.wrap(
+        model,
+        rank=settings.lora_rank,
+        alpha=settings.lora_alpha,
+        dropout=settings.lora_dropout,
+        frozen_layers=settings.frozen_layers,
+        new_rows=new_rows,
+    )
 
 
 def _tune(
@@ -99,11 +105,44 @@ def _tune(
 ) -> tuple[Any, list[dict[str, float]], dict[str, Any]]:
     """Train in place; return the outcome, the history with epochs, and what augmentation had to draw from."""
     from pipeline.modeling import finetuning, layers, training
-    from pipeline.text import augmentation, emojis, prepared
+    from pipeline.text import augmentation, prepared
 
     train, dev = (prepared.rows(prepare, role="reviews", split=split) for split in ("train", "dev"))
+    labels = [row["label"] for row in train]
+    known = augmentation.habits([row["text"] for row in train], labels) if settings.emoji_augmentation else None
+    plan = finetuning.plan(
+        vocabulary,
+        _texts_of(settings, train, known, mode, seed),
+        labels,
+        seed=seed,
+        **settings.model_dump(include={"num_train_epochs", "batch_size", "tokens_per_batch", "max_length"}),
+    )
+    schedule = _schedule(settings, len(plan), seed)
+    rates = {"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
+    outcome, history = training.train(
+        model,
+        plan,
+        schedule,
+        groups=layers.parameter_groups(model, **settings.model_dump(include=rates)),
+        figures=_dev_figures(settings, dev, vocabulary, mode),
+        loss=finetuning.weighted_loss(
+            finetuning.class_weights(labels) if settings.class_weights else None, settings.label_smoothing
+        ),
+        folder=folder,
+    )
+
+    def epoch(step: float) -> float:
+        return round(float(step) / int(schedule.eval_steps), 2)
+
+    told = {"emoji_in_training": len(known.emoji) if known else 0, "best_epoch": epoch(outcome.best_step)}
+    return outcome, [{"epoch": epoch(row["step"]), **row} for row in history], told
+
+
+def _texts_of(settings: Settings, train: list[dict[str, Any]], known: Any, mode: str, seed: int) -> Any:
+    """A function epoch -> the training texts as the model reads them, with other drawn emoji each time."""
+    from pipeline.text import augmentation, emojis
+
     texts, labels = [row["text"] for row in train], [row["label"] for row in train]
-    known = augmentation.habits(texts, labels) if settings.emoji_augmentation else None
 
     def texts_of(epoch: int) -> list[str]:
         shown = texts
@@ -112,52 +151,35 @@ def _tune(
             shown = augmentation.augment(texts, labels, known, share=share, noise=noise, seed=seed * 1000 + epoch)
         return [emojis.as_model_reads(text, mode) for text in shown]
 
-    plan = finetuning.plan(
-        vocabulary,
-        texts_of,
-        labels,
+    return texts_of
+
+
+def _schedule(settings: Settings, batches: int, seed: int) -> Any:
+    """How the run goes: evaluated about once an epoch, the best dev macro-recall kept."""
+    from pipeline.modeling import training
+
+    steps = max(1, batches // settings.gradient_accumulation_steps)
+    same = ("warmup_ratio", "patience", "gradient_accumulation_steps")
+    return training.Schedule(
+        steps=steps,
+        eval_steps=max(1, round(steps / settings.num_train_epochs)),
+        metric="dev_macro_recall",
+        greater_is_better=True,
         seed=seed,
-        **settings.model_dump(include={"num_train_epochs", "batch_size", "tokens_per_batch", "max_length"}),
+        **settings.model_dump(include={*same, "checkpoint_seconds", "precision"}),
     )
-    steps = max(1, len(plan) // settings.gradient_accumulation_steps)
-    each = max(1, round(steps / settings.num_train_epochs))
-    dev_texts = [emojis.as_model_reads(row["text"], mode) for row in dev]
-    weights = finetuning.class_weights(labels) if settings.class_weights else None
-    outcome, history = training.train(
-        model,
-        plan,
-        training.Schedule(
-            steps=steps,
-            eval_steps=each,
-            metric="dev_macro_recall",
-            greater_is_better=True,
-            seed=seed,
-            **settings.model_dump(
-                include={"warmup_ratio", "patience", "gradient_accumulation_steps", "checkpoint_seconds", "precision"}
-            ),
-        ),
-        groups=layers.parameter_groups(
-            model,
-            **settings.model_dump(
-                include={"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
-            ),
-        ),
-        figures=_dev_figures(finetuning.encode(vocabulary, dev_texts, settings.max_length), dev, vocabulary, settings),
-        loss=finetuning.weighted_loss(weights, settings.label_smoothing),
-        folder=folder,
-    )
-    told = {"emoji_in_training": len(known.emoji) if known else 0, "best_epoch": round(outcome.best_step / each, 2)}
-    return outcome, [{"epoch": round(row["step"] / each, 2), **row} for row in history], told
 
 
-def _dev_figures(ids: list[list[int]], dev: list[dict[str, Any]], vocabulary: Any, settings: Settings) -> Any:
+def _dev_figures(settings: Settings, dev: list[dict[str, Any]], vocabulary: Any, mode: str) -> Any:
     """A function model -> dev loss, macro-recall (the one that decides) and accuracy."""
     import numpy as np
 
     from pipeline.metrics import classification
     from pipeline.modeling import finetuning
+    from pipeline.text import emojis
 
-    labels = np.array([row["label"] for row in dev])
+    texts = [emojis.as_model_reads(row["text"], mode) for row in dev]
+    ids, labels = finetuning.encode(vocabulary, texts, settings.max_length), np.array([row["label"] for row in dev])
 
     def figures(model: Any) -> dict[str, float]:
         logits = finetuning.dev_logits(model, ids, vocabulary.pad_token_id, settings.tokens_per_batch)
@@ -172,4 +194,6 @@ def _dev_figures(ids: list[list[int]], dev: list[dict[str, Any]], vocabulary: An
     return figures
 
 
-STAGE = Stage(finetune, makes=("model", "history.jsonl", "finetune.json"), may_make=("adapter",), version=1, resumes=True)
+STAGE = Stage(
+    finetune, makes=("model", "history.jsonl", "finetune.json"), may_make=("adapter",), version=1, resumes=True
+)

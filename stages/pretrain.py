@@ -95,44 +95,24 @@ def _adapt(
     """Train the model in place; return what pretrain.json and history.jsonl say."""
     from pipeline.modeling import batches, layers, pretraining, training
 
-    informal, general = windows["informal", "train"], windows["general", "train"]
-    if settings.replay_share >= 1:
-        informal = pretraining.Windows([], [])
+    informal = windows["informal", "train"] if settings.replay_share < 1 else pretraining.Windows([], [])
+    text = informal + windows["general", "train"]
     budget = pretraining.Budget(settings.num_train_epochs, settings.max_tokens, settings.tokens_per_batch)
-    order = pretraining.batches_within(informal, general, settings.replay_share, budget, settings.seed)
-    text = informal + general
+    order = pretraining.batches_within(
+        informal, windows["general", "train"], settings.replay_share, budget, settings.seed
+    )
     masking = pretraining.Masking.of(vocabulary, settings.mlm_probability, settings.whole_words, settings.seed)
     dev = {role: windows[role, "dev"].first(settings.dev_windows) for role in ("informal", "general")}
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     if settings.dropout is not None:
         layers.set_dropout(model, settings.dropout)
     faster = training.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
-    steps = max(1, len(order) // settings.gradient_accumulation_steps)
     outcome, history = training.train(
         model,
         pretraining.plan(text, order, masking),
-        training.Schedule(
-            steps=steps,
-            eval_steps=max(1, steps // settings.evaluations),
-            metric=f"{deciding}_dev_loss",
-            greater_is_better=False,
-            **settings.model_dump(
-                include={
-                    "warmup_ratio",
-                    "patience",
-                    "seed",
-                    "gradient_accumulation_steps",
-                    "lr_scheduler_type",
-                    "checkpoint_seconds",
-                    "precision",
-                }
-            ),
-        ),
+        _schedule(settings, len(order), f"{deciding}_dev_loss"),
         groups=layers.parameter_groups(
-            model,
-            learning_rate=settings.learning_rate,
-            layerwise_lr_decay=settings.layerwise_lr_decay,
-            weight_decay=settings.weight_decay,
+            model, **settings.model_dump(include={"learning_rate", "layerwise_lr_decay", "weight_decay"})
         ),
         figures=pretraining.dev_losses(dev, masking, settings.tokens_per_batch),
         folder=folder,
@@ -150,6 +130,21 @@ def _adapt(
         "emoji_rows": len(vocabulary) - first_row,
         "emoji_rows_never_seen": pretraining.rows_never_seen(text, trained, first_row, len(vocabulary)),
     }, history
+
+
+def _schedule(settings: Settings, batches: int, metric: str) -> Any:
+    """How the run goes: evaluated ``evaluations`` times, the lowest dev loss kept."""
+    from pipeline.modeling import training
+
+    steps = max(1, batches // settings.gradient_accumulation_steps)
+    same = ("warmup_ratio", "patience", "seed", "gradient_accumulation_steps", "lr_scheduler_type")
+    return training.Schedule(
+        steps=steps,
+        eval_steps=max(1, steps // settings.evaluations),
+        metric=metric,
+        greater_is_better=False,
+        **settings.model_dump(include={*same, "checkpoint_seconds", "precision"}),
+    )
 
 
 STAGE = Stage(pretrain, makes=("model", "history.jsonl", "pretrain.json"), version=1, resumes=True)
