@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -36,9 +37,10 @@ def hold(store: Path, command: str) -> Iterator[None]:
     except Timeout as error:
         raise BusyError(f"busy: {holder(store) or 'another run'} holds {store}; wait for it, or stop it") from error
     except OSError as error:
+        remedy = "free some space" if error.errno == errno.ENOSPC else "give yourself write permission"
         raise InputError(
             f"store {store}: cannot be written ({error.strerror or error}); "
-            "give yourself write permission, or choose another place with --store"
+            f"{remedy}, or choose another place with --store"
         ) from error
     try:
         yield

@@ -1,4 +1,4 @@
-"""The whole story, small: a stranger's corpora, four arms, a kill, a changed setting, and the model taken away."""
+"""The whole story, small: a stranger's corpora, four arms, kills, a changed setting, and the model taken away."""
 
 from __future__ import annotations
 
@@ -122,13 +122,18 @@ def _write_cards(folder: Path) -> None:
         (folder / path).write_text("".join(json.dumps(row) + "\n" for row in content), encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def place(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with cards and recipe, and a store in which the whole story has been run."""
-    folder = tmp_path_factory.mktemp("whole")
+def write_place(folder: Path, toy_model: Path) -> Path:
+    """Write cards and recipe of a stranger into a folder; return the folder."""
     _write_cards(folder / "cards")
     text = RECIPE.replace("CARDS", str(folder / "cards")).replace("MODEL", str(toy_model))
     (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def place(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with cards and recipe, and a store in which the whole story has been run."""
+    folder = write_place(tmp_path_factory.mktemp("whole"), toy_model)
     assert run(folder) == 0
     return folder
 
@@ -201,24 +206,49 @@ def test_the_model_is_taken_away_and_a_card_lies_beside_it(place: Path) -> None:
     assert len(out.read_text(encoding="utf-8").splitlines()) == 46
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
-def test_killed_in_training_it_goes_on_to_the_same_bytes(place: Path, stage: str) -> None:
-    """kill -9 in the middle, then the same command: the artifact equals the undisturbed run's."""
-    store = f"killed-{stage}"
+ELSEWHERE = {"HF_HUB_OFFLINE": "1", "LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "signals", "code"),
+    [
+        ("pretrain", [signal.SIGKILL], -9),
+        ("finetune", [signal.SIGKILL], -9),
+        ("pretrain", [signal.SIGTERM, signal.SIGTERM], 143),  # as `timeout make` does: to the group, and by make
+    ],
+)
+def test_stopped_in_training_it_goes_on_to_the_same_bytes(
+    place: Path, stage: str, signals: list[signal.Signals], code: int
+) -> None:
+    """In the middle, then the same command: the artifact equals the undisturbed run's, made in another locale."""
+    store = f"stopped-{stage}{code}"
     command = [sys.executable, "-m", "stages", "run", stage, "--recipe", str(place / "recipe.yaml"), "--arm", "full"]
     command += ["--store", str(place / store)]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | ELSEWHERE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 120
     while not list((place / store / stage).glob("*.partial/checkpoints/checkpoint-*/complete.json")):
-        assert process.poll() is None, "it ended before it could be killed"
+        assert process.poll() is None, "it ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    for number in signals:
+        process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert err == ("" if code < 0 else f"stopped in {stage}; the same command continues from there\n")
     assert not [name for name in made(place, store) if name.startswith(stage)]
-    assert subprocess.run(command, cwd=ROOT, env=environment, capture_output=True).returncode == 0
+    assert subprocess.run(command, cwd=ROOT, env=os.environ | ELSEWHERE, capture_output=True).returncode == 0
     theirs = {name: manifest for name, manifest in made(place).items() if name.startswith(stage)}
     for name, manifest in made(place, store).items():
         if name.startswith(stage):
             assert manifest["files"] == theirs[name]["files"]
+
+
+def test_the_report_is_the_same_in_another_locale(place: Path) -> None:
+    before = {path.name: path.read_bytes() for path in (place / "store" / "latest").glob("report.*")}
+    command = [sys.executable, "-m", "stages", "run", "report", "--recipe", str(place / "recipe.yaml"), "--force"]
+    command += ["--store", str(place / "store")]
+    assert subprocess.run(command, cwd=ROOT, env=os.environ | ELSEWHERE, capture_output=True).returncode == 0
+    after = {path.name: path.read_bytes() for path in (place / "store" / "latest").glob("report.*")}
+    assert after == before

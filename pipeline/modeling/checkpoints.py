@@ -11,6 +11,8 @@ import json
 import logging
 from pathlib import Path
 
+from pipeline.files import remove
+
 MARK = "complete.json"
 log = logging.getLogger(__name__)
 
@@ -61,5 +63,6 @@ def latest_complete(folder: Path) -> Path | None:
             "%s, or the best one before it, is incomplete or damaged; set aside as %s, going on from an older one",
             *(checkpoint.name, aside.name),
         )
+        remove(aside)  # one of the same step, from an earlier try
         checkpoint.rename(aside)
     return None

@@ -233,11 +233,12 @@ class _Trainer(Trainer):
     def training_step(self, *args: Any, **rest: Any) -> Any:
         """One batch; stops at a loss that is not finite."""
         loss = super().training_step(*args, **rest)
-        self.history.pending.append(float(loss) * self.args.gradient_accumulation_steps)
+        shared = self.accelerator.gather(loss.detach()).mean()  # over processes: all log, and stop at, the same
+        self.history.pending.append(float(shared) * self.args.gradient_accumulation_steps)
         # one host sync per step on a GPU; a run whose weights are NaN would else report a loss of 0.0
-        if not torch.isfinite(loss):
+        if not torch.isfinite(shared):
             raise InputError(
-                f"training: the loss is {float(loss)} at step {self.state.global_step + 1}; "
+                f"training: the loss is {float(shared)} at step {self.state.global_step + 1}; "
                 "lower learning_rate, or raise warmup_ratio"
             )
         return loss

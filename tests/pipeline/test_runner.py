@@ -184,6 +184,7 @@ def test_a_stage_that_does_not_resume_leaves_no_scratch() -> None:
     ("fault", "says"),
     [
         ("memory", "stage grow: out of memory; lower grow.batch_size"),
+        ("tensor", "stage grow: out of memory; lower grow.batch_size"),
         ("disk", "stage grow: disk full at artifacts; free some space"),
     ],
 )

@@ -39,12 +39,17 @@ class Grow(StageSettings):
     steps: int = Field(3, ge=0, le=1000, description="how many")
     learning_rate: float = Field(2e-5, gt=0, le=1, description="how fast")
     method: Literal["full", "lora"] = Field("full", description="how")
-    fails: Literal["no", "error", "memory", "disk"] = Field("no", description="for trying failures")
+    fails: Literal["no", "error", "memory", "tensor", "disk"] = Field("no", description="for trying failures")
     batch_size: int = speed_only(4, ge=1, description="cannot change the result")
     pause: float = speed_only(0.0, ge=0, description="seconds a step takes")
 
 
-FAULTS = {"error": ValueError("broken"), "memory": MemoryError(), "disk": OSError(28, "No space left on device")}
+FAULTS = {
+    "error": ValueError("broken"),
+    "memory": MemoryError(),
+    "tensor": RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),  # torch's
+    "disk": OSError(28, "No space left on device"),
+}
 
 
 def grow(settings: Grow, *, seed: int, gather: Path, out: Path) -> None:

@@ -67,6 +67,15 @@ def test_what_is_not_as_it_was_written_is_set_aside(
     assert not (tmp_path / "ran").exists()
 
 
+def test_the_same_step_may_fail_again_and_again(toy_model: Path, tmp_path: Path) -> None:
+    """As on a disk that is full: each try leaves half a checkpoint of the same step."""
+    for content in ("one", "two"):
+        (tmp_path / "checkpoint-1").mkdir()
+        (tmp_path / "checkpoint-1" / "config.json").write_text(content)
+        assert checkpoints.latest_complete(tmp_path) is None
+    assert (tmp_path / "damaged-checkpoint-1" / "config.json").read_text() == "two"
+
+
 def test_from_an_older_one_it_ends_as_if_nothing_had_been(toy_model: Path, tmp_path: Path, undisturbed) -> None:
     flip(cut_short(toy_model, tmp_path) / "model.safetensors")
     model, outcome, history = run(toy_model, tmp_path)

@@ -107,7 +107,7 @@ def tune(toy_model: Path, folder: Path, pieces: int) -> tuple[dict[str, torch.Te
             gradients.update({name: weight.grad.clone() for name, weight in model.named_parameters()})
 
     torch.manual_seed(0)
-    model, tokenizer = models.load_classifier(toy_model, dropout=0.0), models.load_tokenizer(toy_model)
+    model, tokenizer = models.load_classifier(toy_model), models.load_tokenizer(toy_model)
     layers.set_dropout(model, 0.0)
     ids = finetuning.encode(tokenizer, SENTENCES, 32)
 
