@@ -63,7 +63,9 @@ def choose_masked(
         draw = draw.gather(1, units.clamp(min=0))
     chosen = (draw < probability) & maskable
     if not chosen.any() and maskable.any():
-        chosen.view(-1)[maskable.view(-1).nonzero()[0, 0]] = True
+        row, place = maskable.nonzero()[0]
+        chosen[row] = maskable[row] & (units[row] == units[row, place]) if units is not None else chosen[row]
+        chosen[row, place] = True
     return chosen
 
 

@@ -32,7 +32,7 @@ def grown(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 
 def golden() -> list[str]:
-    """500 texts: emoji alone, glued to words, in rows, with selectors, joiners, skin tones, flags, keycaps; and none."""
+    """500 texts: emoji alone, glued to words, in rows; selectors, joiners, skin tones, flags, keycaps; and none."""
     every = list(emoji.EMOJI_DATA)
     glued = [f"great{one}the food{one}{one}" for one in every[::14]][:374]
     return [

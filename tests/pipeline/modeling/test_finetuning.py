@@ -1,0 +1,60 @@
+"""Batches, class weights and losses of tuning, by value."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.modeling import finetuning, models
+
+
+def test_class_weights_by_hand() -> None:
+    assert finetuning.class_weights([0, 0, 0, 1, 1, 2]).tolist() == pytest.approx([6 / 9, 1.0, 2.0])
+    assert finetuning.class_weights([0, 2]).tolist() == pytest.approx([2 / 3, 0.0, 2 / 3])
+
+
+def test_weighted_loss_by_hand() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))
+    outputs = SimpleNamespace(logits=logits)
+    plain = finetuning.weighted_loss(None, 0.0)(outputs, torch.tensor([0, 2]))
+    assert float(plain) == pytest.approx((math.log(2) - math.log(0.8)) / 2)
+    weighted = finetuning.weighted_loss(torch.tensor([3.0, 1.0, 1.0]), 0.0)(outputs, torch.tensor([0, 2]))
+    assert float(weighted) == pytest.approx((3 * math.log(2) - math.log(0.8)) / 4)
+
+
+def test_each_epoch_holds_every_text_once_with_its_label(toy_model: Path) -> None:
+    tokenizer = models.load_tokenizer(toy_model)
+    texts = ["good " * (1 + index % 5) for index in range(20)]
+    labels = [index % 3 for index in range(20)]
+    made = finetuning.plan(
+        tokenizer,
+        lambda epoch: [f"{text}!" if epoch else text for text in texts],
+        labels,
+        num_train_epochs=2,
+        batch_size=4,
+        tokens_per_batch=1000,
+        max_length=32,
+        seed=0,
+    )
+    assert len(made) == 10
+    first = [made[place] for place in range(5)]
+    assert sorted(int(label) for batch in first for label in batch["labels"]) == sorted(labels)
+    bang = tokenizer.convert_tokens_to_ids("!")
+    assert not any((batch["input_ids"] == bang).any() for batch in first)
+    assert all((made[place]["input_ids"] == bang).any() for place in range(5, 10))
+    batch = made[0]
+    assert batch["attention_mask"].sum(dim=1).tolist() == (batch["input_ids"] != tokenizer.pad_token_id).sum(1).tolist()
+
+
+def test_dev_logits_come_in_the_texts_order(toy_model: Path) -> None:
+    torch.manual_seed(0)
+    model, tokenizer = models.load_classifier(toy_model), models.load_tokenizer(toy_model)
+    ids = finetuning.encode(tokenizer, ["good", "bad food and rude staff", "the cat"], 32)
+    together = finetuning.dev_logits(model, ids, tokenizer.pad_token_id, 16)
+    alone = [finetuning.dev_logits(model, [row], tokenizer.pad_token_id, 16)[0] for row in ids]
+    assert together == pytest.approx(np.array(alone), abs=1e-5)
