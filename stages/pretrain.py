@@ -1,4 +1,7 @@
-"""Domain-adaptive pretraining (DAPT): masked language modelling on informal text, with replay of general text."""
+"""Domain-adaptive pretraining (DAPT): masked language modelling on informal text, with replay of general text.
+
+Gururangan et al. 2020, "Don't Stop Pretraining", sections 3 (DAPT) and 4 (the reviews' own texts: TAPT).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ class Settings(StageSettings):
 
     num_train_epochs: float = Field(
         3.0, ge=0, le=1000, description="passes over the informal text; 0 leaves the model as it is"
+    )
+    include_reviews: bool = Field(
+        True, description="the reviews' training texts too, without their labels (task-adaptive pretraining)"
     )
     max_tokens: int | None = Field(None, ge=1, description="stop after this many tokens, whatever the epochs say")
     replay_share: float = Field(
@@ -78,7 +84,10 @@ def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> d
     windows = {}
     for role, wanted in (("informal", settings.replay_share < 1), ("general", settings.replay_share > 0)):
         for split in ("train", "dev"):
-            texts = [emojis.as_model_reads(row["text"], mode) for row in prepared.rows(prepare, role=role, split=split)]
+            rows = prepared.rows(prepare, role=role, split=split)
+            if wanted and role == "informal" and settings.include_reviews:
+                rows += prepared.rows(prepare, role="reviews", split=split)
+            texts = [emojis.as_model_reads(row["text"], mode) for row in rows]
             windows[role, split] = pretraining.cut(vocabulary, texts, settings.max_length)
         if wanted and not len(windows[role, "train"]):
             share = 1 if role == "informal" else 0
@@ -147,4 +156,4 @@ def _schedule(settings: Settings, batches: int, metric: str) -> Any:
     )
 
 
-STAGE = Stage(pretrain, makes=("model", "history.jsonl", "pretrain.json"), version=1, resumes=True)
+STAGE = Stage(pretrain, makes=("model", "history.jsonl", "pretrain.json"), version=2, resumes=True)

@@ -87,12 +87,9 @@ def load_masked_lm(folder: Path) -> MaskedLM:
     return _load(MaskedLM, folder)
 
 
-def load_classifier(folder: Path, *, dropout: float | None = None) -> BertForSequenceClassification:
+def load_classifier(folder: Path) -> BertForSequenceClassification:
     """The three-class classifier in a folder; a base or adapted model gets a new head, and keeps its pooler."""
-    changes: dict[str, Any] = {"num_labels": 3, "id2label": ID_TO_LABEL, "label2id": LABEL_TO_ID}
-    if dropout is not None:
-        changes |= {"classifier_dropout": dropout}
-    model = _load(BertForSequenceClassification, folder, **changes)
+    model = _load(BertForSequenceClassification, folder, num_labels=3, id2label=ID_TO_LABEL, label2id=LABEL_TO_ID)
     model.accepts_loss_kwargs = False  # else Trainer scales the loss wrongly under gradient accumulation and DDP
     return model
 

@@ -17,7 +17,9 @@ from stages import finetune, pretrain, source, tokenizer
 from tests.toy_texts import write_prepared
 
 QUICK: dict[str, Any] = {"tokens_per_batch": 256, "precision": "fp32"}
-PRETRAIN = pretrain.Settings(num_train_epochs=2, learning_rate=1e-3, evaluations=2, dev_windows=8, **QUICK)
+PRETRAIN = pretrain.Settings(
+    include_reviews=False, num_train_epochs=2, learning_rate=1e-3, evaluations=2, dev_windows=8, **QUICK
+)
 FINETUNE = finetune.Settings(
     frozen_layers=1,
     learning_rate=3e-3,
@@ -225,6 +227,23 @@ def test_a_missing_role_is_named_with_the_way_out(story: dict[str, Path], tmp_pa
     prepared = write_prepared(tmp_path / "prepared", without=[without])
     with pytest.raises(InputError, match=f"role {without} and there is none.*set the share to"):
         pretrain.pretrain(PRETRAIN, prepare=prepared, tokenizer=story["tokenizer"], out=tmp_path)
+
+
+def test_the_reviews_texts_too(story: dict[str, Path], tmp_path: Path) -> None:
+    """Their training texts count as informal: with one epoch the tokens of both, and more of the emoji are seen."""
+    seen = []
+    for included in (False, True):
+        out = tmp_path / str(included)
+        out.mkdir()
+        settings = PRETRAIN.model_copy(update={"include_reviews": included, "num_train_epochs": 1, "replay_share": 0.0})
+        pretrain.pretrain(settings, prepare=story["prepare"], tokenizer=story["tokenizer"], out=out)
+        seen.append(told(out, "pretrain"))
+    assert seen[1]["tokens_seen"] > 1.8 * seen[0]["tokens_seen"]
+    prepared = write_prepared(tmp_path / "prepared", without=["informal"])
+    settings = PRETRAIN.model_copy(update={"include_reviews": True})
+    (tmp_path / "out").mkdir()
+    pretrain.pretrain(settings, prepare=prepared, tokenizer=story["tokenizer"], out=tmp_path / "out")
+    assert told(tmp_path / "out", "pretrain")["method"] == "dapt"
 
 
 def test_general_text_alone(story: dict[str, Path], tmp_path: Path) -> None:
