@@ -23,6 +23,7 @@ import typer
 from pipeline import cli, console
 from pipeline.errors import InputError
 from pipeline.labels import ID_TO_LABEL, LABELS
+from pipeline.store import DamagedError, check_around
 from stages import STORY
 
 MODEL = Path("artifacts/latest/model")
@@ -79,6 +80,10 @@ def predict(
 
     if model == MODEL and not model.exists():
         raise InputError(f"model {model}: none there yet; make one with `make all`, or name one with --model")
+    try:
+        check_around(model)
+    except DamagedError as damage:
+        raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
     texts = read_texts(source, text_column)
     with _opened(out) as stream:
         write_csv(stream, ("text", "label", "score"), zip(texts, *_score(texts, model, max_length), strict=True))

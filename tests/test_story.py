@@ -206,6 +206,19 @@ def test_the_model_is_taken_away_and_a_card_lies_beside_it(place: Path) -> None:
     assert len(out.read_text(encoding="utf-8").splitlines()) == 46
 
 
+def test_a_model_that_changed_on_disk_is_not_used(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = place / "store" / "latest" / "model" / "model.safetensors"
+    good = weights.read_bytes()
+    weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    arguments = ["predict", str(place / "cards/words/test.tsv"), "--model", str(weights.parent)]
+    assert cli.main(build(), arguments) == 2
+    assert capsys.readouterr().err == (
+        f"model {weights.parent}: model/model.safetensors changed on disk; `make all` makes it again\n"
+    )
+    assert run(place) == 0
+    assert weights.read_bytes() == good
+
+
 ELSEWHERE = {"HF_HUB_OFFLINE": "1", "LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
 
 
