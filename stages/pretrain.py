@@ -102,7 +102,7 @@ def _adapt(
     settings: Settings, model: Any, vocabulary: Any, windows: dict[tuple[str, str], Any], first_row: int, folder: Path
 ) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """Train the model in place; return what pretrain.json and history.jsonl say."""
-    from pipeline.modeling import batches, layers, pretraining, training
+    from pipeline.modeling import batches, callbacks, layers, pretraining, training
 
     informal = windows["informal", "train"] if settings.replay_share < 1 else pretraining.Windows([], [])
     text = informal + windows["general", "train"]
@@ -115,7 +115,7 @@ def _adapt(
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     if settings.dropout is not None:
         layers.set_dropout(model, settings.dropout)
-    faster = training.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
+    faster = callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
     outcome, history = training.train(
         model,
         pretraining.plan(text, order, masking),

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,16 +20,15 @@ from transformers import (
     Trainer,
     TrainerCallback,
     TrainerControl,
-    TrainerState,
     TrainingArguments,
     set_seed,
 )
-from transformers.trainer_callback import ExportableState
 from transformers.utils import logging as transformers_logging
 
 from pipeline.errors import InputError
 from pipeline.modeling.batches import BatchPlan, only_item
-from pipeline.modeling.checkpoints import latest_complete, mark_complete
+from pipeline.modeling.callbacks import Bar, Guard, History
+from pipeline.modeling.checkpoints import latest_complete
 
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 """Of a model's outputs and a batch's labels: a scalar, the mean over the batch."""
@@ -83,109 +78,6 @@ def use_bf16(precision: str) -> bool:
     return precision == "bf16"
 
 
-class RowRates(TrainerCallback):
-    """Let some rows of one matrix learn at ``factor`` times its rate.
-
-    Rows of a parameter cannot be in a group of their own. AdamW's update is proportional to the rate, decay included,
-    so stretching each update of those rows by ``factor`` is the same thing.
-    """
-
-    def __init__(self, embeddings: nn.Embedding, first_row: int, factor: float) -> None:
-        self.embeddings, self.first_row, self.factor = embeddings, first_row, factor
-
-    def _rows(self) -> torch.Tensor:
-        return self.embeddings.weight.data[self.first_row :]  # asked anew: Trainer may move it to another device
-
-    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
-        """Remember the rows as they are."""
-        self.before = self._rows().clone()
-
-    def on_optimizer_step(self, *_: Any, **__: Any) -> None:
-        """Stretch what the step did to them."""
-        self._rows().copy_(self.before + self.factor * (self._rows() - self.before))
-
-
-class _Guard(TrainerCallback):
-    """Saves every so many seconds and on a signal; marks whole checkpoints; knows the best one wherever it lies."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.saved, self.signal = seconds, time.monotonic(), 0
-
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
-        if state.best_global_step:  # resumed; the folder may have moved, and Trainer drops a best it does not find
-            state.best_model_checkpoint = str(Path(args.output_dir) / f"checkpoint-{state.best_global_step}")
-
-    def on_step_end(self, _args: Any, _state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if self.signal:
-            control.should_training_stop = True
-        if self.signal or time.monotonic() - self.saved > self.seconds:
-            control.should_save = True
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
-        self.saved = time.monotonic()
-        if state.is_world_process_zero:
-            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """While training, SIGTERM and Ctrl-C first ask for a checkpoint; after it they do what they always did.
-
-        A second SIGTERM changes nothing, because ``timeout make`` sends it through its group and make once more; a
-        Ctrl-C after a signal is a person who does not want to wait.
-        """
-
-        def note(number: int, _frame: Any) -> None:
-            if self.signal and number == signal.SIGINT:
-                signal.signal(number, earlier[signal.SIGINT])
-                os.kill(os.getpid(), number)
-            self.signal = self.signal or number
-
-        earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in earlier:
-            signal.signal(number, note)
-        try:
-            yield
-        finally:
-            for number, handler in earlier.items():
-                signal.signal(number, handler)
-        if self.signal:
-            os.kill(os.getpid(), self.signal)
-            raise KeyboardInterrupt
-
-
-class _History(TrainerCallback, ExportableState):
-    """Losses by step, without clock times; saved with each checkpoint, so a resumed run writes the same bytes."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self.pending: list[float] = []
-
-    def state(self) -> dict[str, Any]:
-        return {"args": {}, "attributes": {"rows": self.rows, "pending": self.pending}}
-
-    def row(self, step: int) -> dict[str, float]:
-        """The row of a step, made when it is first asked for."""
-        if not self.rows or self.rows[-1]["step"] != step:
-            self.rows.append({"step": step})
-        return self.rows[-1]
-
-    def on_log(self, _args: Any, state: TrainerState, _control: Any, logs: dict[str, float], **_: Any) -> None:
-        if "loss" in logs and self.pending:
-            self.row(state.global_step)["train_loss"] = sum(self.pending) / len(self.pending)
-            self.row(state.global_step)["learning_rate"] = logs["learning_rate"]
-            self.pending = []
-        figures = {key.removeprefix("eval_"): value for key, value in logs.items() if key.startswith("eval_")}
-        if figures:
-            self.row(state.global_step).update(figures)
-
-
-class _Bar(ProgressCallback):
-    """Trainer's bar with the time left, without its printing of every logged row."""
-
-    def on_log(self, *_: Any, **__: Any) -> None:
-        """Say nothing: the history is written at the end."""
-
-
 class _Trainer(Trainer):
     """Trainer with our optimizer groups and an evaluation that is one function."""
 
@@ -205,9 +97,9 @@ class _Trainer(Trainer):
         self.groups, self.figures, self.loss = groups, figures, loss
 
     @property
-    def history(self) -> _History:
+    def history(self) -> History:
         """The one in use: resuming replaces callbacks by copies with the checkpoint's state."""
-        return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, _History))
+        return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, History))
 
     def create_optimizer(self, _model: nn.Module | None = None) -> Any:
         """AdamW over the given groups."""
@@ -303,7 +195,7 @@ def train(
     """
     set_seed(schedule.seed)
     transformers_logging.disable_progress_bar()  # one for every file of every checkpoint
-    guard = _Guard(schedule.checkpoint_seconds)
+    guard = Guard(schedule.checkpoint_seconds)
     stopper = [EarlyStoppingCallback(schedule.patience)] if schedule.patience is not None else []
     trainer = _Trainer(
         model=model,
@@ -314,12 +206,12 @@ def train(
         groups=groups,
         figures=figures,
         loss=loss,
-        callbacks=[*callbacks, *stopper, _History(), guard],
+        callbacks=[*callbacks, *stopper, History(), guard],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     if sys.stderr.isatty():
-        trainer.add_callback(_Bar)
+        trainer.add_callback(Bar)
     checkpoint = latest_complete(folder)
     with guard.listening():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -14,7 +14,7 @@ import torch
 from transformers import TrainerCallback
 
 from pipeline.errors import InputError
-from pipeline.modeling import checkpoints, finetuning, layers, models, pretraining, training
+from pipeline.modeling import callbacks, checkpoints, finetuning, layers, models, pretraining, training
 from pipeline.modeling.batches import BatchPlan
 from tests.toy_training import SCHEDULE, Crash, run, same
 from tests.toys import SENTENCES
@@ -156,7 +156,7 @@ def test_some_rows_at_another_rate_is_a_group_of_their_own(toy_model: Path) -> N
     copy = torch.nn.Parameter(embeddings.weight.detach()[4:].clone())
     ours = torch.optim.AdamW([embeddings.weight], lr=0.01, weight_decay=0.1)
     theirs = torch.optim.AdamW([copy], lr=0.03, weight_decay=0.1)
-    rates = training.RowRates(embeddings, 4, 3.0)
+    rates = callbacks.RowRates(embeddings, 4, 3.0)
     for step in range(5):
         gradient = torch.randn(6, 4, generator=torch.Generator().manual_seed(step))
         embeddings.weight.grad, copy.grad = gradient.clone(), gradient[4:].clone()
