@@ -91,4 +91,4 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
 
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
-STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=2, reads=reads, resumes=True)
+STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=3, reads=reads, resumes=True)

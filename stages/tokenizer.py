@@ -63,4 +63,4 @@ def _coverage(base: Any, grown: Any, texts: list[str], mode: str) -> dict[str, A
     return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 
-STAGE = Stage(tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=1)
+STAGE = Stage(tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=2)

@@ -72,6 +72,8 @@ def load_tokenizer(folder: Path) -> BertTokenizerFast:
             f"model {folder}: its tokenizer has {len(tokenizer)} tokens and lacks BERT's; copy the right one"
         )
     limit = check_folder(folder).get("max_position_embeddings", 512) if (folder / "config.json").exists() else 512
+    tokenizer.backend_tokenizer.no_padding()  # some bases store the padding and cut of what they were made for
+    tokenizer.backend_tokenizer.no_truncation()
     tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
     return tokenizer
 

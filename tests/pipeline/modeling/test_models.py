@@ -112,3 +112,18 @@ def test_a_tokenizer_larger_than_the_matrix_is_refused(toy_model: Path, tmp_path
     tokenizer.save_pretrained(folder)
     with pytest.raises(InputError, match=r"tokenizer \d+ tokens > model \d+ rows"):
         models.load_masked_lm(folder)
+
+
+def test_stored_padding_and_cuts_are_undone(toy_model: Path, tmp_path: Path) -> None:
+    """Sentence encoders come with a tokenizer.json that pads and cuts every text to 128 pieces."""
+    folder = _copy(toy_model, tmp_path)
+    tokenizer = models.load_tokenizer(folder)
+    tokenizer.backend_tokenizer.enable_padding(length=16)
+    tokenizer.backend_tokenizer.enable_truncation(4)
+    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    loaded = models.load_tokenizer(folder)
+    assert len(loaded.backend_tokenizer.encode("the cat sat on the mat", add_special_tokens=False).ids) == 6
+    loaded.save_pretrained(tmp_path / "saved")
+    stored = json.loads((tmp_path / "saved" / "tokenizer.json").read_text())
+    assert stored["padding"] is None
+    assert stored["truncation"] is None
