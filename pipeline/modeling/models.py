@@ -72,10 +72,15 @@ def load_tokenizer(folder: Path) -> BertTokenizerFast:
             f"model {folder}: its tokenizer has {len(tokenizer)} tokens and lacks BERT's; copy the right one"
         )
     limit = check_folder(folder).get("max_position_embeddings", 512) if (folder / "config.json").exists() else 512
-    tokenizer.backend_tokenizer.no_padding()  # some bases store the padding and cut of what they were made for
-    tokenizer.backend_tokenizer.no_truncation()
+    _lay_bare(tokenizer)
     tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
     return tokenizer
+
+
+def _lay_bare(tokenizer: BertTokenizerFast) -> None:
+    """Undo stored padding and cuts: some bases come with those they were made for, and every call leaves its own."""
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
 
 
 def load_masked_lm(folder: Path) -> MaskedLM:
@@ -162,6 +167,7 @@ def save(
     stored = model if dtype == "float32" else model.to(getattr(torch, dtype))
     stored.save_pretrained(str(folder))
     _name_architecture(folder, model)
+    _lay_bare(tokenizer)
     tokenizer.save_pretrained(str(folder))
     (folder / EMOJI_FILE).write_text(json.dumps({"emoji": emoji}) + "\n", encoding="utf-8")
 
