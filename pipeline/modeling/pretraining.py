@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Windows:
         """The first ``count`` windows."""
         return Windows(self.ids[:count], self.words[:count])
 
-    @property
+    @cached_property
     def lengths(self) -> list[int]:
         """Tokens in each window."""
         return [len(row) for row in self.ids]
