@@ -68,7 +68,13 @@ def helped(report: Report) -> Answer:
 def _from_to(report: Report, first: str, last: str, corpus: str, verdict: Mapping[str, Any]) -> str:
     scores = {rung["arm"]: percent(rung["scores"][corpus]["macro_recall"]).text for rung in report["ladder"]}
     change = points(verdict["difference"])
-    return f"Macro-recall {scores[first]}% with {first}, {scores[last]}% with {last}: {change} points."
+    fate = ", which does not hold once all arms are judged together" if _lost_together(verdict) else ""
+    return f"Macro-recall {scores[first]}% with {first}, {scores[last]}% with {last}: {change} points{fate}."
+
+
+def _lost_together(verdict: Mapping[str, Any]) -> bool:
+    """Whether a difference is undecided only because several are read at once (Holm's correction)."""
+    return bool(verdict["verdict"] == "undecided" and verdict["p"] < 0.05 <= verdict["p_holm"])
 
 
 def floor_sentence(report: Report, arm: str, corpus: str, subject: str = "It") -> str:
@@ -81,7 +87,7 @@ def floor_sentence(report: Report, arm: str, corpus: str, subject: str = "It") -
         "undecided": "does not beat the TF-IDF floor: these texts cannot tell the two apart",
         "hurt": "does not beat the TF-IDF floor: it lies below it",
     }[verdict["verdict"]]
-    if verdict["verdict"] == "undecided" and (verdict["p"] < 0.05 <= verdict["p_holm"]):
+    if _lost_together(verdict):
         says += " once all arms are judged together"
     return f"{subject} {says}, {points(verdict['difference'])} points."
 

@@ -80,6 +80,16 @@ def test_the_floor_is_named_when_it_is_not_beaten(figures: dict[str, Any]) -> No
     )
 
 
+def test_a_difference_that_only_holds_alone_says_so(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    for verdict in report["verdicts"]:
+        if verdict["question"] == "overall":
+            verdict |= {"verdict": "undecided", "p": 0.02, "p_holm": 0.06}
+    said = answers.helped(report).lines[0].said
+    assert "points, which does not hold once all arms are judged together." in said
+    assert "judged together" not in answers.helped(figures).lines[0].said
+
+
 def test_the_arm_advised_may_be_another_than_the_last(figures: dict[str, Any]) -> None:
     report = copy.deepcopy(figures)
     report["recommendation"] |= {"arm": "adapted", "equal": ["careful"], "keeps_more": "careful", "beats_floor": False}
