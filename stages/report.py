@@ -210,4 +210,4 @@ def _place_model(source: Path, target: Path) -> None:
         shutil.copyfile(path, place)
 
 
-STAGE = Stage(report, makes=("report.html", "report.md", "report.json", "figures", "models", "model"), version=1)
+STAGE = Stage(report, makes=("report.html", "report.md", "report.json", "figures", "models", "model"), version=2)
