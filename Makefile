@@ -1,6 +1,6 @@
 # The doorbell. `make` alone says what there is.
 #
-#   RECIPE=recipes/mine.yaml   another recipe (a file, or the name of one that ships)
+#   RECIPE=mine.yaml           another recipe (a file, or the name of one that ships)
 #   SET="finetune.learning_rate=5e-5 arms.naive.finetune.frozen_layers=1"   settings, as if edited in the recipe
 #   ARM="naive full"   these arms alone   FORCE=1   make anew   DRY=1   only say what would run, and why   DEBUG=1   show tracebacks
 

@@ -101,6 +101,8 @@ def _chain(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     seen: list[Path] = []
     while True:
         content = read_mapping(file, f"recipe {file.name}")
+        if not content:
+            raise InputError(f"recipe {file.name}: empty; write `extends: starter` and what you change")
         if not seen:
             content.setdefault("name", file.stem)
         below = content.pop("extends", None)

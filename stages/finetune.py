@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline.errors import InputError
 from pipeline.stage import Stage, StageSettings, speed_only
 
 
@@ -108,6 +109,8 @@ def _tune(
     from pipeline.text import augmentation, prepared
 
     train, dev = (prepared.rows(prepare, role="reviews", split=split) for split in ("train", "dev"))
+    if not train or not dev:
+        raise InputError("finetune: no reviews to train on; add a corpus with role reviews under prepare.corpora")
     labels = [row["label"] for row in train]
     known = augmentation.habits([row["text"] for row in train], labels) if settings.emoji_augmentation else None
     plan = finetuning.plan(

@@ -42,9 +42,16 @@ def test_seeds_multiply_runs_within_each_arm(tmp_path: Path) -> None:
     assert [str(run) for run in recipe.runs] == ["a#0", "a#7", "b#0", "b#7"]
 
 
-def test_an_empty_recipe_is_all_defaults_in_one_arm_named_after_the_file(tmp_path: Path) -> None:
-    recipe = load(tmp_path, "")
+def test_a_recipe_that_says_next_to_nothing_is_all_defaults_in_one_arm_named_after_the_file(tmp_path: Path) -> None:
+    recipe = load(tmp_path, "seeds: [0]")
     assert (recipe.name, recipe.runs) == ("toy", (Run("full", 0),))
+
+
+def test_an_empty_recipe_is_refused(tmp_path: Path) -> None:
+    """It would run everything by default and take over the latest report: hardly what was meant."""
+    assert refusal(tmp_path, "# nothing yet\n") == [
+        "recipe toy.yaml: empty; write `extends: starter` and what you change"
+    ]
 
 
 def test_yaml_reads_2e_5_as_text_and_it_becomes_a_number(tmp_path: Path) -> None:

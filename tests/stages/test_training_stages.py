@@ -265,3 +265,9 @@ def test_general_text_alone(story: dict[str, Path], tmp_path: Path) -> None:
 def test_a_base_that_is_not_to_be_had(story: dict[str, Path], tmp_path: Path, model: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         source.source(source.Settings(model=model), prepare=story["prepare"], out=tmp_path)
+
+
+def test_no_reviews_are_named(story: dict[str, Path], tmp_path: Path) -> None:
+    prepared = write_prepared(tmp_path / "prepared", without=["reviews"])
+    with pytest.raises(InputError, match="no reviews to train on; add a corpus"):
+        finetune.finetune(SHORT, seed=0, prepare=prepared, pretrain=story["pretrain"], out=tmp_path)

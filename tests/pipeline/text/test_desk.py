@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,14 @@ def test_a_folder_without_cards_is_named(tmp_path: Path) -> None:
         describe_cards(tmp_path, None)
 
 
-def test_the_shipped_cards_are_in_order_and_the_table_is_current() -> None:
-    assert [report.problems for report in describe_cards(DATA_CARDS, None)] == [(), (), (), ()]
-    assert (DATA_CARDS / "README.md").read_text(encoding="utf-8") == contents(DATA_CARDS)
+def test_the_shipped_cards_are_in_order_and_the_table_is_current(tmp_path: Path) -> None:
+    """Of what ships alone: whoever has added cards of their own has broken nothing."""
+    for card in DATA_CARDS.glob("starter-*"):
+        shutil.copytree(card, tmp_path / card.name)
+    assert [report.problems for report in describe_cards(tmp_path, None)] == [(), (), (), ()]
+    rows = [line for line in contents(tmp_path).splitlines() if "starter-" in line]
+    table = (DATA_CARDS / "README.md").read_text(encoding="utf-8").splitlines()
+    assert rows == [line for line in table if "starter-" in line]
 
 
 def test_a_broken_card_makes_no_table(tmp_path: Path) -> None:
