@@ -54,7 +54,7 @@ def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, ou
     """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``."""
     from transformers import set_seed
 
-    from pipeline.modeling import layers, lora, models
+    from pipeline.modeling import layers, lora, models, training
 
     start = pretrain / "model"
     set_seed(seed)  # the new head's weights
@@ -84,7 +84,7 @@ def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, ou
     vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
     models.save(model, vocabulary, out / "model", emoji=mode)
     (out / "finetune.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
-    (out / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
+    training.write_history(history, out / "history.jsonl")
 
 
 def _with_adapters(settings: Settings, model: Any, new_rows: list[int]) -> Any:

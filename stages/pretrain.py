@@ -56,7 +56,7 @@ class Settings(StageSettings):
 
 def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -> None:
     """Write ``model/`` (adapted), ``history.jsonl`` (losses by step) and ``pretrain.json`` (what was seen)."""
-    from pipeline.modeling import models
+    from pipeline.modeling import models, training
 
     start = tokenizer / "model"
     model, vocabulary = models.load_masked_lm(start), models.load_tokenizer(start)
@@ -68,7 +68,7 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
         story, history = _adapt(settings, model, vocabulary, windows, first_row, out / "checkpoints")
     models.save(model, vocabulary, out / "model", emoji=models.emoji_mode(start), dtype=settings.save_dtype)
     (out / "pretrain.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
-    (out / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
+    training.write_history(history, out / "history.jsonl")
 
 
 def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> dict[tuple[str, str], Any]:

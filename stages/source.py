@@ -54,7 +54,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     """Write ``model/`` (encoder, pooler, MLM head, tokenizer), ``source.json`` (its origin) and ``history.jsonl``."""
     import torch
 
-    from pipeline.modeling import models, restoration, scratch, sources
+    from pipeline.modeling import models, restoration, scratch, sources, training
     from pipeline.text import prepared
 
     general = [row["text"] for row in prepared.rows(prepare, role="general", split="train")]
@@ -87,7 +87,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         "restored": {"head_tokens": settings.head_tokens, "model_tokens": settings.model_tokens} if history else None,
     }
     (out / "source.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
-    (out / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
+    training.write_history(history, out / "history.jsonl")
 
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
