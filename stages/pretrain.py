@@ -38,6 +38,9 @@ class Settings(StageSettings):
     )
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of tokens hidden")
     whole_words: bool = Field(False, description="hide all pieces of a word together; an emoji is a unit either way")
+    bag_of_words: float = Field(
+        0.0, ge=0, le=100, description="weight of telling a text's words from [CLS], which trains what a classifier reads"
+    )
     max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
     tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
     gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
@@ -115,6 +118,7 @@ def _adapt(
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     if settings.dropout is not None:
         layers.set_dropout(model, settings.dropout)
+    model.train_pooler(settings.bag_of_words)
     faster = callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
     outcome, history = training.train(
         model,

@@ -29,8 +29,14 @@ class MaskedLM(BertForMaskedLM):
         super().__init__(config)
         self.bert = BertModel(config, add_pooling_layer=True)
         self.accepts_loss_kwargs = False  # else Trainer expects a sum over accumulated batches and scales it wrongly
+        self.bag_weight = 0.0
         self.post_init()
         self.bert.pooler.requires_grad_(False)
+
+    def train_pooler(self, weight: float) -> None:
+        """In training mode add ``weight`` times the bag-of-words loss, which trains [CLS] and the pooler; 0: neither."""
+        self.bag_weight = weight
+        self.bert.pooler.requires_grad_(weight > 0)
 
     def forward(
         self,
@@ -42,10 +48,34 @@ class MaskedLM(BertForMaskedLM):
         """Without ``labels`` the full logits [batch, length, vocabulary]; with them the logits [masked, vocabulary]."""
         if labels is None:
             return super().forward(input_ids, attention_mask=attention_mask, **rest)
-        hidden = self.bert(input_ids, attention_mask=attention_mask, **rest).last_hidden_state
+        hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, **rest)[:2]
         chosen = labels != IGNORED
         logits = self.cls(hidden[chosen])
-        return MaskedLMOutput(loss=cross_entropy(logits.float(), labels[chosen]), logits=logits)
+        loss = cross_entropy(logits.float(), labels[chosen])
+        if self.training and self.bag_weight:
+            text = torch.where(chosen, labels, input_ids)
+            loss = loss + self.bag_weight * bag_of_words_loss(self.cls(pooled), text, attention_mask)
+        return MaskedLMOutput(loss=loss, logits=logits)
+
+
+def bag_of_words_loss(logits: Tensor, ids: Tensor, attention_mask: Tensor) -> Tensor:
+    """How badly one vector a text, [CLS] through pooler and head, tells which tokens the text holds [nats a token].
+
+    Ma et al. 2024, "Drop your Decoder: Pre-training with Bag-of-Word Prediction", section 3.2: every distinct token
+    counts once.
+
+    Args:
+        logits: [batch, vocabulary].
+        ids: the unmasked text, int64 [batch, length], between [CLS] and [SEP].
+        attention_mask: [batch, length].
+    """
+    inner = attention_mask.clone()
+    inner[:, 0] = 0
+    inner.scatter_(1, attention_mask.sum(1, keepdim=True) - 1, 0)
+    bag = torch.zeros_like(logits, dtype=torch.float32).scatter_(1, ids * inner, 1.0)
+    bag[:, 0] = 0.0  # [PAD], where the excluded positions were sent
+    shares = bag / bag.sum(1, keepdim=True).clamp(min=1.0)
+    return cross_entropy(logits.float(), shares)
 
 
 def choose_masked(
