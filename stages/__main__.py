@@ -16,7 +16,7 @@ if not sys.stderr.isatty():
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any
 
 import typer
 
@@ -74,7 +74,11 @@ def predict(
     ] = None,
     max_length: Annotated[int, typer.Option(min=8, max=512, help="Word pieces of a text that are read.")] = 128,
 ) -> None:
-    """Label texts negative, neutral or positive, the way the model was taught to read them."""
+    """Label texts negative, neutral or positive, the way the model was taught to read them.
+
+    Every row and column is kept; label and the probabilities negative, neutral and positive are added (predicted_label
+    and so on where the file has such columns of its own). A row without text gets no label.
+    """
     from pipeline.reporting.spreadsheet import write_csv
     from pipeline.text.new_texts import read_texts
 
@@ -84,13 +88,30 @@ def predict(
         check_around(model)
     except DamagedError as damage:
         raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
-    texts = read_texts(source, text_column)
+    given = read_texts(source, text_column)
+    answers = _answers(given.texts, model, max_length)
+    ours = ["label", *LABELS]
+    while set(ours) & set(given.columns):
+        ours = [f"predicted_{name}" for name in ours]
     with _opened(out) as stream:
-        write_csv(stream, ("text", "label", "score"), zip(texts, *_score(texts, model, max_length), strict=True))
+        write_csv(
+            stream,
+            [*given.columns, *ours],
+            (cells + answer for cells, answer in zip(given.cells, answers, strict=True)),
+        )
+    empty = sum(not any(answer) for answer in answers)
+    console.say(
+        f"{len(answers):,} rows{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
+        f"{f'; {empty:,} without text got no label' if empty else ''}. How far to trust the labels: "
+        f"{'make show' if model == MODEL else model / 'README.md'}"
+    )
 
 
-def _score(texts: list[str], folder: Path, max_length: int) -> tuple[list[str], list[str]]:
-    """The label of each text and its probability; says on stderr how many texts were too long to be read whole."""
+def _answers(texts: list[str], folder: Path, max_length: int) -> list[list[str]]:
+    """Label and probabilities of each text, four empty cells for one without a word.
+
+    Says on stderr how many texts were too long to be read whole.
+    """
     from pipeline.modeling import models, scoring
     from pipeline.text.emojis import as_model_reads
     from pipeline.text.normalise import normalise
@@ -101,11 +122,17 @@ def _score(texts: list[str], folder: Path, max_length: int) -> tuple[list[str], 
     classifier, tokenizer = models.load_classifier(folder), models.load_tokenizer(folder)
     mode, longest = models.emoji_mode(folder), min(max_length, tokenizer.model_max_length)
     read = [as_model_reads(normalise(text), mode) for text in texts]
-    cut = sum(len(ids) > longest for ids in tokenizer(read)["input_ids"])
+    told = [text for text in read if text.strip()]
+    cut = sum(len(ids) > longest for ids in tokenizer(told)["input_ids"]) if told else 0
     if cut:
         console.say(f"{cut} of {len(texts)} texts are longer than {longest} word pieces; their ends were not read")
-    found = scoring.class_probabilities(classifier, tokenizer, read, tokens_per_batch=4096, max_length=longest)
-    return [ID_TO_LABEL[int(best)] for best in found.argmax(axis=1)], [f"{best:.4f}" for best in found.max(axis=1)]
+    found = iter(scoring.class_probabilities(classifier, tokenizer, told, tokens_per_batch=4096, max_length=longest))
+    return [_cells(next(found)) if text.strip() else [""] * (1 + len(LABELS)) for text in read]
+
+
+def _cells(shares: Any) -> list[str]:
+    """The likeliest label and the probability of each, as cells of a table."""
+    return [ID_TO_LABEL[int(shares.argmax())], *(f"{share:.4f}" for share in shares)]
 
 
 @contextlib.contextmanager

@@ -23,6 +23,8 @@ class Reading:
     encoding: str = "utf-8"
     field: str | None = None
     """In a .json file: the key under which the list of rows stands."""
+    of_card: bool = False
+    """Whether a card says so, and could say otherwise: errors then advise it."""
 
 
 def sole_config(front: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
         "".encode(encoding)
     except LookupError:
         raise InputError(f"{place}: configs: unknown encoding {encoding}; try utf-8 or latin-1") from None
-    return Reading(sep, config.get("quoting", 0), encoding, config.get("field"))
+    return Reading(sep, config.get("quoting", 0), encoding, config.get("field"), of_card=True)
 
 
 def card_files(

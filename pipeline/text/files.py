@@ -32,8 +32,8 @@ def kind(path: Path) -> str:
     return suffixes[-1].removeprefix(".") if suffixes else ""
 
 
-def lines(path: Path, place: str, *, encoding: str = "utf-8", max_bytes: int) -> Iterator[str]:
-    """The lines of a text file with their ends, a byte order mark removed.
+def lines(path: Path, place: str, *, encoding: str = "utf-8", max_bytes: int, advice: str = "") -> Iterator[str]:
+    """The lines of a text file with their ends, a byte order mark removed. ``advice``: another way out of a wrong code.
 
     Raises InputError with the line (and byte, counted in the unpacked file) of what cannot be decoded, for a NUL byte,
     for a damaged archive, and once more than ``max_bytes`` have been unpacked.
@@ -46,7 +46,7 @@ def lines(path: Path, place: str, *, encoding: str = "utf-8", max_bytes: int) ->
             except UnicodeDecodeError as error:
                 raise InputError(
                     f"{place}, line {number}, byte {at + error.start}: not {encoding.upper()}; save the file as UTF-8, "
-                    "or write `encoding: latin-1` (or what it is) beside data_files in the card"
+                    f"as with `iconv -f latin1 -t utf-8 OLD > NEW`{advice}"
                 ) from None
             if "\0" in line:
                 raise InputError(f"{place}, line {number}: a NUL byte; is it UTF-16 or no text? Save it as UTF-8")

@@ -1,32 +1,43 @@
-"""Texts that are to be scored, from whatever file they come in."""
+"""Texts that are to be scored, from whatever file they come in, with the columns that stand beside them."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.errors import InputError
 from pipeline.text.rows import read_rows
 
 
-def read_texts(source: str, column: str | None = None) -> list[str]:
-    """The texts of a file in any format that cards know, as they stand there; of standard input, one a line, for ``-``.
+class NewTexts(NamedTuple):
+    """The rows of a file in its order: the text of each, and every column as it stands there."""
 
-    Without ``column``, the column ``text`` is taken, or the only one there is.
+    texts: list[str]
+    columns: list[str]
+    cells: list[list[str]]
+    """Of each row, in the order of ``columns``; a value that is missing is empty."""
+
+
+def read_texts(source: str, column: str | None = None) -> NewTexts:
+    """Read a file in any format that cards know, or standard input, a text a line, for ``-``.
+
+    Without ``column``, the texts are in the column ``text``, or the only one there is.
 
     Raises:
         InputError: no such file, not UTF-8, no such column, a row that cannot be read, or nothing in it.
     """
+    place = f"input {source}"
     if source == "-":
-        texts = _lines(sys.stdin.buffer.read())
+        rows = [(number, {"text": line}) for number, line in enumerate(_lines(sys.stdin.buffer.read()), start=1)]
     else:
-        place = f"input {source}"
-        rows = read_rows(Path(source), place)
-        texts = [_value(row, column, f"{place}, row {number}") for number, row in rows]
-    if not texts:
-        raise InputError(f"input {source}: no texts in it; write one a row")
-    return texts
+        rows = list(read_rows(Path(source), place))
+    if not rows:
+        raise InputError(f"{place}: no texts in it; write one a row")
+    texts = [_written(row[_name(row, column, f"{place}, row {number}")]) for number, row in rows]
+    columns = list(dict.fromkeys(name for _, row in rows for name in row))
+    return NewTexts(texts, columns, [[_written(row.get(name)) for name in columns] for _, row in rows])
 
 
 def _lines(content: bytes) -> list[str]:
@@ -36,8 +47,15 @@ def _lines(content: bytes) -> list[str]:
         raise InputError(f"input -: byte {error.start} is not UTF-8; convert the texts to UTF-8") from None
 
 
-def _value(row: dict[str, Any], column: str | None, place: str) -> str:
+def _name(row: dict[str, Any], column: str | None, place: str) -> str:
     name = column or ("text" if "text" in row or len(row) != 1 else next(iter(row)))
     if name not in row:
         raise InputError(f"{place}: no column {name}; name one with --text-column, there are: {', '.join(row)}")
-    return "" if row[name] is None else str(row[name])
+    return name
+
+
+def _written(value: Any) -> str:
+    """A value as a cell of a table: lists and the like as JSON."""
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else str(value)

@@ -40,9 +40,16 @@ def read_rows(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int =
     return reader(path, place, reading, max_bytes)
 
 
+def _lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[str]:
+    otherwise = (
+        ", or write `encoding: latin-1` (or what it is) beside data_files in the card" if reading.of_card else ""
+    )
+    return lines(path, place, encoding=reading.encoding, max_bytes=max_bytes, advice=otherwise)
+
+
 def _delimited(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
     csv.field_size_limit(_LONGEST_FIELD)
-    source = lines(path, place, encoding=reading.encoding, max_bytes=max_bytes)
+    source = _lines(path, place, reading, max_bytes)
     first = next(source, "")
     sep = reading.sep or separator(path, first)
     table = csv.reader(_chained(first, source), delimiter=sep, quoting=_quoting(reading), strict=True)
@@ -52,7 +59,7 @@ def _delimited(path: Path, place: str, reading: Reading, max_bytes: int) -> Iter
         try:
             fields = next(table, None)
         except csv.Error as error:
-            raise InputError(f"{place}, row {number + 1} (line {begins}): {_plain(error)}") from None
+            raise InputError(f"{place}, row {number + 1} (line {begins}): {_plain(error, reading)}") from None
         if fields is None:
             return
         if not header:
@@ -84,11 +91,12 @@ def separator(path: Path, header: str) -> str:
     return max(",;\t", key=lambda sep: len(next(csv.reader([header], delimiter=sep), [])))
 
 
-def _plain(error: csv.Error) -> str:
+def _plain(error: csv.Error, reading: Reading) -> str:
+    otherwise = ", or write `quoting: 3` beside data_files in the card" if reading.of_card else ""
     if "unexpected end of data" in str(error):
-        return 'a quote (") opens here and is never closed; close it, or write `quoting: 3` beside data_files'
+        return f'a quote (") opens here and is never closed; close it{otherwise}'
     if "expected after" in str(error):
-        return 'a quote (") ends inside a field; double it (""), or write `quoting: 3` beside data_files in the card'
+        return f'a quote (") ends inside a field; double it (""){otherwise}'
     return f"{error}; repair the row"
 
 
@@ -102,20 +110,20 @@ def _header(fields: Sequence[str], place: str) -> list[str]:
 
 
 def _plain_lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
-    for number, line in enumerate(lines(path, place, encoding=reading.encoding, max_bytes=max_bytes), start=1):
+    for number, line in enumerate(_lines(path, place, reading, max_bytes), start=1):
         yield number, {"text": line.rstrip("\r\n")}
 
 
 def _json_lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
     number = 0
-    for at, line in enumerate(lines(path, place, encoding=reading.encoding, max_bytes=max_bytes), start=1):
+    for at, line in enumerate(_lines(path, place, reading, max_bytes), start=1):
         if line.strip():
             number += 1
             yield number, _object(_parsed(line, f"{place}, row {number} (line {at})"), f"{place}, row {number}")
 
 
 def _json_whole(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
-    text = "".join(lines(path, place, encoding=reading.encoding, max_bytes=max_bytes))
+    text = "".join(_lines(path, place, reading, max_bytes))
     if not text.lstrip().startswith("[") and reading.field is None:
         yield from _json_lines(path, place, reading, max_bytes)
         return

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import cli
+from pipeline.labels import LABELS
 from stages.__main__ import build
 
 ROOT = Path(__file__).parents[2]
@@ -38,17 +39,41 @@ def test_each_text_gets_a_label_and_a_score_in_order(
     classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = tmp_path / "in.csv"
-    source.write_text('id,body\n1,good food\n2,"=HYPERLINK(""x"")"\n3,\n4,good food\n', "utf-8")
+    source.write_text('id,body,shift\n1,good food,-1.5\n2,"=HYPERLINK(""x"")",+1\n3, ,\n4,good food,@x\n', "utf-8")
     out = tmp_path / "out.csv"
     assert call("predict", source, "--model", classifier, "--text-column", "body", "-o", out) == 0
     header, *found = rows(out.read_text("utf-8"))
-    assert header == ["text", "label", "score"]
-    assert [row[0] for row in found] == ["good food", '\'=HYPERLINK("x")', "", "good food"]
-    assert {row[1] for row in found} <= {"negative", "neutral", "positive"}
-    assert all(1 / 3 <= float(row[2]) <= 1 for row in found)
-    assert found[0] == found[3]
-    assert capsys.readouterr() == ("", "")
+    assert header == ["id", "body", "shift", "label", *LABELS]
+    assert [row[0] for row in found] == ["1", "2", "3", "4"]
+    assert [row[1] for row in found] == ["good food", '\'=HYPERLINK("x")', " ", "good food"]
+    assert [row[2] for row in found] == ["-1.5", "+1", "", "'@x"]
+    for row in found[:2]:
+        shares = [float(cell) for cell in row[4:]]
+        assert row[3] == LABELS[shares.index(max(shares))]
+        assert sum(shares) == pytest.approx(1, abs=2e-4)
+    assert found[0][3:] == found[3][3:]
+    assert found[2][3:] == ["", "", "", ""]  # no text, no label
+    said = f"4 rows in {out}, label and probabilities added; 1 without text got no label. How far to trust"
+    assert capsys.readouterr().err.startswith(said)
     assert list(tmp_path.glob("*.part")) == []
+
+
+def test_columns_of_the_file_are_never_overwritten(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "good", "label": 5}\n{"text": "bad", "predicted_neutral": [1]}\n', "utf-8")
+    assert call("predict", source, "--model", classifier) == 0
+    header, one, two = rows(capsys.readouterr().out)
+    ours = [f"predicted_predicted_{name}" for name in ("label", *LABELS)]
+    assert header == ["text", "label", "predicted_neutral", *ours]
+    assert (one[:3], two[:3]) == (["good", "5", ""], ["bad", "", "[1]"])
+
+
+def test_a_file_of_empty_texts_is_no_error(classifier: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text,n\n,1\n ,2\n", "utf-8")
+    assert call("predict", tmp_path / "in.csv", "--model", classifier, "-o", tmp_path / "out.csv") == 0
+    assert rows((tmp_path / "out.csv").read_text())[1:] == [["", "1", "", "", "", ""], [" ", "2", "", "", "", ""]]
 
 
 def test_texts_are_read_as_the_model_was_taught(
@@ -98,7 +123,7 @@ def test_input_that_cannot_be_used_is_one_line(
         ("gone.csv", "--model", classifier): "input gone.csv: cannot be read (No such file or directory)",
         ("two.csv", "--model", classifier): "no column text; name one with --text-column, there are: a, b",
         ("empty.txt", "--model", classifier): "input empty.txt: no texts in it",
-        ("latin.txt", "--model", classifier): "not UTF-8",
+        ("latin.txt", "--model", classifier): "not UTF-8; save the file as UTF-8, as with `iconv -f latin1",
         ("ok.txt",): "model artifacts/latest/model: none there yet; make one with `make all`",
         ("ok.txt", "--model", "pickle"): "a pickle, which can run code when loaded",
         ("ok.txt", "--model", toy_model): "its classes are not negative, neutral, positive",
@@ -108,6 +133,7 @@ def test_input_that_cannot_be_used_is_one_line(
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1)
         assert says in err
+        assert " card" not in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.txt", "latin.txt", "ok.txt", "pickle", "two.csv"]
 
 

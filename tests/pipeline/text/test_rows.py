@@ -117,6 +117,13 @@ def test_a_long_cell_is_a_cell(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", f"text,x\n{'a' * 200_000},1\n")) == ["a" * 200_000]
 
 
+def test_only_a_card_is_advised_to_say_how_to_read(tmp_path: Path) -> None:
+    latin, quote = write(tmp_path / "a.csv", b"text\nol\xe9\n"), write(tmp_path / "b.csv", 'text\n"a\n')
+    for path in (latin, quote):
+        assert "in the card" not in refused(path)
+        assert "beside data_files in the card" in refused(path, Reading(of_card=True))
+
+
 def test_the_card_may_say_how_to_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", 'text|x\n"open|1\n'.encode("latin-1"))
     assert read(path, Reading(sep="|", quoting=3)) == ['"open']
