@@ -9,7 +9,7 @@ per masked piece. Where nothing can be said (no such items, a base at chance) th
 
     {"headline": "macro_recall", "draws": 2000, "level": 0.95,
      "corpora": {"<reviews corpus>": {
-        "model": SCORES,                       # the tuned model on the test split
+        "model": SCORES,                       # on the test split, or by cross-validation on all reviews
         "slices": {"emoji": SCORES | null, "no_emoji": SCORES | null},
         "floor": SCORES,                       # TF-IDF with logistic regression, same splits
         "floor_slices": {"emoji": SCORES | null, "no_emoji": SCORES | null},
@@ -41,7 +41,8 @@ per masked piece. Where nothing can be said (no such items, a base at chance) th
 
 Items, one a row, from which all of this can be computed again without a model:
 
-- ``predictions/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted", "plain": from raw text}``
+- ``predictions/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted", "plain": from raw text}``;
+  with cross-validation all reviews, fold after fold, each predicted by the model that was not tuned on it
 - ``floor/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted"}``, in the same order
 - ``retention/{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "nats", "nats_full", "masked", "correct", "bytes"}``:
   sums over a general document's masked pieces
@@ -52,9 +53,8 @@ Items, one a row, from which all of this can be computed again without a model:
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ from typing import Any
 from pydantic import Field
 
 from pipeline.errors import InputError
+from pipeline.files import digest, read_jsonl, write_jsonl
 from pipeline.stage import Stage, StageSettings, speed_only
 
 DIGITS = 6
@@ -98,7 +99,7 @@ def evaluate(
 
     remember = partial(remembered, cache)
     corpora = {
-        corpus: _score_reviews(settings, corpus, prepare, finetune / "model", remember, out)
+        corpus: _score_reviews(settings, corpus, prepare, finetune, remember, out)
         for corpus in corpora_of(prepare, "reviews")
     }
     _write(out / "scores.json", {"headline": HEADLINE, "draws": settings.draws, "level": LEVEL, "corpora": corpora})
@@ -113,18 +114,21 @@ def evaluate(
 
 
 def _score_reviews(
-    settings: Settings, corpus: str, prepare: Path, model: Path, remember: Remember, out: Path
+    settings: Settings, corpus: str, prepare: Path, finetune: Path, remember: Remember, out: Path
 ) -> dict[str, Any]:
-    """Predict the test split three ways (as prepared, as raw text, by the floor), store it, and score it."""
+    """Predict the test texts three ways (as prepared, as raw text, by the floor), store it, and score it."""
     from pipeline.metrics.scorecard import compared
     from pipeline.text.emojis import has_emoji
+    from pipeline.text.prepared import corpus_rows, folds_of
 
-    test = _read(prepare, corpus, "test")
+    folds = range(folds_of(prepare, corpus))
+    tests = [corpus_rows(prepare, corpus, "test", fold) for fold in folds]
+    test = [row for rows in tests for row in rows]
     if not test:
         raise InputError(f"corpus {corpus}: no test texts, so nothing can be scored; give its card a test split")
     labels, emoji = [row["label"] for row in test], [has_emoji(row["text"]) for row in test]
-    found, plain = _probabilities(settings, model, test)
-    floor = _floor(corpus, prepare, remember)
+    found, plain = _probabilities(settings, finetune, tests)
+    floor = _floor(corpus, prepare, folds, remember)
     predicted, from_raw, floored = (table.argmax(axis=1).tolist() for table in (found, plain, floor["probabilities"]))
     for folder, table, more in (
         ("predictions", found, {"predicted": predicted, "plain": from_raw}),
@@ -138,57 +142,69 @@ def _score_reviews(
             **more,
         }
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        _write_rows(out / folder / f"{corpus}.jsonl", rows)
+        write_jsonl(out / folder / f"{corpus}.jsonl", rows)
     card = compared(labels, emoji, predicted, floored, from_raw, draws=settings.draws, seed=settings.seed)
     return {**card, "floor_settings": floor["settings"]}
 
 
-def _probabilities(settings: Settings, model: Path, test: Rows) -> tuple[Any, Any]:
-    """Class probabilities [n, 3] of the texts as prepared, and of the raw texts as a plain pipeline reads them."""
+def _probabilities(settings: Settings, finetune: Path, tests: Sequence[Rows]) -> tuple[Any, Any]:
+    """Class probabilities [n, 3] of the texts as prepared, and of the raw texts as a plain pipeline reads them.
+
+    The model tests fold 0 (or the only test split); the other folds were tested when their models were tuned.
+    """
+    import numpy as np
+
     from pipeline.modeling import models, scoring
     from pipeline.text.emojis import as_model_reads
 
-    mode = models.emoji_mode(model)
-    texts = [as_model_reads(row["text"], mode) for row in test] + [row["raw"] for row in test]
-    tokenizer = models.load_tokenizer(model)
-    table = scoring.class_probabilities(
+    model = finetune / "model"
+    mode, tokenizer = models.emoji_mode(model), models.load_tokenizer(model)
+    own = [as_model_reads(row["text"], mode) for row in tests[0]] + [row["raw"] for row in tests[0]]
+    found = scoring.class_probabilities(
         models.load_classifier(model),
         tokenizer,
-        texts,
+        own,
         tokens_per_batch=settings.tokens_per_batch,
-        max_length=min(settings.max_length, tokenizer.model_max_length),
+        max_length=tokenizer.model_max_length,
     ).round(DIGITS)
-    return table[: len(test)], table[len(test) :]
+    tables = [[found[: len(tests[0])]], [found[len(tests[0]) :]]]
+    for fold, rows in enumerate(tests[1:], start=1):
+        told = {row["id"]: row for row in read_jsonl(finetune / "folds" / f"{fold}.jsonl")}
+        for table, column in zip(tables, ("probabilities", "plain"), strict=True):
+            table.append(np.array([told[row["id"]][column] for row in rows]).reshape(-1, 3))
+    as_prepared, from_raw = (np.concatenate(table) for table in tables)
+    return as_prepared, from_raw
 
 
-def _floor(corpus: str, prepare: Path, remember: Remember) -> dict[str, Any]:
-    """Settings of the floor and its probabilities on the test split; remembered, as they are equal for all arms."""
+def _floor(corpus: str, prepare: Path, folds: range, remember: Remember) -> dict[str, Any]:
+    """Settings (of fold 0) and probabilities of the floor on all test texts; remembered, as equal for all arms."""
     import numpy as np
     import sklearn
 
     from pipeline.modeling import floor
+    from pipeline.text.prepared import corpus_rows
 
-    rows = [_read(prepare, corpus, split) for split in ("train", "dev", "test")]
-    train, dev, test = ([(row["text"], row["label"]) for row in split] for split in rows)
-    digest = hashlib.sha256(json.dumps([train, dev, test]).encode()).hexdigest()
-    found = remember(
-        ["floor", floor.VERSION, sklearn.__version__, digest],
-        lambda: floor.floor_scores(train, dev, [text for text, _ in test]),
-    )
-    return {**found, "probabilities": np.asarray(found["probabilities"])}
+    found = []
+    for fold in folds:
+        rows = [corpus_rows(prepare, corpus, split, fold) for split in ("train", "dev", "test")]
+        train, dev, test = ([(row["text"], row["label"]) for row in split] for split in rows)
+        key = ["floor", floor.VERSION, sklearn.__version__, digest([train, dev, test])]
+        found.append(remember(key, partial(floor.floor_scores, train, dev, [text for text, _ in test])))
+    tables = [np.asarray(fold["probabilities"]).reshape(-1, 3) for fold in found]
+    return {**found[0], "probabilities": np.concatenate(tables)}
 
 
 def _set_exam(settings: Settings, prepare: Path, base: Path) -> Any:
     """The exam of this recipe: masks chosen once with the base's tokenizer, pairs sampled evenly over phenomena."""
     from pipeline.metrics.sampling import fixed_sample
     from pipeline.modeling import exam, fixed_masks, models
-    from pipeline.text.prepared import corpora_of
+    from pipeline.text.prepared import corpora_of, corpus_rows
 
     tokenizer = models.load_tokenizer(base)
 
     def masks(role: str) -> dict[str, Any]:
         samples = {
-            corpus: fixed_sample(_read(prepare, corpus, ASKED[role]), settings.general_documents, settings.seed)
+            corpus: fixed_sample(corpus_rows(prepare, corpus, ASKED[role]), settings.general_documents, settings.seed)
             for corpus in corpora_of(prepare, role)
         }
         chosen = {
@@ -204,7 +220,7 @@ def _set_exam(settings: Settings, prepare: Path, base: Path) -> Any:
         }
         return {corpus: found for corpus, found in chosen.items() if found.windows}
 
-    pairs = {corpus: _read(prepare, corpus, "test") for corpus in corpora_of(prepare, "pairs")}
+    pairs = {corpus: corpus_rows(prepare, corpus, "test") for corpus in corpora_of(prepare, "pairs")}
     return exam.Exam(
         tokenizer,
         masked=masks("general"),
@@ -225,26 +241,11 @@ def _store_exam(exam: Any, answers: dict[str, dict[str, dict[str, Rows]]], folde
         for kind, corpora in kinds.items():
             name = model if kind == "masked" else f"{kind}_{model}"
             rows = [{"corpus": corpus, **row} for corpus, found in corpora.items() for row in found]
-            _write_rows(folder / f"{name}.jsonl", rows)
-
-
-def _read(prepare: Path, corpus: str, split: str) -> Rows:
-    """Rows of one split of a prepared corpus; none where it has no such split."""
-    path = prepare / "texts" / corpus / f"{split}.jsonl"
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+            write_jsonl(folder / f"{name}.jsonl", rows)
 
 
 def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _write_rows(path: Path, rows: Rows) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
-    path.write_text("".join(lines), encoding="utf-8")
 
 
 STAGE = Stage(evaluate, makes=("scores.json", "predictions", "floor", "retention.json", "retention"), version=1)

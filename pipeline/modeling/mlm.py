@@ -34,7 +34,7 @@ class MaskedLM(BertForMaskedLM):
         self.bert.pooler.requires_grad_(False)
 
     def train_pooler(self, weight: float) -> None:
-        """In training mode add ``weight`` times the bag-of-words loss, which trains [CLS] and the pooler; 0: neither."""
+        """In training add ``weight`` times the bag-of-words loss, which trains [CLS] and the pooler; 0: neither."""
         self.bag_weight = weight
         self.bert.pooler.requires_grad_(weight > 0)
 

@@ -1,29 +1,28 @@
 """The audit: which texts stand twice, within a split and across splits and corpora, and which of them must go.
 
 The training side gives way. Adaptation text (informal) and general text give way to every review that is held out;
-train gives way to dev and test, and dev to test, of all corpora with the same role.
+train gives way to dev and test, and dev to test, of all corpora with the same role. A corpus scored by cross-validation
+is both: it gives way to what is held out for good, and train gives way to it.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pipeline.cards import Split
 from pipeline.text.corpora import Corpus, Text
-from pipeline.text.emojis import emoji_list
-from pipeline.text.leaks import key
+from pipeline.text.leaks import key, telling
 from pipeline.text.near import near_pairs
 from pipeline.text.passages import contained
 
 _ROLES = ("informal", "general", "reviews")
-_SPLITS = ("train", "dev", "test")
+FOLDED = "folds"
+"""The one side of a corpus that is scored by cross-validation: every text is trained on, and tested."""
+_SPLITS = ("train", FOLDED, "dev", "test")
 _EXAMPLES = 3
-_NUMBERS = re.compile(r"\d+")
 _LOG = logging.getLogger(__name__)
 _MUCH = 0.2
 """Share of a split that leaks may cost before the user is told."""
@@ -35,7 +34,8 @@ class Side(NamedTuple):
 
     corpus: str
     role: str
-    split: Split
+    split: str
+    """train, dev or test, or all folds together."""
 
     def __str__(self) -> str:
         return f"{self.corpus}/{self.split}"
@@ -62,6 +62,8 @@ class Crossing:
 
 def gives_way(training: Side, held_out: Side) -> bool:
     """Whether a text of the first side must go because the second has it."""
+    if training.split == held_out.split == FOLDED and training.role == held_out.role:
+        return training.corpus > held_out.corpus  # of two such corpora one must: the later one by name
     return held_out.split != "train" and _standing(training) < _standing(held_out)
 
 
@@ -112,7 +114,7 @@ def _holders(corpora: Sequence[Corpus]) -> dict[str, dict[Side, list[Text]]]:
     found: dict[str, dict[Side, list[Text]]] = {}
     for corpus in corpora:
         for split, texts in corpus.splits.items():
-            side = Side(corpus.card.name, corpus.card.role, split)
+            side = Side(corpus.card.name, corpus.card.role, FOLDED if corpus.folds > 1 else split)
             for text in texts:
                 found.setdefault(key(text.text), {}).setdefault(side, []).append(text)
     return found
@@ -172,11 +174,7 @@ def _same_text(link: Link, one: Side, other: Side) -> bool:
     """
     if link.first == link.second or {one.role, other.role} != {"reviews"}:
         return True
-    return _telling(link.first) == _telling(link.second)
-
-
-def _telling(text: str) -> tuple[set[str], list[str]]:
-    return {*emoji_list(text)}, _NUMBERS.findall(text)
+    return telling(link.first) == telling(link.second)
 
 
 def _remove(corpora: Sequence[Corpus], crossings: Mapping[tuple[Side, Side], Crossing]) -> None:

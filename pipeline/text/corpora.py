@@ -27,6 +27,8 @@ class Text:
     raw: str
     text: str
     label: int | None = None
+    fold: int | None = None
+    """The fold that tests it, in a corpus that is scored by cross-validation."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,8 @@ class Corpus:
     dropped: Counter[str] = field(default_factory=Counter)
     doubles: dict[str, Counter[str]] = field(default_factory=dict)
     """What stood twice, by the part it was looked for in: figures for the audit."""
+    folds: int = 1
+    """Above 1 every text is tested once, by a model tuned on other folds; ``splits`` are those of fold 0."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.text.corpora import Text
+from pipeline.text.emojis import emoji_list
+from pipeline.text.near import near_pairs
 
 _IGNORED = str.maketrans(dict.fromkeys(" \t\n.,!?…\"'’‘“”-–—_*#@`\ufe0f"))
 # Brackets and colons count: they are what tells :) from :(
+_NUMBERS = re.compile(r"\d+")
 _MASKS = re.compile(r"@user|\bhttp\b")
 
 
@@ -50,6 +53,18 @@ def twins(texts: Iterable[Text]) -> Twins:
         else:
             found.duplicates.extend(group[1:])
     return found
+
+
+def telling(text: str) -> tuple[set[str], list[str]]:
+    """What makes two reviews different texts, however alike their words: 😡 for 😍, ``1 star`` for ``5 stars``."""
+    return {*emoji_list(text)}, _NUMBERS.findall(text)
+
+
+def near_twins(texts: Sequence[Text], threshold: float) -> list[Text]:
+    """The later one of each pair of reviews that are nearly the same, with nothing that tells them apart."""
+    keys = [key(text.text) for text in texts]
+    pairs = near_pairs(keys, threshold)
+    return [texts[pair.second] for pair in pairs if telling(keys[pair.first]) == telling(keys[pair.second])]
 
 
 def without(texts: Sequence[Text], gone: Iterable[Text]) -> list[Text]:

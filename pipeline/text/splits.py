@@ -1,4 +1,4 @@
-"""Train, dev and test by a seeded hash of each text: no chance, no order of rows, no state.
+"""Train, dev and test, or folds, by a seeded hash of each text: no chance, no order of rows, no state.
 
 A text's rank depends on the text and the seed alone, so it falls on the same side again when rows are added around it
 (but for the few at the borders), and equal texts can never be torn apart.
@@ -14,7 +14,7 @@ from pipeline.cards import Split
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
 from pipeline.text.corpora import Corpus, Text
-from pipeline.text.leaks import twins, without
+from pipeline.text.leaks import near_twins, twins, without
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -58,10 +58,27 @@ def cut(texts: Sequence[Text], shares: Mapping[Split, float], seed: int) -> dict
     return parts
 
 
-def split(corpus: Corpus, dev_share: float, test_share: float, seed: int) -> None:
+def split_of(fold: int, tested: int, folds: int) -> Split:
+    """Where the texts of a fold stand when another one is tested: the tested one, the next one dev, the rest train."""
+    return {0: "test", 1: "dev"}.get((fold - tested) % folds, "train")  # type: ignore[return-value]
+
+
+def deal(texts: Sequence[Text], folds: int, seed: int) -> None:
+    """Give every text its fold: each class spread evenly over all of them, by the hash of the texts."""
+    for label in {text.label for text in texts}:
+        ordered = sorted((text for text in texts if text.label == label), key=lambda text: rank(text.text, seed))
+        for place, text in enumerate(ordered):
+            text.fold = place * folds // len(ordered)
+
+
+def split(
+    corpus: Corpus, dev_share: float, test_share: float, seed: int, *, folds: int = 1, threshold: float = 1.0
+) -> None:
     """Drop what stands twice in train, then cut from train the splits that the card does not give; in place.
 
     A dev or test split that is given is a benchmark that others use too: it stays as it is, doubles counted.
+    Reviews without one are dealt into ``folds`` where there are several; texts nearly the same as another (similarity
+    of at least ``threshold``) are dropped then, since each fold is trained on by the others.
     Raises InputError for a split that the card's role has no use for.
     """
     role, given = corpus.card.role, corpus.splits
@@ -78,7 +95,15 @@ def split(corpus: Corpus, dev_share: float, test_share: float, seed: int) -> Non
     shares: dict[Split, float] = {"test": test_share, "dev": dev_share}
     missing = {name: share for name, share in shares.items() if name in SPLITS_OF[role] and name not in given}
     kept = without(given.get("train", []), [*train.duplicates, *conflicting])
-    if kept:
+    if kept and folds > 1 and role == "reviews" and set(given) == {"train"}:
+        echoes = near_twins(kept, threshold)
+        corpus.dropped["near duplicate"] += len(echoes)
+        corpus.folds, kept = folds, without(kept, echoes)
+        deal(kept, folds, seed)
+        corpus.splits = {"train": [], "dev": [], "test": []}
+        for text in kept:
+            corpus.splits[split_of(text.fold or 0, 0, folds)].append(text)
+    elif kept:
         corpus.splits = given | cut(kept, missing, seed)
 
 

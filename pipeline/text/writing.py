@@ -40,8 +40,10 @@ def _row(text: Text, name: Split, role: str) -> dict[str, Any]:
     row: dict[str, Any] = {"id": text.id, "text": text.text}
     if role == "reviews":
         row["label"] = text.label
-        if name != "train":
+        if name != "train" or text.fold is not None:
             row["raw"] = text.raw
+        if text.fold is not None:
+            row["fold"] = text.fold
     return row
 
 
@@ -57,6 +59,7 @@ def _description(corpus: Corpus, counts: dict[str, int]) -> dict[str, Any]:
         "dropped": {reason: count for reason, count in sorted(corpus.dropped.items()) if count},
     }
     if corpus.card.role == "reviews":
+        described["folds"] = corpus.folds
         described["classes"] = {name: _classes(corpus.splits.get(name, [])) for name in SPLITS_OF["reviews"]}
     return described
 

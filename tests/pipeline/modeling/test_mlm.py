@@ -61,3 +61,26 @@ def test_units_are_chosen_together() -> None:
     assert (chosen[:, 1] == chosen[:, 2]).all()
     assert (chosen[:, 2] == chosen[:, 3]).all()
     assert not (chosen[:, 4] == chosen[:, 5]).all()
+
+
+def test_bag_of_words_by_hand() -> None:
+    # [CLS] a a b [SEP]; of three words a and b count half each: the loss is the mean of their surprises
+    logits = torch.tensor([[0.0, 0.0, 0.0, 1.0, 2.0, 0.0]])
+    ids, mask = torch.tensor([[1, 3, 3, 4, 2, 0]]), torch.tensor([[1, 1, 1, 1, 1, 0]])
+    total = torch.tensor([1.0, 1.0, 1.0, 2.718281828, 7.389056099, 1.0]).sum().log()
+    expected = (total - 1.0 + total - 2.0) / 2
+    assert float(mlm.bag_of_words_loss(logits, ids, mask)) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_the_pooler_learns_only_when_asked(toy_model: Path) -> None:
+    ids, mask, labels = _inputs()
+    model = models.load_masked_lm(toy_model).train()
+    for weight in (0.0, 0.5):
+        model.train_pooler(weight)
+        model.zero_grad()
+        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        assert (model.bert.pooler.dense.weight.grad is not None) is (weight > 0)
+    quiet = model.eval()
+    plain = BertForMaskedLM.from_pretrained(toy_model).eval()
+    losses = [each(input_ids=ids, attention_mask=mask, labels=labels).loss for each in (quiet, plain)]
+    assert float(losses[0]) == pytest.approx(float(losses[1]), abs=1e-6)

@@ -49,6 +49,13 @@ def left(made: Corpus, split: Split) -> list[str]:
         ("general test", "reviews test", True),
         ("reviews train", "informal dev", False),
         ("reviews train", "general test", False),
+        ("reviews folds", "reviews test", True),
+        ("reviews folds", "reviews dev", True),
+        ("reviews dev", "reviews folds", False),
+        ("reviews train", "reviews folds", True),
+        ("reviews folds", "reviews train", False),
+        ("informal train", "reviews folds", True),
+        ("reviews folds", "reviews folds", False),
     ],
 )
 def test_who_gives_way(training: str, held_out: str, yes: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pipeline.cards import load_card
 from pipeline.errors import InputError
 from pipeline.text.corpora import Corpus, Limits, Text, read_corpus
-from pipeline.text.splits import check_trainable, cut, rank, split
+from pipeline.text.splits import check_trainable, cut, deal, rank, split, split_of
 from tests.cards import REVIEWS, write_card, write_reviews
 
 SHARES = {"test": 0.2, "dev": 0.1}
@@ -55,6 +55,45 @@ def corpus(folder: Path) -> Corpus:
     found = read_corpus(load_card(folder), Limits())
     split(found, 0.1, 0.2, 0)
     return found
+
+
+def test_folds_hold_every_class_evenly() -> None:
+    dealt = [*texts(50, 0), *texts(25, 1), *texts(11, 2)]
+    deal(dealt, 5, seed=0)
+    counts = Counter((text.fold, text.label) for text in dealt)
+    assert [counts[fold, 0] for fold in range(5)] == [10] * 5
+    assert [counts[fold, 1] for fold in range(5)] == [5] * 5
+    assert sorted(counts[fold, 2] for fold in range(5)) == [2, 2, 2, 2, 3]
+
+
+def test_each_fold_is_tested_once_and_the_next_one_is_dev() -> None:
+    assert [[split_of(fold, tested, 4) for fold in range(4)] for tested in range(4)] == [
+        ["test", "dev", "train", "train"],
+        ["train", "test", "dev", "train"],
+        ["train", "train", "test", "dev"],
+        ["dev", "train", "train", "test"],
+    ]
+
+
+def test_folds_only_where_the_card_gives_no_split_and_near_doubles_go_first(tmp_path: Path) -> None:
+    folder = write_reviews(tmp_path / "shop", 20)
+    with (folder / "reviews.csv").open("a") as file:
+        file.write(
+            "the parcel came on tuesday and it was fine by me,5\nthe parcel came on tuesday and it was fine by us,5\n"
+        )
+        file.write("the parcel came on tuesday and it was fine by me 😡,1\n")
+    found = read_corpus(load_card(folder), Limits())
+    split(found, 0.1, 0.2, 0, folds=5, threshold=0.8)
+    assert (found.folds, found.dropped["near duplicate"]) == (5, 1)
+    assert sum(len(rows) for rows in found.splits.values()) == 62
+    assert {name: {text.fold for text in rows} for name, rows in found.splits.items()} == {
+        "test": {0}, "dev": {1}, "train": {2, 3, 4},
+    }  # fmt: skip
+    given = write_reviews(tmp_path / "given", 20, **{"test.csv": "text,stars\nheld,1\n"})
+    files = "[{split: train, path: reviews.csv}, {split: test, path: test.csv}]"
+    other = read_corpus(load_card(write_card(given, files, REVIEWS)), Limits())
+    split(other, 0.1, 0.2, 0, folds=5, threshold=0.8)
+    assert other.folds == 1
 
 
 def test_doubles_go_before_the_cut(tmp_path: Path) -> None:
