@@ -52,7 +52,7 @@ class MaskedLM(BertForMaskedLM):
         chosen = labels != IGNORED
         logits = self.cls(hidden[chosen])
         loss = cross_entropy(logits.float(), labels[chosen])
-        if self.training and self.bag_weight:
+        if self.training and self.bag_weight and input_ids is not None and attention_mask is not None:
             text = torch.where(chosen, labels, input_ids)
             loss = loss + self.bag_weight * bag_of_words_loss(self.cls(pooled), text, attention_mask)
         return MaskedLMOutput(loss=loss, logits=logits)
