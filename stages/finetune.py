@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from pipeline.cards import need
 from pipeline.errors import InputError
+from pipeline.files import remove, write_jsonl
 from pipeline.stage import Stage, StageSettings, speed_only
+
+
+DIGITS = 6
+"""Decimals kept of probabilities."""
+Rows = list[dict[str, Any]]
 
 
 class Settings(StageSettings):
@@ -51,12 +59,44 @@ class Settings(StageSettings):
 
 
 def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, out: Path) -> None:
-    """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``."""
-    from transformers import set_seed
+    """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``.
 
-    from pipeline.modeling import layers, lora, models, training
+    Where reviews are scored by cross-validation, ``model/`` is tuned with fold 0 held out, and ``folds/<n>.jsonl`` holds
+    what models tuned with each other fold held out say of it: ``{"id", "probabilities", "plain": of the raw text}``.
+    """
+    from pipeline.modeling import lora, models, training
+    from pipeline.text import prepared
 
     start = pretrain / "model"
+    folds = max((prepared.folds_of(prepare, corpus) for corpus in prepared.corpora_of(prepare, "reviews")), default=1)
+    for fold in range(1, folds):
+        _test_fold(settings, start, prepare, seed, fold, out)
+    tuned = _tuned(settings, start, prepare, seed, 0, out / "checkpoints" / "0")
+    model = tuned.model
+    if settings.method == "lora":
+        model = lora.merge(tuned.model, tuned.vocabulary, out / "adapter")
+    tuned.vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
+    models.save(model, tuned.vocabulary, out / "model", emoji=tuned.mode)
+    (out / "finetune.json").write_text(json.dumps(tuned.story, indent=2) + "\n", encoding="utf-8")
+    training.write_history(tuned.history, out / "history.jsonl")
+
+
+class _Tuned(NamedTuple):
+    """A tuned classifier (under its adapters with lora), how it reads texts, and what is told of the tuning."""
+
+    model: Any
+    vocabulary: Any
+    mode: str
+    story: dict[str, Any]
+    history: list[dict[str, float]]
+
+
+def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, folder: Path) -> _Tuned:
+    """Tune the model in ``start`` with a fold held out."""
+    from transformers import set_seed
+
+    from pipeline.modeling import layers, models
+
     set_seed(seed)  # the new head's weights
     model = models.load_classifier(start)
     vocabulary, mode = models.load_tokenizer(start), models.emoji_mode(start)
@@ -65,7 +105,8 @@ def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, ou
     if settings.dropout is not None:
         layers.set_dropout(model, settings.dropout)
     trained = model if settings.method == "full" else _with_adapters(settings, model, models.emoji_rows(start))
-    outcome, history, told = _tune(settings, trained, vocabulary, mode, prepare, seed, out / "checkpoints")
+    train, dev = (_rows(prepare, split, fold) for split in ("train", "dev"))
+    outcome, history, told = _tune(settings, trained, vocabulary, mode, (train, dev), seed, folder)
     trainable = sum(weight.numel() for weight in trained.parameters() if weight.requires_grad)
     story = {
         "method": settings.method,
@@ -79,12 +120,44 @@ def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, ou
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
     }
-    if settings.method == "lora":
-        model = lora.merge(trained, vocabulary, out / "adapter")
-    vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
-    models.save(model, vocabulary, out / "model", emoji=mode)
-    (out / "finetune.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
-    training.write_history(history, out / "history.jsonl")
+    return _Tuned(trained, vocabulary, mode, story, history)
+
+
+def _rows(prepare: Path, split: str, fold: int) -> Rows:
+    """The reviews of a split when a fold is held out.
+
+    Raises:
+        InputError: there are none.
+    """
+    from pipeline.text import prepared
+
+    rows = prepared.rows(prepare, role="reviews", split=split, fold=fold)
+    if not rows:
+        raise InputError("finetune: no reviews to train on; add a corpus with role reviews under prepare.corpora")
+    return rows
+
+
+def _test_fold(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, out: Path) -> None:
+    """Tune with a fold held out and write what the model says of it, unless an interrupted run has done so."""
+    from pipeline.modeling import scoring
+    from pipeline.text import emojis, prepared
+
+    path, folder = out / "folds" / f"{fold}.jsonl", out / "checkpoints" / str(fold)
+    if path.exists():
+        return
+    tuned = _tuned(settings, start, prepare, seed, fold, folder)
+    folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
+    rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
+    found = scoring.class_probabilities(
+        tuned.model,
+        tuned.vocabulary,
+        [emojis.as_model_reads(row["text"], tuned.mode) for row in rows] + [row["raw"] for row in rows],
+        tokens_per_batch=settings.tokens_per_batch,
+        max_length=settings.max_length,
+    ).round(DIGITS)
+    told = zip(rows, found[: len(rows)].tolist(), found[len(rows) :].tolist(), strict=True)
+    write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
+    remove(folder)
 
 
 def _with_adapters(settings: Settings, model: Any, new_rows: list[int]) -> Any:
@@ -102,15 +175,13 @@ def _with_adapters(settings: Settings, model: Any, new_rows: list[int]) -> Any:
 
 
 def _tune(
-    settings: Settings, model: Any, vocabulary: Any, mode: str, prepare: Path, seed: int, folder: Path
+    settings: Settings, model: Any, vocabulary: Any, mode: str, sides: tuple[Rows, Rows], seed: int, folder: Path
 ) -> tuple[Any, list[dict[str, float]], dict[str, Any]]:
     """Train in place; return the outcome, the history with epochs, and what augmentation had to draw from."""
     from pipeline.modeling import finetuning, layers, training
-    from pipeline.text import augmentation, prepared
+    from pipeline.text import augmentation
 
-    train, dev = (prepared.rows(prepare, role="reviews", split=split) for split in ("train", "dev"))
-    if not train or not dev:
-        raise InputError("finetune: no reviews to train on; add a corpus with role reviews under prepare.corpora")
+    train, dev = sides
     labels = [row["label"] for row in train]
     known = augmentation.habits([row["text"] for row in train], labels) if settings.emoji_augmentation else None
     plan = finetuning.plan(
@@ -197,6 +268,16 @@ def _dev_figures(settings: Settings, dev: list[dict[str, Any]], vocabulary: Any,
     return figures
 
 
+def check(settings: Mapping[str, Any]) -> None:
+    """Refuse to tune without reviews."""
+    need(["reviews"], "finetune learns from reviews", settings["prepare"].corpora, settings["prepare"].data_root)
+
+
 STAGE = Stage(
-    finetune, makes=("model", "history.jsonl", "finetune.json"), may_make=("adapter",), version=1, resumes=True
+    finetune,
+    makes=("model", "history.jsonl", "finetune.json"),
+    may_make=("adapter",),
+    version=1,
+    check=check,
+    resumes=True,
 )
