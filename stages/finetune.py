@@ -14,7 +14,6 @@ from pipeline.errors import InputError
 from pipeline.files import remove, write_jsonl
 from pipeline.stage import Stage, StageSettings, speed_only
 
-
 DIGITS = 6
 """Decimals kept of probabilities."""
 Rows = list[dict[str, Any]]
@@ -61,8 +60,8 @@ class Settings(StageSettings):
 def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, out: Path) -> None:
     """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``.
 
-    Where reviews are scored by cross-validation, ``model/`` is tuned with fold 0 held out, and ``folds/<n>.jsonl`` holds
-    what models tuned with each other fold held out say of it: ``{"id", "probabilities", "plain": of the raw text}``.
+    With cross-validation ``model/`` is tuned with fold 0 held out, and ``folds/<n>.jsonl`` holds what models tuned with
+    each other fold held out say of it: ``{"id", "probabilities", "plain": of the raw text}``.
     """
     from pipeline.modeling import lora, models, training
     from pipeline.text import prepared
