@@ -74,6 +74,7 @@ def run(
 ) -> None:
     """Run the story, or one stage and what it needs. What is up to date is reused."""
     plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
+    _check(plan, stage)
     if dry_run:
         console.show_standings(plan, _forced(survey(plan, stage), stage, force))
     else:
@@ -171,6 +172,21 @@ def _rooted(context: typer.Context, changes: list[str] | None, data_root: Path |
     names = [stage.name for stage in context.obj if "data_root" in stage.settings_type.model_fields]
     rooted = [f"{name}.data_root={json.dumps(str(data_root))}" for name in names if data_root is not None]
     return _split(changes or []) + rooted
+
+
+def _check(plan: Plan, last: str | None) -> None:
+    """Let every stage object to the settings of every arm before any runs. Raises InputError with all they say."""
+    problems: dict[str, dict[str, None]] = {}
+    for stage in plan.stages(last):
+        for arm in dict.fromkeys(run.arm for run in plan.runs(stage) if run):
+            try:
+                stage.check(plan.recipe.arms[arm])
+            except InputError as problem:
+                problems.setdefault(str(problem), {})[arm] = None
+    every = set(plan.arms or plan.recipe.arms)
+    who = {text: "" if set(arms) == every else f", {', '.join(arms)}" for text, arms in problems.items()}
+    if problems:
+        raise InputError("\n".join(f"recipe {plan.recipe.name}{arms}: {text}" for text, arms in who.items()))
 
 
 def _run(plan: Plan, last: str | None, *, force: bool) -> None:

@@ -44,6 +44,10 @@ def _reads_nothing(_: Any) -> Reads:
     return {}
 
 
+def _objects_to_nothing(_: Any) -> None:
+    return
+
+
 @dataclass(frozen=True)
 class Stage:
     """The declaration of a stage.
@@ -61,6 +65,9 @@ class Stage:
     version: int = 1
     """Raise it when the code changes what the same settings and inputs give."""
     reads: Callable[[Any], Reads] = _reads_nothing
+    check: Callable[[Mapping[str, Any]], None] = _objects_to_nothing
+    """Given the settings of every stage in an arm, by name, before anything runs: raises InputError for what is bound
+    to fail in this stage, so that nobody waits for stages before it."""
     resumes: bool = False
     """After a failure ``out`` is kept, and handed again to the next run with the same fingerprint."""
 

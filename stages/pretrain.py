@@ -6,11 +6,13 @@ Gururangan et al. 2020, "Don't Stop Pretraining", sections 3 (DAPT) and 4 (the r
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline.cards import Role, need
 from pipeline.stage import Stage, StageSettings, speed_only
 
 
@@ -166,4 +168,17 @@ def _schedule(settings: Settings, batches: int, metric: str) -> Any:
     )
 
 
-STAGE = Stage(pretrain, makes=("model", "history.jsonl", "pretrain.json"), version=3, resumes=True)
+def check(settings: Mapping[str, Any]) -> None:
+    """Refuse to adapt to text that no corpus has."""
+    own, prepare = settings["pretrain"], settings["prepare"]
+    wanted: dict[str, list[Role]] = {}
+    if own.num_train_epochs > 0 and own.replay_share < 1:
+        share = "pretrain.num_train_epochs above 0 and replay_share below 1 ask for informal text"
+        wanted[share] = ["informal", "reviews"] if own.include_reviews else ["informal"]
+    if own.num_train_epochs > 0 and own.replay_share > 0:
+        wanted["pretrain.replay_share above 0 asks for general text"] = ["general"]
+    for why, roles in wanted.items():
+        need(roles, why, prepare.corpora, prepare.data_root)
+
+
+STAGE = Stage(pretrain, makes=("model", "history.jsonl", "pretrain.json"), version=3, check=check, resumes=True)

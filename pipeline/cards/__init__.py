@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from pipeline.labels import LABELS
 from pipeline.plain_yaml import LARGEST_BYTES
 
-__all__ = ["Card", "Hub", "Reading", "Role", "Split", "load_card", "load_cards"]
+__all__ = ["Card", "Hub", "Reading", "Role", "Split", "load_card", "load_cards", "need"]
 
 CARDS = Path("data_cards")
 """Where cards are looked for by name, relative to the working directory."""
@@ -120,3 +120,12 @@ def load_cards(names: Sequence[str], data_root: Path | None) -> list[Card]:
             raise InputError(f"corpus {card.name}: two cards have this name; rename one folder")
         found[card.name] = card
     return list(found.values())
+
+
+def need(roles: Sequence[Role], why: str, names: Sequence[str], data_root: Path | None) -> None:
+    """Raise InputError, with the reason and what to add, unless one of a recipe's cards has one of the roles."""
+    if not {card.role for card in load_cards(names, data_root)} & set(roles):
+        raise InputError(
+            f"prepare.corpora: {why}, and none of {', '.join(names)} has the role {' or '.join(roles)}; add a card "
+            f"that has, such as starter-{roles[0]} (`python -m stages new-card FILE` drafts one of yours)"
+        )

@@ -157,6 +157,47 @@ def test_cards_shows_rows_of_each_and_fails_where_one_is_not_in_order(
     assert "gone.csv: no such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("corpora", "changes", "says"),
+    [
+        ("starter-informal, starter-general", "", ["recipe mine: prepare.corpora: finetune learns from reviews, and"]),
+        ("starter-reviews", "pretrain.replay_share=0 pretrain.include_reviews=true", []),
+        (
+            "starter-reviews",
+            "pretrain.include_reviews=false",
+            ["recipe mine, adapted, full: prepare.corpora: pretrain.num_train_epochs above 0 and replay_share below"],
+        ),
+        (
+            "starter-informal",
+            "",
+            [
+                "recipe mine, adapted, full: prepare.corpora: pretrain.replay_share above 0 asks for general text, and "
+                "none of starter-informal has the role general; add a card that has, such as starter-general",
+                "recipe mine: prepare.corpora: finetune learns from reviews",
+            ],
+        ),
+        ("starter-reviews, starter-general", "pretrain.replay_share=1", []),
+    ],
+)
+def test_corpora_that_a_recipe_lacks_are_named_before_anything_runs(
+    corpora: str,
+    changes: str,
+    says: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(ROOT)
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"extends: starter\nprepare: {{corpora: [{corpora}]}}\n", "utf-8")
+    wanted = ("run", "--recipe", recipe, "--dry-run", "--store", tmp_path / "store", "--set", changes or "seeds=[0]")
+    assert call(*wanted) == (2 if says else 0)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(says)
+    assert all(line.startswith(start) for line, start in zip(lines, says, strict=True))
+    assert call(*wanted[:1], "prepare", *wanted[1:]) == 0  # which needs no role
+
+
 def test_saying_where_things_stand_imports_nothing_heavy(toy_model: Path) -> None:
     code = f"""
 import sys
