@@ -11,6 +11,7 @@ from pipeline.reporting.tables import (
     PLACES,
     Estimate,
     Report,
+    at_chance,
     find_verdict,
     kept,
     percent,
@@ -18,6 +19,8 @@ from pipeline.reporting.tables import (
     prose,
     retention_places,
     reviews,
+    too_few,
+    written,
 )
 
 
@@ -47,29 +50,47 @@ def helped(report: Report) -> Answer:
     """The last arm against the first on every corpus, and against the floor."""
     question = "Did it help here?"
     first, last = report["ladder"][0]["arm"], report["final_arm"]
-    lines, words = [], []
+    lines, words, few = [], [], []
     for corpus in reviews(report):
         verdict = find_verdict(report, "overall", last, corpus)
         said = floor_sentence(report, last, corpus)
         if verdict:
             words.append(verdict["verdict"])
-            said = f"{MARKS[words[-1]]} {words[-1]}. {_from_to(report, first, last, corpus, verdict)} {said}"
+            said = f"{MARKS[words[-1]]} {_word(verdict)}. {_from_to(report, first, last, corpus, verdict)} {said}"
+            few.append(too_few(verdict["difference"]))
+        if at_chance(report, _macro_recall(report, last, corpus)):
+            said += f" {last} is at chance: no better than guessing."
         lines.append(Line(corpus, said))
     if not words:
         only = "This run has one arm" if len(report["ladder"]) == 1 else f"{last} is the first arm"
         return Answer(question, "Nothing to compare with", (Line("", f"{only}; add others to the recipe."), *lines))
     tone = words[0] if len(set(words)) == 1 else "undecided"
     headline = {"helped": "Yes, it helped", "hurt": "No, it hurt", "undecided": "Undecided"}[tone]
+    if set(words) == {"undecided"} and all(few):
+        headline = "Undecided: too few texts"
     if len(set(words)) > 1:
         headline = prose(f"{words.count(word)} {word}" for word in MARKS if word in words)
     return Answer(question, headline, tuple(lines), tone)
 
 
+def _word(verdict: Mapping[str, Any]) -> str:
+    """The verdict's word; where nothing was decided for want of texts, with their number."""
+    word, difference = str(verdict["verdict"]), verdict["difference"]
+    if word != "undecided" or not too_few(difference):
+        return word
+    return f"{word}: {difference['n']:,} texts are too few to decide"
+
+
+def _macro_recall(report: Report, arm: str, corpus: str) -> Estimate:
+    found: Estimate = next(rung["scores"][corpus] for rung in report["ladder"] if rung["arm"] == arm)["macro_recall"]
+    return found
+
+
 def _from_to(report: Report, first: str, last: str, corpus: str, verdict: Mapping[str, Any]) -> str:
-    scores = {rung["arm"]: percent(rung["scores"][corpus]["macro_recall"]).text for rung in report["ladder"]}
+    before, after = (percent(_macro_recall(report, arm, corpus)).text for arm in (first, last))
     change = points(verdict["difference"])
     fate = ", which does not hold once all arms are judged together" if _lost_together(verdict) else ""
-    return f"Macro-recall {scores[first]}% with {first}, {scores[last]}% with {last}: {change} points{fate}."
+    return f"Macro-recall {before}% with {first}, {after}% with {last}: {change} points{fate}."
 
 
 def _lost_together(verdict: Mapping[str, Any]) -> bool:
@@ -77,19 +98,20 @@ def _lost_together(verdict: Mapping[str, Any]) -> bool:
     return bool(verdict["verdict"] == "undecided" and verdict["p"] < 0.05 <= verdict["p_holm"])
 
 
-def floor_sentence(report: Report, arm: str, corpus: str, subject: str = "It") -> str:
+def floor_sentence(report: Report, arm: str, corpus: str) -> str:
     """Whether an arm beats TF-IDF with logistic regression on a corpus: said plainly, above all when it does not."""
     verdict = find_verdict(report, "floor", arm, corpus)
     if verdict is None:
-        return f"{subject} was not compared with the TF-IDF floor."
+        return f"{arm} was not compared with the TF-IDF floor."
+    texts = f"{verdict['difference']['n']:,} texts {'are too few to' if too_few(verdict['difference']) else 'do not'}"
     says = {
         "helped": "beats the TF-IDF floor",
-        "undecided": "does not beat the TF-IDF floor: these texts cannot tell the two apart",
+        "undecided": f"does not beat the TF-IDF floor: {texts} tell {arm} from the floor",
         "hurt": "does not beat the TF-IDF floor: it lies below it",
     }[verdict["verdict"]]
     if _lost_together(verdict):
         says += " once all arms are judged together"
-    return f"{subject} {says}, {points(verdict['difference'])} points."
+    return f"{arm} {says}, {points(verdict['difference'])} points."
 
 
 def cost(report: Report) -> Answer:
@@ -124,7 +146,7 @@ def cost(report: Report) -> Answer:
 def _loss_in_words(share: Estimate | None) -> str:
     if share is None or share["value"] is None:
         return "Not measured"
-    value = f"{100 * share['value']:.0f}%"
+    value = f"{written(100 * share['value'], 0)}%"
     low, high = (share["value"] if share[side] is None else share[side] for side in ("low", "high"))
     if high < 1:
         return f"{value} of it kept"
@@ -144,19 +166,24 @@ def choice(report: Report) -> Answer:
     beside = [find_verdict(report, "floor", arm, corpus) for corpus in reviews(report)]
     if all(verdict and verdict["verdict"] == "hurt" for verdict in beside):
         said = f"Of the arms, {arm} has {best}"
-        return Answer(question, "None of them yet", (Line("", "The TF-IDF floor does better."), Line("", said)), "hurt")
+        return Answer(
+            question, "Rather the TF-IDF floor", (Line("", "It does better than every arm."), Line("", said)), "hurt"
+        )
     if len(report["ladder"]) == 1:
         lines = [f"It is the only arm of this run, with {best.replace('the highest ', '')}"]
     elif picked["equal"]:
-        lines = [f"It has {best}", f"These test texts do not tell it apart from {prose(picked['equal'])}."]
+        lines = [f"It has {best}", f"The test texts do not tell {arm} apart from {prose(picked['equal'])}."]
     else:
         lines = [f"It has {best}", "Every other arm is reliably lower on at least one corpus."]
     if picked["keeps_more"]:
         lines.append(f"Of those, {picked['keeps_more']} kept more general English: take it if that matters to you.")
     if not picked["beats_floor"]:
         lines.append(
-            "It does not beat the TF-IDF floor everywhere; where it does not, the floor is the cheaper choice."
+            f"{arm} does not beat the TF-IDF floor everywhere; where it does not, the floor is the cheaper choice."
         )
+    guessing = [corpus for corpus in reviews(report) if at_chance(report, _macro_recall(report, arm, corpus))]
+    if guessing:
+        lines.append(f"{arm} is at chance on {prose(guessing)}: no better than guessing.")
     return Answer(question, arm, tuple(Line("", said) for said in lines))
 
 
@@ -167,4 +194,6 @@ def whereabouts(report: Report) -> Answer:
     lines = [f"Beside this report: the arm {final}, seed {found['model_seed']}, {found['model_megabytes']:,.1f} MB."]
     if picked != final:
         lines.append(f"The arm advised here lies in {report['arms'][picked]['model']}/.")
+    if choice(report).tone == "hurt":
+        lines.append("It works, but lies below the TF-IDF floor: better text, or a better base, should come first.")
     return Answer("Where is the model?", "model/", tuple(Line("", said) for said in lines))

@@ -83,7 +83,7 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any], licence: str | No
         "scores": {corpus: {key: tables.percent(found[key]) for key in METRICS} for corpus, found in scores.items()},
         "texts": {corpus: found["n"] for corpus, found in scores.items()},
         "names": {key: name for key, (_, name) in METRICS.items()},
-        "floors": [(corpus, answers.floor_sentence(report, arm, corpus, "the arm")) for corpus in scores],
+        "floors": [(corpus, answers.floor_sentence(report, arm, corpus)) for corpus in scores],
         "hardest": [(corpus, *_hardest(found["per_class"])) for corpus, found in scores.items()],
         "kept": [
             (tables.PLACES[measure], place, tables.percent(tables.kept(report, arm, measure, place)))

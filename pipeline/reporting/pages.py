@@ -69,7 +69,7 @@ def _contents(report: Report) -> dict[str, Any]:
         "answers": answers.answers(report),
         "ladders": [tables.ladder(report, corpus) for corpus in tables.reviews(report)],
         "floors": [
-            answers.Line(corpus, answers.floor_sentence(report, rung["arm"], corpus, rung["arm"]))
+            answers.Line(corpus, answers.floor_sentence(report, rung["arm"], corpus))
             for corpus in tables.reviews(report)
             for rung in report["ladder"]
         ],

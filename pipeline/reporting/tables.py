@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Estimate = Mapping[str, Any]
@@ -51,23 +51,40 @@ class Table:
 NOTHING = Cell("–", tone="quiet")
 
 
+FEW_TEXTS, WIDE = 500, 0.05
+"""Below so many texts, or with an interval of more than so much (a share) to either side, little can be decided."""
+
+
 def percent(figure: Estimate | None) -> Cell:
     """A share as percent, with its interval as the detail."""
-    if figure is None or figure["value"] is None:
-        return NOTHING
-    low, high = figure["low"], figure["high"]
-    return Cell(
-        f"{100 * figure['value']:.1f}", "" if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
-    )
+    return amount(figure, 1, 100)
 
 
-def amount(figure: Estimate | None, digits: int = 2) -> Cell:
-    """A figure in its own unit, with its interval as the detail."""
+def amount(figure: Estimate | None, digits: int = 2, factor: int = 1) -> Cell:
+    """A figure in its own unit, with its interval as the detail: ``60.0–70.0``, or ``−2.0 to 3.0`` below zero."""
     if figure is None or figure["value"] is None:
         return NOTHING
+    ends = [figure[end] for end in ("low", "high") if figure[end] is not None]
+    interval = (" to " if min(ends, default=0) < 0 else "–").join(written(factor * end, digits) for end in ends)
+    return Cell(written(factor * figure["value"], digits), interval if len(ends) == 2 else "")
+
+
+def written(value: float, digits: int) -> str:
+    """A number with thousands set apart and a true minus; what rounds to zero has none."""
+    text = f"{value:,.{digits}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", "−")
+
+
+def too_few(difference: Estimate) -> bool:
+    """Whether an undecided difference may be so for want of texts."""
+    low, high = difference["low"], difference["high"]
+    return bool(difference["n"] < FEW_TEXTS or (low is not None and high is not None and high - low > 2 * WIDE))
+
+
+def at_chance(report: Report, figure: Estimate) -> bool:
+    """Whether an interval of macro-recall covers what guessing gives: one in so many classes."""
     low, high = figure["low"], figure["high"]
-    interval = "" if low is None or high is None else f"{low:.{digits}f}–{high:.{digits}f}"
-    return Cell(f"{figure['value']:.{digits}f}", interval)
+    return low is not None and high is not None and bool(low <= 1 / len(report["labels"]) <= high)
 
 
 def points(difference: Estimate) -> str:
@@ -85,7 +102,7 @@ def signed(value: float, digits: int = 1) -> str:
 
 def number(value: float | None, digits: int = 0) -> Cell:
     """A count or a measure with its thousands set apart."""
-    return NOTHING if value is None else Cell(f"{value:,.{digits}f}")
+    return NOTHING if value is None else Cell(written(value, digits))
 
 
 def prose(items: Iterable[str]) -> str:
@@ -157,13 +174,35 @@ def ladder(report: Report, corpus: str) -> Table:
             (
                 Cell(arm),
                 *(verdict_cell(find_verdict(report, question, arm, corpus)) for question in ("rung", "floor")),
-                *(percent(found[name]) for name in scores),
+                *(_score(report, name, found[name]) for name in scores),
                 *(percent(kept(report, arm, *place)) for place in places),
             )
         )
     columns = ["arm", "against the arm above", "against the floor", *(f"{title}, %" for title in scores.values())]
     columns += [f"{name} kept, %" for name in place_names(places)]
-    return Table(f"{corpus}: {floor['macro_recall']['n']:,} test texts", tuple(columns), tuple(rows))
+    title = f"{corpus}: {floor['macro_recall']['n']:,} test texts"
+    return Table(title, tuple(columns), tuple(rows), _what_can_be_decided(report, corpus))
+
+
+def _score(report: Report, name: str, figure: Estimate | None) -> Cell:
+    cell = percent(figure)
+    if name == "macro_recall" and figure and at_chance(report, figure):
+        return replace(cell, detail=f"{cell.detail}, at chance")
+    return cell
+
+
+def _what_can_be_decided(report: Report, corpus: str) -> str:
+    """How small a difference these texts leave open; empty where they are many, or everything was decided."""
+    undecided = [
+        verdict["difference"]
+        for verdict in report["verdicts"]
+        if verdict["place"] == corpus and verdict["verdict"] == "undecided" and too_few(verdict["difference"])
+    ]
+    halves = [(each["high"] - each["low"]) / 2 for each in undecided if each["low"] is not None]
+    if not halves:
+        return ""
+    few, wide = f"{undecided[0]['n']:,} texts are few", f"±{100 * max(halves):.0f} points"
+    return f"{few}: a difference is known to about {wide} here, and smaller ones stay undecided."
 
 
 PLACES = {"masked": "masked words", "pairs": "minimal pairs"}

@@ -102,7 +102,7 @@ def test_the_first_screen_answers_four_questions(made: Path) -> None:
     for answer in (
         "Did it help here? Yes, it helped",
         "Macro-recall 55.5% with naive, 72.5% with full: +17.0 (",
-        "It beats the TF-IDF floor, +12.5 (",
+        "full beats the TF-IDF floor, +12.5 (",
         "What did it cost in general English? 70% of it kept",
         "Which arm should I take? full",
         "Where is the model? model/",
@@ -113,7 +113,7 @@ def test_the_first_screen_answers_four_questions(made: Path) -> None:
 def test_an_arm_that_does_not_beat_the_floor_is_named(made: Path) -> None:
     text = re.sub(r"\s+", " ", read(made / "report.html").text)
     assert "naive does not beat the TF-IDF floor: it lies below it, −4.5 (" in text
-    assert "careful does not beat the TF-IDF floor: these texts cannot tell the two apart" in text
+    assert "careful does not beat the TF-IDF floor: 300 texts are too few to tell careful from the floor" in text
 
 
 def test_the_page_is_one_file_that_asks_nothing_of_anyone(made: Path) -> None:
@@ -185,15 +185,19 @@ def test_hostile_text_appears_as_text(tmp_path: Path) -> None:
         (Toy(restored=True), "The base had no masked-word head; one was trained on general text first, 650,000", "nan"),
         (Toy(emoji=False), "Yes, it helped", "emoji texts, %"),
         (Toy(arms={"naive": 0.7, "full": 0.5}), "No, it hurt", "Yes, it helped"),
-        (Toy(arms={"naive": 0.5, "full": 0.52}), "None of them yet The TF-IDF floor does better.", "cheaper choice"),
-        (Toy(arms={"naive": 0.7, "full": 0.7}), "These test texts do not tell it apart from full", "Yes, it helped"),
+        (
+            Toy(arms={"naive": 0.5, "full": 0.52}),
+            "Rather the TF-IDF floor It does better than every arm.",
+            "cheaper choice",
+        ),
+        (Toy(arms={"naive": 0.7, "full": 0.7}), "The test texts do not tell naive apart from full", "Yes, it helped"),
     ],
 )
 def test_parts_that_are_missing_leave_no_hole(tmp_path: Path, toy: Toy, said: str, unsaid: str) -> None:
     text = re.sub(r"\s+", " ", read(make(tmp_path, toy) / "report.html").text)
     assert said in text
     assert unsaid not in text
-    assert not re.search(r"\bNone\b(?! of them)", text)
+    assert not re.search(r"\bNone\b", text)
     assert "nan" not in text.split()
 
 

@@ -31,7 +31,7 @@ def judged(figures: dict[str, Any], **words: str) -> dict[str, Any]:
     [
         ("helped", "helped", "Yes, it helped", "helped"),
         ("hurt", "hurt", "No, it hurt", "hurt"),
-        ("undecided", "undecided", "Undecided", "undecided"),
+        ("undecided", "undecided", "Undecided: too few texts", "undecided"),
         ("helped", "hurt", "1 helped and 1 hurt", "undecided"),
         ("undecided", "helped", "1 helped and 1 undecided", "undecided"),
     ],
@@ -40,7 +40,8 @@ def test_did_it_help(figures: dict[str, Any], shop: str, cafe: str, headline: st
     found = answers.helped(judged(figures, shop=shop, cafe=cafe))
     assert (found.headline, found.tone) == (headline, tone)
     assert [line.about for line in found.lines] == ["shop", "cafe"]
-    assert f" {shop}. Macro-recall 55.0% with naive, 72.0% with full: +17.0 (" in found.lines[0].said
+    word = "undecided: 300 texts are too few to decide" if shop == "undecided" else shop
+    assert f" {word}. Macro-recall 55.0% with naive, 72.0% with full: +17.0 (" in found.lines[0].said
 
 
 @pytest.mark.parametrize(
@@ -70,14 +71,47 @@ def test_a_base_at_chance_has_nothing_to_lose(figures: dict[str, Any]) -> None:
 
 
 def test_the_floor_is_named_when_it_is_not_beaten(figures: dict[str, Any]) -> None:
-    assert "lies below it" in answers.floor_sentence(figures, "naive", "shop", "naive")
+    assert "lies below it" in answers.floor_sentence(figures, "naive", "shop")
     report = copy.deepcopy(figures)
     for verdict in report["verdicts"]:
         if verdict["question"] == "floor":
             verdict |= {"verdict": "undecided", "p": 0.02, "p_holm": 0.12}
-    assert "cannot tell the two apart once all arms are judged together" in answers.floor_sentence(
-        report, "full", "shop"
+    assert (
+        "300 texts are too few to tell full from the floor once all arms are judged together"
+        in answers.floor_sentence(report, "full", "shop")
     )
+
+
+def test_an_arm_at_chance_is_said_to_guess(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    report["recommendation"] |= {"arm": "full"}
+    assert "chance" not in " ".join(line.said for found in answers.answers(report) for line in found.lines)
+    for corpus, low in (("shop", 0.30), ("cafe", 0.34)):  # a third lies in the first interval alone
+        report["ladder"][-1]["scores"][corpus]["macro_recall"] = {"value": 0.36, "low": low, "high": 0.4, "n": 300}
+    assert "full is at chance: no better than guessing." in answers.helped(report).lines[0].said
+    assert "chance" not in answers.helped(report).lines[1].said
+    assert "full is at chance on shop: no better than guessing." in [line.said for line in answers.choice(report).lines]
+
+
+def test_many_texts_that_decide_nothing_are_not_called_few(figures: dict[str, Any]) -> None:
+    report = judged(figures, shop="undecided", cafe="undecided")
+    for verdict in report["verdicts"]:
+        verdict["difference"] = {"value": 0.01, "low": -0.02, "high": 0.04, "n": 3000}
+        verdict["verdict"] = "undecided"
+    found = answers.helped(report)
+    assert found.headline == "Undecided"
+    assert found.lines[0].said.startswith("● undecided. Macro-recall")
+    assert "3,000 texts do not tell full from the floor" in found.lines[0].said
+
+
+def test_a_model_below_the_floor_is_not_praised(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    assert len(answers.whereabouts(report).lines) == 1
+    for verdict in report["verdicts"]:
+        if verdict["question"] == "floor":
+            verdict["verdict"] = "hurt"
+    assert answers.choice(report).headline == "Rather the TF-IDF floor"
+    assert "lies below the TF-IDF floor" in answers.whereabouts(report).lines[-1].said
 
 
 def test_a_difference_that_only_holds_alone_says_so(figures: dict[str, Any]) -> None:
@@ -94,7 +128,7 @@ def test_the_arm_advised_may_be_another_than_the_last(figures: dict[str, Any]) -
     report = copy.deepcopy(figures)
     report["recommendation"] |= {"arm": "adapted", "equal": ["careful"], "keeps_more": "careful", "beats_floor": False}
     said = " ".join(line.said for line in answers.choice(report).lines)
-    assert "do not tell it apart from careful" in said
+    assert "do not tell adapted apart from careful" in said
     assert "careful kept more general English" in said
     assert "does not beat the TF-IDF floor everywhere" in said
     assert "The arm advised here lies in models/adapted/." in [line.said for line in answers.whereabouts(report).lines]
