@@ -1,0 +1,224 @@
+"""Models between two: the backbone's weights blended from base to tuned, and how each blend does on dev text.
+
+Wortsman et al. 2022, "Robust fine-tuning of zero-shot models" (WiSE-FT), section 3: on the straight line between the
+weights of a model before and after tuning lie models that keep most of the one and win most of the other. They blend
+zero-shot and tuned head as well; a BERT before tuning has no head to blend with, so here the tuned one is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import BertForSequenceClassification, BertTokenizerFast
+
+from pipeline.modeling import layers, scoring
+from pipeline.modeling.fixed_masks import FixedMasks, choose_fixed_masks
+from pipeline.modeling.mlm import MaskedLM
+
+GROUPS = ("embeddings", "lower", "upper", "pooler")
+"""Parts of a backbone that get a share each; the lower half of the layers is the smaller one if they are odd."""
+TUNED = "tuned"
+VARIANTS: dict[str, dict[str, float]] = {
+    "embeddings 0": {"embeddings": 0.0},
+    "lower layers 0.5": {"lower": 0.5},
+    "upper layers 0.5": {"upper": 0.5},
+    "embeddings and lower layers 0": {"embeddings": 0.0, "lower": 0.0},
+    "all layers 0.5": {"lower": 0.5, "upper": 0.5},
+    "pooler tuned, rest 0.5": {"embeddings": 0.5, "lower": 0.5, "upper": 0.5},
+    "pooler tuned, rest 0.75": {"embeddings": 0.75, "lower": 0.75, "upper": 0.75},
+}
+"""Blends off the straight line: the share of the tuned weights in each group named, 1 in the others."""
+MLM_PROBABILITY = 0.15
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A model between base and tuned, by the share of the tuned weights in each of ``GROUPS``."""
+
+    name: str
+    alphas: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The two backbones to go between: weights by name, on the CPU."""
+
+    base: Mapping[str, Tensor]
+    tuned: Mapping[str, Tensor]
+    layers: int
+
+    @property
+    def moved(self) -> set[str]:
+        """The groups in which they differ at all: the others are the same in every blend."""
+        differ = (name for name, weight in self.base.items() if not torch.equal(weight, self.tuned[name]))
+        return {group_of(name, self.layers) for name in differ}
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What every blend is asked: the classes of dev texts, and hidden pieces of general text."""
+
+    tokenizer: BertTokenizerFast
+    texts: Sequence[str]
+    masks: FixedMasks
+    base_vocabulary_size: int
+    max_length: int
+    tokens_per_batch: int = 1024
+    """Small batches stay in the processor's cache: a third faster on two cores than 4,096."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of all blends in their order: classes [blends, texts] and sums of nats over hidden pieces [blends, documents]."""
+
+    predicted: NDArray[np.int64]
+    nats: NDArray[np.float64]
+    base_nats: NDArray[np.float64]
+    """Of the base under its own head [documents]."""
+    masked: NDArray[np.int64]
+    """How many pieces of each document are hidden."""
+
+
+def blends(points: int) -> list[Blend]:
+    """``points`` (2 or more) evenly from base to tuned, both included, then the variants."""
+    shares = [place / (points - 1) for place in range(points)]
+    names = ["base", *(f"{share:.3g}" for share in shares[1:-1]), TUNED]
+    line = [Blend(name, dict.fromkeys(GROUPS, share)) for name, share in zip(names, shares, strict=True)]
+    return line + [Blend(name, dict.fromkeys(GROUPS, 1.0) | differs) for name, differs in VARIANTS.items()]
+
+
+def group_of(name: str, layer_count: int) -> str:
+    """The group of a backbone's weight, such as ``encoder.layer.3.output.dense.bias``."""
+    if name.startswith(("embeddings.", "pooler.")):
+        return name.partition(".")[0]
+    return "lower" if int(name.split(".")[2]) < layer_count // 2 else "upper"
+
+
+def ends(base: MaskedLM, tuned: BertForSequenceClassification) -> Ends:
+    """Copies of both models' backbones as they are now."""
+    before, after = (
+        {name: weight.detach().clone().cpu() for name, weight in model.bert.named_parameters()}
+        for model in (base, tuned)
+    )
+    return Ends(before, after, layers.layer_count(tuned))
+
+
+def weights_at(between: Ends, alphas: Mapping[str, float]) -> dict[str, Tensor]:
+    """The backbone ``(1 - alpha) * base + alpha * tuned``, each group with its own alpha; 0 and 1 to the bit."""
+    return {
+        name: _mix(weight, between.tuned[name], alphas[group_of(name, between.layers)])
+        for name, weight in between.base.items()
+    }
+
+
+def _mix(base: Tensor, tuned: Tensor, alpha: float) -> Tensor:
+    if alpha in (0, 1):
+        return tuned if alpha else base
+    return torch.lerp(base, tuned, alpha)
+
+
+@torch.no_grad()
+def put(model: BertForSequenceClassification, weights: Mapping[str, Tensor]) -> None:
+    """Write the weights into the model's backbone, frozen ones too."""
+    for name, weight in model.bert.named_parameters():
+        weight.copy_(weights[name])
+
+
+def visit(
+    model: BertForSequenceClassification,
+    between: Ends,
+    stops: Sequence[Blend],
+    ask: Callable[[], Answer],
+    blind_to: Sequence[str] = (),
+) -> list[Answer]:
+    """What ``ask()`` answers at each blend, while ``model`` is that blend; equal ones are asked once.
+
+    Args:
+        model: it is left at some blend; ``put`` what is wanted.
+        blind_to: groups that the answer does not depend on.
+    """
+    telling = [group for group in GROUPS if group in between.moved - set(blind_to)]
+    known: dict[tuple[float, ...], Answer] = {}
+    for blend in stops:
+        place = tuple(blend.alphas[group] for group in telling)
+        if place not in known:
+            put(model, weights_at(between, blend.alphas))
+            known[place] = ask()
+    return [known[tuple(blend.alphas[group] for group in telling)] for blend in stops]
+
+
+def sweep(
+    base: MaskedLM, tuned: BertForSequenceClassification, adapted: MaskedLM, stops: Sequence[Blend], asked: Questions
+) -> Answers:
+    """Ask every blend of base and tuned, which stay as they are.
+
+    The classes come through the tuned head. Hidden pieces are guessed through the MLM head of ``adapted`` (which loses
+    its own encoder to that), by the base alone through its own.
+    """
+
+    def guesses(masked_lm: MaskedLM) -> list[dict[str, Any]]:
+        size, budget = asked.base_vocabulary_size, asked.tokens_per_batch
+        return scoring.masked_nats(masked_lm, asked.masks, base_vocabulary_size=size, tokens_per_batch=budget)
+
+    def classes() -> NDArray[np.int64]:
+        budget = {"tokens_per_batch": asked.tokens_per_batch, "max_length": asked.max_length}
+        return scoring.class_probabilities(model, asked.tokenizer, asked.texts, **budget).argmax(axis=1)
+
+    model, between, of_base = twin(tuned), ends(base, tuned), guesses(base)
+    guesser = under_head(model, adapted)
+    nats = visit(model, between, stops, lambda: [row["nats"] for row in guesses(guesser)], blind_to=("pooler",))
+    predicted = visit(model, between, stops, classes)
+    sums = np.array([[row["nats"], row["masked"]] for row in of_base]).T
+    return Answers(np.array(predicted), np.array(nats), base_nats=sums[0], masked=sums[1].astype(np.int64))
+
+
+def twin(model: BertForSequenceClassification) -> BertForSequenceClassification:
+    """A copy with the same weights and nothing else that training left: frozen layers, other dropout, autocast."""
+    copy = type(model)(model.config)
+    copy.load_state_dict(model.state_dict())
+    return scoring.ready(copy)
+
+
+def under_head(model: BertForSequenceClassification, adapted: MaskedLM) -> MaskedLM:
+    """``adapted`` around the classifier's encoder, shared and not copied: what moves the one moves the other.
+
+    The figures are those of ``models.with_mlm_head``, which would make a new model for every blend.
+    """
+    adapted.bert = model.bert
+    adapted.cls.predictions.decoder.weight = model.bert.embeddings.word_embeddings.weight
+    return adapted
+
+
+def general_masks(
+    tokenizer: BertTokenizerFast, first_row: int, documents: Sequence[tuple[str, str]], windows: int, max_length: int
+) -> FixedMasks:
+    """At most ``windows`` fixed masked windows, as many of each document, in the pieces of the base's tokenizer.
+
+    Args:
+        tokenizer: the base's, or grown by tokens from id ``first_row`` on.
+        documents: (id, text), at least one and no more than ``windows``.
+    """
+    return choose_fixed_masks(
+        without_rows(tokenizer, first_row),
+        documents,
+        mlm_probability=MLM_PROBABILITY,
+        max_length=max_length,
+        windows_per_document=max(1, windows // len(documents)),
+        seed=0,
+    )
+
+
+def without_rows(tokenizer: BertTokenizerFast, first_row: int) -> BertTokenizerFast:
+    """The tokenizer as it was before tokens from id ``first_row`` on were added."""
+    described = json.loads(tokenizer.backend_tokenizer.to_str())
+    described["added_tokens"] = [token for token in described["added_tokens"] if token["id"] < first_row]
+    return BertTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(described)))
