@@ -36,7 +36,7 @@ prepare source tokenizer pretrain finetune evaluate report: $(READY) ## one stag
 status: $(READY) ## is it up to date, stage by stage and arm by arm, or why not
 	@$(STAGES) status $(WHAT)
 
-show: $(READY) ## the last report, in the terminal
+show: $(READY) ## the last report in short, and where it and the model are
 	@$(STAGES) show --store "$$STORE"
 
 cards: $(READY) ## check every data card and show five rows of each

@@ -204,6 +204,7 @@ def _run(plan: Plan, last: str | None, *, force: bool) -> None:
     if left_out:
         print(f"left out: {', '.join(left_out)}, for all arms are needed")
     elif last in {None, plan.story[-1].name}:
+        print(f"recipe  {plan.recipe.name}")
         console.show_ways(plan.store.root)
 
 

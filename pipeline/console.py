@@ -114,24 +114,24 @@ def standings_data(plan: Plan, standings: Iterable[Standing]) -> dict[str, Any]:
 
 
 def show_latest(store: Path) -> None:
-    """Print where the last report and model are, and the report itself.
+    """Print the last report (its summary, where the story makes one), and where it and the model are.
 
     Raises:
         InputError: if no run has come to its end yet.
     """
-    latest = store / "latest"
-    if not (latest / "report.md").is_file():
+    there = [store / "latest" / name for name in ("summary.txt", "report.md") if (store / "latest" / name).is_file()]
+    if not there:
         raise InputError(f"store {store}: no report yet; make one with `make all`")
+    console().print(Text(clean(there[0].read_text("utf-8"))))
     show_ways(store)
-    console().print()
-    console().print(Text(clean((latest / "report.md").read_text("utf-8"))))
 
 
 def show_ways(store: Path) -> None:
-    """Print where the report and the model are."""
+    """Print where the report and the model are, and where they stay when another recipe moves ``latest``."""
     for thing, name in (("report", "report.html"), ("model", "model")):
         if (store / "latest" / name).exists():
             console().print(Text(f"{thing:<7} {store / 'latest' / name}", style="bold"))
+    console().print(Text(f"kept in {store / (store / 'latest').readlink()}", style="dim"))
 
 
 def show_stage(plan: Plan, stage: Stage, standings: Iterable[Standing]) -> None:

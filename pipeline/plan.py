@@ -64,7 +64,8 @@ class Plan:
         inputs = {name: by_run(known, name, run, lambda artifact: artifact.digest) for name in stage.inputs}
         if run is None:
             inputs = {name: {str(each): digest for each, digest in made.items()} for name, made in inputs.items()}
-        return identify(stage, settings, run.seed if run else None, self._reads[key], inputs)
+        reads = self._reads[key] | ({"recipe": self.recipe.name} if stage.wants("recipe") else {})
+        return identify(stage, settings, run.seed if run else None, reads, inputs)
 
 
 Known = Mapping[tuple[str, Run | None], Artifact]

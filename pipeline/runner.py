@@ -94,6 +94,8 @@ def _make(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: 
     given: dict[str, Any] = {name: by_run(known, name, run, lambda artifact: artifact.folder) for name in stage.inputs}
     if stage.wants("seed"):
         given["seed"] = identity.seed
+    if stage.wants("recipe"):
+        given["recipe"] = plan.recipe.name
     started = time.monotonic()
     try:
         if anew or not stage.resumes:

@@ -40,6 +40,10 @@ Reads = Mapping[str, str | Path]
 """What a stage reads from outside the store: a label, and a file (hashed by content) or a literal text."""
 
 
+HANDED = ("seed", "recipe", "cache", "out")
+"""What a stage's function can be handed beside its settings and its inputs."""
+
+
 def _reads_nothing(_: Any) -> Reads:
     return {}
 
@@ -53,8 +57,9 @@ class Stage:
     """The declaration of a stage.
 
     The keyword parameters of ``function`` are the contract: ``settings``; the names of earlier stages (a ``Path`` each,
-    or ``Arms`` to collect every run's); ``seed: int`` if the result depends on the run's seed; ``cache: Path``, a
-    folder shared by all runs that may vanish at any time; ``out: Path``, the only place it may write to.
+    or ``Arms`` to collect every run's); ``seed: int`` if the result depends on the run's seed; ``recipe: str``, the
+    recipe's name, if the result says it; ``cache: Path``, a folder shared by all runs that may vanish at any time;
+    ``out: Path``, the only place it may write to.
     """
 
     function: Callable[..., None]
@@ -90,7 +95,7 @@ class Stage:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the stages whose artifacts this one reads, in the order of the signature."""
-        return tuple(name for name in self._parameters() if name not in {"settings", "seed", "cache", "out"})
+        return tuple(name for name in self._parameters() if name not in {"settings", *HANDED})
 
     @property
     def collects(self) -> bool:
@@ -98,7 +103,7 @@ class Stage:
         return any(self._parameters()[name] == Arms for name in self.inputs)
 
     def wants(self, name: str) -> bool:
-        """Whether the function takes the optional parameter ``seed`` or ``cache``."""
+        """Whether the function takes the optional parameter ``seed``, ``recipe`` or ``cache``."""
         return name in self._parameters()
 
     def _parameters(self) -> dict[str, Any]:

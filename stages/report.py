@@ -4,7 +4,7 @@
 ``{"value", "low", "high", "n"}``: the value averaged over seeds, its 95% bootstrap interval, the number of items; null
 where nothing was measured. Shares run from 0 to 1::
 
-    {"name", "final_arm", "labels",
+    {"name", "recipe", "final_arm", "labels",
      "ladder": [{"arm", "seeds": [n], "changes": [{"setting", "from", "to"}], "scores": {corpus: SCORES}}],  # in order
      "floor": {corpus: SCORES},                         # TF-IDF with logistic regression
      "verdicts": [{"question": "rung|overall|floor",    # against the arm above | the first arm | the floor
@@ -64,9 +64,10 @@ def report(
     pretrain: Arms,
     finetune: Arms,
     evaluate: Arms,
+    recipe: str,
     out: Path,
 ) -> None:
-    """Write ``report.{json,html,md}``, ``figures/``, ``models/<arm>/`` with their cards, and ``model/``."""
+    """Write ``report.{json,html,md}``, ``summary.txt``, ``figures/``, ``models/<arm>/`` with cards, and ``model/``."""
     from pipeline.reporting import model_card, pages
 
     stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
@@ -75,7 +76,7 @@ def report(
     final = settings.final_arm or list(arms)[-1]
     if final not in arms:
         raise InputError(f"report.final_arm: no arm {final} in this run; choose one of {', '.join(arms)}")
-    described: dict[str, Any] = {"name": settings.title, "final_arm": final, "labels": list(LABELS)}
+    described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
     described |= _compared(arms, evaluate, settings)
     described |= _described(arms, stages, final)
     scores, changes = described.pop("scores"), described.pop("changes")
@@ -210,4 +211,6 @@ def _place_model(source: Path, target: Path) -> None:
         shutil.copyfile(path, place)
 
 
-STAGE = Stage(report, makes=("report.html", "report.md", "report.json", "figures", "models", "model"), version=2)
+STAGE = Stage(
+    report, makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "models", "model"), version=3
+)

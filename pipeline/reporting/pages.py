@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from pipeline.reporting import answers, corpora, details, figures, retention, svg, tables
 from pipeline.reporting.printable import escaped_json, markdown, printable
+from pipeline.reporting.summary import summary
 
 Report = Mapping[str, Any]
 LABEL_CHARACTERS = 24
@@ -28,7 +29,7 @@ class Picture:
 
 
 def write(report: Report, out: Path) -> None:
-    """Write report.json, report.html, report.md and figures/<name>.svg under ``out``."""
+    """Write report.json, report.html, report.md, summary.txt and figures/<name>.svg under ``out``."""
     drawn = pictures(report)
     shelf = out / "figures"
     shelf.mkdir(parents=True, exist_ok=True)
@@ -38,6 +39,7 @@ def write(report: Report, out: Path) -> None:
     _put(out / "report.json", escaped_json(report) + "\n")
     _put(out / "report.html", html(report, drawn))
     _put(out / "report.md", text(report, drawn))
+    _put(out / "summary.txt", summary(report))
 
 
 def html(report: Report, drawn: Mapping[str, list[Picture]]) -> str:

@@ -59,8 +59,11 @@ def test_run_prints_a_line_per_stage_and_arm_and_where_the_results_are(capsys: p
     lines = out.splitlines()
     assert re.fullmatch(r"gather     plain     done in 0\.\d s  \(never run\)", lines[0])
     assert lines[1] == "gather     twin      shared with plain"
-    assert lines[-2:] == ["report  artifacts/latest/report.html", "model   artifacts/latest/model"]
-    assert len(lines) == 3 * 3 + 1 + 2
+    *_, recipe, report, model, kept = lines
+    assert recipe == "recipe  toy"
+    assert (report, model) == ("report  artifacts/latest/report.html", "model   artifacts/latest/model")
+    assert Path(kept.removeprefix("kept in ")).resolve() == Path("artifacts/latest").resolve()
+    assert len(lines) == 3 * 3 + 1 + 4
     assert err == ""
 
 
@@ -106,7 +109,13 @@ def test_show_prints_the_report_and_a_stage_with_its_settings_and_files(capsys: 
     call("run", "--recipe", "toy.yaml")
     capsys.readouterr()
     assert call("show") == 0
-    assert "full#0 34" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "recipe toy\n" in out
+    assert "full#0 34" in out
+    (Path("artifacts/latest") / "summary.txt").write_text("in short\n")
+    assert call("show") == 0
+    assert capsys.readouterr().out.startswith("in short\n")
+    (Path("artifacts/latest") / "summary.txt").unlink()
     assert call("show", "grow", "--recipe", "toy.yaml") == 0
     out = capsys.readouterr().out
     assert "number > 0 and <= 1" in out

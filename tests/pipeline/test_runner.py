@@ -62,7 +62,7 @@ def test_results_by_value_and_latest() -> None:
     weights = (artifact("grow", "full#0") / "model" / "weights.txt").read_text()
     assert weights == "Hello0 0 2e-05\n1 0 2e-05\n2 0 2e-05"
     assert (artifact("judge", "full#0") / "score.txt").read_text() == str(len(weights)) == "34"
-    assert Path("artifacts/latest/report.md").read_text() == "Totals\nplain#0 28\ntwin#0 28\nfull#0 34\n"
+    assert Path("artifacts/latest/report.md").read_text() == "Totals\nrecipe toy\nplain#0 28\ntwin#0 28\nfull#0 34\n"
     assert not (artifact("judge", "full#0") / "rubbish.txt").exists()
     assert Path("artifacts/cache/judge/kept.txt").exists()
 
@@ -110,11 +110,19 @@ def test_an_edited_input_reruns_and_the_same_content_does_not() -> None:
     assert CALLS == ["gather", "grow", "grow", "judge", "judge", "total"]
 
 
+def test_a_stage_that_names_the_recipe_is_made_anew_for_another() -> None:
+    run()
+    CALLS.clear()
+    run("name=other")
+    assert CALLS == ["total"]
+    assert "recipe other\n" in Path("artifacts/latest/report.md").read_text()
+
+
 def test_seeds_count_only_where_a_stage_wants_them() -> None:
     steps = run("seeds=[0, 1]", "arms={full: {}}")
     assert CALLS == ["gather", "grow", "grow", "judge", "judge", "total"]
     assert "gather full#1 shared" in states(steps)
-    assert Path("artifacts/latest/report.md").read_text() == "Totals\nfull#0 34\nfull#1 34\n"
+    assert Path("artifacts/latest/report.md").read_text() == "Totals\nrecipe toy\nfull#0 34\nfull#1 34\n"
     assert (artifact("grow", "full#0") / "model" / "weights.txt").read_text().startswith("Hello0 0")
 
 

@@ -82,9 +82,9 @@ class Total(StageSettings):
     title: str = Field("Totals", min_length=1, description="the heading")
 
 
-def total(settings: Total, *, grow: Arms, judge: Arms, out: Path) -> None:
+def total(settings: Total, *, grow: Arms, judge: Arms, recipe: str, out: Path) -> None:
     CALLS.append("total")
-    rows = [f"{run} {(folder / 'score.txt').read_text()}" for run, folder in judge.items()]
+    rows = [f"recipe {recipe}", *(f"{run} {(folder / 'score.txt').read_text()}" for run, folder in judge.items())]
     (out / "report.md").write_text("\n".join([settings.title, *rows]) + "\n")
     (out / "report.html").write_text("<p>report</p>")
     (out / "model").mkdir()

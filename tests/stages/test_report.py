@@ -18,7 +18,7 @@ SETTINGS = stage.Settings(title="Corner shop", draws=1000, verdict_draws=1000)
 def make(root: Path, toy: Toy, settings: stage.Settings = SETTINGS) -> Path:
     out = root / "out"
     out.mkdir()
-    stage.report(settings, **toy_runs.write(root / "artifacts", toy), out=out)
+    stage.report(settings, **toy_runs.write(root / "artifacts", toy), recipe="mine", out=out)
     return out
 
 
@@ -143,10 +143,33 @@ def test_the_same_artifacts_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
         out = tmp_path / name
         out.mkdir()
-        stage.report(SETTINGS, **inputs, out=out)
+        stage.report(SETTINGS, **inputs, recipe="mine", out=out)
         contents.append({str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()})
     assert contents[0] == contents[1]
     assert not [name for name, content in contents[0].items() if str(tmp_path).encode() in content]
+
+
+def test_the_recipe_is_named(made: Path, figures: dict[str, Any]) -> None:
+    assert figures["recipe"] == "mine"
+    assert "Retone report, recipe mine." in read(made / "report.html").text
+    assert "Retone report, recipe mine." in (made / "report.md").read_text("utf-8")
+
+
+def test_the_summary_fits_a_terminal(made: Path) -> None:
+    lines = (made / "summary.txt").read_text("utf-8").splitlines()
+    assert lines[0] == "Corner shop, recipe mine"
+    assert lines.count("airline: 300 test texts") == 1
+    assert max(map(len, lines)) <= 120
+    rows = [line.split() for line in lines[lines.index("airline: 300 test texts") + 2 :][:5]]
+    assert [row[:2] for row in rows] == [
+        ["TF-IDF", "floor"],
+        ["naive", "55.5"],
+        ["careful", "61.5"],
+        ["adapted", "63.5"],
+        ["full", "72.5"],
+    ]
+    assert rows[-1][-5:] == ["▲", "helped", "▲", "above", "it"]
+    assert "Did it help here? Yes, it helped" in lines
 
 
 def test_the_markdown_has_the_same_ladder(made: Path) -> None:
@@ -171,7 +194,7 @@ def test_hostile_text_appears_as_text(tmp_path: Path) -> None:
     assert not {"script", "img", "b>"} & set(page.tags)
     assert "<script>alert(1)</script></svg><img src=x onerror=alert(2)>" in page.text
     assert "{{ 7*7 }}" in page.text
-    for path in (*out.glob("report.*"), *out.glob("models/*/README.md"), *out.glob("figures/*")):
+    for path in (*out.glob("report.*"), out / "summary.txt", *out.glob("models/*/README.md"), *out.glob("figures/*")):
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", path.read_text(encoding="utf-8")), path.name
     assert not re.search(r"(?<!\\)<script", (out / "report.md").read_text(encoding="utf-8"))
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["name"] == HOSTILE
@@ -207,7 +230,7 @@ def test_an_artifact_without_manifest_is_reported_without_its_cost(tmp_path: Pat
         path.unlink()
     out = tmp_path / "out"
     out.mkdir()
-    stage.report(SETTINGS, **inputs, out=out)
+    stage.report(SETTINGS, **inputs, recipe="mine", out=out)
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["cost"]["seconds"] == {}
     read(out / "report.html")
 

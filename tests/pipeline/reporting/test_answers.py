@@ -13,7 +13,9 @@ from tests import toy_runs
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     root = tmp_path_factory.mktemp("answers")
     settings = stage.Settings(draws=1000, verdict_draws=1000)
-    stage.report(settings, **toy_runs.write(root / "artifacts", toy_runs.Toy(corpora=("shop", "cafe"))), out=root)
+    stage.report(
+        settings, **toy_runs.write(root / "artifacts", toy_runs.Toy(corpora=("shop", "cafe"))), recipe="mine", out=root
+    )
     return json.loads((root / "report.json").read_text(encoding="utf-8"))
 
 

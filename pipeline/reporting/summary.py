@@ -1,0 +1,50 @@
+"""The report in a terminal's width: the ladder, the verdicts in words, and where the rest stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.reporting import answers, tables
+from pipeline.reporting.printable import printable
+from pipeline.reporting.tables import Cell, Report
+
+
+def summary(report: Report) -> str:
+    """Some thirty lines of plain text: a table for each review corpus, then the four answers' headlines."""
+    parts = [f"{report['name']}, recipe {report['recipe']}"]
+    for corpus in tables.reviews(report):
+        title = tables.ladder(report, corpus).title
+        parts.append("\n".join([title, *_set(_rows(report, corpus))]))
+    parts.append("\n".join(f"{answer.question} {answer.headline}" for answer in answers.answers(report)))
+    return "\n\n".join("\n".join(printable(line) for line in part.split("\n")) for part in parts) + "\n"
+
+
+def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
+    """Header, floor and arms: macro-recall, what was kept of the first measure of general English, the verdicts."""
+    places = tables.retention_places(report)[:1]
+    measured = [f"{tables.PLACES[measure]} kept, %" for measure, _ in places]
+    rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, "against the arm above", "against the floor")]
+    rows.append(("TF-IDF floor", _said(tables.percent(report["floor"][corpus]["macro_recall"])), *[""] * len(places)))
+    for rung in report["ladder"]:
+        arm = rung["arm"]
+        verdicts = (tables.find_verdict(report, question, arm, corpus) for question in ("rung", "floor"))
+        rows.append(
+            (
+                arm,
+                _said(tables.percent(rung["scores"][corpus]["macro_recall"])),
+                *(_said(tables.percent(tables.kept(report, arm, *place))) for place in places),
+                *(tables.verdict_cell(verdict).text if verdict else "" for verdict in verdicts),
+            )
+        )
+    return rows
+
+
+def _said(cell: Cell) -> str:
+    return f"{cell.text} ({cell.detail})" if cell.detail else cell.text
+
+
+def _set(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """The rows as lines with aligned columns."""
+    widths = [max(len(row[place]) for row in rows if place < len(row)) for place in range(len(rows[0]))]
+    for row in rows:
+        yield "  " + "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip()
