@@ -22,6 +22,9 @@ the Emoji Sentiment Ranking has 😭 at -0.09."""
 CLEAR = 0.5
 """An emoji of the training reviews has a side from this mean label on: half its texts that way, half neutral, say."""
 
+KINDS = ("text", "words", "swapped", "moved", "appended")
+"""What of a row is text."""
+
 Span = tuple[int, int]
 
 
@@ -50,6 +53,25 @@ def variants(texts: Sequence[str], known: Mapping[str, int], *, seed: int) -> li
         - ``appended``: the words with an unmistakable emoji of each side at their end, by side (positive first).
     """
     return [_of(text, known, random.Random(f"{seed}\n{text}")) for text in texts]
+
+
+def texts_of(made: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every different text that ``variants`` made, the originals too, for a model to answer."""
+    every = (
+        text for row in made for kind in KINDS for text in (row[kind] if kind == "appended" else [row[kind]]) or []
+    )
+    return list(dict.fromkeys(text for text in every if text is not None))
+
+
+def answered(made: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of ``variants`` with what a model answered in place of each text; ``side`` and None stay."""
+
+    def answer(text: Any) -> Any:
+        if text is None:
+            return None
+        return [answers[one] for one in text] if isinstance(text, list) else answers[text]
+
+    return [{"side": row["side"], **{kind: answer(row[kind]) for kind in KINDS}} for row in made]
 
 
 def _of(text: str, known: Mapping[str, int], draw: random.Random) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.text.counterfactuals import UNMISTAKABLE, sides, variants
+from pipeline.text.counterfactuals import UNMISTAKABLE, answered, sides, texts_of, variants
 from pipeline.text.emojis import emoji_list
 
 KNOWN = sides({"😂": 1.0, "🙄": -1.0, "😭": 0.2})
@@ -69,3 +69,20 @@ def test_the_same_text_and_seed_give_the_same_whatever_stands_beside_it() -> Non
 
 def test_typography_is_left_alone() -> None:
     assert _one("Foo™ 2020 ©")["words"] == "Foo™ 2020 ©"
+
+
+def test_answers_stand_where_their_texts_stood() -> None:
+    made = variants(["ok 😂", "ok", "😂"], KNOWN, seed=0)
+    texts = texts_of(made)
+    assert len(texts) == len(set(texts)), "ok is text and words at once"
+    assert set(texts) >= {"ok 😂", "ok", "😂", "😂 ok"}
+    found = answered(made, {text: text.upper() for text in texts})
+    assert found[0] == {
+        "side": 1,
+        "text": "OK 😂",
+        "words": "OK",
+        "swapped": str(made[0]["swapped"]).upper(),
+        "moved": "😂 OK",
+        "appended": [text.upper() for text in made[0]["appended"]],
+    }
+    assert found[2]["words"] is found[2]["appended"] is found[2]["moved"] is None
