@@ -26,8 +26,16 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[li
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Suggest the known name that was probably meant, or list them all."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+    known = list(known)
+    close = near(name, known)
+    return f"did you mean {close}?" if close else f"known: {', '.join(known) or 'none'}"
+
+
+def near(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is spelt most like this one, capitals aside, if any is alike enough (0 to 1)."""
+    by_lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[close[0]] if close else None
 
 
 def allowed(model: type[BaseModel], name: str) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.cards.schema import SPLITS, Split, nearest
+from pipeline.cards.schema import SPLITS, Split
 from pipeline.errors import InputError
+from pipeline.refusals import nearest
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
     known = ["config_name", "default", "data_files", "data_dir", "sep", "delimiter", "quoting", "encoding", "field"]
     for key in config:
         if key not in known:
-            raise InputError(f"{place}: configs: unknown option {key}{nearest(str(key), known)}")
+            raise InputError(f"{place}: configs: unknown option {key}; {nearest(str(key), known)}")
     sep = config.get("sep", config.get("delimiter"))
     if sep is not None and (not isinstance(sep, str) or len(sep) != 1):
         raise InputError(f"{place}: configs: sep is {sep!r}; it must be one character")
@@ -73,7 +74,7 @@ def card_files(
     for split, pattern in _patterns(config.get("data_files", []), place):
         pattern = f"{config['data_dir']}/{pattern}" if config.get("data_dir") else pattern
         if split not in SPLITS:
-            raise InputError(f"{place}: data_files: unknown split {split}{nearest(split, [*SPLITS])}")
+            raise InputError(f"{place}: data_files: unknown split {split}; {nearest(split, SPLITS)}")
         files = _matches(pattern, folder, data_root, place)
         found[SPLITS[split]] = found.get(SPLITS[split], ()) + files
     everything = [path.resolve() for files in found.values() for path in files]

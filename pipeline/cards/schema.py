@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
+from pipeline.refusals import allowed, nearest
 
 Role = Literal["informal", "reviews", "general", "pairs"]
 Split = Literal["train", "dev", "test"]
@@ -109,32 +109,29 @@ def _questions(value: Any, key: str) -> Iterator[str]:
 
 
 def _explain(problem: Any) -> str:
-    key = ".".join(str(part) for part in ("retone", *problem["loc"]))
-    if problem["type"] == "extra_forbidden":
+    key, kind = ".".join(str(part) for part in ("retone", *problem["loc"])), problem["type"]
+    if kind == "extra_forbidden":
         known = [*Hub.model_fields] if "hub" in problem["loc"][:-1] else [*Retone.model_fields]
-        return f"unknown key {key}{nearest(str(problem['loc'][-1]), known)}"
+        return f"unknown key {key}; {nearest(str(problem['loc'][-1]), known)}"
+    if kind == "missing":
+        return f"{key} is needed; see data_cards/TEMPLATE.md"
+    if kind == "literal_error":
+        return f"{key}: {problem['input']!r} does not fit; it takes {allowed(Retone, str(problem['loc'][0]))}"
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}"
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """The end of an error message: what was probably meant, and all there is."""
-    close = difflib.get_close_matches(word.lower(), [name.lower() for name in known], n=1, cutoff=0.5)
-    meant = next((f", did you mean {name}?" for name in known if close and name.lower() == close[0]), "")
-    return f"{meant or ';'} there {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}"
 
 
 def _check_meaning(own: Retone, place: str) -> None:
     wanted = COLUMNS[own.role]
     for column in own.columns:
         if column not in wanted:
-            raise InputError(f"{place}: retone.columns: role {own.role} has no {column}{nearest(column, [*wanted])}")
+            raise InputError(f"{place}: retone.columns: role {own.role} has no {column}; {nearest(column, wanted)}")
     if own.role != "reviews":
         if own.labels or own.drop:
             raise InputError(f"{place}: role {own.role} has no labels; remove retone.labels and retone.drop")
         return
     for label in own.labels:
         if label not in LABELS:
-            raise InputError(f"{place}: retone.labels: unknown class {label}{nearest(label, [*LABELS])}")
+            raise InputError(f"{place}: retone.labels: unknown class {label}; {nearest(label, LABELS)}")
     for label in LABELS:
         if not own.labels.get(label):
             raise InputError(f"{place}: retone.labels says nothing of {label}; add `{label}: [values in the file]`")

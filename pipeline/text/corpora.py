@@ -11,9 +11,9 @@ from typing import Any
 from tqdm import tqdm
 
 from pipeline.cards import Card, Split
-from pipeline.cards.schema import nearest
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
+from pipeline.refusals import nearest
 from pipeline.text.labelling import LabelProblems
 from pipeline.text.normalise import normalise, rejoin, repair
 from pipeline.text.rows import MAX_FILE_BYTES, read_rows
@@ -116,7 +116,7 @@ def _check_columns(card: Card, values: dict[str, Any], place: str) -> None:
     for ours, theirs in card.columns.items():
         if theirs not in values:
             known = nearest(theirs, [str(name) for name in values])
-            raise InputError(f"{place}: no column {theirs}{known}; name it under retone.columns.{ours}")
+            raise InputError(f"{place}: no column {theirs}; write the right one under retone.columns.{ours}, {known}")
 
 
 def _add_text(

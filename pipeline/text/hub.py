@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.cards import Hub, Split
-from pipeline.cards.schema import SPLITS, nearest
+from pipeline.cards.schema import SPLITS
 from pipeline.errors import InputError
+from pipeline.refusals import nearest
 
 _LOG = logging.getLogger(__name__)
 _SECONDS = 5.0
@@ -36,7 +37,7 @@ def hub_rows(hub: Hub, place: str) -> Iterator[tuple[Split, int, dict[str, Any]]
     except Exception as error:
         raise InputError(f"{named} cannot be read ({_cause(error)}); name its files under data_files") from None
     if not any(name in SPLITS for name in found):
-        raise InputError(f"{named} has no split to use{nearest('train', [str(name) for name in found])}")
+        raise InputError(f"{named} has no split to use; {nearest('train', [str(name) for name in found])}")
     for name, rows in found.items():
         if name in SPLITS:
             for number, values in enumerate(rows, start=1):

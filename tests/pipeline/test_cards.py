@@ -78,14 +78,15 @@ def test_data_elsewhere_needs_a_data_root_and_is_confined_to_it(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ("role: review", "retone.role"),
-        ("role: informal, lables: {}", "unknown key retone.lables, did you mean labels?"),
+        ("role: review", "retone.role: 'review' does not fit; it takes informal | reviews | general | pairs"),
+        ("columns: {text: a}", "retone.role is needed; see data_cards/TEMPLATE.md"),
+        ("role: informal, lables: {}", "unknown key retone.lables; did you mean labels?"),
         ("role: informal, columns: {label: stars}", "role informal has no label"),
         ("role: informal, labels: {neutral: 3}", "role informal has no labels"),
         ("role: reviews, labels: {negative: 1, neutral: 2}", "says nothing of positive"),
         (
             "role: reviews, labels: {negative: 1, neutral: 2, positve: 3}",
-            "unknown class positve, did you mean positive?",
+            "unknown class positve; did you mean positive?",
         ),
         ("role: reviews, labels: {negative: 1, neutral: 2, positive: [2, 3]}", "2 stands in two places"),
         ("role: reviews, labels: {negative: no, neutral: 2, positive: 3}", "reads an unquoted yes, no"),
@@ -94,7 +95,7 @@ def test_data_elsewhere_needs_a_data_root_and_is_confined_to_it(tmp_path: Path) 
             "retone.labels.negative is still a question",
         ),
         ("role: informal, hub: {id: a/b, revision: main}", "is not a full commit hash"),
-        ("role: informal, hub: {id: a/b, revison: x}", "unknown key retone.hub.revison, did you mean revision?"),
+        ("role: informal, hub: {id: a/b, revison: x}", "unknown key retone.hub.revison; did you mean revision?"),
         ("role: informal, role: general", "key 'role' stands twice"),
     ],
 )
