@@ -76,7 +76,7 @@ def run(
     plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
     _check(plan, stage)
     if dry_run:
-        console.show_standings(plan, _forced(survey(plan, stage), stage, force))
+        console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
     else:
         _run(plan, stage, force=force)
 

@@ -60,7 +60,7 @@ def show_step(plan: Plan, step: Step) -> None:
     screen = console()
     width = max([len("all arms"), *(len(run_label(plan, run)) for run in plan.recipe.runs)])
     line = Text(f"{step.stage.name:<10} {run_label(plan, step.run):<{width}}  ")
-    why = f"  ({clean(step.why)})" if step.why else ""
+    why = f"  ({'first time' if step.why == 'never run' else clean(step.why)})" if step.why else ""
     if step.state == "running":
         if screen.is_terminal:
             line.append(f"running{why}", style="yellow")
@@ -78,18 +78,22 @@ def show_step(plan: Plan, step: Step) -> None:
     screen.print(line)
 
 
-def show_standings(plan: Plan, standings: Iterable[Standing]) -> None:
-    """Print a table of stages, arms and reasons; neighbouring arms with the same state share a row."""
+def show_standings(plan: Plan, standings: Iterable[Standing], *, would: bool = False) -> None:
+    """Print a table of stages, arms and reasons; neighbouring arms with the same state share a row.
+
+    ``would``: also what a run would do. A stage that waits may yet be reused, if what it waits for comes out the same.
+    """
     busy = holder(plan.store.root)
     if busy:
         console().print(Text(f"running now: {clean(busy)}", style="yellow"))
-    table = Table("stage", "arms", "state", box=None, pad_edge=False, header_style="bold")
+    columns = ["stage", "arms", *(["would"] if would else []), "state"]
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for (name, why), group in groupby(standings, key=lambda each: (each.stage.name, each.why)):
         runs = [each.run for each in group]
         every = runs == [None] or len(runs) == len(plan.recipe.runs)
         who = "all" if every else ", ".join(run_label(plan, run) for run in runs)
         state = Text(clean(why), style="yellow") if why else Text("fresh", style="green")
-        table.add_row(Text(name), Text(who), state)
+        table.add_row(Text(name), Text(who), *([Text("run" if why else "reuse")] if would else []), state)
     console().print(table)
 
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import InputError
 from pipeline.plain_yaml import parse, read_mapping
-from pipeline.refusals import explain, nearest
+from pipeline.refusals import explain, near, nearest
 from pipeline.stage import Run, Stage, StageSettings
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ def load_recipe(path: str | Path, story: Sequence[Stage], overrides: Iterable[st
     file = _find(path)
     draft = _Draft({}, list(_chain(file)))
     draft.content.update(_merged(content for _, content in reversed(draft.places)))
+    _mention_slips(draft.places)
     problems: list[str] = []
     for override in overrides:
         _override(draft, override, problems)
@@ -128,6 +129,18 @@ def _merged(contents: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
+def _mention_slips(places: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Warn of a new arm whose name is nearly that of an inherited one; a number behind it (full-2) is meant."""
+    inherited: dict[str, Any] = {}
+    for place, content in reversed(places):
+        arms = _section(content, "arms")
+        for arm in [arm for arm in arms if inherited and arm not in inherited]:
+            meant = near(str(arm), inherited, cutoff=0.75)
+            if meant and re.sub(r"[-_]?\d+$", "", str(arm)) != meant:
+                logger.warning("%s: arm %s: new, though %s exists; rename it if you meant that", place, arm, meant)
+        inherited |= arms
+
+
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> None:
     for key, value in above.items():
         if isinstance(below.get(key), dict) and (value is None or isinstance(value, dict)):
@@ -149,7 +162,8 @@ def _override(draft: _Draft, override: str, problems: list[str]) -> None:
     own = [arm for arm in arms if len(keys) > 1 and keys[1] in _section(_section(arms, arm), keys[0])]
     if own:
         logger.warning(
-            "%s: not for %s, which have their own; arms.ARM.%s=... changes that", thing, ", ".join(own), path
+            "%s: without effect in %s, where the arm sets it itself; arms.%s.%s=... changes that",
+            *(thing, ", ".join(own), own[0], path.strip()),
         )
     value = parse(text, thing)
     inner: dict[str, Any] = {}

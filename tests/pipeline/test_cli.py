@@ -57,7 +57,7 @@ def test_run_prints_a_line_per_stage_and_arm_and_where_the_results_are(capsys: p
     assert call("run", "--recipe", "toy.yaml") == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert re.fullmatch(r"gather     plain     done in 0\.\d s  \(never run\)", lines[0])
+    assert re.fullmatch(r"gather     plain     done in 0\.\d s  \(first time\)", lines[0])
     assert lines[1] == "gather     twin      shared with plain"
     *_, recipe, report, model, kept = lines
     assert recipe == "recipe  toy"
@@ -69,13 +69,18 @@ def test_run_prints_a_line_per_stage_and_arm_and_where_the_results_are(capsys: p
 
 def test_dry_run_says_what_would_run_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("run", "--recipe", "toy.yaml", "--dry-run") == 0
-    assert "never run" in capsys.readouterr().out
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert table[:3] == [
+        ["stage", "arms", "would", "state"],
+        ["gather", "all", "run", "never", "run"],
+        ["grow", "all", "run", "waits", "for", "gather"],
+    ]
     assert not Path("artifacts").exists()
     call("run", "--recipe", "toy.yaml")
     capsys.readouterr()
     assert call("run", "grow", "--recipe", "toy.yaml", "--dry-run", "--force") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert rows == [["gather", "all", "fresh"], ["grow", "all", "forced"]]
+    assert rows == [["gather", "all", "reuse", "fresh"], ["grow", "all", "run", "forced"]]
 
 
 def test_status_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +98,10 @@ def test_status_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) 
         "judge full waits for grow",
         "total all waits for grow",
     ]
-    assert "not for plain, twin, which have their own" in err
+    assert (
+        "without effect in plain, twin, where the arm sets it itself; arms.plain.grow.learning_rate=... changes that"
+        in err
+    )
     assert call("status", "--recipe", "toy.yaml", "--json", *change) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["recipe"] == "toy"

@@ -92,7 +92,10 @@ def test_set_does_as_if_the_recipe_were_edited_there(tmp_path: Path, caplog: pyt
     assert [grow(recipe, arm).learning_rate for arm in recipe.arms] == [0.5, 0.5, 3e-5]
     assert [grow(recipe, arm).steps for arm in recipe.arms] == [3, 7, 3]
     assert recipe.seeds == (1, 2)
-    assert "not for plain, twin, which have their own; arms.ARM.grow.learning_rate=... changes that" in caplog.text
+    assert (
+        "without effect in plain, twin, where the arm sets it itself; arms.plain.grow.learning_rate=... changes that"
+        in caplog.text
+    )
 
 
 def test_set_can_replace_the_arms(tmp_path: Path) -> None:
@@ -155,6 +158,18 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, says: str) -
 )
 def test_a_wrong_set_is_refused(tmp_path: Path, change: str, says: str) -> None:
     assert says in refusal(tmp_path, RECIPE, change)[0]
+
+
+def test_a_new_arm_that_looks_like_a_slip_of_the_pen_is_mentioned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_recipe(tmp_path)
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: toy.yaml\narms: {ful: {}, plain: {}, plain-2: {}, other: {}}")
+    assert list(load_recipe(path, STORY).arms) == ["plain", "twin", "full", "ful", "plain-2", "other"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "recipe mine.yaml: arm ful: new, though full exists; rename it if you meant that"
+    ]
 
 
 def test_a_missing_recipe_names_those_that_ship() -> None:
