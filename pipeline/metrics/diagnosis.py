@@ -154,14 +154,15 @@ def diagnose(report: Report, rules: Rules | None = None) -> list[dict[str, Any]]
     for rung in report["ladder"]:
         arm = rung["arm"]
         figures = figures_of(report, arm)
-        speaking = _speaking(book.rules, figures)
-        found += [(book.rules.index(rule), _told(rule, report, arm, figures)) for rule in speaking]
-        if not speaking:
+        rules_met = speaking(book.rules, figures)
+        found += [(book.rules.index(rule), _told(rule, report, arm, figures)) for rule in rules_met]
+        if not rules_met:
             found.append((len(book.rules), _told(book.nothing, report, arm, figures)))
     return [told for _, told in sorted(found, key=lambda pair: pair[0])]
 
 
-def _speaking(rules: Sequence[Rule], figures: Mapping[str, Figure]) -> list[Rule]:
+def speaking(rules: Sequence[Rule], figures: Mapping[str, Figure]) -> list[Rule]:
+    """The rules whose conditions all hold, less those that a graver one hides."""
     true = [rule for rule in rules if all(condition.holds(figures) for condition in rule.when)]
     hidden: set[str] = set()
     for rule in true:  # the gravest first: a hidden rule hides nothing itself
