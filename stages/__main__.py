@@ -33,9 +33,10 @@ CARDS = Path("data_cards")
 def cards(
     folder: Annotated[Path, typer.Argument(help="Folder of card folders.")] = CARDS,
     data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder with data that cards name.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Also write the folder's README.md, a table of them.")] = False,
 ) -> None:
     """Check every data card, and show five rows of each as they will be read."""
-    from pipeline.text.desk import describe_cards
+    from pipeline.text.desk import contents, describe_cards
 
     reports = describe_cards(folder, data_root)
     for report in reports:
@@ -52,6 +53,9 @@ def cards(
     if problems:
         raise InputError("\n".join(problems))
     print(f"{len(reports)} cards, all in order")
+    if write:
+        (folder / "README.md").write_text(contents(folder, data_root), encoding="utf-8")
+        print(f"wrote {folder / 'README.md'}")
 
 
 def new_card(

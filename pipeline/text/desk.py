@@ -71,7 +71,7 @@ def _sample(corpus: Corpus) -> tuple[Mapping[str, str], ...]:
     return (*pairs, *({"text": text.text} | label for text, label in zip(texts, labels, strict=True)))
 
 
-def contents(folder: Path) -> str:
+def contents(folder: Path, data_root: Path | None = None) -> str:
     """The Markdown of ``data_cards/README.md``: a table made from the cards.
 
     Raises InputError where a card there is not in order.
@@ -80,12 +80,12 @@ def contents(folder: Path) -> str:
         "# Data cards",
         "",
         "One folder per corpus; its `README.md` is the card. This table is made from the cards by",
-        "`python -m pipeline.text.desk`; what a card may say is in [TEMPLATE.md](TEMPLATE.md).",
+        "`python -m stages cards --write`; what a card may say is in [TEMPLATE.md](TEMPLATE.md).",
         "",
         "| corpus | role | what | rows | language | licence |",
         "|---|---|---|---:|---|---|",
     ]
-    for report in describe_cards(folder, None):
+    for report in describe_cards(folder, data_root):
         if report.problems:
             raise InputError(report.problems[0])
         text = (folder / report.name / "README.md").read_text(encoding="utf-8")
@@ -103,9 +103,3 @@ def contents(folder: Path) -> str:
 def _cell(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "not stated")
     return " ".join(text.split()).replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    from pipeline.cards import CARDS
-
-    (CARDS / "README.md").write_text(contents(CARDS), encoding="utf-8")

@@ -153,6 +153,14 @@ def test_cards_shows_rows_of_each_and_fails_where_one_is_not_in_order(
     out, err = capsys.readouterr()
     assert out == "shop  not in order\n"
     assert err.startswith("card shop")
+    (tmp_path / "cards" / "shop" / "shop.csv").write_text("text\nhi\n", "utf-8")
+    front = "configs: [{data_files: [{split: train, path: shop.csv}]}]\nretone: {role: informal}"
+    (tmp_path / "cards" / "shop" / "README.md").write_text(f"---\nlicense: mit\n{front}\n---\n", "utf-8")
+    assert call("cards", tmp_path / "cards") == 0
+    assert not (tmp_path / "cards" / "README.md").exists()
+    assert call("cards", tmp_path / "cards", "--write") == 0
+    assert capsys.readouterr().out.endswith(f"wrote {tmp_path / 'cards' / 'README.md'}\n")
+    assert "| [shop](shop/README.md) | informal |" in (tmp_path / "cards" / "README.md").read_text("utf-8")
     assert call("new-card", tmp_path / "gone.csv") == 2
     assert "gone.csv: no such file" in capsys.readouterr().err
 
