@@ -71,3 +71,9 @@ bench: $(READY) ## timings
 clean: ## delete all results (artifacts/) and caches, without asking; .venv stays
 	@rm -rf artifacts build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+# What is asked for and is not there.
+.DEFAULT:
+	@near=$$(sed -n 's/^\.PHONY: //p' $(firstword $(MAKEFILE_LIST)) | $(PYTHON) -c 'import difflib, sys; \
+		print(*difflib.get_close_matches(sys.argv[1], sys.stdin.read().split(), 1))' '$@' 2>/dev/null); \
+	echo "make $@: no such target$${near:+, did you mean make $$near?}; make help lists them" >&2; exit 2

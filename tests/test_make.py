@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from stages import STORY
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +42,21 @@ def test_variables_become_options() -> None:
     options = '--recipe "$RECIPE" --set "$SET" --arm naive --arm full --store "$STORE" --data-root "$DATA_ROOT"'
     assert line.endswith(f"-m stages run {options} --debug --force --dry-run")
     assert make("-n", "all", "FORCE=0").splitlines()[-1].split()[-2:] == ["--store", '"$STORE"']
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("fintune", "make fintune: no such target, did you mean make finetune?; make help lists them"),
+        ("zzz", "make zzz: no such target; make help lists them"),
+    ],
+)
+def test_an_unknown_target_is_told_the_nearest(target: str, says: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        make(target)
+    assert caught.value.returncode == 2
+    assert caught.value.stderr.splitlines()[0] == says
+    assert "is up to date" in make("README.md") or "Nothing to be done" in make("README.md")  # a file is no target
 
 
 def test_the_install_is_pinned_to_exact_versions() -> None:
