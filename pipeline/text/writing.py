@@ -55,6 +55,7 @@ def _description(corpus: Corpus, counts: dict[str, int]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "role": corpus.card.role,
         "pretty_name": corpus.card.pretty_name,
+        "licence": corpus.card.licence,
         "splits": counts,
         "dropped": {reason: count for reason, count in sorted(corpus.dropped.items()) if count},
     }

@@ -40,11 +40,24 @@ def test_what_a_result_depends_on_is_the_meaning_and_the_files_not_the_prose(tmp
     folder = write_reviews(tmp_path / "shop")
     before = load_card(folder).reads()
     path = folder / "README.md"
-    path.write_text(path.read_text().replace("---\npretty", "---\n# a comment\nlicense: mit\npretty") + "More prose.\n")
+    path.write_text(
+        path.read_text().replace("---\npretty", "---\n# a comment\nsize_categories: n<1K\npretty") + "More prose.\n"
+    )
     assert load_card(folder).reads() == before
     assert before["shop/reviews.csv"] == folder / "reviews.csv"
     path.write_text(path.read_text().replace("neutral: [3]", "neutral: [3, 0]"))
     assert load_card(folder).reads()["card shop"] != before["card shop"]
+
+
+@pytest.mark.parametrize(
+    ("line", "licence"), [("", None), ("license: mit\n", "mit"), ("license: [mit, cc0-1.0]\n", "mit, cc0-1.0")]
+)
+def test_a_licence_is_read_and_counts(tmp_path: Path, line: str, licence: str | None) -> None:
+    folder = write_reviews(tmp_path / "shop")
+    path, before = folder / "README.md", load_card(folder)
+    path.write_text(path.read_text().replace("---\npretty", f"---\n{line}pretty"))
+    assert load_card(folder).licence == licence
+    assert (load_card(folder).identity == before.identity) is (licence is None)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,22 @@ def test_a_folder_is_itself(toy_model: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: apache-2.0\n---\n# A model\n", "apache-2.0"),
+        ("---\nlanguage: en\n---\n", None),
+        ("no front matter", None),
+        (None, None),
+    ],
+)
+def test_the_licence_is_what_the_models_own_card_says(tmp_path: Path, card: str | None, licence: str | None) -> None:
+    if card is not None:
+        (tmp_path / "README.md").write_text(card, encoding="utf-8")
+    assert sources.licence_of(tmp_path) == licence
+    assert sources.licence_of(sources.STARTER) == "cc-by-sa-3.0"
+
+
 def test_the_hub_out_of_reach_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a full revision too, for which the client alone tries again for half a minute."""
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

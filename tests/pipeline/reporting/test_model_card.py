@@ -1,0 +1,53 @@
+"""What the card beside a model says of its licence."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from pipeline.reporting import model_card
+from stages import report as stage
+from tests import toy_runs
+
+
+@pytest.mark.parametrize(
+    ("licences", "follows"),
+    [
+        ({"base": "apache-2.0", "shop": "cc0-1.0"}, "apache-2.0"),
+        ({"base": "cc-by-sa-3.0", "shop": "cc-by-sa-3.0"}, "cc-by-sa-3.0"),
+        ({"base": "apache-2.0", "shop": None}, "other"),
+        ({"base": None, "shop": "cc0-1.0"}, "other"),
+        ({"base": "apache-2.0", "shop": "cc-by-nc-4.0"}, "other"),
+        ({"base": "mit, apache-2.0", "shop": "cc0-1.0"}, "other"),
+        ({"shop": "cc0-1.0"}, "cc0-1.0"),
+    ],
+)
+def test_the_licence_that_follows(licences: dict[str, str | None], follows: str) -> None:
+    assert model_card.derived(licences) == follows
+
+
+def test_the_card_lists_what_the_model_is_made_of(tmp_path: Path) -> None:
+    settings = stage.Settings(draws=1000, verdict_draws=1000)
+    toy = toy_runs.Toy(arms={"full": 0.7})
+    stage.report(settings, **toy_runs.write(tmp_path / "artifacts", toy), recipe="mine", out=tmp_path)
+    report: dict[str, Any] = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    card = tmp_path / "models" / "full"
+    assert ModelCard.load(card / "README.md").data.license == "other"  # toy corpora state none
+    assert "- posts: not stated" in (card / "README.md").read_text(encoding="utf-8")
+    known = copy.deepcopy(report)
+    known["arms"]["full"]["source"]["licence"] = "cc-by-sa-3.0"
+    for corpus in known["corpora"].values():
+        corpus["licence"] = "cc0-1.0"
+    for given, licence, said in (
+        (None, "cc-by-sa-3.0", "cc-by-sa-3.0: what follows from"),
+        ("mit", "mit", "mit, as whoever trained it says."),
+    ):
+        model_card.write(known, "full", card, licence=given)
+        loaded = ModelCard.load(card / "README.md")
+        assert loaded.data.license == licence
+        assert said in loaded.text
+        assert "- the base starter: cc-by-sa-3.0" in loaded.text
+        assert "- posts: cc0-1.0" in loaded.text
