@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from pipeline.modeling.batches import length_buckets, pad
 from pipeline.modeling.fixed_masks import FixedMasks, Window
+from pipeline.modeling.memory import bound_kernel_cache
 
 HEAD_ROWS = 512
 """Positions that go through the vocabulary head at once: bounds the memory of their logits (512 x 30,522: 60 MB)."""
@@ -121,6 +122,7 @@ def ready(model: Model) -> Model:
     Raises:
         ValueError: not in float32: differences between models would drown in rounding.
     """
+    bound_kernel_cache()
     kinds = {parameter.dtype for parameter in model.parameters()}
     if kinds != {torch.float32}:
         raise ValueError(f"scoring needs a float32 model, not {sorted(map(str, kinds))}; load it with dtype float32")

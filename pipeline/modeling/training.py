@@ -29,6 +29,7 @@ from pipeline.errors import InputError
 from pipeline.modeling.batches import BatchPlan, only_item
 from pipeline.modeling.callbacks import Bar, Guard, History
 from pipeline.modeling.checkpoints import latest_complete
+from pipeline.modeling.memory import GiveBack, bound_kernel_cache
 
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 """Of a model's outputs and a batch's labels: a scalar, the mean over the batch."""
@@ -193,6 +194,7 @@ def train(
         InputError: the loss is not finite.
         KeyboardInterrupt: a signal came; the checkpoint is saved and the run not complete.
     """
+    bound_kernel_cache()
     set_seed(schedule.seed)
     transformers_logging.disable_progress_bar()  # one for every file of every checkpoint
     guard = Guard(schedule.checkpoint_seconds)
@@ -206,7 +208,7 @@ def train(
         groups=groups,
         figures=figures,
         loss=loss,
-        callbacks=[*callbacks, *stopper, History(), guard],
+        callbacks=[*callbacks, *stopper, History(), GiveBack(), guard],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
