@@ -33,9 +33,7 @@ def wrap(
         layers_to_transform=list(range(frozen_layers, model.config.num_hidden_layers)),
         trainable_token_indices={"word_embeddings": list(new_rows)} if new_rows else None,
     )
-    wrapped = get_peft_model(model, config)
-    wrapped.accepts_loss_kwargs = False
-    return wrapped
+    return get_peft_model(model, config)
 
 
 def merge(wrapped: Any, tokenizer: BertTokenizerFast, folder: Path) -> BertForSequenceClassification:

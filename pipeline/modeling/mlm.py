@@ -28,7 +28,6 @@ class MaskedLM(BertForMaskedLM):
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
         self.bert = BertModel(config, add_pooling_layer=True)
-        self.accepts_loss_kwargs = False  # else Trainer expects a sum over accumulated batches and scales it wrongly
         self.bag_weight = 0.0
         self.post_init()
         self.bert.pooler.requires_grad_(False)

@@ -96,6 +96,7 @@ class _Trainer(Trainer):
     ) -> None:
         super().__init__(**rest)
         self.groups, self.figures, self.loss = groups, figures, loss
+        self.model_accepts_loss_kwargs = False  # compute_loss takes none, so labels need not be counted beforehand
 
     @property
     def history(self) -> History:
@@ -217,6 +218,7 @@ def train(
     checkpoint = latest_complete(folder)
     with guard.listening():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # else it goes on computing in bfloat16
     state = trainer.state
     stopped = "done" if state.global_step >= schedule.steps else "early"
     if stopped == "early" and schedule.patience is None:
