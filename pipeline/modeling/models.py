@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from pipeline.errors import InputError
 from pipeline.labels import ID_TO_LABEL, LABEL_TO_ID
+from pipeline.modeling.classifier import Classifier
 from pipeline.modeling.mlm import MaskedLM
 
 EMOJI_FILE = "retone.json"
@@ -94,9 +95,9 @@ def load_masked_lm(folder: Path) -> MaskedLM:
     return _load(MaskedLM, folder)
 
 
-def load_classifier(folder: Path) -> BertForSequenceClassification:
+def load_classifier(folder: Path) -> Classifier:
     """The three-class classifier in a folder; a base or adapted model gets a new head, and keeps its pooler."""
-    model = _load(BertForSequenceClassification, folder, num_labels=3, id2label=ID_TO_LABEL, label2id=LABEL_TO_ID)
+    model = _load(Classifier, folder, num_labels=3, id2label=ID_TO_LABEL, label2id=LABEL_TO_ID)
     model.accepts_loss_kwargs = False  # else Trainer scales the loss wrongly under gradient accumulation and DDP
     return model
 
@@ -162,8 +163,6 @@ def save(
 ) -> None:
     """Write weights (safetensors), config, tokenizer and how texts must be prepared; loads in plain transformers."""
     folder.mkdir(parents=True, exist_ok=True)
-    if isinstance(model, MaskedLM):
-        model.config.architectures = ["BertForMaskedLM"]
     stored = model if dtype == "float32" else model.to(getattr(torch, dtype))
     stored.save_pretrained(str(folder))
     _name_architecture(folder, model)
@@ -173,11 +172,12 @@ def save(
 
 
 def _name_architecture(folder: Path, model: PreTrainedModel) -> None:
-    """save_pretrained writes the Python class's name; plain transformers knows ours as BertForMaskedLM."""
-    if isinstance(model, MaskedLM):
-        path = folder / "config.json"
-        config = json.loads(path.read_text(encoding="utf-8")) | {"architectures": ["BertForMaskedLM"]}
-        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    """save_pretrained writes the Python class's name; plain transformers knows ours by the class they extend."""
+    kinds = type(model).__mro__
+    plain = next(kind.__name__ for kind in kinds if kind.__module__.startswith("transformers."))
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"architectures": [plain]}
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def emoji_rows(folder: Path) -> list[int]:
