@@ -183,3 +183,12 @@ def test_early_stopping_keeps_the_best(toy_model: Path, tmp_path: Path) -> None:
         folder=tmp_path,
     )
     assert outcome == training.Outcome(steps=16, stopped="early", best_step=8, best=1.0)
+
+
+def test_after_training_in_bfloat16_the_model_computes_in_float32(toy_model: Path, tmp_path: Path) -> None:
+    model, _, _ = run(toy_model, tmp_path, precision="bf16")
+    ids = torch.tensor([[2, 20, 30, 40, 3]])
+    after = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+    fresh = type(model)(model.config).eval()
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(after, fresh(input_ids=ids, attention_mask=torch.ones_like(ids)).logits)
