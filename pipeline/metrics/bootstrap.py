@@ -86,9 +86,13 @@ def interval(contributions: ArrayLike, statistic: Statistic, *, draws: int, seed
 def difference(contributions: ArrayLike, statistic: Statistic, *, draws: int, seed: int) -> Difference:
     """As ``interval``, for a statistic that is one side minus the other on the same items."""
     value, drawn = resample(contributions, statistic, draws=draws, seed=seed)
-    items = len(np.asarray(contributions))
+    return settled(value, drawn, len(np.asarray(contributions)))
+
+
+def settled(value: float, drawn: Array, items: int) -> Difference:
+    """The difference that a value and its draws from resampling so many items come to."""
     below, above, undefined = (int(kind.sum()) for kind in (drawn <= 0, drawn >= 0, np.isnan(drawn)))
-    p = min(1.0, 2 * (min(below, above) + undefined + 1) / (draws + 1))  # +1: no number of draws shows a p of 0
+    p = min(1.0, 2 * (min(below, above) + undefined + 1) / (len(drawn) + 1))  # +1: no number of draws shows a p of 0
     return Difference(value, *_bounds(drawn, items), items, p)
 
 

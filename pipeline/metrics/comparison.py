@@ -40,15 +40,19 @@ def minus(a: Measured, b: Measured, *, draws: int, seed: int) -> Difference:
     Raises:
         ValueError: other items, or seeds that cannot be paired.
     """
+    both = paired(a, b)
+    return difference(both.contributions, both.statistic, draws=draws, seed=seed)
+
+
+def paired(a: Measured, b: Measured) -> Measured:
+    """The figure of a less that of b as one measure of the same items; arguments and errors as in ``minus``."""
     width, beside = a.contributions.shape[-1], b.contributions
     if beside.shape[1] == 1:
         beside = np.repeat(beside, a.contributions.shape[1], axis=1)
     if a.contributions.shape[:2] != beside.shape[:2]:
         raise ValueError(f"minus: items and seeds {a.contributions.shape[:2]} against {beside.shape[:2]}")
     both = np.concatenate([a.contributions, beside], axis=-1)
-    return difference(
-        both, lambda sums: a.statistic(sums[..., :width]) - b.statistic(sums[..., width:]), draws=draws, seed=seed
-    )
+    return Measured(both, lambda sums: a.statistic(sums[..., :width]) - b.statistic(sums[..., width:]))
 
 
 def classified(labels: ArrayLike, predicted: ArrayLike, metric: Metric) -> Measured:
