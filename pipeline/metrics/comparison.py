@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from pipeline.metrics import folds
 from pipeline.metrics.bootstrap import Array, Difference, Figure, Statistic, difference, holm, interval, verdict
 from pipeline.metrics.classification import Metric, cells
 
@@ -26,9 +27,13 @@ class Measured:
 
     contributions: Array
     statistic: Statistic
+    folds: NDArray[np.int64] | None = None
+    """[items] the fold that tested each, if any: texts of a fold share a model, and intervals count that (``folds``)."""
 
     def figure(self, *, draws: int, seed: int) -> Figure:
         """The value on all items, averaged over seeds, with its 95% interval."""
+        if self.folds is not None:
+            return folds.interval(self.contributions, self.statistic, self.folds, draws=draws, seed=seed)
         return interval(self.contributions, self.statistic, draws=draws, seed=seed)
 
 
@@ -41,6 +46,8 @@ def minus(a: Measured, b: Measured, *, draws: int, seed: int) -> Difference:
         ValueError: other items, or seeds that cannot be paired.
     """
     both = paired(a, b)
+    if both.folds is not None:
+        return folds.difference(both.contributions, both.statistic, both.folds, draws=draws, seed=seed)
     return difference(both.contributions, both.statistic, draws=draws, seed=seed)
 
 
@@ -52,13 +59,20 @@ def paired(a: Measured, b: Measured) -> Measured:
     if a.contributions.shape[:2] != beside.shape[:2]:
         raise ValueError(f"minus: items and seeds {a.contributions.shape[:2]} against {beside.shape[:2]}")
     both = np.concatenate([a.contributions, beside], axis=-1)
-    return Measured(both, lambda sums: a.statistic(sums[..., :width]) - b.statistic(sums[..., width:]))
+    return Measured(both, lambda sums: a.statistic(sums[..., :width]) - b.statistic(sums[..., width:]), a.folds)
 
 
-def classified(labels: ArrayLike, predicted: ArrayLike, metric: Metric) -> Measured:
-    """A classification metric; ``predicted`` is [items] or [seeds, items] of class ids."""
+def classified(
+    labels: ArrayLike, predicted: ArrayLike, metric: Metric, tested_in: Sequence[int] | None = None
+) -> Measured:
+    """A classification metric; ``predicted`` is [items] or [seeds, items] of class ids.
+
+    Args:
+        tested_in: the fold of each item, where cross-validation tested them. Fewer than two folds say nothing.
+    """
     found = cells(labels, np.atleast_2d(np.asarray(predicted)))
-    return Measured(np.eye(9)[found].swapaxes(0, 1), lambda sums: metric(sums.reshape(*sums.shape[:-1], 3, 3)))
+    places = np.asarray(tested_in) if tested_in is not None and len(set(tested_in)) > 1 else None
+    return Measured(np.eye(9)[found].swapaxes(0, 1), lambda sums: metric(sums.reshape(*sums.shape[:-1], 3, 3)), places)
 
 
 def masked_kept(nats_base: ArrayLike, nats: ArrayLike, masked: ArrayLike) -> Measured:

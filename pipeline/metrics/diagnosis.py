@@ -215,7 +215,7 @@ FIELD = re.compile(r"\{([\w.]+):(\w+)\}")
 
 
 def fill(text: str, figures: Mapping[str, Figure]) -> str:
-    """Put figures into ``{name:share|nats|number|place|n}``; "(not measured)" where there is none."""
+    """Put figures into ``{name:share|nats|number|rate|place|n}``; "(not measured)" where there is none."""
     return FIELD.sub(lambda field: _set(figures.get(field[1]), field[2]), text)
 
 
@@ -226,6 +226,8 @@ def _set(figure: Figure | None, how: str) -> str:
         return figure.place
     if how == "n":
         return f"{figure.n:,}"
+    if how == "rate":
+        return f"{figure.value:g}"
     scale, digits, unit = {"share": (100, 1, "%"), "nats": (1, 2, ""), "number": (1, 0, "")}[how]
     value, low, high = (f"{scale * bound:,.{digits}f}" for bound in (figure.value, figure.low, figure.high))
     exact = figure.low == figure.high or math.isnan(figure.low) or math.isnan(figure.high)

@@ -18,7 +18,7 @@ from pipeline.metrics.classification import HEADLINE, METRICS, Metric
 from pipeline.metrics.comparison import Measured, classified, minus, verdicts
 
 Rows = Sequence[Mapping[str, Any]]
-"""Rows of a predictions file: {"id", "label", "predicted", "emoji"}."""
+"""Rows of a predictions file: {"id", "label", "predicted", "emoji"}, and "fold" with cross-validation."""
 
 Key = tuple[str, str]
 """What was measured where: ("macro_recall", reviews corpus), ("masked", general corpus), ("pairs", pairs corpus)."""
@@ -56,7 +56,12 @@ def measured(rows_by_seed: Sequence[Rows], metric: str = HEADLINE) -> Measured:
     """A score of one arm on one corpus, from its predictions of every seed on the same texts."""
     labels = [row["label"] for row in rows_by_seed[0]]
     predicted = [[row["predicted"] for row in rows] for rows in rows_by_seed]
-    return classified(labels, predicted, SCORES[metric])
+    return classified(labels, predicted, SCORES[metric], tested_in(rows_by_seed[0]))
+
+
+def tested_in(rows: Rows) -> list[int] | None:
+    """The fold that each row was tested in; None without cross-validation."""
+    return [row["fold"] for row in rows] if rows and "fold" in rows[0] else None
 
 
 def scores(rows_by_seed: Sequence[Rows], draws: Draws) -> dict[str, Any]:

@@ -6,38 +6,48 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.metrics import second_opinion
 from pipeline.metrics.classification import METRICS, confusion, per_class
 from pipeline.metrics.comparison import classified, minus
 
 
-def scores(labels: ArrayLike, predicted: ArrayLike, *, draws: int, seed: int) -> dict[str, Any]:
+Folds = Sequence[int] | None
+"""The fold that tested each text; None without cross-validation."""
+
+
+def scores(labels: ArrayLike, predicted: ArrayLike, folds: Folds = None, **sure: int) -> dict[str, Any]:
     """Number of items, accuracy, macro-recall and macro-F1 with 95% intervals, per class, confusion."""
     matrix = confusion(labels, predicted)
     return {
         "n": int(matrix.sum()),
-        **figures(labels, predicted, draws=draws, seed=seed),
+        **figures(labels, predicted, folds, **sure),
         "per_class": per_class(matrix),
         "confusion": matrix.tolist(),
     }
 
 
-def figures(labels: ArrayLike, predicted: ArrayLike, *, draws: int, seed: int) -> dict[str, Any]:
+def figures(labels: ArrayLike, predicted: ArrayLike, folds: Folds = None, **sure: int) -> dict[str, Any]:
     """Accuracy, macro-recall and macro-F1, each with its interval."""
-    measured = {name: classified(labels, predicted, metric) for name, metric in METRICS.items()}
-    return {name: found.figure(draws=draws, seed=seed).as_json() for name, found in measured.items()}
+    measured = {name: classified(labels, predicted, metric, folds) for name, metric in METRICS.items()}
+    return {name: found.figure(**sure).as_json() for name, found in measured.items()}
 
 
-def differences(labels: ArrayLike, a: ArrayLike, b: ArrayLike, *, draws: int, seed: int) -> dict[str, Any]:
+def differences(labels: ArrayLike, a: ArrayLike, b: ArrayLike, folds: Folds = None, **sure: int) -> dict[str, Any]:
     """Each of the three figures for predictions a minus predictions b of the same items."""
-    sides = {name: [classified(labels, side, metric) for side in (a, b)] for name, metric in METRICS.items()}
-    return {name: minus(*pair, draws=draws, seed=seed).as_json() for name, pair in sides.items()}
+    sides = {name: [classified(labels, side, metric, folds) for side in (a, b)] for name, metric in METRICS.items()}
+    return {name: minus(*pair, **sure).as_json() for name, pair in sides.items()}
 
 
 def compared(
-    labels: Sequence[int], emoji: Sequence[bool], model: ArrayLike, floor: ArrayLike, plain: ArrayLike, **sure: int
+    labels: Sequence[int],
+    emoji: Sequence[bool],
+    model: ArrayLike,
+    floor: ArrayLike,
+    plain: ArrayLike,
+    folds: Folds = None,
+    **sure: int,
 ) -> dict[str, Any]:
     """All that is said of one corpus: the model, its slices, the floor beside it, and what raw text would have cost.
 
@@ -49,28 +59,34 @@ def compared(
     Raises:
         ArithmeticError: scikit-learn comes to other figures.
     """
-    card = scores(labels, model, **sure)
+    card = scores(labels, model, folds, **sure)
     second_opinion.check_scores(card, labels, np.asarray(model).tolist())
     return {
         "model": card,
-        "slices": slices(labels, model, emoji, **sure),
-        "floor": scores(labels, floor, **sure),
-        "floor_slices": slices(labels, floor, emoji, **sure),
-        "minus_floor": differences(labels, model, floor, **sure),
+        "slices": slices(labels, model, emoji, folds, **sure),
+        "floor": scores(labels, floor, folds, **sure),
+        "floor_slices": slices(labels, floor, emoji, folds, **sure),
+        "minus_floor": differences(labels, model, floor, folds, **sure),
         "plain": {
-            **figures(labels, plain, **sure),
+            **figures(labels, plain, folds, **sure),
             "changed": float(np.mean(np.asarray(model) != np.asarray(plain))),
-            "minus_model": differences(labels, plain, model, **sure),
+            "minus_model": differences(labels, plain, model, folds, **sure),
         },
     }
 
 
-def slices(labels: ArrayLike, predicted: ArrayLike, emoji: Sequence[bool], *, draws: int, seed: int) -> dict[str, Any]:
+def slices(
+    labels: ArrayLike, predicted: ArrayLike, emoji: Sequence[bool], folds: Folds = None, **sure: int
+) -> dict[str, Any]:
     """The same table for texts with emoji and texts without; None where there are none."""
     kinds = np.asarray(emoji, dtype=bool)
     truth, guess = np.asarray(labels), np.asarray(predicted)
     chosen = {"emoji": kinds, "no_emoji": ~kinds}
     return {
-        name: scores(truth[where], guess[where], draws=draws, seed=seed) if where.any() else None
+        name: scores(truth[where], guess[where], _of(folds, where), **sure) if where.any() else None
         for name, where in chosen.items()
     }
+
+
+def _of(folds: Folds, where: NDArray[np.bool_]) -> Folds:
+    return None if folds is None else np.asarray(folds)[where].tolist()

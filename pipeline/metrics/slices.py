@@ -17,7 +17,7 @@ from pipeline.labels import LABELS
 from pipeline.metrics.bootstrap import Array, Difference
 from pipeline.metrics.classification import METRICS, Metric
 from pipeline.metrics.comparison import Measured, classified, minus, verdicts
-from pipeline.metrics.ladder import Draws, Rows, as_json, measured
+from pipeline.metrics.ladder import Draws, Rows, as_json, measured, tested_in
 
 FEWEST = 20
 """Texts that must stand on both sides of a difference: on fewer its interval is too narrow, and says little anyway."""
@@ -63,10 +63,11 @@ def by_class(rows_by_seed: Sequence[Rows], draws: Draws) -> dict[str, Any]:
     """
     labels = [row["label"] for row in rows_by_seed[0]]
     predicted = [[row["predicted"] for row in rows] for rows in rows_by_seed]
+    folds = tested_in(rows_by_seed[0])
     return {
         name: {
             "n": labels.count(place),
-            **{share: draws.of(classified(labels, predicted, _of_class(place, share))) for share in _WHOLES},
+            **{share: draws.of(classified(labels, predicted, _of_class(place, share), folds)) for share in _WHOLES},
         }
         for place, name in enumerate(LABELS)
     }
@@ -119,6 +120,6 @@ def _judged(
 def _difference(whole: Measured, where: NDArray[Any], draws: Draws) -> Difference:
     """With less without: all texts are drawn together, and each counts on its side alone."""
     mask = where[:, None, None]
-    sides = (Measured(whole.contributions * side, whole.statistic) for side in (mask, ~mask))
+    sides = (Measured(whole.contributions * side, whole.statistic, whole.folds) for side in (mask, ~mask))
     apart = minus(*sides, draws=draws.draws, seed=draws.seed)
     return replace(apart, n=int(min(where.sum(), (~where).sum())))

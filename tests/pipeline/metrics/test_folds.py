@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pipeline.metrics import comparison, folds
+from pipeline.metrics import comparison
 from pipeline.metrics.bootstrap import verdict
 from pipeline.metrics.classification import accuracy
 from pipeline.metrics.comparison import Measured, classified
@@ -21,12 +23,19 @@ def arm(random: np.random.Generator, share: float, shift: float, seeds: int = 1)
     return classified(np.zeros(ITEMS, dtype=int), np.where(right, 0, 1), accuracy)
 
 
+def by_fold(one: Measured) -> Measured:
+    return replace(one, folds=PLACES)
+
+
 def told_apart(shift: float, runs: int = 200) -> tuple[float, float]:
     """Share of verdicts on two equal arms, with texts alone resampled and with folds counted."""
     random, counts = np.random.default_rng(3), np.zeros(2)
     for run in range(runs):
         a, b = (arm(random, 0.7, shift) for _ in range(2))
-        found = (comparison.minus(a, b, draws=200, seed=run), folds.minus(a, b, PLACES, draws=200, seed=run))
+        found = (
+            comparison.minus(a, b, draws=200, seed=run),
+            comparison.minus(by_fold(a), by_fold(b), draws=200, seed=run),
+        )
         counts += [verdict(one) != "undecided" for one in found]
     return counts[0] / runs, counts[1] / runs
 
@@ -42,7 +51,10 @@ def test_folds_alike_cost_little() -> None:
     widths = []
     for run in range(30):
         a, b = (arm(random, 0.7, 0.0) for _ in range(2))
-        found = (comparison.minus(a, b, draws=200, seed=run), folds.minus(a, b, PLACES, draws=200, seed=run))
+        found = (
+            comparison.minus(a, b, draws=200, seed=run),
+            comparison.minus(by_fold(a), by_fold(b), draws=200, seed=run),
+        )
         widths.append([one.high - one.low for one in found])
     plain, with_folds = np.mean(widths, axis=0)
     assert plain * 0.98 <= with_folds <= plain * 1.6
@@ -51,7 +63,7 @@ def test_folds_alike_cost_little() -> None:
 def test_a_real_difference_is_found() -> None:
     random = np.random.default_rng(1)
     a, b = arm(random, 0.8, 0.01, seeds=3), arm(random, 0.7, 0.01, seeds=3)
-    found = folds.minus(a, b, PLACES, draws=500, seed=0)
+    found = comparison.minus(by_fold(a), by_fold(b), draws=500, seed=0)
     assert found.value == pytest.approx(comparison.minus(a, b, draws=100, seed=0).value)
     assert verdict(found) == "helped"
 
@@ -61,7 +73,7 @@ def test_variance_by_hand() -> None:
     shares = np.array([0.0, 0.0, 1.0, 1.0])
     table = np.stack([shares[np.arange(400) % 4], np.ones(400)], axis=-1)[:, None, :]
     measured = Measured(table, lambda sums: sums[..., 0] / sums[..., 1])
-    found = folds.figure(measured, np.arange(400) % 4, draws=4_000, seed=0)
+    found = replace(measured, folds=np.arange(400) % 4).figure(draws=4_000, seed=0)
     # between folds: var = 1/3, over 4 folds 1/12; texts 1/4 over 400; freedom 3 * ((1/12 + 1/1600) * 12)^2 = 3.05
     half = 3.16 * np.sqrt(1 / 12 + 1 / 1600)  # Student's t of 3.05 degrees at 97.5%
     assert found.value == 0.5
@@ -72,4 +84,4 @@ def test_variance_by_hand() -> None:
 def test_what_are_no_folds_is_refused(places: np.ndarray) -> None:  # type: ignore[type-arg]
     one = arm(np.random.default_rng(0), 0.7, 0.0)
     with pytest.raises(ValueError, match="two at least"):
-        folds.minus(one, one, places, draws=100, seed=0)
+        comparison.minus(replace(one, folds=places), one, draws=100, seed=0)
