@@ -28,7 +28,7 @@ class Measured:
     contributions: Array
     statistic: Statistic
     folds: NDArray[np.int64] | None = None
-    """[items] the fold that tested each, if any: texts of a fold share a model, and intervals count that (``folds``)."""
+    """[items] the fold that tested each, if any; texts of a fold share a model, which intervals count (``folds``)."""
 
     def figure(self, *, draws: int, seed: int) -> Figure:
         """The value on all items, averaged over seeds, with its 95% interval."""

@@ -12,7 +12,6 @@ from pipeline.metrics import second_opinion
 from pipeline.metrics.classification import METRICS, confusion, per_class
 from pipeline.metrics.comparison import classified, minus
 
-
 Folds = Sequence[int] | None
 """The fold that tested each text; None without cross-validation."""
 
@@ -37,7 +36,7 @@ def figures(labels: ArrayLike, predicted: ArrayLike, folds: Folds = None, **sure
 def differences(labels: ArrayLike, a: ArrayLike, b: ArrayLike, folds: Folds = None, **sure: int) -> dict[str, Any]:
     """Each of the three figures for predictions a minus predictions b of the same items."""
     sides = {name: [classified(labels, side, metric, folds) for side in (a, b)] for name, metric in METRICS.items()}
-    return {name: minus(*pair, **sure).as_json() for name, pair in sides.items()}
+    return {name: minus(a_side, b_side, **sure).as_json() for name, (a_side, b_side) in sides.items()}
 
 
 def compared(
