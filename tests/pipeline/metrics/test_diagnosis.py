@@ -35,6 +35,9 @@ EDGES: list[tuple[str, dict[str, Edge], str, Edge, Edge]] = [
      (0.55, 0.5, 0.6), (0.54, 0.5, 0.6)),
     ("frozen-too-far", {"tune.trainable": (0.01, 0.01, 0.01), "tune.train": (0.8, 0.8, 0.8)}, "tune.lora",
      (0, 0, 0), (1, 1, 1)),
+    ("rate-out-of-range", {"score": (0.33, 0.31, 0.35), "tune.train": (1.1, 1.1, 1.1)},
+     "setting.finetune.learning_rate",
+     (2e-3, 2e-3, 2e-3), (1e-3, 1e-3, 1e-3)),
     ("tuning-diverged", {"score": (0.33, 0.31, 0.35), "tune.train": (1.1, 1.1, 1.1)}, "kept.tuning",
      (0.89, 0.8, 0.95), (0.91, 0.8, 0.95)),
     ("tuning-diverged", {"kept.tuning": (0.1, 0.1, 0.1), "tune.train": (1.1, 1.1, 1.1)}, "score",
@@ -110,7 +113,8 @@ def test_every_figure_that_rules_use_is_explained_in_the_head() -> None:
     book = load()
     used = {condition.figure for rule in book.rules for condition in rule.when}
     used |= {rule.improves for rule in [*book.rules, book.nothing]}
-    explained = {"changed.STAGE" if name.startswith("changed.") else name for name in used}
+    families = {"changed": "changed.STAGE", "setting": "setting.STAGE.KEY"}
+    explained = {families.get(name.split(".")[0], name) for name in used}
     assert [name for name in explained if name not in head] == []
 
 
