@@ -14,11 +14,17 @@ where nothing was measured. Shares run from 0 to 1::
      "retention": {arm: {"base|adapted|tuned": {"masked": {corpus: {"loss", "loss_full", "bits_per_byte", "accuracy"}},
                                                 "pairs": {corpus: {"accuracy"}},
                                                 "kept": {"masked": {corpus: ESTIMATE}, "pairs": {corpus: ESTIMATE}}}}},
-     "arms": {arm: {"model": folder, "model_seed", "model_megabytes", "source", "pretrain", "finetune": {seed: ...},
+     "arms": {arm: {"model": folder, "model_seed", "model_megabytes", "settings", "source", "pretrain",
+                    "finetune": {seed: finetune.json},
                     "seeds": {seed: {corpus: evaluate's SCORES with "plain"}},     # confusion and classes are here
                     "history": {"pretrain": [...], "finetune": {seed: [...]}}}},
      "coverage": {arm: coverage.json}, "corpora": corpora.json, "audit": audit.json, "shift": shift.json,
-     "masked_loss": {arm: evaluate's "shift"},
+     "masked_loss": {arm: evaluate's "shift"}, "layers": {arm: evaluate's "probes", "cka", "drift"},
+     "frontier": {arm: finetune's frontier.json}, "emoji": {arm: evaluate's emoji.json},   # of the first seed
+     "errors": {corpus: {"slices": metrics.slices.by_trait, "classes": metrics.slices.by_class,   # of the final arm
+                         "calibration": metrics.calibration.calibration, "mistakes": metrics.mistakes.most_confident,
+                         "label_noise": metrics.label_noise.candidates}},
+     "diagnosis": [metrics.diagnosis.diagnose],
      "cost": {"seconds": {arm: {stage: {"seconds", "new", "shared_with"}}}, "model_megabytes": {arm: x}},
      "versions": {library: [version]}, "fingerprints": {arm: {stage: {seed: fingerprint}}}}
 
@@ -27,7 +33,6 @@ SCORES = {"accuracy", "macro_recall", "macro_f1", "neutral_f1", "emoji_macro_rec
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,7 +75,8 @@ def report(
     out: Path,
 ) -> None:
     """Write ``report.{json,html,md}``, ``summary.txt``, ``figures/``, ``models/<arm>/`` with cards, and ``model/``."""
-    from pipeline.reporting import model_card, pages
+    from pipeline.metrics import diagnosis
+    from pipeline.reporting import gathered, model_card, pages
 
     stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
     stages |= {"finetune": finetune, "evaluate": evaluate}
@@ -80,12 +86,18 @@ def report(
         raise InputError(f"report.final_arm: no arm {final} in this run; choose one of {', '.join(arms)}")
     described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
     described |= _compared(arms, evaluate, settings)
-    described |= _described(arms, stages, final)
+    folders = {
+        stage: {arm: {run.seed: made[run] for run in runs} for arm, runs in arms.items()}
+        for stage, made in stages.items()
+    }
+    described |= gathered.described(folders, final)
     scores, changes = described.pop("scores"), described.pop("changes")
     described["ladder"] = [
         {"arm": arm, "seeds": [run.seed for run in runs], "changes": changes[arm], "scores": scores[arm]}
         for arm, runs in arms.items()
     ]
+    described["errors"] = _looked_at(prepare[arms[final][0]], final, described.pop("tested"), settings)
+    described["diagnosis"] = diagnosis.diagnose(described)
     pages.write(described, out)
     for arm, runs in arms.items():
         _place_model(finetune[runs[0]] / "model", out / "models" / arm)
@@ -120,6 +132,7 @@ def _compared(arms: Mapping[str, list[Run]], evaluate: Arms, settings: Settings)
     above = {verdict["place"] for verdict in beside_floor
              if (verdict["arm"], verdict["verdict"]) == (advised["arm"], "helped")}  # fmt: skip
     return {
+        "tested": tested,
         "scores": {arm: {corpus: ladder.scores(rows[arm], draws) for corpus, rows in tested.items()} for arm in arms},
         "floor": {corpus: ladder.scores(rows, draws) for corpus, rows in floor.items()},
         "verdicts": verdicts + beside_floor,
@@ -131,68 +144,31 @@ def _compared(arms: Mapping[str, list[Run]], evaluate: Arms, settings: Settings)
     }
 
 
-def _described(arms: Mapping[str, list[Run]], stages: Mapping[str, Arms], final: str) -> dict[str, Any]:
-    """What the stages wrote about themselves, and what it took to make it (from the manifests)."""
-    from pipeline.reporting import ledger
+def _looked_at(
+    prepared: Path, arm: str, tested: Mapping[str, Mapping[str, Any]], settings: Settings
+) -> dict[str, dict[str, Any]]:
+    """Where one arm errs, by corpus: kinds of texts, classes, confidence, its surest mistakes, doubtful labels."""
+    import numpy as np
 
-    manifests = {
-        arm: {stage: {run.seed: _json(folders[run] / "manifest.json") for run in runs}
-              for stage, folders in stages.items()}
-        for arm, runs in arms.items()
-    }  # fmt: skip
-    prepared = stages["prepare"][arms[final][0]]
-    megabytes = {arm: _bytes(stages["finetune"][runs[0]] / "model") / 1e6 for arm, runs in arms.items()}
-    return {
-        "changes": ledger.changes(manifests),
-        "arms": {arm: _arm(arm, runs, stages) | {"model_megabytes": megabytes[arm]} for arm, runs in arms.items()},
-        "coverage": {arm: _json(stages["tokenizer"][runs[0]] / "coverage.json") for arm, runs in arms.items()},
-        "corpora": _json(prepared / "corpora.json"),
-        "audit": _json(prepared / "audit.json"),
-        "shift": _json(prepared / "shift.json"),
-        "masked_loss": {
-            arm: _json(stages["evaluate"][runs[0]] / "retention.json").get("shift", {}) for arm, runs in arms.items()
-        },
-        "cost": {"seconds": ledger.seconds(manifests), "model_megabytes": megabytes},
-        "versions": ledger.versions(manifests),
-        "fingerprints": ledger.fingerprints(manifests),
-    }
+    from pipeline.metrics import calibration, label_noise, mistakes, slices
+    from pipeline.metrics.ladder import Draws
+    from pipeline.text.prepared import corpus_rows, folds_of
+    from pipeline.text.traits import TRAITS, traits
 
-
-def _arm(arm: str, runs: list[Run], stages: Mapping[str, Arms]) -> dict[str, Any]:
-    """One arm: its model, how its training went, and the scores of each seed as evaluate wrote them."""
-    first = runs[0]
-    scores = {run.seed: _json(stages["evaluate"][run] / "scores.json")["corpora"] for run in runs}
-    return {
-        "model": f"models/{arm}",
-        "model_seed": first.seed,
-        "source": _json(stages["source"][first] / "source.json"),
-        "pretrain": _json(stages["pretrain"][first] / "pretrain.json"),
-        "finetune": {str(run.seed): _json(stages["finetune"][run] / "finetune.json") for run in runs},
-        "seeds": {
-            str(seed): {corpus: {**found["model"], "plain": found.get("plain")} for corpus, found in corpora.items()}
-            for seed, corpora in scores.items()
-        },
-        "history": {
-            "pretrain": _rows(stages["pretrain"][first] / "history.jsonl"),
-            "finetune": {str(run.seed): _rows(stages["finetune"][run] / "history.jsonl") for run in runs},
-        },
-    }
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """A JSON file of an artifact; empty where this run has none."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    draws, found = Draws(settings.draws, settings.seed), {}
+    for corpus, by_arm in tested.items():
+        rows = by_arm[arm]
+        folds = range(folds_of(prepared, corpus))
+        texts = {row["id"]: row["text"] for fold in folds for row in corpus_rows(prepared, corpus, "test", fold)}
+        mean = np.mean([[row["probabilities"] for row in seed] for seed in rows], axis=0)
+        found[corpus] = {
+            "slices": slices.by_trait(rows, {name: traits(text) for name, text in texts.items()}, TRAITS, draws),
+            "classes": slices.by_class(rows, draws),
+            "calibration": calibration.calibration(rows, draws),
+            "mistakes": mistakes.most_confident(rows, texts),
+            "label_noise": label_noise.candidates(rows[0], mean, texts),  # test texts: no model saw their labels
+        }
+    return found
 
 
 def _place_model(source: Path, target: Path) -> None:
@@ -214,5 +190,5 @@ def _place_model(source: Path, target: Path) -> None:
 
 
 STAGE = Stage(
-    report, makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "models", "model"), version=3
+    report, makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "models", "model"), version=4
 )

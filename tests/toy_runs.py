@@ -97,6 +97,13 @@ def _prepare(folder: Path, toy: Toy) -> Path:
     }
     corpora = {**reviews, "posts": informal, **({"encyclopedia": general} if toy.general else {})}
     _json(folder / "corpora.json", corpora)
+    for name in toy.corpora:
+        words = ("not worth it", "arrived on tuesday", "great value, thank you")
+        texts = [
+            {"id": f"{name}:{place}", "text": f"{toy.text} {words[place % 3]}", "label": place % 3}
+            for place in range(TEXTS)
+        ]
+        _rows(folder / "texts" / name / "test.jsonl", texts)
     leak = {"held_out_texts": 3, "exact": 2, "near": 1, "rows_removed": 4, "examples": [toy.text]}
     within = {f"{toy.corpora[0]}/train": {"duplicates": 5, "conflicts": 8}}
     across = {f"{toy.corpora[0]}/train <-> {toy.corpora[0]}/test": leak}
@@ -136,7 +143,8 @@ def _pretrain(folder: Path, arm: str) -> Path:
         _json(folder / "pretrain.json", {"method": "none", "tokens_seen": 0, "steps": 0})
         _rows(folder / "history.jsonl", [])
         return folder
-    story = {"method": "dapt", "tokens_seen": 2_000_000, "steps": 400, "stopped": "done", "emoji_rows_never_seen": 31}
+    story = {"method": "dapt", "tokens_seen": 2_000_000, "steps": 400, "stopped": "done", "best_step": 400}
+    story |= {"emoji_rows_never_seen": 31}
     _json(folder / "pretrain.json", story)
     curve = [
         {"step": 40 * place, "train_loss": 4.2 - 0.1 * place,
