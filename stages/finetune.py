@@ -54,10 +54,16 @@ class Settings(StageSettings):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="bf16 where the machine computes it natively"
     )
+    prefix_states: Literal["float32", "float16", "recomputed"] = Field(
+        "float32", description="how the frozen layers' states are kept, computed once a text; recomputed: in each batch"
+    )
+    prefix_memory_megabytes: int = speed_only(
+        1024, ge=0, description="memory for those states; beyond it they are read from the store's cache on disk"
+    )
     checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
 
 
-def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, out: Path) -> None:
+def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, cache: Path, out: Path) -> None:
     """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``.
 
     With cross-validation ``model/`` is tuned with fold 0 held out, and ``folds/<n>.jsonl`` holds what models tuned with
@@ -69,8 +75,8 @@ def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, ou
     start = pretrain / "model"
     folds = max((prepared.folds_of(prepare, corpus) for corpus in prepared.corpora_of(prepare, "reviews")), default=1)
     for fold in range(1, folds):
-        _test_fold(settings, start, prepare, seed, fold, out)
-    tuned = _tuned(settings, start, prepare, seed, 0, out / "checkpoints" / "0")
+        _test_fold(settings, start, prepare, seed, fold, cache, out)
+    tuned = _tuned(settings, start, prepare, seed, 0, cache, out / "checkpoints" / "0")
     model = tuned.model
     if settings.method == "lora":
         model = lora.merge(tuned.model, tuned.vocabulary, out / "adapter")
@@ -90,7 +96,7 @@ class _Tuned(NamedTuple):
     history: list[dict[str, float]]
 
 
-def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, folder: Path) -> _Tuned:
+def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> _Tuned:
     """Tune the model in ``start`` with a fold held out."""
     from transformers import set_seed
 
@@ -105,7 +111,7 @@ def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int,
         layers.set_dropout(model, settings.dropout)
     trained = model if settings.method == "full" else _with_adapters(settings, model, models.emoji_rows(start))
     train, dev = (_rows(prepare, split, fold) for split in ("train", "dev"))
-    outcome, history, told = _tune(settings, trained, vocabulary, mode, (train, dev), seed, folder)
+    outcome, history, told = _tune(settings, trained, vocabulary, mode, (train, dev), seed, cache, folder)
     trainable = sum(weight.numel() for weight in trained.parameters() if weight.requires_grad)
     story = {
         "method": settings.method,
@@ -136,7 +142,7 @@ def _rows(prepare: Path, split: str, fold: int) -> Rows:
     return rows
 
 
-def _test_fold(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, out: Path) -> None:
+def _test_fold(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, out: Path) -> None:
     """Tune with a fold held out and write what the model says of it, unless an interrupted run has done so."""
     from pipeline.modeling import scoring
     from pipeline.text import emojis, prepared
@@ -144,7 +150,7 @@ def _test_fold(settings: Settings, start: Path, prepare: Path, seed: int, fold: 
     path, folder = out / "folds" / f"{fold}.jsonl", out / "checkpoints" / str(fold)
     if path.exists():
         return
-    tuned = _tuned(settings, start, prepare, seed, fold, folder)
+    tuned = _tuned(settings, start, prepare, seed, fold, cache, folder)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
     found = scoring.class_probabilities(
@@ -174,57 +180,85 @@ def _with_adapters(settings: Settings, model: Any, new_rows: list[int]) -> Any:
 
 
 def _tune(
-    settings: Settings, model: Any, vocabulary: Any, mode: str, sides: tuple[Rows, Rows], seed: int, folder: Path
+    settings: Settings,
+    model: Any,
+    vocabulary: Any,
+    mode: str,
+    sides: tuple[Rows, Rows],
+    seed: int,
+    cache: Path,
+    folder: Path,
 ) -> tuple[Any, list[dict[str, float]], dict[str, Any]]:
-    """Train in place; return the outcome, the history with epochs, and what augmentation had to draw from."""
+    """Train in place; return the outcome, the history with epochs, what augmentation drew from, what was kept."""
     from pipeline.modeling import finetuning, layers, training
-    from pipeline.text import augmentation
 
-    train, dev = sides
-    labels = [row["label"] for row in train]
-    known = augmentation.habits([row["text"] for row in train], labels) if settings.emoji_augmentation else None
-    plan = finetuning.plan(
-        vocabulary,
-        _texts_of(settings, train, known, mode, seed),
-        labels,
-        seed=seed,
-        **settings.model_dump(include={"num_train_epochs", "batch_size", "tokens_per_batch", "max_length"}),
-    )
+    labels, asked_labels = ([row["label"] for row in rows] for rows in sides)
+    epochs, asked, emoji = _ids(settings, sides, vocabulary, mode, seed)
+    feed, megabytes = _feed(settings, model, vocabulary.pad_token_id, [*epochs, asked], cache)
+    budget = {"batch_size": settings.batch_size, "tokens_per_batch": settings.tokens_per_batch}
+    plan = finetuning.plan(epochs, labels, feed, seed=seed, **budget)
     schedule = _schedule(settings, len(plan), seed)
+    weights = finetuning.class_weights(labels) if settings.class_weights else None
     rates = {"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
     outcome, history = training.train(
         model,
         plan,
         schedule,
         groups=layers.parameter_groups(model, **settings.model_dump(include=rates)),
-        figures=_dev_figures(settings, dev, vocabulary, mode),
-        loss=finetuning.weighted_loss(
-            finetuning.class_weights(labels) if settings.class_weights else None, settings.label_smoothing
-        ),
+        figures=_dev_figures(settings, asked, asked_labels, feed),
+        loss=finetuning.weighted_loss(weights, settings.label_smoothing),
         folder=folder,
     )
 
     def epoch(step: float) -> float:
         return round(float(step) / int(schedule.eval_steps), 2)
 
-    told = {"emoji_in_training": len(known.emoji) if known else 0, "best_epoch": epoch(outcome.best_step)}
+    told = {"emoji_in_training": emoji, "prefix_states_megabytes": megabytes, "best_epoch": epoch(outcome.best_step)}
     return outcome, [{"epoch": epoch(row["step"]), **row} for row in history], told
 
 
-def _texts_of(settings: Settings, train: list[dict[str, Any]], known: Any, mode: str, seed: int) -> Any:
-    """A function epoch -> the training texts as the model reads them, with other drawn emoji each time."""
+def _feed(settings: Settings, model: Any, pad_id: int, texts: list[list[list[int]]], cache: Path) -> tuple[Any, float]:
+    """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
+    from functools import partial
+
+    from pipeline.modeling import finetuning, prefix, training
+
+    if settings.prefix_states == "recomputed" or not prefix.is_frozen(model, settings.frozen_layers):
+        return partial(finetuning.inputs, pad_id=pad_id), 0.0
+    states = prefix.states_of(
+        model,
+        (ids for some in texts for ids in some),
+        layers=settings.frozen_layers,
+        dtype=settings.prefix_states,
+        bf16=training.use_bf16(settings.precision),
+        folder=cache,
+        megabytes=settings.prefix_memory_megabytes,
+    )
+    return states.inputs, round(states.megabytes, 1)
+
+
+def _ids(
+    settings: Settings, sides: tuple[Rows, Rows], vocabulary: Any, mode: str, seed: int
+) -> tuple[list[list[list[int]]], list[list[int]], int]:
+    """Ids of the training texts in each epoch and of the dev texts, and how many emoji augmentation draws from.
+
+    With augmentation other emoji are drawn in each epoch.
+    """
+    from pipeline.modeling import finetuning
     from pipeline.text import augmentation, emojis
 
-    texts, labels = [row["text"] for row in train], [row["label"] for row in train]
-
-    def texts_of(epoch: int) -> list[str]:
-        shown = texts
-        if known is not None:
-            share, noise = settings.emoji_augmentation, settings.emoji_noise
-            shown = augmentation.augment(texts, labels, known, share=share, noise=noise, seed=seed * 1000 + epoch)
-        return [emojis.as_model_reads(text, mode) for text in shown]
-
-    return texts_of
+    train, dev = ([row["text"] for row in rows] for rows in sides)
+    labels, passes, epochs = [row["label"] for row in sides[0]], [train], settings.num_train_epochs
+    known = augmentation.habits(train, labels) if settings.emoji_augmentation else None
+    if known is not None:
+        draw = {"share": settings.emoji_augmentation, "noise": settings.emoji_noise}
+        seeds = range(seed * 1000, seed * 1000 + epochs)
+        passes = [augmentation.augment(train, labels, known, **draw, seed=own) for own in seeds]
+    *found, asked = (
+        finetuning.encode(vocabulary, [emojis.as_model_reads(text, mode) for text in texts], settings.max_length)
+        for texts in [*passes, dev]
+    )
+    return found * (epochs // len(found)), asked, len(known.emoji) if known is not None else 0
 
 
 def _schedule(settings: Settings, batches: int, seed: int) -> Any:
@@ -243,19 +277,17 @@ def _schedule(settings: Settings, batches: int, seed: int) -> Any:
     )
 
 
-def _dev_figures(settings: Settings, dev: list[dict[str, Any]], vocabulary: Any, mode: str) -> Any:
+def _dev_figures(settings: Settings, ids: list[list[int]], given: list[int], feed: Any) -> Any:
     """A function model -> dev loss, macro-recall (the one that decides) and accuracy."""
     import numpy as np
 
     from pipeline.metrics import classification
     from pipeline.modeling import finetuning
-    from pipeline.text import emojis
 
-    texts = [emojis.as_model_reads(row["text"], mode) for row in dev]
-    ids, labels = finetuning.encode(vocabulary, texts, settings.max_length), np.array([row["label"] for row in dev])
+    labels = np.array(given)
 
     def figures(model: Any) -> dict[str, float]:
-        logits = finetuning.dev_logits(model, ids, vocabulary.pad_token_id, settings.tokens_per_batch)
+        logits = finetuning.dev_logits(model, ids, feed, settings.tokens_per_batch)
         matrix = classification.confusion(labels, logits.argmax(axis=1)).astype(float)
         surprise = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
         return {
@@ -276,7 +308,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json"),
     may_make=("adapter",),
-    version=1,
+    version=2,
     check=check,
     resumes=True,
 )

@@ -15,8 +15,11 @@ from transformers import BertTokenizerFast
 from pipeline.labels import LABELS
 from pipeline.modeling.batches import BatchPlan, epoch_batches, length_buckets, pad
 
-Texts = Callable[[int], Sequence[str]]
-"""The training texts of an epoch: augmentation may give other ones each time."""
+Ids = Sequence[Sequence[int]]
+"""Of some texts, one row each, with [CLS] and [SEP]."""
+
+Feed = Callable[[Ids], dict[str, Any]]
+"""What the model reads of a batch's texts: their padded ids (``inputs``), or states computed before (``prefix``)."""
 
 
 def encode(tokenizer: BertTokenizerFast, texts: Sequence[str], max_length: int) -> list[list[int]]:
@@ -36,18 +39,13 @@ def class_weights(labels: Sequence[int]) -> Tensor:
 
 
 def plan(
-    tokenizer: BertTokenizerFast,
-    texts: Texts,
-    labels: Sequence[int],
-    *,
-    num_train_epochs: int,
-    batch_size: int,
-    tokens_per_batch: int,
-    max_length: int,
-    seed: int,
+    epochs: Sequence[Ids], labels: Sequence[int], feed: Feed, *, batch_size: int, tokens_per_batch: int, seed: int
 ) -> BatchPlan:
-    """All batches of a tuning run, in order, with as many batches in each epoch: input_ids, attention_mask, labels."""
-    epochs = [encode(tokenizer, texts(epoch), max_length) for epoch in range(num_train_epochs)]
+    """All batches of a tuning run, in order: what ``feed`` makes of their texts, and their labels.
+
+    Args:
+        epochs: the texts of each epoch; augmentation may give other ones each time, in the same order.
+    """
     batches: list[list[int]] = []
     for epoch, ids in enumerate(epochs):
         lengths = [len(row) for row in ids]
@@ -57,14 +55,14 @@ def plan(
         ]
     everything = [row for ids in epochs for row in ids]
 
-    def make(rows: Sequence[int], _place: int) -> dict[str, Tensor]:
+    def make(rows: Sequence[int], _place: int) -> dict[str, Any]:
         chosen = torch.tensor([labels[row % len(labels)] for row in rows])
-        return inputs([everything[row] for row in rows], tokenizer.pad_token_id) | {"labels": chosen}
+        return feed([everything[row] for row in rows]) | {"labels": chosen}
 
     return BatchPlan(batches, make)
 
 
-def inputs(rows: Sequence[Sequence[int]], pad_id: int) -> dict[str, Tensor]:
+def inputs(rows: Ids, pad_id: int) -> dict[str, Tensor]:
     """Padded ``input_ids`` and their ``attention_mask``, int64 [rows, longest]."""
     ids = pad(rows, pad_id)
     lengths = torch.tensor([len(row) for row in rows])
@@ -82,13 +80,12 @@ def weighted_loss(weights: Tensor | None, label_smoothing: float) -> Callable[[A
 
 
 @torch.inference_mode()
-def dev_logits(
-    model: nn.Module, ids: Sequence[Sequence[int]], pad_id: int, tokens_per_batch: int
-) -> NDArray[np.float64]:
+def dev_logits(model: nn.Module, ids: Ids, feed: Feed, tokens_per_batch: int) -> NDArray[np.float64]:
     """Logits [texts, 3] in the texts' order."""
     device = next(model.parameters()).device
     logits = np.zeros((len(ids), len(LABELS)))
     for rows in length_buckets([len(row) for row in ids], tokens_per_batch):
-        batch = inputs([ids[row] for row in rows], pad_id)
-        logits[rows] = model(**{name: part.to(device) for name, part in batch.items()}).logits.double().cpu().numpy()
+        batch = feed([ids[row] for row in rows])
+        placed = {name: part.to(device) if isinstance(part, Tensor) else part for name, part in batch.items()}
+        logits[rows] = model(**placed).logits.double().cpu().numpy()
     return logits

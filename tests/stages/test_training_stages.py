@@ -59,7 +59,9 @@ def story(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     source.source(source.Settings(model=str(toy_model)), prepare=at["prepare"], out=at["source"])
     tokenizer.tokenizer(tokenizer.Settings(), prepare=at["prepare"], source=at["source"], out=at["tokenizer"])
     pretrain.pretrain(PRETRAIN, prepare=at["prepare"], tokenizer=at["tokenizer"], out=at["pretrain"])
-    finetune.finetune(FINETUNE, seed=0, prepare=at["prepare"], pretrain=at["pretrain"], out=at["finetune"])
+    finetune.finetune(
+        FINETUNE, seed=0, prepare=at["prepare"], pretrain=at["pretrain"], cache=root / "cache", out=at["finetune"]
+    )
     return at
 
 
@@ -128,7 +130,8 @@ def test_the_same_seed_gives_the_same_classifier_and_another_another(story: dict
     for place, seed in enumerate((0, 0, 1)):
         out = tmp_path / str(place)
         out.mkdir()
-        finetune.finetune(SHORT, seed=seed, prepare=story["prepare"], pretrain=story["pretrain"], out=out)
+        given = {name: story[name] for name in ("prepare", "pretrain")}
+        finetune.finetune(SHORT, seed=seed, **given, cache=tmp_path / "cache", out=out)
         made.append(digests(out))
     assert made[0] == made[1]
     assert made[0]["model/model.safetensors"] != made[2]["model/model.safetensors"]
@@ -136,7 +139,9 @@ def test_the_same_seed_gives_the_same_classifier_and_another_another(story: dict
 
 def test_lora_trains_adapters_and_emoji_rows_and_merges(story: dict[str, Path], tmp_path: Path) -> None:
     settings = SHORT.model_copy(update={"method": "lora"})
-    finetune.finetune(settings, seed=0, prepare=story["prepare"], pretrain=story["pretrain"], out=tmp_path)
+    finetune.finetune(
+        settings, seed=0, prepare=story["prepare"], pretrain=story["pretrain"], cache=tmp_path / "cache", out=tmp_path
+    )
     before = BertModel.from_pretrained(story["pretrain"] / "model").state_dict()
     merged = BertForSequenceClassification.from_pretrained(tmp_path / "model")
     after = merged.bert.state_dict()
@@ -270,4 +275,6 @@ def test_a_base_that_is_not_to_be_had(story: dict[str, Path], tmp_path: Path, mo
 def test_no_reviews_are_named(story: dict[str, Path], tmp_path: Path) -> None:
     prepared = write_prepared(tmp_path / "prepared", without=["reviews"])
     with pytest.raises(InputError, match="no reviews to train on; add a corpus"):
-        finetune.finetune(SHORT, seed=0, prepare=prepared, pretrain=story["pretrain"], out=tmp_path)
+        finetune.finetune(
+            SHORT, seed=0, prepare=prepared, pretrain=story["pretrain"], cache=tmp_path / "cache", out=tmp_path
+        )

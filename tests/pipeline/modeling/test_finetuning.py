@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,16 +32,9 @@ def test_each_epoch_holds_every_text_once_with_its_label(toy_model: Path) -> Non
     tokenizer = models.load_tokenizer(toy_model)
     texts = ["good " * (1 + index % 5) for index in range(20)]
     labels = [index % 3 for index in range(20)]
-    made = finetuning.plan(
-        tokenizer,
-        lambda epoch: [f"{text}!" if epoch else text for text in texts],
-        labels,
-        num_train_epochs=2,
-        batch_size=4,
-        tokens_per_batch=1000,
-        max_length=32,
-        seed=0,
-    )
+    epochs = [finetuning.encode(tokenizer, [text + mark for text in texts], 32) for mark in ("", "!")]
+    feed = partial(finetuning.inputs, pad_id=tokenizer.pad_token_id)
+    made = finetuning.plan(epochs, labels, feed, batch_size=4, tokens_per_batch=1000, seed=0)
     assert len(made) == 10
     first = [made[place] for place in range(5)]
     assert sorted(int(label) for batch in first for label in batch["labels"]) == sorted(labels)
@@ -55,6 +49,7 @@ def test_dev_logits_come_in_the_texts_order(toy_model: Path) -> None:
     torch.manual_seed(0)
     model, tokenizer = models.load_classifier(toy_model), models.load_tokenizer(toy_model)
     ids = finetuning.encode(tokenizer, ["good", "bad food and rude staff", "the cat"], 32)
-    together = finetuning.dev_logits(model, ids, tokenizer.pad_token_id, 16)
-    alone = [finetuning.dev_logits(model, [row], tokenizer.pad_token_id, 16)[0] for row in ids]
+    feed = partial(finetuning.inputs, pad_id=tokenizer.pad_token_id)
+    together = finetuning.dev_logits(model, ids, feed, 16)
+    alone = [finetuning.dev_logits(model, [row], feed, 16)[0] for row in ids]
     assert together == pytest.approx(np.array(alone), abs=1e-5)

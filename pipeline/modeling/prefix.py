@@ -1,0 +1,198 @@
+"""What the frozen layers make of each text, computed once and shared by all runs that freeze the same weights.
+
+A frozen prefix gives the same states in every epoch, and for every seed, arm, fold and trial. They are kept in a folder
+per prefix, in files named by their own digest: one that is damaged is never used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from tqdm import tqdm
+
+from pipeline.files import digest, remove, sha256
+from pipeline.modeling.classifier import through
+
+TOKENS = {"cpu": 128, "cuda": 16384}
+"""How many are computed at once: enough to keep the processor busy, few enough to waste little (see ``_compute``)."""
+
+MEGABYTE = 2**20
+Ids = Sequence[int]
+Found = dict[bytes, NDArray[Any]]
+"""States [length, hidden] by the ``key`` of their text."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class States:
+    """States of texts after the first ``layers`` layers, found by the texts' ids."""
+
+    layers: int
+    found: Found
+    """After the model's last layer of [CLS] alone, [1, hidden]."""
+
+    @property
+    def megabytes(self) -> float:
+        """What they take, whether in memory or on disk."""
+        return sum(states.nbytes for states in self.found.values()) / MEGABYTE
+
+    def inputs(self, rows: Sequence[Ids]) -> dict[str, Any]:
+        """What a ``Classifier`` reads instead of ids: float32 states [rows, longest, hidden], their mask and place."""
+        chosen = [self.found[key(row)] for row in rows]
+        lengths = torch.tensor([len(states) for states in chosen])
+        stacked = np.zeros((len(rows), int(lengths.max()), chosen[0].shape[1]), dtype=np.float32)
+        for place, states in enumerate(chosen):
+            stacked[place, : len(states)] = states
+        mask = (torch.arange(stacked.shape[1]) < lengths[:, None]).long()
+        return {"states": torch.from_numpy(stacked), "attention_mask": mask, "first_layer": self.layers}
+
+
+def key(ids: Ids) -> bytes:
+    """A text's name: 32 bytes of its ids."""
+    return hashlib.sha256(np.asarray(ids, dtype="<i4").tobytes()).digest()
+
+
+def is_frozen(model: Any, layers: int) -> bool:
+    """Whether the first ``layers`` layers, one at least, and the embeddings hold nothing that learns."""
+    return layers > 0 and not any(
+        weight.requires_grad for part in _parts(model, layers) for weight in part.parameters()
+    )
+
+
+def states_of(
+    model: Any, texts: Iterable[Ids], *, layers: int, dtype: str, bf16: bool, folder: Path, megabytes: int
+) -> States:
+    """States of every distinct text after the first ``layers`` layers, which must be frozen (``is_frozen``).
+
+    Args:
+        model: a BERT classifier, or one with adapters above those layers.
+        dtype: ``float32`` or ``float16``: how states are kept.
+        bf16: compute them as training under bf16 autocast would.
+        folder: keeps them for later runs; may vanish at any time.
+        megabytes: up to so much is held in memory; more stays in the files and is read when it is needed.
+
+    Raises:
+        OSError: too much for the memory allowed, and ``folder`` cannot be written.
+    """
+    wanted = {key(ids): ids for ids in texts}
+    numbers = sum(_kept(model, ids, layers) for ids in wanted.values()) * model.config.hidden_size
+    fits = numbers * np.dtype(dtype).itemsize <= megabytes * MEGABYTE
+    shelf = folder / _identity(model, layers, dtype, bf16)
+    found = {name: states for path in _sound(shelf) for name, states in _read(path, dtype, model) if name in wanted}
+    missing = {name: ids for name, ids in wanted.items() if name not in found}
+    if missing:
+        try:
+            path = _write(shelf, _compute(model, missing, layers, dtype, bf16))
+            found |= _read(path, dtype, model)
+        except OSError as problem:
+            if not fits:
+                raise
+            log.warning("states cannot be kept in %s (%s); the next run computes them again", shelf, problem)
+            for names, block in _compute(model, missing, layers, dtype, bf16):
+                found |= zip(names, block, strict=True)
+    return States(layers, {name: np.array(states) for name, states in found.items()} if fits else found)
+
+
+def _parts(model: Any, layers: int) -> list[nn.Module]:
+    return [model.bert.embeddings, *model.bert.encoder.layer[:layers]]
+
+
+def _kept(model: Any, ids: Ids, layers: int) -> int:
+    """Tokens of a text that the layers above read: after the last there is only [CLS] to read."""
+    return len(ids) if layers < model.config.num_hidden_layers else 1
+
+
+def _identity(model: Any, layers: int, dtype: str, bf16: bool) -> str:
+    """Digest of all that the states depend on but the texts: weights, shape, arithmetic."""
+    weights = hashlib.sha256()
+    for part in _parts(model, layers):
+        for name, tensor in part.state_dict().items():
+            weights.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            weights.update(tensor.cpu().numpy().tobytes())
+    config, device = model.config, _device()
+    shape = [config.num_attention_heads, config.hidden_act, config.layer_norm_eps, config._attn_implementation]
+    whole = layers < config.num_hidden_layers
+    return digest([weights.hexdigest(), whole, *shape, dtype, bf16, device, TOKENS[device], torch.__version__])
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@torch.no_grad()
+def _compute(
+    model: Any, texts: Mapping[bytes, Ids], layers: int, dtype: str, bf16: bool
+) -> Iterator[tuple[list[bytes], NDArray[Any]]]:
+    """States of texts, some of one length at a time: their keys, and [texts, length, hidden].
+
+    Products of another shape may round otherwise. So texts stand among others of their length, unpadded, and a batch of
+    a length has always the same size, filled up by repeating: a text's states do not depend on the texts around it,
+    nor what a run computes on which runs have been there before.
+    """
+    device, bert = _device(), model.to(_device()).bert
+    for part in _parts(model, layers):
+        part.eval()
+    by_length: dict[int, list[bytes]] = {}
+    for name, ids in texts.items():
+        by_length.setdefault(len(ids), []).append(name)
+    with tqdm(total=len(texts), desc="frozen layers", disable=None, leave=False) as bar:
+        for length, names in by_length.items():
+            size = max(1, TOKENS[device] // length)
+            for start in range(0, len(names), size):
+                chosen = names[start : start + size]
+                filled = (chosen * size)[:size]
+                batch = torch.tensor([list(texts[name]) for name in filled], device=device)
+                with torch.autocast(device, torch.bfloat16, enabled=bf16):
+                    states = through(bert, bert.embeddings(input_ids=batch), None, 0, layers)
+                yield chosen, states[: len(chosen)].to(getattr(torch, dtype)).cpu().numpy()
+                bar.update(len(chosen))
+
+
+def _write(shelf: Path, blocks: Iterable[tuple[list[bytes], NDArray[Any]]]) -> Path:
+    """Write a folder of states that is named by its digest, whole or not at all; return it."""
+    shelf.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=shelf, prefix="draft-", ignore_cleanup_errors=True) as place:
+        draft = Path(place)
+        keys, lengths = [], []
+        with (draft / "states").open("wb") as file:  # not a memory map: a full disk is an error, not a crash
+            for names, block in blocks:
+                file.write(block.tobytes())
+                keys += names
+                lengths += [block.shape[1]] * len(names)
+        np.save(draft / "keys.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32))
+        np.save(draft / "lengths.npy", np.array(lengths))
+        final = shelf / sha256(draft)
+        if not final.exists():
+            draft.rename(final)
+    return final
+
+
+def _sound(shelf: Path) -> list[Path]:
+    """The folders of a shelf that hold what was written; damaged ones are deleted, saying so."""
+    kept = []
+    for path in sorted(shelf.glob("[0-9a-f]" * 64)):
+        if sha256(path) == path.name:
+            kept.append(path)
+        else:
+            log.warning("states in %s are damaged; computing them again", path)
+            remove(path)
+    return kept
+
+
+def _read(path: Path, dtype: str, model: Any) -> Iterator[tuple[bytes, NDArray[Any]]]:
+    """Keys and states of all texts of a folder, the states mapped, not read."""
+    states = np.asarray(np.memmap(path / "states", dtype=dtype, mode="r")).reshape(-1, model.config.hidden_size)
+    lengths = np.load(path / "lengths.npy")
+    for row, end, length in zip(np.load(path / "keys.npy"), np.cumsum(lengths).tolist(), lengths.tolist(), strict=True):
+        yield row.tobytes(), states[end - length : end]

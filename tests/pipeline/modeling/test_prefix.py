@@ -1,0 +1,222 @@
+"""States computed once: equal to those computed anew, whoever computed them, and never damaged."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.modeling import finetuning, layers, lora, models, prefix, training
+from pipeline.modeling.classifier import Classifier
+from tests.toy_training import SCHEDULE, Crash, same
+from tests.toys import SENTENCES, toy_config
+
+DRAW = np.random.default_rng(0)
+TEXTS = [DRAW.integers(5, 100, length).tolist() for length in DRAW.integers(2, 20, 60)]
+LABELS = [text[0] % 3 for text in TEXTS]
+KEPT: dict[str, Any] = {"dtype": "float32", "bf16": False, "megabytes": 1}
+
+
+def toy(frozen: int, seed: int = 0) -> Classifier:
+    torch.manual_seed(seed)
+    model = Classifier(toy_config(100, num_labels=3, num_hidden_layers=3, initializer_range=0.2)).eval()
+    layers.freeze_prefix(model, frozen)
+    return model
+
+
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many texts each call of the computation was for."""
+    counts: list[int] = []
+    compute = prefix._compute
+
+    def counting(model: Any, texts: Any, *rest: Any) -> Any:
+        counts.append(len(texts))
+        return compute(model, texts, *rest)
+
+    monkeypatch.setattr(prefix, "_compute", counting)
+    return counts
+
+
+@pytest.mark.parametrize("frozen", [1, 2, 3])
+@pytest.mark.parametrize("megabytes", [1, 0])
+def test_logits_from_states_are_those_from_ids(tmp_path: Path, frozen: int, megabytes: int) -> None:
+    model = toy(frozen)
+    states = prefix.states_of(model, TEXTS, layers=frozen, folder=tmp_path, **KEPT | {"megabytes": megabytes})
+    rows = TEXTS[:20]
+    plain = model(**finetuning.inputs(rows, 0)).logits
+    torch.testing.assert_close(model(**states.inputs(rows)).logits, plain, atol=1e-5, rtol=0)
+    dev = [
+        finetuning.dev_logits(model, TEXTS, feed, 64) for feed in (states.inputs, partial(finetuning.inputs, pad_id=0))
+    ]
+    np.testing.assert_allclose(*dev, atol=1e-5, rtol=0)
+    assert all(states.found[prefix.key(text)].flags.owndata == bool(megabytes) for text in TEXTS)
+
+
+def test_float16_is_half_the_size_and_a_little_off(tmp_path: Path) -> None:
+    model = toy(1)
+    single, half = (
+        prefix.states_of(model, TEXTS, layers=1, folder=tmp_path, **KEPT | {"dtype": kind})
+        for kind in ("float32", "float16")
+    )
+    tokens = sum(len(text) for text in {tuple(text) for text in TEXTS})
+    assert single.megabytes == tokens * 32 * 4 / 2**20 == 2 * half.megabytes
+    gap = float((single.inputs(TEXTS)["states"] - half.inputs(TEXTS)["states"]).abs().max())
+    assert 0 < gap < 2e-3
+
+
+def test_under_autocast_they_are_what_training_would_compute(tmp_path: Path) -> None:
+    model = toy(2)
+    states = prefix.states_of(model, TEXTS, layers=2, folder=tmp_path, **KEPT | {"bf16": True})
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(
+            model(**states.inputs(TEXTS)).logits, model(**finetuning.inputs(TEXTS, 0)).logits, atol=3e-2, rtol=0
+        )
+    exact = prefix.states_of(model, TEXTS, layers=2, folder=tmp_path, **KEPT).inputs(TEXTS)["states"]
+    assert not torch.equal(states.inputs(TEXTS)["states"], exact)
+
+
+def test_a_second_run_computes_only_what_is_new_and_gets_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = computed(monkeypatch)
+    first = prefix.states_of(toy(1), TEXTS[:40], layers=1, folder=tmp_path / "shared", **KEPT)
+    model = toy(1)
+    model.classifier.weight.data.zero_()  # another head on the same prefix
+    second = prefix.states_of(model, TEXTS[20:], layers=1, folder=tmp_path / "shared", **KEPT)
+    assert counts == [40, 20]
+    alone = prefix.states_of(model, reversed(TEXTS), layers=1, folder=tmp_path / "own", **KEPT)
+    for text in TEXTS:
+        there = (first if text in TEXTS[:20] else second).found[prefix.key(text)]
+        assert np.array_equal(there, alone.found[prefix.key(text)])
+
+
+def test_another_prefix_shares_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = computed(monkeypatch)
+    changed = toy(1)
+    changed.bert.encoder.layer[0].output.dense.bias.data[0] += 1e-6
+    heads = toy(1)
+    heads.config.num_attention_heads = 4
+    for model, number in ((toy(1), 1), (toy(2), 2), (toy(1, seed=1), 1), (changed, 1), (heads, 1)):
+        prefix.states_of(model, TEXTS[:4], layers=number, folder=tmp_path, **KEPT)
+    for other in ({"dtype": "float16"}, {"bf16": True}):
+        prefix.states_of(toy(1), TEXTS[:4], layers=1, folder=tmp_path, **KEPT | other)
+    assert counts == [4] * 7
+
+
+@pytest.mark.parametrize("name", ["states", "lengths.npy", "keys.npy"])
+def test_what_is_damaged_is_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    counts = computed(monkeypatch)
+    sound = prefix.states_of(toy(1), TEXTS, layers=1, folder=tmp_path, **KEPT)
+    [file] = tmp_path.rglob(name)
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        again = prefix.states_of(toy(1), TEXTS, layers=1, folder=tmp_path, **KEPT)
+    assert "damaged" in caplog.text
+    assert torch.equal(again.inputs(TEXTS)["states"], sound.inputs(TEXTS)["states"])
+    prefix.states_of(toy(1), TEXTS, layers=1, folder=tmp_path, **KEPT)
+    distinct = len({tuple(text) for text in TEXTS})
+    assert counts == [distinct, distinct]
+
+
+def test_without_a_folder_to_write_to(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    states = prefix.states_of(toy(1), TEXTS, layers=1, folder=tmp_path / "file", **KEPT)
+    there = prefix.states_of(toy(1), TEXTS, layers=1, folder=tmp_path / "folder", **KEPT)
+    assert "cannot be kept" in caplog.text
+    assert torch.equal(states.inputs(TEXTS)["states"], there.inputs(TEXTS)["states"])
+    with pytest.raises(OSError, match="file"):
+        prefix.states_of(toy(1), TEXTS, layers=1, folder=tmp_path / "file", **KEPT | {"megabytes": 0})
+
+
+def test_a_computation_cut_short_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compute = prefix._compute
+
+    def stopped(*given: Any) -> Any:
+        yield next(compute(*given))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prefix, "_compute", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        prefix.states_of(toy(1), TEXTS, layers=1, folder=tmp_path, **KEPT)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_prefix_is_frozen_only_if_nothing_in_it_learns() -> None:
+    assert not prefix.is_frozen(toy(0), 0)
+    assert prefix.is_frozen(toy(2), 2)
+    assert not prefix.is_frozen(toy(1), 2)
+    options: dict[str, Any] = {"rank": 2, "alpha": 4, "dropout": 0.0, "frozen_layers": 1}
+    assert prefix.is_frozen(lora.wrap(toy(1), new_rows=[], **options), 1)
+    assert not prefix.is_frozen(lora.wrap(toy(1), new_rows=[90], **options), 1)  # its embedding row learns
+
+
+def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters: bool = False, crash: int = 0) -> Any:
+    """Tune the toy, dropout on, for 6 updates with frozen layers, from states or from ids."""
+    torch.manual_seed(0)
+    model, tokenizer = models.load_classifier(toy_model), models.load_tokenizer(toy_model)
+    layers.freeze_prefix(model, frozen)
+    trained: Any = model
+    if adapters:
+        trained = lora.wrap(model, rank=2, alpha=4, dropout=0.0, frozen_layers=frozen, new_rows=[])
+    epochs = [finetuning.encode(tokenizer, [text + "!" * epoch for text in SENTENCES], 32) for epoch in range(3)]
+    feed: finetuning.Feed = partial(finetuning.inputs, pad_id=tokenizer.pad_token_id)
+    if cached:
+        every = [ids for epoch in epochs for ids in epoch]
+        feed = prefix.states_of(trained, every, layers=frozen, folder=folder / "cache", **KEPT).inputs
+    labels = [row % 3 for row in range(len(SENTENCES))]
+    plan = finetuning.plan(epochs, labels, feed, batch_size=4, tokens_per_batch=1000, seed=0)
+
+    def figures(model: torch.nn.Module) -> dict[str, float]:
+        logits = finetuning.dev_logits(model, epochs[0], feed, 64)
+        return {"general_dev_loss": float(np.logaddexp.reduce(logits, axis=1).mean())}
+
+    return trained, *training.train(
+        trained,
+        plan,
+        replace(SCHEDULE, steps=len(plan), eval_steps=2),
+        groups=layers.parameter_groups(trained, learning_rate=1e-3, weight_decay=0.01),
+        figures=figures,
+        loss=finetuning.weighted_loss(None, 0.0),
+        folder=folder / "checkpoints",
+        callbacks=[Crash(crash)] if crash else [],
+    )
+
+
+@pytest.mark.parametrize(("frozen", "adapters"), [(1, False), (2, False), (1, True)])
+def test_training_from_states_is_training_from_ids(
+    toy_model: Path, tmp_path: Path, frozen: int, adapters: bool
+) -> None:
+    from_ids, from_states = (
+        tuned(toy_model, tmp_path / str(cached), frozen=frozen, cached=cached, adapters=adapters)
+        for cached in (False, True)
+    )
+    moved = 0.0
+    start = models.load_classifier(toy_model).state_dict()
+    for name, weight in from_ids[0].state_dict().items():
+        torch.testing.assert_close(from_states[0].state_dict()[name], weight, atol=1e-4, rtol=0, msg=name)
+        if name in start:
+            moved = max(moved, float((weight - start[name]).abs().max()))
+    assert adapters or moved > 1e-3
+    for one, other in zip(from_ids[2], from_states[2], strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_resuming_from_states_is_exact(toy_model: Path, tmp_path: Path) -> None:
+    whole = tuned(toy_model, tmp_path / "whole", frozen=1, cached=True)
+    with pytest.raises(RuntimeError, match="power cut"):
+        tuned(toy_model, tmp_path / "cut", frozen=1, cached=True, crash=4)
+    shutil.rmtree(tmp_path / "cut" / "cache")  # it may vanish at any time
+    resumed = tuned(toy_model, tmp_path / "cut", frozen=1, cached=True)
+    assert same(resumed[0], whole[0])
+    assert resumed[1:] == whole[1:]
