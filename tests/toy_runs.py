@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +10,15 @@ from typing import Any
 
 from pipeline.labels import LABELS
 from pipeline.stage import Run
+from tests import toy_measures
+from tests.toy_measures import DOCUMENTS, figure, put_json, put_rows, right
 
 LADDER = {"naive": 0.55, "careful": 0.61, "adapted": 0.63, "full": 0.72}
 """Share of each class that an arm gets right, in every corpus: its accuracy, its macro-recall and its macro-F1."""
-NATS_LOST = {"naive": 0.9, "careful": 0.1, "adapted": 0.3, "full": 0.35}
-PAIRS_RIGHT = {"naive": 0.62, "careful": 0.79, "adapted": 0.75, "full": 0.74}
-FLOOR, BASE_NATS, BASE_PAIRS = 0.6, 2.0, 0.8
+ADAPTED = ("adapted", "full")
+FLOOR = 0.6
 SECONDS = {"prepare": 4.0, "source": 1.0, "tokenizer": 3.5, "pretrain": 60.0, "finetune": 25.0, "evaluate": 12.0}
-TEXTS, DOCUMENTS, MASKED, PAIRS = 300, 40, 10, 200
+TEXTS = 300
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class Toy:
     pretty_name: str = "Starter reviews"
     text: str = "so good 😂 (1.00)"
     restored: bool = False
+    measured: bool = True
+    """Whether layers, the frontier and emoji were looked at."""
+    budget: float | None = 0.95
+    folds: int = 0
+    """Above 0: reviews have no test split, each text is tested in one of the folds."""
 
 
 def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
@@ -45,7 +50,7 @@ def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
                 "source": _source(root / "source" / "s0", toy),
                 "tokenizer": _tokenizer(root / "tokenizer" / arm, toy, arm),
                 "pretrain": _pretrain(root / "pretrain" / arm, arm),
-                "finetune": _finetune(root / "finetune" / f"{arm}-{seed}", arm, seed),
+                "finetune": _finetune(root / "finetune" / f"{arm}-{seed}", toy, arm, seed),
                 "evaluate": _evaluate(root / "evaluate" / f"{arm}-{seed}", toy, arm, seed),
             }
             for stage, folder in made.items():
@@ -54,21 +59,18 @@ def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
     return stages
 
 
-def right(place: int, share: float) -> bool:
-    """Whether item ``place`` is one of the ``share`` that come out right: exact on every 100 items, in every class."""
-    return (place * 37) % 100 < round(100 * share)
-
-
 def predictions(toy: Toy, share: float, corpus: str) -> list[dict[str, Any]]:
     """Predictions in which every class is found with the given share."""
     rows = []
     for place in range(TEXTS):
         label = place % 3
         predicted = label if right(place, share) else (label + 1) % 3
-        chances = [0.1, 0.1, 0.1]
-        chances[predicted] = 0.8
+        sure = 0.4 + 0.59 * ((place * 61) % 100) / 100
+        chances = [(1 - sure) * part for part in (0.6, 0.4)]
+        chances.insert(predicted, sure)
         rows.append({"id": f"{corpus}:{place}", "label": label, "predicted": predicted, "probabilities": chances,
-                     "emoji": toy.emoji and place % 5 == 0, "plain": predicted})  # fmt: skip
+                     "emoji": toy.emoji and place % 5 == 0, "plain": predicted}
+                    | ({"fold": place % toy.folds} if toy.folds else {}))  # fmt: skip
     return rows
 
 
@@ -78,6 +80,7 @@ def _prepare(folder: Path, toy: Toy) -> Path:
             "role": "reviews",
             "pretty_name": toy.pretty_name,
             "splits": {"train": 2400, "dev": 300, "test": TEXTS},
+            **({"folds": toy.folds} if toy.folds else {}),
             "classes": {"train": {"negative": 1500, "neutral": 500, "positive": 400}},
             "dropped": {"empty": 12, "duplicate": 340, "label conflict": 8},
         }
@@ -96,29 +99,35 @@ def _prepare(folder: Path, toy: Toy) -> Path:
         "dropped": {},
     }
     corpora = {**reviews, "posts": informal, **({"encyclopedia": general} if toy.general else {})}
-    _json(folder / "corpora.json", corpora)
+    put_json(folder / "corpora.json", corpora)
     for name in toy.corpora:
-        words = ("not worth it", "arrived on tuesday", "great value, thank you")
         texts = [
-            {"id": f"{name}:{place}", "text": f"{toy.text} {words[place % 3]}", "label": place % 3}
+            {"id": f"{name}:{place}", "text": _review(toy, place), "label": place % 3, "fold": place % (toy.folds or 1)}
             for place in range(TEXTS)
         ]
-        _rows(folder / "texts" / name / "test.jsonl", texts)
+        put_rows(folder / "texts" / name / "test.jsonl", texts)
     leak = {"held_out_texts": 3, "exact": 2, "near": 1, "rows_removed": 4, "examples": [toy.text]}
     within = {f"{toy.corpora[0]}/train": {"duplicates": 5, "conflicts": 8}}
     across = {f"{toy.corpora[0]}/train <-> {toy.corpora[0]}/test": leak}
-    _json(folder / "audit.json", {"near_duplicate_threshold": 0.8, "within": within, "across": across})
+    put_json(folder / "audit.json", {"near_duplicate_threshold": 0.8, "within": within, "across": across})
     habits = {"texts": 3000, "mean_words": 14.5, "emoji_rate": 0.12}
     strange = {**habits, "vocabulary_overlap": 0.91, "commonest_unknown_words": "meh lol"}
-    _json(folder / "shift.json", {**dict.fromkeys(toy.corpora, strange), "encyclopedia": habits})
+    put_json(folder / "shift.json", {**dict.fromkeys(toy.corpora, strange), "encyclopedia": habits})
     return folder
+
+
+def _review(toy: Toy, place: int) -> str:
+    """Texts of three lengths and several habits; every fifth holds the toy's own."""
+    words = ("not worth it", "arrived on tuesday", "great value, thank you")[place % 3]
+    habit = (toy.text, "soooo late, is this a joke?", "no idea why", "as expected", "!!")[place % 5]
+    return f"{habit} {words}" + " and what came in the box was never what I had seen before" * (place % 4 == 0)
 
 
 def _source(folder: Path, toy: Toy) -> Path:
     restored = {"head_tokens": 150_000, "model_tokens": 500_000} if toy.restored else None
     told = {"name": "starter", "revision": None, "parameters": 5_400_000, "vocabulary": 8192}
-    _json(folder / "source.json", told | {"restored": restored})
-    _rows(folder / "history.jsonl", [])
+    put_json(folder / "source.json", told | {"restored": restored})
+    put_rows(folder / "history.jsonl", [])
     return folder
 
 
@@ -134,34 +143,36 @@ def _tokenizer(folder: Path, toy: Toy, arm: str) -> Path:
         "after": after if mode == "all" else before,
     }
     told = {"emoji": mode, "rows_added": 1438 if mode == "all" else 0, "first_row": 8192}
-    _json(folder / "coverage.json", told | {"corpora": dict.fromkeys(names, found)})
+    put_json(folder / "coverage.json", told | {"corpora": dict.fromkeys(names, found)})
     return folder
 
 
 def _pretrain(folder: Path, arm: str) -> Path:
-    if arm not in ("adapted", "full"):
-        _json(folder / "pretrain.json", {"method": "none", "tokens_seen": 0, "steps": 0})
-        _rows(folder / "history.jsonl", [])
+    if arm not in ADAPTED:
+        put_json(folder / "pretrain.json", {"method": "none", "tokens_seen": 0, "steps": 0})
+        put_rows(folder / "history.jsonl", [])
         return folder
     story = {"method": "dapt", "tokens_seen": 2_000_000, "steps": 400, "stopped": "done", "best_step": 400}
     story |= {"emoji_rows_never_seen": 31}
-    _json(folder / "pretrain.json", story)
+    put_json(folder / "pretrain.json", story)
     curve = [
         {"step": 40 * place, "train_loss": 4.2 - 0.1 * place,
          "informal_dev_loss": 3.2 + math.exp(-place / 3), "general_dev_loss": 2.5 + 0.02 * place}
         for place in range(1, 11)
     ]  # fmt: skip
-    _rows(folder / "history.jsonl", curve)
+    put_rows(folder / "history.jsonl", curve)
     return folder
 
 
-def _finetune(folder: Path, arm: str, seed: int) -> Path:
+def _finetune(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
     (folder / "model").mkdir(parents=True, exist_ok=True)
     (folder / "model" / "model.safetensors").write_bytes(f"weights of {arm} {seed}".encode())
-    _json(folder / "model" / "config.json", {"model_type": "bert", "id2label": dict(enumerate(LABELS))})
+    put_json(folder / "model" / "config.json", {"model_type": "bert", "id2label": dict(enumerate(LABELS))})
     told = {"trainable_parameters": 1_600_000, "frozen_parameters": 3_800_000, "best_epoch": 3, "dev_macro_recall": 0.7}
-    _json(folder / "finetune.json", told)
-    _rows(folder / "history.jsonl", [{"epoch": 1, "step": 75, "train_loss": 0.9, "dev_macro_recall": 0.7}])
+    put_json(folder / "finetune.json", told)
+    if toy.measured and toy.general:
+        put_json(folder / "frontier.json", toy_measures.frontier(budget=toy.budget))
+    put_rows(folder / "history.jsonl", [{"epoch": 1, "step": 75, "train_loss": 0.9, "dev_macro_recall": 0.7}])
     return folder
 
 
@@ -170,10 +181,10 @@ def _evaluate(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
     corpora = {}
     for corpus in toy.corpora:
         found = predictions(toy, share, corpus)
-        _rows(folder / "predictions" / f"{corpus}.jsonl", found)
-        _rows(folder / "floor" / f"{corpus}.jsonl", predictions(toy, FLOOR, corpus))
-        figures = {name: _figure(share, TEXTS) for name in ("accuracy", "macro_recall", "macro_f1")}
-        nothing = _figure(0.0, TEXTS) | {"p": 1.0, "verdict": "undecided"}
+        put_rows(folder / "predictions" / f"{corpus}.jsonl", found)
+        put_rows(folder / "floor" / f"{corpus}.jsonl", predictions(toy, FLOOR, corpus))
+        figures = {name: figure(share, TEXTS) for name in ("accuracy", "macro_recall", "macro_f1")}
+        nothing = figure(0.0, TEXTS) | {"p": 1.0, "verdict": "undecided"}
         plain = {**figures, "changed": 0.04, "minus_model": dict.fromkeys(figures, nothing)}
         corpora[corpus] = {
             "model": {
@@ -186,62 +197,18 @@ def _evaluate(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
             },
             "plain": plain,
         }
-    _json(folder / "scores.json", {"headline": "macro_recall", "draws": 2000, "level": 0.95, "corpora": corpora})
-    _retention(folder, toy, arm, seed)
+    put_json(folder / "scores.json", {"headline": "macro_recall", "draws": 2000, "level": 0.95, "corpora": corpora})
+    toy_measures.retention(folder, arm, seed, corpora=toy.corpora, general=toy.general, layers=toy.measured,
+                           adapted=arm in ADAPTED)  # fmt: skip
+    if toy.measured and toy.emoji:
+        put_json(folder / "emoji.json", toy_measures.emoji(toy.corpora))
     return folder
-
-
-def _retention(folder: Path, toy: Toy, arm: str, seed: int) -> None:
-    lost = {"base": 0.0, "adapted": NATS_LOST.get(arm, 0.3) / 3, "tuned": NATS_LOST.get(arm, 0.3) + 0.01 * seed}
-    pairs = {"base": BASE_PAIRS, "adapted": BASE_PAIRS, "tuned": PAIRS_RIGHT.get(arm, 0.7)}
-    models: dict[str, Any] = {}
-    scores: dict[str, Any] = {}
-    for model in lost if toy.general else ():
-        _rows(folder / "retention" / f"{model}.jsonl", _documents(lost[model]))
-        _rows(folder / "retention" / f"pairs_{model}.jsonl", _pairs(pairs[model]))
-        models[model] = {
-            "masked": {"encyclopedia": {"loss": _figure(BASE_NATS + lost[model], DOCUMENTS),
-                                        "loss_full": _figure(BASE_NATS + lost[model] + 0.1, DOCUMENTS),
-                                        "bits_per_byte": _figure(0.9, DOCUMENTS), "accuracy": _figure(0.4, DOCUMENTS)}},
-            "pairs": {"pairs": {"accuracy": _figure(pairs[model], PAIRS), "phenomena": {}}},
-        }  # fmt: skip
-        share = (pairs[model] - 0.5) / (BASE_PAIRS - 0.5)
-        scores[f"base_to_{model}"] = {
-            "masked": {"encyclopedia": _figure(math.exp(-lost[model]), DOCUMENTS)},
-            "pairs": {"pairs": _figure(share, PAIRS)},
-        }
-    losses = {"role": "reviews", "split": "test", "base": _figure(3.1, 300), "adapted": _figure(2.4, 300)}
-    shift = dict.fromkeys(toy.corpora, losses)
-    _json(folder / "retention.json", {"models": models, "scores": scores, "shift": shift, "masks": {}})
-
-
-def _documents(lost: float) -> list[dict[str, Any]]:
-    """Sums over documents whose mean loss is BASE_NATS + lost: what differs between them adds up to nothing."""
-    found = []
-    for place in range(DOCUMENTS):
-        nats = MASKED * (BASE_NATS + lost + 0.1 * (place % 5 - 2) + 0.2 * lost * (place % 2 - 0.5))
-        sums = {"nats": nats, "nats_full": nats + 1, "masked": MASKED, "correct": 4, "bytes": 48}
-        found.append({"corpus": "encyclopedia", "id": f"encyclopedia:{place}", **sums})
-    return found
-
-
-def _pairs(share: float) -> list[dict[str, Any]]:
-    return [
-        {
-            "corpus": "pairs",
-            "id": f"pairs:{place}",
-            "phenomenon": "agreement",
-            "good": -20.0,
-            "bad": -21.0 if right(place, share) else -19.0,
-        }
-        for place in range(PAIRS)
-    ]
 
 
 def _manifest(folder: Path, stage: str, arm: str, seed: int) -> None:
     settings = {
         "finetune": {"learning_rate": 2e-4 if arm == "naive" else 3e-5, "frozen_layers": 0 if arm == "naive" else 2},
-        "pretrain": {"num_train_epochs": 3 if arm in ("adapted", "full") else 0},
+        "pretrain": {"num_train_epochs": 3 if arm in ADAPTED else 0},
         "tokenizer": {"emoji": "all" if arm == "full" else "none"},
     }
     manifest = {
@@ -255,11 +222,7 @@ def _manifest(folder: Path, stage: str, arm: str, seed: int) -> None:
         "python": "3.11.7",
         "platform": "Linux x86_64",
     }
-    _json(folder / "manifest.json", manifest)
-
-
-def _figure(value: float, count: int) -> dict[str, Any]:
-    return {"value": value, "low": value - 0.03, "high": value + 0.03, "n": count}
+    put_json(folder / "manifest.json", manifest)
 
 
 def _confusion(rows: Iterable[Mapping[str, Any]]) -> list[list[int]]:
@@ -267,13 +230,3 @@ def _confusion(rows: Iterable[Mapping[str, Any]]) -> list[list[int]]:
     for row in rows:
         matrix[row["label"]][row["predicted"]] += 1
     return matrix
-
-
-def _json(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
-def _rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

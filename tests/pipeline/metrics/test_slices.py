@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.metrics.ladder import Draws
 from pipeline.metrics.slices import by_class, by_trait
-from tests.toy_runs import right
+from tests.toy_measures import right
 
 DRAWS = Draws(400, 0)
 Rows = list[dict[str, Any]]
