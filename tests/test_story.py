@@ -77,7 +77,7 @@ RECIPE = """
 name: toy
 extends: starter
 seeds: [0]
-prepare: {corpora: [CARDS/stars, CARDS/words, CARDS/posts, CARDS/articles, CARDS/pairs]}
+prepare: {corpora: [CARDS/stars, CARDS/words, CARDS/posts, CARDS/articles, CARDS/pairs], folds: 3}
 source: {model: MODEL}
 pretrain:
   {num_train_epochs: 1, tokens_per_batch: 256, evaluations: 2, dev_windows: 8, precision: fp32,

@@ -12,8 +12,11 @@ import torch
 from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.errors import InputError
+from pipeline.files import read_jsonl, write_json, write_jsonl
 from pipeline.modeling import models
+from pipeline.text.splits import split_of
 from stages import finetune, pretrain, source, tokenizer
+from stages.finetune import tuning
 from tests.toy_texts import write_prepared
 
 QUICK: dict[str, Any] = {"tokens_per_batch": 256, "precision": "fp32"}
@@ -60,7 +63,13 @@ def story(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     tokenizer.tokenizer(tokenizer.Settings(), prepare=at["prepare"], source=at["source"], out=at["tokenizer"])
     pretrain.pretrain(PRETRAIN, prepare=at["prepare"], tokenizer=at["tokenizer"], out=at["pretrain"])
     finetune.finetune(
-        FINETUNE, seed=0, prepare=at["prepare"], pretrain=at["pretrain"], cache=root / "cache", out=at["finetune"]
+        FINETUNE,
+        seed=0,
+        prepare=at["prepare"],
+        tokenizer=at["tokenizer"],
+        pretrain=at["pretrain"],
+        cache=root / "cache",
+        out=at["finetune"],
     )
     return at
 
@@ -130,8 +139,15 @@ def test_the_same_seed_gives_the_same_classifier_and_another_another(story: dict
     for place, seed in enumerate((0, 0, 1)):
         out = tmp_path / str(place)
         out.mkdir()
-        given = {name: story[name] for name in ("prepare", "pretrain")}
-        finetune.finetune(SHORT, seed=seed, **given, cache=tmp_path / "cache", out=out)
+        finetune.finetune(
+            SHORT,
+            seed=seed,
+            prepare=story["prepare"],
+            tokenizer=story["tokenizer"],
+            pretrain=story["pretrain"],
+            cache=tmp_path / "cache",
+            out=out,
+        )
         made.append(digests(out))
     assert made[0] == made[1]
     assert made[0]["model/model.safetensors"] != made[2]["model/model.safetensors"]
@@ -140,7 +156,13 @@ def test_the_same_seed_gives_the_same_classifier_and_another_another(story: dict
 def test_lora_trains_adapters_and_emoji_rows_and_merges(story: dict[str, Path], tmp_path: Path) -> None:
     settings = SHORT.model_copy(update={"method": "lora"})
     finetune.finetune(
-        settings, seed=0, prepare=story["prepare"], pretrain=story["pretrain"], cache=tmp_path / "cache", out=tmp_path
+        settings,
+        seed=0,
+        prepare=story["prepare"],
+        tokenizer=story["tokenizer"],
+        pretrain=story["pretrain"],
+        cache=tmp_path / "cache",
+        out=tmp_path,
     )
     before = BertModel.from_pretrained(story["pretrain"] / "model").state_dict()
     merged = BertForSequenceClassification.from_pretrained(tmp_path / "model")
@@ -272,9 +294,81 @@ def test_a_base_that_is_not_to_be_had(story: dict[str, Path], tmp_path: Path, mo
         source.source(source.Settings(model=model), prepare=story["prepare"], out=tmp_path)
 
 
+def _in_folds(prepared: Path, folds: int) -> dict[int, list[str]]:
+    """Deal the toy reviews into folds, as prepare does; the ids of each."""
+    folder = next((prepared / "texts").glob("*reviews*"))
+    rows = [row for split in ("train", "dev", "test") for row in read_jsonl(folder / f"{split}.jsonl")]
+    for place, row in enumerate(rows):
+        row |= {"fold": place % folds, "raw": row["text"]}
+    for split in ("train", "dev", "test"):
+        write_jsonl(folder / f"{split}.jsonl", [row for row in rows if split_of(row["fold"], 0, folds) == split])
+    described = told(prepared, "corpora")
+    described[folder.name]["folds"] = folds
+    write_json(prepared / "corpora.json", described)
+    return {fold: [row["id"] for row in rows if row["fold"] == fold] for fold in range(folds)}
+
+
+def test_every_fold_is_tested_by_a_model_that_did_not_see_it(
+    story: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = write_prepared(tmp_path / "prepared")
+    ids = _in_folds(prepared, 3)
+    seen: list[set[str]] = []
+    tune = tuning._tune
+    monkeypatch.setattr(
+        tuning,
+        "_tune",
+        lambda *given: seen.append({row["id"] for side in given[4] for row in side}) or tune(*given),
+    )
+    given = {
+        "seed": 0,
+        "prepare": prepared,
+        "tokenizer": story["tokenizer"],
+        "pretrain": story["pretrain"],
+        "cache": tmp_path / "cache",
+    }
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    finetune.finetune(SHORT, **given, out=tmp_path / "one")
+    order = (1, 2, 0)  # the model to take away comes last
+    assert [set(ids[fold]) & side for fold, side in zip(order, seen, strict=True)] == [set()] * 3
+    assert all(
+        len(side) == sum(map(len, ids.values())) - len(ids[fold]) for fold, side in zip(order, seen, strict=True)
+    )
+    for fold in (1, 2):
+        rows = read_jsonl(tmp_path / "one" / "folds" / f"{fold}.jsonl")
+        assert [row["id"] for row in rows] == [row["id"] for row in rows if row["id"] in ids[fold]]
+        assert len(rows) == len(ids[fold])
+        assert all(sum(row["probabilities"]) == pytest.approx(1.0, abs=1e-5) for row in rows)
+    # taken up again after a power cut, a fold that was tested is not tuned anew, and the result is the same
+    shutil.copytree(tmp_path / "one" / "folds", tmp_path / "two" / "folds")
+    (tmp_path / "two" / "folds" / "2.jsonl").unlink()
+    finetune.finetune(SHORT, **given, out=tmp_path / "two")
+    assert len(seen) == 5
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
+def test_folded_reviews_stay_out_of_pretraining(story: dict[str, Path], tmp_path: Path) -> None:
+    prepared = write_prepared(tmp_path / "prepared")
+    _in_folds(prepared, 3)
+    seen = []
+    for included in (False, True):
+        (tmp_path / str(included)).mkdir()
+        settings = PRETRAIN.model_copy(update={"include_reviews": included, "num_train_epochs": 1})
+        pretrain.pretrain(settings, prepare=prepared, tokenizer=story["tokenizer"], out=tmp_path / str(included))
+        seen.append(told(tmp_path / str(included), "pretrain")["tokens_seen"])
+    assert seen[0] == seen[1]
+
+
 def test_no_reviews_are_named(story: dict[str, Path], tmp_path: Path) -> None:
     prepared = write_prepared(tmp_path / "prepared", without=["reviews"])
     with pytest.raises(InputError, match="no reviews to train on; add a corpus"):
         finetune.finetune(
-            SHORT, seed=0, prepare=prepared, pretrain=story["pretrain"], cache=tmp_path / "cache", out=tmp_path
+            SHORT,
+            seed=0,
+            prepare=prepared,
+            tokenizer=story["tokenizer"],
+            pretrain=story["pretrain"],
+            cache=tmp_path / "cache",
+            out=tmp_path,
         )

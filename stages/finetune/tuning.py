@@ -1,92 +1,17 @@
-"""Fine-tune the adapted encoder on reviews: early layers frozen, low learning rate, the best epoch kept."""
+"""One tuning: a classifier on top of the adapted encoder, trained on the reviews with a fold held out."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import Field
-
-from pipeline.cards import need
 from pipeline.errors import InputError
-from pipeline.files import remove, write_jsonl
-from pipeline.stage import Stage, StageSettings, speed_only
+from stages.finetune.settings import Settings
 
-DIGITS = 6
-"""Decimals kept of probabilities."""
 Rows = list[dict[str, Any]]
 
 
-class Settings(StageSettings):
-    """How to tune without forgetting."""
-
-    method: Literal["full", "lora"] = Field(
-        "full", description="all weights above the frozen ones, or LoRA adapters there"
-    )
-    frozen_layers: int = Field(2, ge=0, le=48, description="layers frozen from the embeddings up; 0 freezes nothing")
-    learning_rate: float = Field(
-        2e-5, gt=0, le=0.1, description="peak rate of the last layer (of the adapters with lora)"
-    )
-    head_learning_rate: float | None = Field(1e-3, gt=0, le=0.1, description="of pooler and classifier; null: the same")
-    layerwise_lr_decay: float = Field(0.9, gt=0, le=1, description="each layer's rate as a share of the one above")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, not on biases and layer norms")
-    dropout: float | None = Field(None, ge=0, lt=1, description="in all trained layers and the head; null: the model's")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
-    class_weights: bool = Field(True, description="weigh rare classes up, so that each counts the same")
-    num_train_epochs: int = Field(8, ge=1, le=1000, description="passes over the reviews at most")
-    patience: int | None = Field(
-        3, ge=1, description="epochs without a better dev macro-recall before it stops; null: never"
-    )
-    batch_size: int = Field(32, ge=1, le=4096, description="texts per update")
-    tokens_per_batch: int = Field(4096, ge=64, description="and no more tokens than this, padding counted")
-    gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
-    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
-    max_length: int = Field(128, ge=8, le=512, description="tokens of a text that are read")
-    emoji_augmentation: float = Field(
-        0.0, ge=0, le=1, description="share of emoji-free training texts given one, each epoch"
-    )
-    emoji_noise: float = Field(0.3, ge=0, le=1, description="share of those emoji drawn without looking at the class")
-    lora_rank: int = Field(8, ge=1, le=256, description="lora: rank of the update")
-    lora_alpha: int = Field(16, ge=1, description="lora: its scale, alpha / rank")
-    lora_dropout: float = Field(0.05, ge=0, lt=1, description="lora: dropout before the adapters")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="bf16 where the machine computes it natively"
-    )
-    prefix_states: Literal["float32", "float16", "recomputed"] = Field(
-        "float32", description="how the frozen layers' states are kept, computed once a text; recomputed: in each batch"
-    )
-    prefix_memory_megabytes: int = speed_only(
-        1024, ge=0, description="memory for those states; beyond it they are read from the store's cache on disk"
-    )
-    checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
-
-
-def finetune(settings: Settings, *, seed: int, prepare: Path, pretrain: Path, cache: Path, out: Path) -> None:
-    """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``.
-
-    With cross-validation ``model/`` is tuned with fold 0 held out, and ``folds/<n>.jsonl`` holds what models tuned with
-    each other fold held out say of it: ``{"id", "probabilities", "plain": of the raw text}``.
-    """
-    from pipeline.modeling import lora, models, training
-    from pipeline.text import prepared
-
-    start = pretrain / "model"
-    folds = max((prepared.folds_of(prepare, corpus) for corpus in prepared.corpora_of(prepare, "reviews")), default=1)
-    for fold in range(1, folds):
-        _test_fold(settings, start, prepare, seed, fold, cache, out)
-    tuned = _tuned(settings, start, prepare, seed, 0, cache, out / "checkpoints" / "0")
-    model = tuned.model
-    if settings.method == "lora":
-        model = lora.merge(tuned.model, tuned.vocabulary, out / "adapter")
-    tuned.vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
-    models.save(model, tuned.vocabulary, out / "model", emoji=tuned.mode)
-    (out / "finetune.json").write_text(json.dumps(tuned.story, indent=2) + "\n", encoding="utf-8")
-    training.write_history(tuned.history, out / "history.jsonl")
-
-
-class _Tuned(NamedTuple):
+class Tuned(NamedTuple):
     """A tuned classifier (under its adapters with lora), how it reads texts, and what is told of the tuning."""
 
     model: Any
@@ -96,7 +21,7 @@ class _Tuned(NamedTuple):
     history: list[dict[str, float]]
 
 
-def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> _Tuned:
+def tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
     """Tune the model in ``start`` with a fold held out."""
     from transformers import set_seed
 
@@ -110,7 +35,7 @@ def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int,
     if settings.dropout is not None:
         layers.set_dropout(model, settings.dropout)
     trained = model if settings.method == "full" else _with_adapters(settings, model, models.emoji_rows(start))
-    train, dev = (_rows(prepare, split, fold) for split in ("train", "dev"))
+    train, dev = (reviews(prepare, split, fold) for split in ("train", "dev"))
     outcome, history, told = _tune(settings, trained, vocabulary, mode, (train, dev), seed, cache, folder)
     trainable = sum(weight.numel() for weight in trained.parameters() if weight.requires_grad)
     story = {
@@ -125,10 +50,10 @@ def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int,
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
     }
-    return _Tuned(trained, vocabulary, mode, story, history)
+    return Tuned(trained, vocabulary, mode, story, history)
 
 
-def _rows(prepare: Path, split: str, fold: int) -> Rows:
+def reviews(prepare: Path, split: str, fold: int) -> Rows:
     """The reviews of a split when a fold is held out.
 
     Raises:
@@ -142,27 +67,11 @@ def _rows(prepare: Path, split: str, fold: int) -> Rows:
     return rows
 
 
-def _test_fold(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, out: Path) -> None:
-    """Tune with a fold held out and write what the model says of it, unless an interrupted run has done so."""
-    from pipeline.modeling import scoring
-    from pipeline.text import emojis, prepared
+def merged(settings: Settings, tuned: Tuned, folder: Path) -> Any:
+    """The tuned classifier alone; adapters are merged into it, and written to the folder."""
+    from pipeline.modeling import lora
 
-    path, folder = out / "folds" / f"{fold}.jsonl", out / "checkpoints" / str(fold)
-    if path.exists():
-        return
-    tuned = _tuned(settings, start, prepare, seed, fold, cache, folder)
-    folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
-    rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
-    found = scoring.class_probabilities(
-        tuned.model,
-        tuned.vocabulary,
-        [emojis.as_model_reads(row["text"], tuned.mode) for row in rows] + [row["raw"] for row in rows],
-        tokens_per_batch=settings.tokens_per_batch,
-        max_length=settings.max_length,
-    ).round(DIGITS)
-    told = zip(rows, found[: len(rows)].tolist(), found[len(rows) :].tolist(), strict=True)
-    write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
-    remove(folder)
+    return lora.merge(tuned.model, tuned.vocabulary, folder) if settings.method == "lora" else tuned.model
 
 
 def _with_adapters(settings: Settings, model: Any, new_rows: list[int]) -> Any:
@@ -297,18 +206,3 @@ def _dev_figures(settings: Settings, ids: list[list[int]], given: list[int], fee
         }
 
     return figures
-
-
-def check(settings: Mapping[str, Any]) -> None:
-    """Refuse to tune without reviews."""
-    need(["reviews"], "finetune learns from reviews", settings["prepare"].corpora, settings["prepare"].data_root)
-
-
-STAGE = Stage(
-    finetune,
-    makes=("model", "history.jsonl", "finetune.json"),
-    may_make=("adapter",),
-    version=2,
-    check=check,
-    resumes=True,
-)

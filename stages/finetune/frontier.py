@@ -1,0 +1,73 @@
+"""The frontier of one tuning: models between the base and the tuned one, and the choice among them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import InputError
+from stages.finetune.settings import Settings
+from stages.finetune.tuning import Rows, Tuned
+
+
+class Ground(NamedTuple):
+    """What a tuned model is held against: artifact of the base with its emoji rows, adapted model, general dev text."""
+
+    tokenizer: Path
+    adapted: Path
+    general: Rows
+
+
+def general_dev(settings: Settings, prepare: Path) -> Rows:
+    """The general dev texts on which retention is measured.
+
+    Raises:
+        InputError: a budget asks for them and there are none.
+    """
+    from pipeline.metrics.sampling import fixed_sample
+    from pipeline.text import prepared
+
+    rows = fixed_sample(prepared.rows(prepare, role="general", split="dev"), settings.frontier_windows, 0)
+    if settings.retention_budget is not None and not rows:
+        raise InputError(
+            "finetune.retention_budget: it is measured on general dev text and there is none; add a corpus with role "
+            "general under prepare.corpora (with prepare.dev_share above 0), or set the budget to null"
+        )
+    return rows
+
+
+def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> dict[str, Any]:
+    """Score models between base and ``model`` on dev; make ``model`` the chosen one; return what frontier.json says."""
+    from pipeline.metrics import frontier
+    from pipeline.modeling import interpolation, models
+    from pipeline.text import emojis
+
+    if not settings.frontier_points or not ground.general:
+        reason = "no general dev text" if settings.frontier_points else "finetune.frontier_points is 0"
+        return frontier.left_out(reason, tuned=interpolation.TUNED)
+    first_row = json.loads((ground.tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
+    documents = [(row["id"], row["text"]) for row in ground.general]
+    windows = {"windows": settings.frontier_windows, "max_length": settings.max_length}
+    asked = interpolation.Questions(
+        tuned.vocabulary,
+        [emojis.as_model_reads(row["text"], tuned.mode) for row in dev],
+        interpolation.general_masks(tuned.vocabulary, first_row, documents, **windows),
+        first_row,
+        settings.max_length,
+    )
+    base, adapted = (models.load_masked_lm(folder) for folder in (ground.tokenizer / "model", ground.adapted))
+    stops = interpolation.blends(settings.frontier_points)
+    found = interpolation.sweep(base, model, adapted, stops, asked)
+    points = frontier.points(
+        {stop.name: stop.alphas for stop in stops},
+        labels=[row["label"] for row in dev],
+        predicted=found.predicted,
+        nats_base=found.base_nats,
+        nats=found.nats,
+        masked=found.masked,
+    )
+    told = frontier.told(points, tuned=interpolation.TUNED, budget=settings.retention_budget)
+    alphas = next(stop.alphas for stop in stops if stop.name == told["chosen"])
+    interpolation.put(model, interpolation.weights_at(interpolation.ends(base, model), alphas))
+    return told

@@ -1,0 +1,79 @@
+"""Everything that can be set about tuning."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from pipeline.stage import StageSettings, speed_only
+
+
+class Settings(StageSettings):
+    """How to tune without forgetting."""
+
+    method: Literal["full", "lora"] = Field(
+        "full", description="all weights above the frozen ones, or LoRA adapters there"
+    )
+    frozen_layers: int = Field(2, ge=0, le=48, description="layers frozen from the embeddings up; 0 freezes nothing")
+    learning_rate: float = Field(
+        2e-5, gt=0, le=0.1, description="peak rate of the last layer (of the adapters with lora)"
+    )
+    head_learning_rate: float | None = Field(1e-3, gt=0, le=0.1, description="of pooler and classifier; null: the same")
+    layerwise_lr_decay: float = Field(0.9, gt=0, le=1, description="each layer's rate as a share of the one above")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, not on biases and layer norms")
+    dropout: float | None = Field(None, ge=0, lt=1, description="in all trained layers and the head; null: the model's")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    class_weights: bool = Field(True, description="weigh rare classes up, so that each counts the same")
+    num_train_epochs: int = Field(8, ge=1, le=1000, description="passes over the reviews at most")
+    patience: int | None = Field(
+        3, ge=1, description="epochs without a better dev macro-recall before it stops; null: never"
+    )
+    batch_size: int = Field(32, ge=1, le=4096, description="texts per update")
+    tokens_per_batch: int = Field(4096, ge=64, description="and no more tokens than this, padding counted")
+    gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
+    max_length: int = Field(128, ge=8, le=512, description="tokens of a text that are read")
+    emoji_augmentation: float = Field(
+        0.0, ge=0, le=1, description="share of emoji-free training texts given one, each epoch"
+    )
+    emoji_noise: float = Field(0.3, ge=0, le=1, description="share of those emoji drawn without looking at the class")
+    lora_rank: int = Field(8, ge=1, le=256, description="lora: rank of the update")
+    lora_alpha: int = Field(16, ge=1, description="lora: its scale, alpha / rank")
+    lora_dropout: float = Field(0.05, ge=0, lt=1, description="lora: dropout before the adapters")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="bf16 where the machine computes it natively"
+    )
+    prefix_states: Literal["float32", "float16", "recomputed"] = Field(
+        "float32", description="how the frozen layers' states are kept, computed once a text; recomputed: in each batch"
+    )
+    prefix_memory_megabytes: int = speed_only(
+        1024, ge=0, description="memory for those states; beyond it they are read from the store's cache on disk"
+    )
+    checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
+    frontier_points: int = Field(
+        9, ge=0, le=65, description="models from base to tuned, 2 or more, that are scored on dev; 0: leave that out"
+    )
+    frontier_windows: int = Field(
+        48, ge=2, le=10_000, description="windows of general dev text on which their retention is measured"
+    )
+    retention_budget: float | None = Field(
+        None,
+        ge=0,
+        le=1.5,
+        description="take the best of them that keeps this share of general English; null: the tuned",
+    )
+
+    @field_validator("frontier_points")
+    @classmethod
+    def _a_line(cls, points: int) -> int:
+        if points == 1:
+            raise ValueError("1 point is no line from base to tuned; give 2 or more, or 0 to leave it out")
+        return points
+
+    @field_validator("retention_budget")
+    @classmethod
+    def _has_points(cls, budget: float | None, info: ValidationInfo) -> float | None:
+        if budget is not None and info.data.get("frontier_points") == 0:
+            raise ValueError(f"{budget:g} chooses among frontier_points, and that is 0; set it to 2 or more, such as 9")
+        return budget

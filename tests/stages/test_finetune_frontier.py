@@ -1,0 +1,169 @@
+"""What finetune writes of the models between base and tuned, and which one a retention budget makes it take."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from pipeline.errors import InputError
+from pipeline.files import read_jsonl, write_json, write_jsonl
+from pipeline.metrics import classification
+from pipeline.modeling import interpolation, models, scoring
+from pipeline.text import emojis
+from pipeline.text.splits import split_of
+from stages import finetune, pretrain, source, tokenizer
+from tests.toy_texts import write_prepared
+
+SETTINGS = finetune.Settings(
+    frozen_layers=0,
+    learning_rate=3e-3,
+    head_learning_rate=3e-3,
+    num_train_epochs=4,
+    dropout=0.0,
+    batch_size=8,
+    tokens_per_batch=256,
+    precision="fp32",
+)
+FEW = {"frontier_points": 3, "num_train_epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def before(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What finetune reads: an adapted model that is the base with its emoji rows."""
+    root = tmp_path_factory.mktemp("frontier")
+    at = {name: root / name for name in ("prepare", "source", "tokenizer", "pretrain")}
+    for folder in at.values():
+        folder.mkdir()
+    write_prepared(at["prepare"])
+    source.source(source.Settings(model=str(toy_model)), prepare=at["prepare"], out=at["source"])
+    tokenizer.tokenizer(tokenizer.Settings(), prepare=at["prepare"], source=at["source"], out=at["tokenizer"])
+    adapted = pretrain.Settings(num_train_epochs=0)
+    pretrain.pretrain(adapted, prepare=at["prepare"], tokenizer=at["tokenizer"], out=at["pretrain"])
+    return {name: at[name] for name in ("prepare", "tokenizer", "pretrain")}
+
+
+def tune(before: dict[str, Path], out: Path, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run the stage; what frontier.json and finetune.json say."""
+    out.mkdir(exist_ok=True)
+    settings = SETTINGS.model_copy(update=changes)
+    finetune.finetune(settings, seed=0, **before, cache=out / "cache", out=out)
+    return tuple(json.loads((out / f"{name}.json").read_text("utf-8")) for name in ("frontier", "finetune"))  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def tuned(before: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("tuned")
+    tune(before, out)
+    return out
+
+
+def told(folder: Path, name: str) -> Any:
+    return json.loads((folder / f"{name}.json").read_text("utf-8"))
+
+
+def test_the_frontier_is_of_the_models_that_were_written(before: dict[str, Path], tuned: Path) -> None:
+    found, story = told(tuned, "frontier"), told(tuned, "finetune")
+    points = {point["name"]: point for point in found["points"]}
+    assert [point["alpha"] for point in found["points"]][:9] == [place / 8 for place in range(9)]
+    assert len(points) == 9 + len(interpolation.VARIANTS)
+    assert points["base"]["kept"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 2}, "base encoder under its own head"
+    assert points["tuned"]["kept"]["value"] != 1.0
+    assert (found["budget"], found["chosen"], story["chosen"], found["reason"]) == (None, "tuned", "tuned", None)
+    assert any(point["front"] for point in found["points"])
+
+    dev = read_jsonl(before["prepare"] / "texts" / "toy-reviews" / "dev.jsonl")
+    reader = models.load_tokenizer(tuned / "model")
+    texts = [emojis.as_model_reads(row["text"], "all") for row in dev]
+    classifier = models.load_classifier(tuned / "model")
+    chances = scoring.class_probabilities(classifier, reader, texts, tokens_per_batch=256, max_length=128)
+    matrix = classification.confusion([row["label"] for row in dev], chances.argmax(axis=1)).astype(float)
+    recall = float(classification.macro_recall(matrix))
+    assert points["tuned"]["macro_recall"]["value"] == pytest.approx(recall)
+    assert story["chosen_dev_macro_recall"] == pytest.approx(recall)
+    assert story["dev_macro_recall"] == pytest.approx(recall)
+
+
+def test_a_budget_writes_another_model_the_blend_it_names(
+    before: dict[str, Path], tuned: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    free = told(tuned, "frontier")
+    most = max(free["points"], key=lambda point: (point["kept"]["value"], point["macro_recall"]["value"]))
+    assert most["name"] != "tuned", "the toy must lose something by tuning"
+    with caplog.at_level(logging.WARNING):
+        found, story = tune(before, tmp_path, retention_budget=1.5)
+    assert "taken is the one that keeps most" in caplog.text
+    assert found["points"] == free["points"]
+    assert (found["budget"], found["within"], found["chosen"]) == (1.5, False, most["name"])
+    assert story["chosen"] == most["name"]
+    assert story["chosen_dev_macro_recall"] == most["macro_recall"]["value"]
+    assert story["dev_macro_recall"] == told(tuned, "finetune")["dev_macro_recall"]
+    assert found["cost"]["kept"]["value"] > 0
+
+    ends = (models.load_masked_lm(before["tokenizer"] / "model"), models.load_classifier(tuned / "model"))
+    expected = interpolation.weights_at(interpolation.ends(*ends), most["alphas"])
+    written = models.load_classifier(tmp_path / "model")
+    assert all(torch.equal(weight, expected[name]) for name, weight in written.bert.named_parameters())
+    assert torch.equal(written.classifier.weight, ends[1].classifier.weight)
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() != (
+        tuned / "model" / "model.safetensors"
+    ).read_bytes()
+
+
+def test_folds_are_tested_by_blends_too(before: dict[str, Path], tmp_path: Path) -> None:
+    prepared = write_prepared(tmp_path / "prepared")
+    folder = prepared / "texts" / "toy-reviews"
+    rows = [row for split in ("train", "dev", "test") for row in read_jsonl(folder / f"{split}.jsonl")]
+    rows = [row | {"fold": place % 3} for place, row in enumerate(rows)]
+    for split in ("train", "dev", "test"):
+        write_jsonl(folder / f"{split}.jsonl", [row for row in rows if split_of(row["fold"], 0, 3) == split])
+    described = told(prepared, "corpora")
+    described["toy-reviews"]["folds"] = 3
+    write_json(prepared / "corpora.json", described)
+    inputs = before | {"prepare": prepared}
+    tune(inputs, tmp_path / "free", **FEW)
+    tune(inputs, tmp_path / "held", **FEW, retention_budget=1.5)  # beyond reach: the point that keeps most is taken
+    differ = []
+    for fold in (1, 2):
+        free, held = (read_jsonl(tmp_path / name / "folds" / f"{fold}.jsonl") for name in ("free", "held"))
+        assert [row["id"] for row in free] == [row["id"] for row in held]
+        differ.append(free != held)
+    assert any(differ), "in one of them at least a blend keeps more than the tuned model"
+
+
+def test_lora_is_blended_after_the_merge(before: dict[str, Path], tmp_path: Path) -> None:
+    found, _ = tune(before, tmp_path, **FEW, method="lora", frozen_layers=1)
+    kept = {point["name"]: point["kept"]["value"] for point in found["points"]}
+    assert kept["base"] == 1.0
+    assert kept["tuned"] != 1.0
+    assert kept["lower layers 0.5"] == kept["tuned"], "no adapter there, and it was frozen"
+
+
+def test_left_out_where_nobody_asks_or_nothing_can_be_said(before: dict[str, Path], tmp_path: Path) -> None:
+    found, story = tune(before, tmp_path / "no", num_train_epochs=1, frontier_points=0)
+    assert (found["points"], found["reason"]) == ([], "finetune.frontier_points is 0")
+    assert story["chosen_dev_macro_recall"] == story["dev_macro_recall"]
+    without = before | {"prepare": write_prepared(tmp_path / "prepared", without=["general"])}
+    found, _ = tune(without, tmp_path / "none", num_train_epochs=1)
+    assert (found["points"], found["chosen"], found["reason"]) == ([], "tuned", "no general dev text")
+    with pytest.raises(InputError, match="retention_budget: it is measured on general dev text and there is none; add"):
+        tune(without, tmp_path / "budget", retention_budget=0.95)
+    assert not (tmp_path / "budget" / "checkpoints").exists(), "said before any training"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"frontier_points": 1}, "no line from base to tuned"),
+        ({"frontier_points": 0, "retention_budget": 0.95}, "0.95 chooses among frontier_points, and that is 0"),
+        ({"retention_budget": 1.6}, "less than or equal to 1.5"),
+    ],
+)
+def test_settings_that_do_not_go_together(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        finetune.Settings(**settings)
