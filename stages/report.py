@@ -74,7 +74,7 @@ def report(
     recipe: str,
     out: Path,
 ) -> None:
-    """Write ``report.{json,html,md}``, ``summary.txt``, ``figures/``, ``models/<arm>/`` with cards, and ``model/``."""
+    """Write the report as ``STAGE.makes`` names it: all models with their cards, and the final one in ``model/``."""
     from pipeline.metrics import diagnosis
     from pipeline.reporting import gathered, model_card, pages
 
@@ -190,5 +190,7 @@ def _place_model(source: Path, target: Path) -> None:
 
 
 STAGE = Stage(
-    report, makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "models", "model"), version=4
+    report,
+    makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "tables", "models", "model"),
+    version=5,
 )

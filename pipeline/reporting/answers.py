@@ -19,6 +19,7 @@ from pipeline.reporting.tables import (
     prose,
     retention_places,
     reviews,
+    signed,
     too_few,
     written,
 )
@@ -44,6 +45,27 @@ class Answer:
 def answers(report: Report) -> list[Answer]:
     """Did it help here, what did it cost, which arm to take, where is the model."""
     return [helped(report), cost(report), choice(report), whereabouts(report)]
+
+
+def lead(report: Report) -> str:
+    """The whole report in one sentence: the last arm against the first, and what is left of general English."""
+    first, last = report["ladder"][0]["arm"], report["final_arm"]
+    judged = [(corpus, find_verdict(report, "overall", last, corpus)) for corpus in reviews(report)]
+    said = []
+    for word, verb in (("helped", "beats"), ("hurt", "loses to"), ("undecided", "is not told apart from")):
+        there = [(corpus, verdict) for corpus, verdict in judged if verdict and verdict["verdict"] == word]
+        if there:
+            gained = prose(f"{signed(100 * verdict['difference']['value'])} on {corpus}" for corpus, verdict in there)
+            said.append(
+                f"{verb} {first} by {gained} points" if word == "helped" else f"{verb} {first} ({gained} points)"
+            )
+    if not said:
+        level = prose(f"{percent(_macro_recall(report, last, corpus)).text}% on {corpus}" for corpus in reviews(report))
+        said = [f"has a macro-recall of {level}"]
+    places = [place for place in retention_places(report) if kept(report, last, *place)]
+    if places:
+        said.append(f"keeps {percent(kept(report, last, *places[0])).text}% of the base's general English")
+    return f"{last} {prose(said)}."
 
 
 def helped(report: Report) -> Answer:

@@ -30,8 +30,7 @@ def described(stages: Folders, final: str) -> dict[str, Any]:
     return {
         "changes": ledger.changes(manifests),
         "arms": {
-            arm: _arm(arm, stages, first)
-            | {"model_megabytes": megabytes[arm], "settings": _settings(manifests[arm])}
+            arm: _arm(arm, stages, first) | {"model_megabytes": megabytes[arm], "settings": _settings(manifests[arm])}
             for arm in arms
         },
         "coverage": {arm: read(folder / "coverage.json") for arm, folder in first["tokenizer"].items()},

@@ -1,7 +1,8 @@
 """SVG that takes its colours and letters from the page around it, and stands alone as a file, too.
 
 Matplotlib draws with stand-in colours, which are swapped for CSS here (`currentColor`, `var(--arm-0, ...)`), so that
-one drawing is readable in print, in light and in dark. The same drawing gives the same bytes.
+one drawing is readable in print, in light and in dark. A mark with a ``tip`` shows its values in a line below the
+drawing when it is pointed at, tapped or reached with the keyboard: CSS alone. The same drawing gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ import re
 import warnings
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline.reporting.printable import printable
+
 INK, MUTED, GRID, ACCENT, OTHER = "#000001", "#000002", "#000003", "#000004", "#000005"
+HELPED, HURT, UNDECIDED, CARD = "#000006", "#000007", "#000008", "#000009"
+_TIP, _LINE, _SAID = "tip of ", 20, 'class="said"'
 ARM_COLOURS = tuple(f"#0000{index:02x}" for index in range(16, 24))
 _CSS = {
     INK: "currentColor",
@@ -22,6 +28,10 @@ _CSS = {
     GRID: "var(--grid, #9ca3af55)",
     ACCENT: "var(--accent, #0f766e)",
     OTHER: "var(--other, #b45309)",
+    HELPED: "var(--helped, #14713d)",
+    HURT: "var(--hurt, #b42318)",
+    UNDECIDED: "var(--undecided, #5d5a54)",
+    CARD: "var(--card, #ffffff)",
     **{
         stand_in: f"var(--arm-{index}, {colour})"
         for index, (stand_in, colour) in enumerate(
@@ -65,8 +75,13 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def tip(mark: Artist, said: str) -> None:
+    """Let a mark (a line, a patch, a text) say its values when it is looked at."""
+    mark.set_gid(_TIP + printable(said))
+
+
 def inline(figure: Figure, name: str) -> str:
-    """SVG text of a drawing: no date, identifiers that hold the name, the page's fonts and colours."""
+    """SVG text of a drawing: no date, identifiers that hold the name, the page's fonts and colours, the tips."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has the emoji, matplotlib need not
@@ -74,6 +89,7 @@ def inline(figure: Figure, name: str) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = _with_tips(text)
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'href="#', f'href="#{name}-', text).replace("url(#", f"url(#{name}-")
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
@@ -83,8 +99,28 @@ def inline(figure: Figure, name: str) -> str:
     return text
 
 
+def _with_tips(text: str) -> str:
+    """Marks that can be looked at, and room for a line below the drawing that says what they are."""
+    box = re.search(r'height="[\d.]+pt" viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+    if _TIP not in text or box is None:
+        return text
+    width, height = float(box[1]), float(box[2])
+    taller = f'height="{height + _LINE:g}pt" viewBox="0 0 {width:g} {height + _LINE:g}"'
+    place = f'x="{width / 2:g}" y="{height + _LINE - 5:g}" text-anchor="middle"'
+    marked = re.sub(
+        f'<g id="{_TIP}([^"]*)">',
+        lambda mark: (
+            f'<g class="tip" tabindex="0" role="img" aria-label="{mark[1]}"><text class="said" {place}>{mark[1]}</text>'
+        ),
+        text.replace(box[0], taller),
+    )
+    hint = f'<text class="hint" {place}>Point at a mark, or tap it, for its values.</text>'
+    return marked.replace("</svg>", f"{hint}</svg>")
+
+
 def standalone(svg: str) -> str:
     """The drawing as a file of its own: dark ink on light pages, light ink on dark ones."""
-    ink = "<style>:root{color:#1c1b19}@media (prefers-color-scheme:dark){:root{color:#e9e7e2}}</style>"
+    ink = ":root{color:#1c1b19}@media (prefers-color-scheme:dark){:root{color:#e9e7e2}}"
+    tips = ".said,.hint{display:none}.tip:hover>.said,.tip:focus>.said{display:inline;font:11px sans-serif}"
     head, tail = svg.split(">", 1)
-    return f"{head}>{ink}{tail}"
+    return f"{head}><style>{ink}{tips if _SAID in tail else ''}</style>{tail}"

@@ -3,16 +3,31 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from pipeline.reporting import figures, svg
+from pipeline.reporting import curves, emoji_map, errors, figures, svg, tradeoff
+from pipeline.reporting.dots import Dot, Line, dots
+from tests import toy_measures
 
 ESTIMATE = {"value": 0.7, "low": 0.6, "high": 0.8, "n": 10}
 HOSTILE = "</svg><script> $x$ & 😂"
 DRAWINGS = {
-    "frontier": lambda: figures.frontier(
+    "arms": lambda: tradeoff.arms(
         [{"arm": HOSTILE, "retention": ESTIMATE, "macro_recall": ESTIMATE}], floor=0.6, name="a"
     ),
+    "front": lambda: tradeoff.front(
+        {**toy_measures.frontier(), "points": [{**toy_measures.frontier()["points"][-1], "alphas": {HOSTILE: 0.5}}]},
+        name="a",
+    ),
+    "dots": lambda: dots(
+        [(HOSTILE, [Dot(ESTIMATE, HOSTILE, svg.HURT), Dot(ESTIMATE, "other", svg.MUTED, hollow=True)])],
+        name="a",
+        axis="points",
+        lines=[Line(0.1, HOSTILE)],
+        legend=[Dot(ESTIMATE, HOSTILE, svg.HELPED)],
+    ),
+    "emoji": lambda: emoji_map.scatter({HOSTILE: (0.1, -0.2), "😂": (0.2, 0.3)}, name="a"),
+    "reliability": lambda: errors.diagram([{"confidence": 0.9, "accuracy": 0.7, "n": 12}], name="a"),
     "coverage": lambda: figures.coverage([{"corpus": HOSTILE, "before": 0.9, "after": 0.0}], name="a"),
-    "losses": lambda: figures.loss_curves(
+    "losses": lambda: curves.loss_curves(
         [{"step": 1, "informal_dev_loss": 3.0}, {"step": 2, "general_dev_loss": 2.0}],
         name="a",
     ),
@@ -29,9 +44,9 @@ def test_a_drawing_is_safe_deterministic_and_themed(name: str) -> None:
     assert not [element for element in root.iter() if element.tag.endswith(("script", "style", "metadata", "image"))]
     assert "currentColor" in drawn
     assert "var(--" in drawn
-    assert not re.search(r"#0000(0[1-5]|1[0-7])", drawn), "a stand-in colour was left"
+    assert not re.search(r"#0000(0[1-9]|1[0-7])", drawn), "a stand-in colour was left"
     assert "DejaVu" not in drawn
-    if name != "losses":
+    if name not in {"losses", "reliability"}:
         assert HOSTILE in "".join(root.itertext())
 
 
@@ -52,3 +67,20 @@ def test_a_file_of_its_own_carries_its_ink() -> None:
     alone = svg.standalone(figures.confusion([[1]], ["a"], name="a"))
     assert "prefers-color-scheme:dark" in alone
     ElementTree.fromstring(alone)
+
+
+def test_a_mark_says_its_values_below_the_drawing() -> None:
+    drawn = dots([("row", [Dot(ESTIMATE, HOSTILE, svg.HURT), Dot(ESTIMATE, "other", svg.MUTED)])], name="a", axis="x")
+    root = ElementTree.fromstring(drawn)
+    marks = [element for element in root.iter() if element.get("class") == "tip"]
+    assert [mark.get("aria-label") for mark in marks] == [HOSTILE, "other"]
+    assert {mark.get("tabindex") for mark in marks} == {"0"}
+    said = [mark[0] for mark in marks]
+    assert [text.text for text in said] == [HOSTILE, "other"]
+    height = float(root.get("viewBox", "").split()[3])
+    axis = max(float(text.get("y") or 0) for text in root.iter() if text.tag.endswith("text") and not text.get("class"))
+    assert axis < float(said[0].get("y", "")) < height
+
+
+def test_a_drawing_without_marks_has_no_line_for_them() -> None:
+    assert "said" not in curves.curves([], name="a", across="x", upwards="y")

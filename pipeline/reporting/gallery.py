@@ -1,0 +1,101 @@
+"""Every picture of a report, in the groups that the page shows them in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.reporting import emoji_map, errors, figures, fixes, layers, tables, tradeoff
+from pipeline.reporting.curves import loss_curves
+from pipeline.reporting.dots import Dot, Line, dots
+from pipeline.reporting.picture import Picture, label, told
+from pipeline.reporting.svg import ARM_COLOURS
+from pipeline.reporting.tables import Report
+
+
+def pictures(report: Report) -> dict[str, list[Picture]]:
+    """The drawings that this run has figures for; a group without any is empty."""
+    final = report["final_arm"]
+    return {
+        "ladder": _ladders(report),
+        "frontier": tradeoff.pictures(report),
+        "fixes": fixes.pictures(report),
+        "losses": _losses(report),
+        "layers": layers.pictures(report, final),
+        "emoji": [*emoji_map.pictures(report, final), *_coverage(report)],
+        "confusion": _confusions(report),
+        "slices": errors.slices(report),
+        "reliability": errors.reliability(report),
+        "seconds": _seconds(report),
+    }
+
+
+def _ladders(report: Report) -> list[Picture]:
+    """Macro-recall of every arm on each review corpus, beside the floor."""
+    drawn = []
+    for index, corpus in enumerate(tables.reviews(report)):
+        floor = report["floor"][corpus]["macro_recall"]
+        rows = []
+        for place, rung in enumerate(report["ladder"]):
+            figure = rung["scores"][corpus]["macro_recall"]
+            colour = ARM_COLOURS[place % len(ARM_COLOURS)]
+            rows.append((label(rung["arm"]), [Dot(figure, f"{rung['arm']}: {told(figure)}", colour)]))
+        name = f"ladder-{index}"
+        drawing = dots(rows, name=name, axis="macro-recall, % (right is better)",
+                       lines=[Line(floor["value"], "TF-IDF floor")])  # fmt: skip
+        drawn.append(Picture(name, corpus, f"{floor['n']:,} test texts; lines are 95% intervals.", drawing))
+    return drawn
+
+
+def _coverage(report: Report) -> list[Picture]:
+    corpora = report["coverage"].get(report["final_arm"], {}).get("corpora", {})
+    rows = [
+        {"corpus": label(name), **{side: found[side]["unk_rate_emoji_texts"] for side in ("before", "after")}}
+        for name, found in corpora.items()
+        if found["emoji_texts"] and found["before"]["unk_rate_emoji_texts"] is not None
+    ]
+    title = f"Texts with emoji that the tokenizer cannot fully read, {report['final_arm']}"
+    return [Picture("coverage", title, "An [UNK] swallows the word beside the emoji, too.",
+                    figures.coverage(rows, name="coverage"))] if rows else []  # fmt: skip
+
+
+def _losses(report: Report) -> list[Picture]:
+    drawn: list[Picture] = []
+    seen: list[Any] = []
+    for index, (arm, found) in enumerate(report["arms"].items()):
+        history = found["history"]["pretrain"]
+        if not any("informal_dev_loss" in row or "general_dev_loss" in row for row in history) or history in seen:
+            continue
+        seen.append(history)
+        name = f"losses-{index}"
+        drawn.append(Picture(name, f"Pretraining, {arm}", "", loss_curves(history, name=name)))
+    return drawn
+
+
+def _confusions(report: Report) -> list[Picture]:
+    final = report["final_arm"]
+    seeds = report["arms"][final]["seeds"]
+    drawn = []
+    for index, corpus in enumerate(tables.reviews(report)):
+        matrices = [scores[corpus]["confusion"] for scores in seeds.values()]
+        mean = [[sum(cell) / len(matrices) for cell in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)]
+        name = f"confusion-{index}"
+        drawing = figures.confusion(mean, report["labels"], name=name)
+        drawn.append(Picture(name, f"{corpus}, {final}", "Share of each true class; texts below it.", drawing))
+    return drawn
+
+
+def _seconds(report: Report) -> list[Picture]:
+    spent = {
+        label(arm): {stage: entry["new"] for stage, entry in stages.items()}
+        for arm, stages in report["cost"]["seconds"].items()
+    }
+    drawing = figures.seconds(spent, name="seconds") if spent else ""
+    return (
+        [
+            Picture(
+                "seconds", "Where the time went", "What an earlier arm had already made is not counted again.", drawing
+            )
+        ]
+        if spent
+        else []
+    )
