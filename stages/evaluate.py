@@ -26,17 +26,27 @@ per masked piece. Where nothing can be said (no such items, a base at chance) th
 ``retention.json``::
 
     {"models": {"base|adapted|tuned": {
-        "masked": {"<general corpus>": {
+        "masked": {"<slice>": {                # general corpora, and "<pairs corpus>-sentences": its good sentences
             "loss": FIGURE,                    # the primary one: softmax over the base vocabulary; lower is better
             "loss_full": FIGURE,               # softmax over all rows, new emoji rows too
             "bits_per_byte": FIGURE,           # from loss_full, per UTF-8 byte of masked text; lower is better
             "accuracy": FIGURE}},              # share of masked pieces guessed right
         "pairs": {"<pairs corpus>": {"accuracy": FIGURE, "phenomena": {"<phenomenon>": FIGURE}}}}},
      "scores": {"base_to_adapted|adapted_to_tuned|base_to_tuned": {
-        "masked": {"<general corpus>": FIGURE},      # exp(loss before - loss now): 1 = all kept
+        "masked": {"<slice>": FIGURE},               # exp(loss before - loss now): 1 = all kept
         "pairs": {"<pairs corpus>": FIGURE | null}}},# (acc now - 0.5) / (acc before - 0.5); null: before is at chance
-     "shift": {"<informal | reviews | general corpus>": {
-        "role": "informal|reviews|general", "split": "dev|test", "base": FIGURE, "adapted": FIGURE}},   # masked loss
+     "shift": {"<informal | reviews corpus | slice>": {
+        "role": "informal|reviews|general|pairs", "split": "dev|test", "base": FIGURE, "adapted": FIGURE}},  # loss
+     "probes": {"shuffled_bigram|length": {          # accuracy by layer: the embeddings, then each layer
+        "chance": x, "base|adapted|tuned": [FIGURE]}},         # {}: too few sentences
+     "cka": {"adapted|tuned": [FIGURE]},             # linear CKA with the base by layer, 1 = the same; {}: as above
+     "drift": {"<slice>": {                          # nats a masked piece; above 0: lost; {}: no text to refit on
+        "adaptation": FIGURE,                        # adapted - base
+        "tuning": FIGURE,                            # tuned - adapted = interface + real + refitting
+        "interface": FIGURE,                         # tuned - tuned refitted: what another head wins back
+        "real": FIGURE,                              # tuned refitted - adapted refitted: what it does not
+        "refitting": FIGURE,                         # adapted refitted - adapted: what refitting alone does
+        "loss": {"adapted_refitted|tuned_refitted": FIGURE}}},
      "masks": {"<corpus>": "<sha256>"}}              # which masks were used: equal for all arms of a run
 
 Items, one a row, from which all of this can be computed again without a model:
@@ -46,9 +56,14 @@ Items, one a row, from which all of this can be computed again without a model:
 - ``floor/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted"}``, in the same order
 - ``retention/{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "nats", "nats_full", "masked", "correct", "bytes"}``:
   sums over a general document's masked pieces
+- ``retention/{adapted,tuned}_refitted.jsonl``  the same under a head trained anew on the frozen encoder
 - ``retention/shift_{base,adapted}.jsonl``  the same of informal dev and reviews test texts
 - ``retention/pairs_{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "phenomenon", "good", "bad"}``: log-likelihoods
 - ``retention/masks/<corpus>.jsonl``  ``{"id", "input_ids", "masked", "bytes"}``, a row a window: what was masked
+- ``retention/sentences.jsonl``  ``{"id", "corpus", "text", "shuffled", "words"}``: what probes and CKA look at
+- ``retention/probes_{base,adapted,tuned}.jsonl``  ``{"id", "shuffled_bigram": [n], "length": [n], "bin"}``: how many
+  answers were right by layer, of 2 (the sentence and its shuffled twin) and of 1
+- ``retention/features_tuned.npy``  float16 [sentences, layers + 1, hidden], for ``cka.noise_floor`` between two seeds
 """
 
 from __future__ import annotations
@@ -81,6 +96,8 @@ class Settings(StageSettings):
     windows_per_document: int = Field(2, ge=1, description="stretches of max_length pieces of each document")
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of a document's pieces that is masked")
     pairs: int = Field(1000, ge=6, description="minimal pairs of a corpus, spread evenly over its phenomena")
+    probe_sentences: int = Field(300, ge=6, description="general sentences that probes and CKA look at")
+    refit_tokens: int = Field(20_000, ge=1000, description="general text that heads are refitted on, to tell drift")
     draws: int = Field(2000, ge=100, le=100_000, description="bootstrap samples behind each interval")
     seed: int = Field(0, ge=0, description="of samples, masks and draws; not a training seed")
     tokens_per_batch: int = speed_only(8192, ge=64, description="padded size of a batch")
@@ -93,8 +110,6 @@ def evaluate(
     from pipeline.metrics.bootstrap import LEVEL
     from pipeline.metrics.classification import HEADLINE
     from pipeline.metrics.memo import remembered
-    from pipeline.metrics.retention import marked
-    from pipeline.modeling.exam import sit
     from pipeline.text.prepared import corpora_of
 
     remember = partial(remembered, cache)
@@ -103,14 +118,8 @@ def evaluate(
         for corpus in corpora_of(prepare, "reviews")
     }
     _write(out / "scores.json", {"headline": HEADLINE, "draws": settings.draws, "level": LEVEL, "corpora": corpora})
-    exam = _set_exam(settings, prepare, source / "model")
     folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}
-    answers = sit(exam, folders, tokens_per_batch=settings.tokens_per_batch, remember=remember)
-    _store_exam(exam, answers, out / "retention")
-    roles = {corpus: (role, split) for role, split in ASKED.items() for corpus in corpora_of(prepare, role)}
-    found = marked(answers, roles, draws=settings.draws, seed=settings.seed)
-    digests = {corpus: masks.digest for corpus, masks in {**exam.masked, **exam.shift}.items()}
-    _write(out / "retention.json", {**found, "masks": digests})
+    _write(out / "retention.json", _retention(settings, prepare, folders, remember, out / "retention"))
 
 
 def _score_reviews(
@@ -127,6 +136,7 @@ def _score_reviews(
     if not test:
         raise InputError(f"corpus {corpus}: no test texts, so nothing can be scored; give its card a test split")
     labels, emoji = [row["label"] for row in test], [has_emoji(row["text"]) for row in test]
+    tested_in = [fold for fold, rows in enumerate(tests) for _ in rows] if len(tests) > 1 else None
     found, plain = _probabilities(settings, finetune, tests)
     floor = _floor(corpus, prepare, folds, remember)
     predicted, from_raw, floored = (table.argmax(axis=1).tolist() for table in (found, plain, floor["probabilities"]))
@@ -139,11 +149,12 @@ def _score_reviews(
             "label": labels,
             "probabilities": table.tolist(),
             "emoji": emoji,
+            **({"fold": tested_in} if tested_in else {}),
             **more,
         }
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         write_jsonl(out / folder / f"{corpus}.jsonl", rows)
-    card = compared(labels, emoji, predicted, floored, from_raw, draws=settings.draws, seed=settings.seed)
+    card = compared(labels, emoji, predicted, floored, from_raw, tested_in, draws=settings.draws, seed=settings.seed)
     return {**card, "floor_settings": floor["settings"]}
 
 
@@ -194,58 +205,87 @@ def _floor(corpus: str, prepare: Path, folds: range, remember: Remember) -> dict
     return {**found[0], "probabilities": np.concatenate(tables)}
 
 
+def _retention(
+    settings: Settings, prepare: Path, folders: dict[str, Path], remember: Remember, out: Path
+) -> dict[str, Any]:
+    """Put the models to the exam and look at their layers; store the answers, return what retention.json says."""
+    import numpy as np
+
+    from pipeline.metrics import cka, drift, probing, retention
+    from pipeline.modeling import exam as room
+    from pipeline.modeling.features import observe
+    from pipeline.text.prepared import corpora_of
+
+    exam = _set_exam(settings, prepare, folders["base"])
+    asking: dict[str, Any] = {"tokens_per_batch": settings.tokens_per_batch, "remember": remember}
+    answers = room.sit(exam, folders, **asking)
+    room.store(exam, answers, out)
+    sentences = _sentences(settings, prepare)
+    seen = observe(exam.tokenizer, sentences, folders, **asking) if sentences else {}
+    probes = probing.answers(seen, sentences, seed=settings.seed, remember=remember)
+    write_jsonl(out / "sentences.jsonl", sentences)
+    for model, found in probes.items():
+        write_jsonl(out / f"probes_{model}.jsonl", found)
+    if seen:
+        np.save(out / "features_tuned.npy", seen["tuned"][:, 0])
+    roles = {corpus: (role, split) for role, split in ASKED.items() for corpus in corpora_of(prepare, role)}
+    roles |= {room.sentences_of(corpus): ("pairs", "test") for corpus in exam.pairs}
+    sure = {"draws": settings.draws, "seed": settings.seed}
+    return {
+        **retention.marked(answers, roles, **sure),
+        "probes": probing.marked(probes, **sure),
+        "cka": cka.against(seen),
+        "drift": drift.marked({model: kinds["masked"] for model, kinds in answers.items()}, **sure),
+        "masks": {corpus: masks.digest for corpus, masks in {**exam.masked, **exam.shift}.items()},
+    }
+
+
 def _set_exam(settings: Settings, prepare: Path, base: Path) -> Any:
     """The exam of this recipe: masks chosen once with the base's tokenizer, pairs sampled evenly over phenomena."""
     from pipeline.metrics.sampling import fixed_sample
-    from pipeline.modeling import exam, fixed_masks, models
-    from pipeline.text.prepared import corpora_of, corpus_rows
+    from pipeline.modeling import exam, models
+    from pipeline.text.prepared import corpora_of, corpus_rows, rows
 
-    tokenizer = models.load_tokenizer(base)
-
-    def masks(role: str) -> dict[str, Any]:
-        samples = {
-            corpus: fixed_sample(corpus_rows(prepare, corpus, ASKED[role]), settings.general_documents, settings.seed)
-            for corpus in corpora_of(prepare, role)
-        }
-        chosen = {
-            corpus: fixed_masks.choose_fixed_masks(
-                tokenizer,
-                [(row["id"], row["text"]) for row in rows],
-                mlm_probability=settings.mlm_probability,
-                max_length=min(settings.max_length, tokenizer.model_max_length),
-                windows_per_document=settings.windows_per_document,
-                seed=settings.seed,
-            )
-            for corpus, rows in samples.items()
-        }
-        return {corpus: found for corpus, found in chosen.items() if found.windows}
+    def texts(role: str) -> dict[str, list[tuple[str, str]]]:
+        every = {corpus: corpus_rows(prepare, corpus, ASKED[role]) for corpus in corpora_of(prepare, role)}
+        return {corpus: _sample(settings, found) for corpus, found in every.items()}
 
     pairs = {corpus: corpus_rows(prepare, corpus, "test") for corpus in corpora_of(prepare, "pairs")}
-    return exam.Exam(
+    tokenizer = models.load_tokenizer(base)
+    return exam.set_exam(
         tokenizer,
-        masked=masks("general"),
-        shift=masks("informal") | masks("reviews"),
+        general=texts("general"),
+        shift=texts("informal") | texts("reviews"),
         pairs={
-            corpus: fixed_sample(rows, settings.pairs, settings.seed, by="phenomenon")
-            for corpus, rows in pairs.items()
-            if rows
+            name: fixed_sample(found, settings.pairs, settings.seed, by="phenomenon") for name, found in pairs.items()
         },
+        training=_sample(settings, rows(prepare, role="general", split="train")),
+        max_length=min(settings.max_length, tokenizer.model_max_length),
+        **settings.model_dump(include={"mlm_probability", "windows_per_document", "refit_tokens", "seed"}),
     )
 
 
-def _store_exam(exam: Any, answers: dict[str, dict[str, dict[str, Rows]]], folder: Path) -> None:
-    """Write the masks, and every answer of every model, a file for each model and kind."""
-    for corpus, masks in {**exam.masked, **exam.shift}.items():
-        masks.save(folder / "masks" / f"{corpus}.jsonl")
-    for model, kinds in answers.items():
-        for kind, corpora in kinds.items():
-            name = model if kind == "masked" else f"{kind}_{model}"
-            rows = [{"corpus": corpus, **row} for corpus, found in corpora.items() for row in found]
-            write_jsonl(folder / f"{name}.jsonl", rows)
+def _sample(settings: Settings, rows: Rows) -> list[tuple[str, str]]:
+    from pipeline.metrics.sampling import fixed_sample
+
+    return [(row["id"], row["text"]) for row in fixed_sample(rows, settings.general_documents, settings.seed)]
+
+
+def _sentences(settings: Settings, prepare: Path) -> Rows:
+    """Sentences of general test texts with their shuffled twins; none if there are too few to say anything."""
+    from pipeline.metrics.bootstrap import FEWEST_ITEMS
+    from pipeline.metrics.sampling import fixed_sample
+    from pipeline.text.prepared import corpora_of, corpus_rows
+    from pipeline.text.sentences import with_twins
+
+    texts = {corpus: corpus_rows(prepare, corpus, ASKED["general"]) for corpus in corpora_of(prepare, "general")}
+    found = [item for corpus, rows in texts.items() for item in with_twins(corpus, _sample(settings, rows))]
+    enough = len(found) >= FEWEST_ITEMS
+    return fixed_sample(found, settings.probe_sentences, settings.seed, by="corpus") if enough else []
 
 
 def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
-STAGE = Stage(evaluate, makes=("scores.json", "predictions", "floor", "retention.json", "retention"), version=1)
+STAGE = Stage(evaluate, makes=("scores.json", "predictions", "floor", "retention.json", "retention"), version=2)

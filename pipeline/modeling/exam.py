@@ -1,7 +1,8 @@
 """The exam in general English that base, adapted and tuned all sit: hidden pieces and minimal pairs, always the same.
 
 The base's tokenizer reads the texts for all of them: grown models keep its ids and append theirs, and every softmax
-runs over the base's vocabulary, so that new rows alone cost nobody a point.
+runs over the base's vocabulary, so that new rows alone cost nobody a point. Adapted and tuned sit it once more with
+their heads refitted on a little general text (see ``refitting``).
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import BertTokenizerFast
 
 from pipeline.errors import InputError
-from pipeline.modeling import models
-from pipeline.modeling.fixed_masks import FixedMasks
+from pipeline.files import digest, write_jsonl
+from pipeline.modeling import models, refitting
+from pipeline.modeling.fixed_masks import FixedMasks, choose_fixed_masks
 from pipeline.modeling.mlm import MaskedLM
 from pipeline.modeling.scoring import masked_nats, pseudo_log_likelihoods
 
@@ -38,15 +40,69 @@ class Exam:
 
     tokenizer: BertTokenizerFast
     masked: Mapping[str, FixedMasks]
-    """General text: what is to be kept."""
+    """General text, and the good sentences of the minimal pairs: what is to be kept."""
     shift: Mapping[str, FixedMasks]
     """Informal text and reviews: what is to be won. Not asked of the tuned model."""
     pairs: Mapping[str, Sequence[Mapping[str, Any]]]
     """Minimal pairs: ``id``, ``good``, ``bad``, ``phenomenon``."""
+    study: FixedMasks | None = None
+    """General training text that heads are refitted on; None: none are."""
 
 
 Answers = dict[str, dict[str, dict[str, Rows]]]
-"""model (base, adapted, tuned) -> kind of question (masked, shift, pairs) -> corpus -> rows."""
+"""model (base, adapted, tuned, adapted_refitted, tuned_refitted) -> kind of question (masked, shift, pairs) -> corpus
+-> rows; the tuned model is not asked about shift, refitted ones about hidden pieces of general text alone."""
+Texts = Mapping[str, Sequence[tuple[str, str]]]
+"""corpus -> (id, text)."""
+
+
+def sentences_of(corpus: str) -> str:
+    """The name of the slice of general text that the good sentences of a corpus of pairs make up."""
+    return f"{corpus}-sentences"
+
+
+def set_exam(
+    tokenizer: BertTokenizerFast,
+    *,
+    general: Texts,
+    shift: Texts,
+    pairs: Mapping[str, Sequence[Mapping[str, Any]]],
+    training: Sequence[tuple[str, str]],
+    refit_tokens: int,
+    seed: int,
+    **how: Any,
+) -> Exam:
+    """Choose what is hidden in which texts, once for all models; corpora in which nothing can be hidden drop out.
+
+    Args:
+        training: (id, text) of general training text; ``refit_tokens`` of it are read to refit heads.
+        how: ``mlm_probability``, ``max_length``, ``windows_per_document`` as ``choose_fixed_masks`` takes them.
+    """
+    sentences = {
+        sentences_of(corpus): list({pair["good"]: (pair["id"], pair["good"]) for pair in asked}.values())
+        for corpus, asked in pairs.items()
+    }
+
+    def masks(texts: Texts) -> dict[str, FixedMasks]:
+        chosen = {c: choose_fixed_masks(tokenizer, rows, seed=seed, **how) for c, rows in texts.items() if rows}
+        return {corpus: found for corpus, found in chosen.items() if found.windows}
+
+    study = refitting.study_text(tokenizer, training, tokens=refit_tokens, seed=seed, **how)
+    return Exam(
+        tokenizer,
+        masked={**masks(general), **masks(sentences)},
+        shift=masks(shift),
+        pairs={corpus: asked for corpus, asked in pairs.items() if asked},
+        study=study if study.windows else None,
+    )
+
+
+class Candidate(NamedTuple):
+    """Who sits the exam: what tells its weights from others', how it is loaded, and what it is asked."""
+
+    identity: list[Any]
+    load: Callable[[], MaskedLM]
+    kinds: tuple[str, ...]
 
 
 def sit(exam: Exam, folders: Mapping[str, Path], *, tokens_per_batch: int, remember: Remember) -> Answers:
@@ -59,29 +115,56 @@ def sit(exam: Exam, folders: Mapping[str, Path], *, tokens_per_batch: int, remem
         InputError: the adapted model does not keep the base's ids.
     """
     _check_ids(exam.tokenizer, folders["adapted"])
-    adapted = cache(lambda: models.load_masked_lm(folders["adapted"]))
-    load: dict[str, Callable[[], MaskedLM]] = {
-        "base": cache(lambda: models.load_masked_lm(folders["base"])),
-        "adapted": adapted,
-        "tuned": cache(lambda: models.with_mlm_head(models.load_classifier(folders["tuned"]), adapted())),
-    }
-    weights = {name: _weights(folder) for name, folder in folders.items()}
-    weights["tuned"] += weights["adapted"]
     questions = _questions(exam, tokens_per_batch)
 
-    def answer(name: str, kind: str, corpus: str) -> Rows:
-        digest, ask = questions[kind][corpus]
-        found: Rows = remember([VERSION, kind, weights[name], digest], lambda: ask(load[name]()))
+    def answer(who: Candidate, kind: str, corpus: str) -> Rows:
+        asked, ask = questions[kind][corpus]
+        found: Rows = remember([VERSION, kind, who.identity, asked], lambda: ask(who.load()))
         return found
 
     return {
-        name: {
-            kind: {corpus: answer(name, kind, corpus) for corpus in asked}
-            for kind, asked in questions.items()
-            if (name, kind) != ("tuned", "shift")
-        }
-        for name in load
+        name: {kind: {corpus: answer(who, kind, corpus) for corpus in questions[kind]} for kind in who.kinds}
+        for name, who in _candidates(exam, folders).items()
     }
+
+
+def _candidates(exam: Exam, folders: Mapping[str, Path]) -> dict[str, Candidate]:
+    """The three models, and the two with refitted heads where there is text to refit them on; each loads once."""
+    weights = {name: weight_digests(folder) for name, folder in folders.items()}
+    adapted = cache(lambda: models.load_masked_lm(folders["adapted"]))
+    everything = ("masked", "shift", "pairs")
+    found = {
+        "base": Candidate(weights["base"], cache(lambda: models.load_masked_lm(folders["base"])), everything),
+        "adapted": Candidate(weights["adapted"], adapted, everything),
+        "tuned": Candidate(
+            weights["tuned"] + weights["adapted"],
+            cache(lambda: models.with_mlm_head(models.load_classifier(folders["tuned"]), adapted())),
+            ("masked", "pairs"),
+        ),
+    }
+    for name in ("adapted", "tuned") if exam.study else ():
+        found[f"{name}_refitted"] = _refitted(exam, found[name])
+    return found
+
+
+def _refitted(exam: Exam, who: Candidate) -> Candidate:
+    assert exam.study is not None
+    text, size = exam.study, len(exam.tokenizer)
+    return Candidate(
+        [*who.identity, "refitted", refitting.VERSION, text.digest],
+        cache(lambda: refitting.refit_head(who.load(), text, base_vocabulary_size=size)),
+        ("masked",),
+    )
+
+
+def store(exam: Exam, answers: Answers, folder: Path) -> None:
+    """Write the masks, and every answer of every model: a file for each model and kind of question."""
+    for corpus, masks in {**exam.masked, **exam.shift}.items():
+        masks.save(folder / "masks" / f"{corpus}.jsonl")
+    for model, kinds in answers.items():
+        for kind, corpora in kinds.items():
+            rows = [{"corpus": corpus, **row} for corpus, found in corpora.items() for row in found]
+            write_jsonl(folder / f"{model if kind == 'masked' else f'{kind}_{model}'}.jsonl", rows)
 
 
 Question = tuple[str, Callable[[MaskedLM], Rows]]
@@ -98,10 +181,9 @@ def _questions(exam: Exam, tokens_per_batch: int) -> dict[str, dict[str, Questio
         ]
 
     def grammar(pairs: Sequence[Mapping[str, Any]]) -> Question:
-        asked = json.dumps([[pair["id"], pair["good"], pair["bad"], pair["phenomenon"]] for pair in pairs])
-        vocabulary = exam.tokenizer.backend_tokenizer.to_str()
-        digest = hashlib.sha256(f"{asked}\n{vocabulary}".encode()).hexdigest()
-        return digest, lambda model: _judge_pairs(model, exam.tokenizer, pairs, tokens_per_batch)
+        asked = [[pair["id"], pair["good"], pair["bad"], pair["phenomenon"]] for pair in pairs]
+        asked_how = digest([asked, how_it_reads(exam.tokenizer)])
+        return asked_how, lambda model: _judge_pairs(model, exam.tokenizer, pairs, tokens_per_batch)
 
     return {
         "masked": {corpus: cloze(masks) for corpus, masks in exam.masked.items()},
@@ -132,7 +214,14 @@ def _check_ids(base: BertTokenizerFast, adapted: Path) -> None:
         )
 
 
-def _weights(folder: Path) -> list[str]:
+def how_it_reads(tokenizer: BertTokenizerFast) -> str:
+    """Digest of what decides how a tokenizer reads; not of the padding and cuts that the last call left in it."""
+    told = json.loads(tokenizer.backend_tokenizer.to_str())
+    return digest({name: part for name, part in told.items() if name not in {"truncation", "padding"}})
+
+
+def weight_digests(folder: Path) -> list[str]:
+    """sha256 of a model folder's weights: what an answer is remembered by."""
     digests = []
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as stream:

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from pipeline.errors import InputError
 from pipeline.metrics import classification
+from pipeline.metrics.cka import noise_floor
 from pipeline.metrics.retention import masked_retention
 from pipeline.modeling import models
 from stages.evaluate import STAGE, Settings, evaluate
@@ -71,6 +73,8 @@ def test_makes_what_it_declares(out: Path) -> None:
         *(f"{model}.jsonl" for model in ("base", "adapted", "tuned")),
         *(f"pairs_{model}.jsonl" for model in ("base", "adapted", "tuned")),
         *(f"shift_{model}.jsonl" for model in ("base", "adapted")),
+        *(f"{model}_refitted.jsonl" for model in ("adapted", "tuned")),
+        "sentences.jsonl",
         "masks",
     }
 
@@ -128,14 +132,18 @@ def test_identical_models_keep_exactly_everything(out: Path) -> None:
         assert (kept["value"], kept["low"], kept["high"]) == (1.0, 1.0, 1.0)
     assert rows(out / "retention", "base") == rows(out / "retention", "tuned")
     assert found["models"]["base"] == found["models"]["adapted"] == found["models"]["tuned"]
+    for parts in found["drift"].values():
+        assert parts["adaptation"]["value"] == parts["tuning"]["value"] == parts["real"]["value"] == 0.0
+        assert parts["interface"]["value"] == pytest.approx(-parts["refitting"]["value"])
 
 
-def test_shift_has_every_corpus_but_the_pairs(out: Path) -> None:
+def test_shift_has_every_slice(out: Path) -> None:
     shift = told(out, "retention")["shift"]
     assert {corpus: (of["role"], of["split"]) for corpus, of in shift.items()} == {
         "toy-general": ("general", "test"),
         "toy-informal": ("informal", "dev"),
         "toy-reviews": ("reviews", "test"),
+        "toy-pairs-sentences": ("pairs", "test"),
     }
     assert all(of["base"] == of["adapted"] for of in shift.values())
     assert set(told(out, "retention")["masks"]) == set(shift)
@@ -149,9 +157,11 @@ def test_forgetting_is_measured(inputs: dict[str, Path], out: Path, tmp_path: Pa
     worse = run({**inputs, "pretrain": tmp_path / "pretrain"}, tmp_path)
     kept = told(worse, "retention")["scores"]["base_to_adapted"]["masked"]["toy-general"]
     assert kept["high"] < 1
-    expected = masked_retention(
-        rows(worse / "retention", "base"), rows(worse / "retention", "adapted"), draws=100, seed=0
+    before, now = (
+        [row for row in rows(worse / "retention", model) if row["corpus"] == "toy-general"]
+        for model in ("base", "adapted")
     )
+    expected = masked_retention(before, now, draws=100, seed=0)
     assert kept == expected.as_json()
     assert told(worse, "retention")["masks"] == told(out, "retention")["masks"]
 
@@ -201,9 +211,55 @@ def test_what_no_corpus_is_there_for_stays_empty(inputs: dict[str, Path], tmp_pa
     assert missing not in {of["role"] for of in found["shift"].values()}
     if missing == "reviews":
         assert told(out, "scores")["corpora"] == {}
-    if missing in {"general", "pairs"}:
-        kind = "masked" if missing == "general" else "pairs"
-        assert found["models"]["base"][kind] == found["scores"]["base_to_tuned"][kind] == {}
+    slices = {"general": {"toy-pairs-sentences"}, "pairs": {"toy-general"}}
+    everywhere = {"toy-general", "toy-pairs-sentences"}
+    assert set(found["models"]["base"]["masked"]) == slices.get(missing, everywhere)
+    assert set(found["scores"]["base_to_tuned"]["masked"]) == slices.get(missing, everywhere)
+    assert (found["models"]["base"]["pairs"] == {}) == (missing == "pairs")
+    assert (found["drift"] == {}) == (missing == "general")  # no text to refit heads on
+
+
+LONGER = [
+    "the cat sat near the old door and the rain fell",
+    "a small dog ran over the green hill",
+    "snow falls each winter on the high mountains of the north and melts again each summer",
+    "good food was served with great care",
+    "the box was broken when it came to the house late at night in winter",
+    "she had the best phone of all her friends",
+    "nothing about the old town was special that year",
+    "we loved the place where the river meets the sea and the boats come home in summer",
+    "rude staff never again said the tired man",
+    "the bucket holds water and the box holds bread for the whole long week",
+    "a glacier forms where more snow falls than melts",
+    "it works for days and nights on end",
+]
+
+
+def test_probes_and_cka_look_at_every_layer(inputs: dict[str, Path], tmp_path: Path) -> None:
+    write_prepared(tmp_path / "prepare")
+    text = [{"id": str(place), "text": f"{line}."} for place, line in enumerate(LONGER)]
+    path = tmp_path / "prepare" / "texts" / "toy-general" / "test.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in text), encoding="utf-8")
+    classifier = models.load_classifier(inputs["source"] / "model")
+    with torch.no_grad():  # the embeddings and the first layer stay as they are
+        classifier.bert.encoder.layer[1].output.dense.weight.mul_(-20.0)
+    models.save(classifier, models.load_tokenizer(inputs["source"] / "model"), tmp_path / "tuned/model", emoji="none")
+    at = {**inputs, "prepare": tmp_path / "prepare", "finetune": tmp_path / "tuned"}
+    out = run(at, tmp_path)
+    found = told(out, "retention")
+    assert [figure["value"] for figure in found["cka"]["adapted"]] == [1.0, 1.0, 1.0]
+    assert [figure["value"] == 1.0 for figure in found["cka"]["tuned"]] == [True, True, False]
+    for task, chance in (("shuffled_bigram", 0.5), ("length", 1 / 3)):
+        of = found["probes"][task]
+        assert of["chance"] == chance
+        assert of["base"] == of["adapted"]
+        assert of["base"][:2] == of["tuned"][:2]
+        assert [figure["n"] for figure in of["base"]] == [12, 12, 12]
+    features = np.load(out / "retention" / "features_tuned.npy")
+    assert (features.shape, features.dtype) == ((12, 3, 32), np.float16)
+    assert [figure.value for figure in noise_floor(features, features)] == [1.0, 1.0, 1.0]
+    assert len(rows(out / "retention", "probes_tuned")) == len(rows(out / "retention", "sentences")) == 12
+    assert digests(run(at, tmp_path / "again")) == digests(out)
 
 
 def test_a_corpus_without_test_texts_is_named(inputs: dict[str, Path], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.errors import InputError
 from pipeline.modeling import models
-from pipeline.modeling.exam import Exam, sit
+from pipeline.modeling.exam import Exam, set_exam, sit, store
 from pipeline.modeling.fixed_masks import choose_fixed_masks
 from tests import toys
 
@@ -107,3 +107,47 @@ def test_another_numbering_is_refused(exam: Exam, folders: dict[str, Path], tmp_
     models.save(model, other, tmp_path / "other", emoji="none")
     with pytest.raises(InputError, match="numbers tokens otherwise"):
         sit(exam, {**folders, "adapted": tmp_path / "other"}, tokens_per_batch=512, remember=Memory())
+
+
+@pytest.fixture(scope="module")
+def whole(toy_model: Path) -> Exam:
+    """Set as the stage does it, with text to refit heads on."""
+    texts = [(str(place), text) for place, text in enumerate(toys.SENTENCES)]
+    return set_exam(
+        models.load_tokenizer(toy_model),
+        general={"wiki": texts, "empty": []},
+        shift={"posts": texts[:4]},
+        pairs={"pairs": [*PAIRS, {**PAIRS[0], "id": "again"}]},
+        training=[(f"train-{name}", text) for name, text in texts],
+        refit_tokens=1000,
+        seed=0,
+        mlm_probability=0.15,
+        max_length=32,
+        windows_per_document=2,
+    )
+
+
+def test_good_sentences_are_a_slice_of_general_text(whole: Exam) -> None:
+    assert list(whole.masked) == ["wiki", "pairs-sentences"]
+    assert len({window.id for window in whole.masked["pairs-sentences"].windows}) == len(toys.SENTENCES)  # once each
+    assert [window.input_ids for window in whole.masked["pairs-sentences"].windows] == [
+        window.input_ids for window in whole.masked["wiki"].windows
+    ]
+    assert list(whole.shift) == ["posts"]
+
+
+def test_refitted_models_answer_general_text_alone_and_once(
+    whole: Exam, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory()
+    answers = sit(whole, folders, tokens_per_batch=512, remember=memory)
+    for name in ("adapted_refitted", "tuned_refitted"):
+        assert {kind: list(found) for kind, found in answers[name].items()} == {"masked": ["wiki", "pairs-sentences"]}
+    assert answers["tuned_refitted"] == answers["adapted_refitted"]  # the tuned encoder is the adapted one
+    store(whole, answers, tmp_path)
+    assert {path.name for path in tmp_path.glob("*_refitted.jsonl")} == {
+        "adapted_refitted.jsonl",
+        "tuned_refitted.jsonl",
+    }
+    monkeypatch.setattr(models, "load_masked_lm", lambda _: pytest.fail("no model needs to be loaded"))
+    assert sit(whole, folders, tokens_per_batch=512, remember=memory) == answers

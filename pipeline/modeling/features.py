@@ -1,0 +1,84 @@
+"""What a frozen encoder makes of a sentence: the mean of its pieces' states, after the embeddings and every layer.
+
+The features that probes and similarity of representations are worked out from; the head plays no part in them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from pipeline.files import digest
+from pipeline.modeling import models
+from pipeline.modeling.exam import how_it_reads, weight_digests
+from pipeline.modeling.scoring import _batches, _inputs, ready
+
+VERSION = 1
+"""Raise it when the same sentences and weights get other features."""
+Features = NDArray[np.float16]
+Remember = Callable[[Any, Callable[[], Any]], Any]
+LOADERS: dict[str, Callable[[Path], nn.Module]] = {
+    "base": models.load_masked_lm,
+    "adapted": models.load_masked_lm,
+    "tuned": models.load_classifier,
+}
+
+
+@torch.inference_mode()
+def pooled_layers(model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tokens_per_batch: int) -> Features:
+    """Mean over the pieces of each text ([CLS] and [SEP] left out), float16 [texts, layers + 1, hidden].
+
+    Layer 0 is the embeddings'. Rounded to float16, so that what is kept is what was worked with.
+    """
+    bert: Any = ready(model).bert
+    ids = tokenizer(list(texts), truncation=True, max_length=bert.config.max_position_embeddings)["input_ids"]
+    found = np.empty((len(ids), bert.config.num_hidden_layers + 1, bert.config.hidden_size), dtype=np.float16)
+    for rows in _batches(ids, tokens_per_batch, "features"):
+        inputs = _inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
+        states = torch.stack(bert(**inputs, output_hidden_states=True).hidden_states, dim=1)
+        lengths = inputs["attention_mask"].sum(dim=1, keepdim=True)
+        places = torch.arange(states.shape[2], device=states.device)
+        inner = ((places > 0) & (places < lengths - 1)).to(states.dtype)
+        means = torch.einsum("rldh,rd->rlh", states, inner) / inner.sum(dim=1)[:, None, None]
+        found[rows] = means.cpu().numpy().astype(np.float16)
+    return found
+
+
+def observe(
+    tokenizer: Any,
+    sentences: Sequence[Mapping[str, Any]],
+    folders: Mapping[str, Path],
+    *,
+    tokens_per_batch: int,
+    remember: Remember,
+) -> dict[str, Features]:
+    """Features of the models in ``folders`` (base, adapted, tuned), float16 [sentences, 2, layers + 1, hidden].
+
+    They are remembered by weights and sentences, so that arms which share a model share them.
+
+    Args:
+        sentences: ``text`` and its twin ``shuffled``, in this order along the second axis.
+    """
+    texts = [item[side] for item in sentences for side in ("text", "shuffled")]
+    asked = digest([texts, how_it_reads(tokenizer)])
+
+    def look(name: str) -> dict[str, Any]:
+        model = LOADERS[name](folders[name])
+        found = pooled_layers(model, tokenizer, texts, tokens_per_batch=tokens_per_batch)
+        return {"shape": found.shape, "float16": base64.b64encode(found.astype("<f2").tobytes()).decode()}
+
+    def recall(name: str) -> Features:
+        key = [VERSION, "features", weight_digests(folders[name]), asked]
+        kept = remember(key, lambda: look(name))
+        flat = np.frombuffer(base64.b64decode(kept["float16"]), dtype="<f2")
+        _, layers, width = kept["shape"]
+        return flat.reshape(len(sentences), 2, layers, width)
+
+    return {name: recall(name) for name in folders}

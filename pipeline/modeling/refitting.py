@@ -1,0 +1,127 @@
+"""Is it forgotten, or only said in other words? An MLM head refitted on a frozen encoder tells the two apart.
+
+Tuning moves the encoder away under a head that stays behind. What a head refitted on a little general text wins back
+was never lost; what it cannot win back is what the encoder no longer tells.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import BertTokenizerFast
+
+from pipeline.modeling.batches import length_buckets
+from pipeline.modeling.fixed_masks import FixedMasks, Window, choose_fixed_masks
+from pipeline.modeling.mlm import MaskedLM
+from pipeline.modeling.scoring import _hide, _inputs, ready
+
+VERSION = 1
+"""Raise it when the same model and text give another head."""
+PASSES = 4
+"""A text is read at most so often, each time with other pieces hidden."""
+HELD_OUT = 5
+"""Every fifth document chooses the best head."""
+STEPS, PREDICTIONS_PER_STEP, LEARNING_RATE = 96, 512, 3e-3
+CHECK_STEPS, PATIENCE = 4, 4
+"""Every so many steps the head is held against the held-out pieces; after so many checks without gain it stops."""
+TOKENS_PER_BATCH = 4096
+"""Of the frozen forward passes: fixed, because training carries rounding on."""
+
+
+def study_text(
+    tokenizer: BertTokenizerFast, documents: Sequence[tuple[str, str]], *, tokens: int, seed: int, **how: Any
+) -> FixedMasks:
+    """Hidden pieces of general training text, about ``tokens`` of it; short texts are read again with others hidden.
+
+    Args:
+        documents: (id, text), in the order they are to be used.
+        how: ``mlm_probability``, ``max_length``, ``windows_per_document`` as ``choose_fixed_masks`` takes them.
+    """
+    windows: list[Window] = []
+    for extra in range(1, PASSES + 1):
+        left = tokens - sum(len(window.input_ids) for window in windows)
+        if documents and left > 0:
+            found = choose_fixed_masks(tokenizer, documents, seed=seed + extra, **how).windows
+            ends = np.cumsum([len(window.input_ids) for window in found])
+            windows += found[: int(np.searchsorted(ends, left)) + 1]
+    return FixedMasks(tuple(windows), int(tokenizer.mask_token_id))
+
+
+def refit_head(model: MaskedLM, text: FixedMasks, *, base_vocabulary_size: int, seed: int = 0) -> MaskedLM:
+    """The model with its MLM head trained anew on frozen states of ``text``; the model given stays as it is.
+
+    Head means transform, layer norm and output bias; the output rows are the embeddings, which belong to the encoder.
+    Every fifth document is held out; the head is the one on the way that guesses those best, the given one among
+    them, so that refitting hardly ever costs anything. The softmax runs over the base vocabulary, as it is measured.
+    """
+    refitted = copy.deepcopy(model)
+    head = ready(refitted).cls.predictions
+    states, targets, held_out = _frozen_states(refitted, text)
+    known = ~held_out
+    refitted.requires_grad_(False)
+    rows = refitted.get_input_embeddings().weight[:base_vocabulary_size]
+    bias = head.bias[:base_vocabulary_size].clone()
+    learned = [*head.transform.requires_grad_(True).parameters(), bias.requires_grad_(True)]
+
+    def loss(places: Tensor) -> Tensor:
+        return cross_entropy(torch.addmm(bias, head.transform(states[places]), rows.T), targets[places])
+
+    train, dev = (kind.nonzero().flatten() for kind in (known, held_out))
+    best = _best(learned, loss, train, dev, seed)
+    with torch.no_grad():
+        for parameter, kept in zip(learned, best, strict=True):
+            parameter.copy_(kept)
+        head.bias[:base_vocabulary_size] = bias
+    return refitted.eval()
+
+
+def _best(learned: list[Tensor], loss: Any, train: Tensor, dev: Tensor, seed: int) -> list[Tensor]:
+    """The learned tensors where the loss on the held-out pieces was lowest; as they are now counts too."""
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(learned, lr=LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=STEPS)
+    best, lowest, patience = [tensor.detach().clone() for tensor in learned], _value(loss, dev), PATIENCE
+    for step in range(1, STEPS + 1 if len(train) and len(dev) else 0):
+        batch = torch.randint(len(train), (min(PREDICTIONS_PER_STEP, len(train)),), generator=generator)
+        optimizer.zero_grad()
+        loss(train[batch.to(train.device)]).backward()
+        optimizer.step()
+        schedule.step()
+        if step % CHECK_STEPS:
+            continue
+        now = _value(loss, dev)
+        patience = PATIENCE if now < lowest else patience - 1
+        if now < lowest:
+            best, lowest = [tensor.detach().clone() for tensor in learned], now
+        if not patience:
+            break
+    return best
+
+
+@torch.no_grad()
+def _value(loss: Any, places: Tensor) -> float:
+    return float(loss(places)) if len(places) else 0.0
+
+
+@torch.no_grad()
+def _frozen_states(model: MaskedLM, text: FixedMasks) -> tuple[Tensor, Tensor, Tensor]:
+    """Last states [pieces, hidden] at the hidden pieces, the pieces' ids, and which belong to held-out documents."""
+    documents = {name: place for place, name in enumerate(dict.fromkeys(window.id for window in text.windows))}
+    states, targets, held_out = [], [], []
+    for batch in length_buckets([len(window.input_ids) for window in text.windows], TOKENS_PER_BATCH):
+        asked = [text.windows[place] for place in batch]
+        hidden = [_hide(window.input_ids, window.masked, text.mask_id) for window in asked]
+        places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
+        found = model.bert(**_inputs(hidden, 0, model)).last_hidden_state
+        rows, columns = torch.tensor(places, device=found.device).T
+        states.append(found[rows, columns])
+        targets += [window.input_ids[place] for window in asked for place in window.masked]
+        held_out += [documents[window.id] % HELD_OUT == HELD_OUT - 1 for window in asked for _ in window.masked]
+    device = next(model.parameters()).device
+    return torch.cat(states), torch.tensor(targets, device=device), torch.tensor(held_out, device=device)
