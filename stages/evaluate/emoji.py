@@ -1,0 +1,86 @@
+"""What emoji mean to the models, beside what people say they mean, and what a prediction does when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stages.evaluate.settings import DIGITS, Settings
+
+EMOJI_ASKED = 200
+"""Emoji of the training reviews whose polarity is told, the commonest first; those of the reference come on top."""
+ROW_NOISE = 0.1
+"""Of rows started from names, as the tokenizer stage makes them by default."""
+
+
+def emoji_understood(settings: Settings, prepare: Path, folders: Mapping[str, Path]) -> dict[str, Any]:
+    """Polarity of emoji in each model against people's, and what changing the emoji of test texts does."""
+    from pipeline.metrics.rank_agreement import agreement, gain
+    from pipeline.text import counterfactuals, emoji_sentiment, prepared
+
+    train = prepared.rows(prepare, role="reviews", split="train")
+    seen = partial(emoji_sentiment.from_reviews, [row["text"] for row in train], [row["label"] for row in train])
+    ranking = settings.emoji_ranking
+    reference = emoji_sentiment.ranking(ranking) if ranking else seen()
+    asked = list(dict.fromkeys([*reference, *list(seen(at_least=1))[:EMOJI_ASKED]]))
+    found = _polarity(settings, asked, folders)
+    sure = {"draws": settings.draws, "seed": settings.seed}
+    shifts = {name: told["emoji"] for name, told in found.items()}
+    known = counterfactuals.sides(seen(at_least=3))
+    return {
+        "reference": {"name": "ranking" if ranking else "reviews", "emoji": reference},
+        "polarity": {name: {"spearman": agreement(shifts[name], reference, **sure), **found[name]} for name in found},
+        "names_minus_default": gain(shifts.get("names", {}), shifts.get("default", {}), reference, **sure),
+        "counterfactuals": {
+            corpus: _counterfactuals(settings, prepare, corpus, folders["tuned"], known)
+            for corpus in prepared.corpora_of(prepare, "reviews")
+        },
+    }
+
+
+def _polarity(settings: Settings, asked: list[str], folders: Mapping[str, Path]) -> dict[str, Any]:
+    """What each emoji means to base, adapted and tuned, and to the base with rows from names and with the library's."""
+    from pipeline.modeling import models, polarity
+    from pipeline.text.emojis import as_model_reads, name_words
+
+    def reads(folder: Path) -> tuple[Any, dict[str, str]]:
+        mode = models.emoji_mode(folder)
+        return models.load_tokenizer(folder), {one: as_model_reads(one, mode) for one in asked}
+
+    base, adapted, tuned = (folders[name] for name in ("base", "adapted", "tuned"))
+    cloze = partial(polarity.in_masked_lm, tokens_per_batch=settings.tokens_per_batch)
+    found = {name: cloze(models.load_masked_lm(folders[name]), *reads(folders[name])) for name in ("base", "adapted")}
+    found["tuned"] = polarity.in_classifier(
+        models.load_classifier(tuned), *reads(tuned), tokens_per_batch=settings.tokens_per_batch
+    )
+    if models.emoji_rows(adapted):
+        grown, texts = reads(adapted)
+        for name, name_of in (("names", name_words), ("default", None)):
+            found[name] = cloze(polarity.newborn(base, grown, name_of, noise=ROW_NOISE), grown, texts)
+    return found
+
+
+def _counterfactuals(
+    settings: Settings, prepare: Path, corpus: str, model: Path, known: Mapping[str, int]
+) -> dict[str, Any]:
+    """Emoji of test texts swapped, deleted, moved and appended: shares of predictions that follow as they should."""
+    from pipeline.metrics.emoji_effects import effects
+    from pipeline.metrics.sampling import fixed_sample
+    from pipeline.modeling import models, scoring
+    from pipeline.text import counterfactuals, emojis, prepared
+
+    test = [row | {"emoji": emojis.has_emoji(row["text"])} for row in prepared.corpus_rows(prepare, corpus, "test")]
+    chosen = fixed_sample(test, settings.counterfactuals, settings.seed, by="emoji")
+    made = counterfactuals.variants([row["text"] for row in chosen], known, seed=settings.seed)
+    texts, mode, tokenizer = counterfactuals.texts_of(made), models.emoji_mode(model), models.load_tokenizer(model)
+    table = scoring.class_probabilities(
+        models.load_classifier(model),
+        tokenizer,
+        [emojis.as_model_reads(text, mode) for text in texts],
+        tokens_per_batch=settings.tokens_per_batch,
+        max_length=tokenizer.model_max_length,
+    )
+    answers = dict(zip(texts, table.round(DIGITS).tolist(), strict=True))
+    return effects(counterfactuals.answered(made, answers), draws=settings.draws, seed=settings.seed)

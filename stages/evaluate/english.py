@@ -1,0 +1,91 @@
+"""How much general English base, adapted and tuned know: hidden pieces, pairs, probes, layers, drift."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.files import write_jsonl
+from stages.evaluate.settings import Remember, Rows, Settings
+
+ASKED = {"general": "test", "informal": "dev", "reviews": "test"}
+"""The split of each role's corpora that gets fixed masks."""
+
+
+def general_english(
+    settings: Settings, prepare: Path, folders: dict[str, Path], remember: Remember, out: Path
+) -> dict[str, Any]:
+    """Put the models to the exam and look at their layers; store the answers, return what retention.json says."""
+    import numpy as np
+
+    from pipeline.metrics import cka, drift, probing, retention
+    from pipeline.modeling import exam as room
+    from pipeline.modeling.features import observe
+    from pipeline.text.prepared import corpora_of
+
+    exam = _set_exam(settings, prepare, folders["base"])
+    asking: dict[str, Any] = {"tokens_per_batch": settings.tokens_per_batch, "remember": remember}
+    answers = room.sit(exam, folders, **asking)
+    room.store(exam, answers, out)
+    sentences = _sentences(settings, prepare)
+    seen = observe(exam.tokenizer, sentences, folders, **asking) if sentences else {}
+    probes = probing.answers(seen, sentences, seed=settings.seed, remember=remember)
+    write_jsonl(out / "sentences.jsonl", sentences)
+    for model, found in probes.items():
+        write_jsonl(out / f"probes_{model}.jsonl", found)
+    if seen:
+        np.save(out / "features_tuned.npy", seen["tuned"][:, 0])
+    roles = {corpus: (role, split) for role, split in ASKED.items() for corpus in corpora_of(prepare, role)}
+    roles |= {room.sentences_of(corpus): ("pairs", "test") for corpus in exam.pairs}
+    sure = {"draws": settings.draws, "seed": settings.seed}
+    return {
+        **retention.marked(answers, roles, **sure),
+        "probes": probing.marked(probes, **sure),
+        "cka": cka.against(seen),
+        "drift": drift.marked({model: kinds["masked"] for model, kinds in answers.items()}, **sure),
+        "masks": {corpus: masks.digest for corpus, masks in {**exam.masked, **exam.shift}.items()},
+    }
+
+
+def _set_exam(settings: Settings, prepare: Path, base: Path) -> Any:
+    """The exam of this recipe: masks chosen once with the base's tokenizer, pairs sampled evenly over phenomena."""
+    from pipeline.metrics.sampling import fixed_sample
+    from pipeline.modeling import exam, models
+    from pipeline.text.prepared import corpora_of, corpus_rows, rows
+
+    def texts(role: str) -> dict[str, list[tuple[str, str]]]:
+        every = {corpus: corpus_rows(prepare, corpus, ASKED[role]) for corpus in corpora_of(prepare, role)}
+        return {corpus: _sample(settings, found) for corpus, found in every.items()}
+
+    pairs = {corpus: corpus_rows(prepare, corpus, "test") for corpus in corpora_of(prepare, "pairs")}
+    tokenizer = models.load_tokenizer(base)
+    return exam.set_exam(
+        tokenizer,
+        general=texts("general"),
+        shift=texts("informal") | texts("reviews"),
+        pairs={
+            name: fixed_sample(found, settings.pairs, settings.seed, by="phenomenon") for name, found in pairs.items()
+        },
+        training=_sample(settings, rows(prepare, role="general", split="train")),
+        max_length=min(settings.max_length, tokenizer.model_max_length),
+        **settings.model_dump(include={"mlm_probability", "windows_per_document", "refit_tokens", "seed"}),
+    )
+
+
+def _sample(settings: Settings, rows: Rows) -> list[tuple[str, str]]:
+    from pipeline.metrics.sampling import fixed_sample
+
+    return [(row["id"], row["text"]) for row in fixed_sample(rows, settings.general_documents, settings.seed)]
+
+
+def _sentences(settings: Settings, prepare: Path) -> Rows:
+    """Sentences of general test texts with their shuffled twins; none if there are too few to say anything."""
+    from pipeline.metrics.bootstrap import FEWEST_ITEMS
+    from pipeline.metrics.sampling import fixed_sample
+    from pipeline.text.prepared import corpora_of, corpus_rows
+    from pipeline.text.sentences import with_twins
+
+    texts = {corpus: corpus_rows(prepare, corpus, ASKED["general"]) for corpus in corpora_of(prepare, "general")}
+    found = [item for corpus, rows in texts.items() for item in with_twins(corpus, _sample(settings, rows))]
+    enough = len(found) >= FEWEST_ITEMS
+    return fixed_sample(found, settings.probe_sentences, settings.seed, by="corpus") if enough else []
