@@ -11,7 +11,7 @@ STAGES := $(BIN)/python -m stages
 READY := .venv/.ready
 
 # Values reach the shell through its environment, so that quotes in them mean what they say.
-export RECIPE SET STORE DATA_ROOT
+export RECIPE SET STORE DATA_ROOT A B
 DATA = $(if $(DATA_ROOT),--data-root "$$DATA_ROOT") $(if $(filter-out 0,$(DEBUG)),--debug)
 WHAT = $(if $(RECIPE),--recipe "$$RECIPE") $(if $(SET),--set "$$SET") $(foreach arm,$(ARM),--arm $(arm)) \
 	--store "$$STORE" $(DATA)
@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help all prepare source tokenizer pretrain finetune evaluate report
-.PHONY: status show cards setup test lint acceptance bench clean
+.PHONY: status show compare cards setup test lint acceptance bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {sub(/.* .*/, "STAGE", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ status: $(READY) ## is it up to date, stage by stage and arm by arm, or why not
 
 show: $(READY) ## the last report in short, and where it and the model are
 	@$(STAGES) show --store "$$STORE"
+
+compare: $(READY) ## two runs side by side: make compare A=artifacts/latest B=another/report
+	@$(STAGES) compare "$$A" "$$B"
 
 cards: $(READY) ## check every data card and show five rows of each
 	@$(STAGES) cards $(DATA)

@@ -14,7 +14,7 @@ if not sys.stderr.isatty():
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -111,6 +111,36 @@ def predict(
     )
 
 
+def compare(
+    a: Annotated[Path, typer.Argument(help="A run: a folder with a report.json, or that file.")],
+    b: Annotated[Path, typer.Argument(help="The run to set beside it.")],
+) -> None:
+    """Set two runs side by side: scores, general English kept, verdicts that changed, settings that differ."""
+    from pipeline.metrics import two_runs
+    from pipeline.reporting import comparison
+
+    (file_a, report_a), (file_b, report_b) = comparison.read(a), comparison.read(b)
+    folders = _evaluated(file_a, report_a), _evaluated(file_b, report_b)
+    apart = two_runs.differences(report_a, report_b, folders)
+    figures = two_runs.figures(report_a), two_runs.figures(report_b)
+    shown = comparison.compared(report_a, report_b, figures, apart)
+    names = [
+        f"{report['name']}, recipe {report.get('recipe', '?')}  ({file})"
+        for file, report in ((file_a, report_a), (file_b, report_b))
+    ]
+    print(console.clean(comparison.text(names, shown)))
+
+
+def _evaluated(file: Path, report: Mapping[str, Any]) -> dict[str, list[Path]]:
+    """The evaluate folders behind a report, where it lies in its store: a list of seeds by arm."""
+    store, found = file.resolve().parent.parent.parent / "evaluate", {}
+    for arm, stages in report.get("fingerprints", {}).items():
+        folders = [store / str(fingerprint)[:16] for fingerprint in stages.get("evaluate", {}).values()]
+        if folders and all(folder.is_dir() for folder in folders):
+            found[arm] = folders
+    return found
+
+
 def _answers(texts: list[str], folder: Path, max_length: int) -> list[list[str]]:
     """Label and probabilities of each text, four empty cells for one without a word.
 
@@ -162,6 +192,7 @@ def build() -> typer.Typer:
     app.command()(cards)
     app.command("new-card")(new_card)
     app.command()(predict)
+    app.command()(compare)
     return app
 
 

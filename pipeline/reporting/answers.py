@@ -52,13 +52,10 @@ def lead(report: Report) -> str:
     first, last = report["ladder"][0]["arm"], report["final_arm"]
     judged = [(corpus, find_verdict(report, "overall", last, corpus)) for corpus in reviews(report)]
     said = []
-    for word, verb in (("helped", "beats"), ("hurt", "loses to"), ("undecided", "is not told apart from")):
+    for word, verb in (("helped", "beats"), ("hurt", "is below"), ("undecided", "is not told apart from")):
         there = [(corpus, verdict) for corpus, verdict in judged if verdict and verdict["verdict"] == word]
-        if there:
-            gained = prose(f"{signed(100 * verdict['difference']['value'])} on {corpus}" for corpus, verdict in there)
-            said.append(
-                f"{verb} {first} by {gained} points" if word == "helped" else f"{verb} {first} ({gained} points)"
-            )
+        gains = [f"{signed(100 * verdict['difference']['value'])} points on {corpus}" for corpus, verdict in there]
+        said += [f"{verb} {first} ({prose(gains)})"] if gains else []
     if not said:
         level = prose(f"{percent(_macro_recall(report, last, corpus)).text}% on {corpus}" for corpus in reviews(report))
         said = [f"has a macro-recall of {level}"]

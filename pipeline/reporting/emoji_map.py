@@ -27,11 +27,11 @@ MODELS = {
     "default": "library's rows",
 }
 QUESTIONS = {
-    "swap": "swapped for the other side: answer moves there",
-    "flips": "answer flipped by the swap: to that side",
-    "delete": "deleted: answer moves away from its side",
-    "move": "moved elsewhere: same answer",
-    "control": "added to clear words: same answer",
+    "swap": "swapped",
+    "flips": "flipped by it",
+    "delete": "deleted",
+    "move": "moved",
+    "control": "added to words",
 }
 
 
@@ -71,8 +71,9 @@ def _counterfactuals(found: Mapping[str, Mapping[str, Any]]) -> list[Picture]:
         if rows:
             name = f"counterfactuals-{index}"
             drawing = dots(rows, name=name, axis="texts where it does as expected, %", lines=[Line(0.5)],
-                           bounds=(-2, 102), width=6.4)  # fmt: skip
-            said = "Test texts with their emoji changed; the grey rows are controls, where nothing should change."
+                           bounds=(-2, 102))  # fmt: skip
+            said = "Swapped for the other side, or deleted: does the answer go with the emoji? Moved to another place,"
+            said += " or added to words that are clear by themselves (grey): does the answer stay?"
             drawn.append(Picture(name, f"Change the emoji: {label(corpus)}", said, drawing))
     return drawn
 
@@ -83,7 +84,7 @@ def scatter(places: Mapping[str, tuple[float, float]], *, name: str) -> str:
         figure, axes = canvas(5.4, 4.6)
         shown = dict(list(places.items())[:MOST])
         for emoji, (people, model) in shown.items():
-            mark = axes.text(people, model, printable(emoji), ha="center", va="center", fontsize=15, color=INK)
+            mark = axes.text(people, model, in_colour(emoji), ha="center", va="center", fontsize=15, color=INK)
             tip(mark, f"{emoji} people {signed(people, 2)}, model {signed(model, 2)}")
         axes.axhline(0, color=MUTED, linewidth=1, linestyle="--", zorder=1)
         axes.axvline(0, color=MUTED, linewidth=1, linestyle="--", zorder=1)
@@ -93,6 +94,12 @@ def scatter(places: Mapping[str, tuple[float, float]], *, name: str) -> str:
         axes.set_xlabel("people: negative to positive")
         axes.set_ylabel("model: negative to positive")
         return inline(figure, name)
+
+
+def in_colour(emoji: str) -> str:
+    """One that browsers draw in colour, whatever font comes first: with variation selector 16 (Unicode TR 51)."""
+    shown = printable(emoji)
+    return f"{shown}\ufe0f" if len(shown) == 1 else shown
 
 
 def polarity(report: Report, arm: str) -> Table:

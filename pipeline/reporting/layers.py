@@ -15,10 +15,10 @@ COLOURS = {"base": MUTED, "adapted": ACCENT, "tuned": OTHER}
 TASKS = {"shuffled_bigram": "Were two words swapped?", "length": "How long is the sentence?"}
 PARTS = {
     "adaptation": "adapting",
-    "tuning": "tuning, all of it",
-    "interface": "of that: only the head no longer reads it",
-    "real": "of that: really lost",
-    "refitting": "of that: by refitting the head",
+    "tuning": "tuning",
+    "interface": "· head only",
+    "real": "· really lost",
+    "refitting": "· refitting",
 }
 
 
@@ -54,8 +54,8 @@ def _drift(found: Mapping[str, Mapping[str, Any]], arm: str) -> list[Picture]:
         if rows:
             name = f"drift-{index}"
             drawing = dots(rows, name=name, axis="nats lost a masked piece (left is better)", lines=[Line(0)], factor=1,
-                           width=6.4)  # fmt: skip
-            said = f"Masked loss on {label(place)}: real loss is what a head trained anew does not win back."
+                           width=4.6)  # fmt: skip
+            said = f"Masked loss on {label(place)}. Of tuning, a head trained anew wins back what only the head lost."
             drawn.append(Picture(name, f"Where the loss comes from, {arm}", said, drawing))
     return drawn
 

@@ -14,7 +14,7 @@ def summary(report: Report) -> str:
     parts = [f"{report['name']}, recipe {report['recipe']}"]
     for corpus in tables.reviews(report):
         title = tables.ladder(report, corpus).title
-        parts.append("\n".join([title, *_set(_rows(report, corpus))]))
+        parts.append("\n".join([title, *aligned(_rows(report, corpus))]))
     parts.append("\n".join(f"{answer.question} {answer.headline}" for answer in answers.answers(report)))
     return "\n\n".join("\n".join(printable(line) for line in part.split("\n")) for part in parts) + "\n"
 
@@ -24,27 +24,28 @@ def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
     places = tables.retention_places(report)[:1]
     measured = [f"{tables.PLACES[measure]} kept, %" for measure, _ in places]
     rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, "against the arm above", "against the floor")]
-    rows.append(("TF-IDF floor", _said(tables.percent(report["floor"][corpus]["macro_recall"])), *[""] * len(places)))
+    rows.append(("TF-IDF floor", said(tables.percent(report["floor"][corpus]["macro_recall"])), *[""] * len(places)))
     for rung in report["ladder"]:
         arm = rung["arm"]
         verdicts = (tables.find_verdict(report, question, arm, corpus) for question in ("rung", "floor"))
         rows.append(
             (
                 arm,
-                _said(tables.percent(rung["scores"][corpus]["macro_recall"])),
-                *(_said(tables.percent(tables.kept(report, arm, *place))) for place in places),
+                said(tables.percent(rung["scores"][corpus]["macro_recall"])),
+                *(said(tables.percent(tables.kept(report, arm, *place))) for place in places),
                 *(tables.verdict_cell(verdict).text if verdict else "" for verdict in verdicts),
             )
         )
     return rows
 
 
-def _said(cell: Cell) -> str:
+def said(cell: Cell) -> str:
+    """What a cell says on one line."""
     return f"{cell.text} ({cell.detail})" if cell.detail else cell.text
 
 
-def _set(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
     """The rows as lines with aligned columns."""
-    widths = [max(len(row[place]) for row in rows if place < len(row)) for place in range(len(rows[0]))]
+    widths = [max(len(row[place]) for row in rows if place < len(row)) for place in range(len(rows[0]) if rows else 0)]
     for row in rows:
         yield "  " + "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip()

@@ -7,9 +7,11 @@ drawing when it is pointed at, tapped or reached with the keyboard: CSS alone. T
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import warnings
+from textwrap import wrap
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -20,7 +22,10 @@ from pipeline.reporting.printable import printable
 
 INK, MUTED, GRID, ACCENT, OTHER = "#000001", "#000002", "#000003", "#000004", "#000005"
 HELPED, HURT, UNDECIDED, CARD = "#000006", "#000007", "#000008", "#000009"
-_TIP, _LINE, _SAID = "tip of ", 20, 'class="said"'
+_TIP = "tip of "
+_MARK, _SAID = f'<g id="{_TIP}([^"]*)">', 'class="said"'
+_LINE, _LETTER = 14, 6.8
+"""Height of a line and width of a letter, in points: of a wide font, so that no line is cut."""
 ARM_COLOURS = tuple(f"#0000{index:02x}" for index in range(16, 24))
 _CSS = {
     INK: "currentColor",
@@ -100,27 +105,29 @@ def inline(figure: Figure, name: str) -> str:
 
 
 def _with_tips(text: str) -> str:
-    """Marks that can be looked at, and room for a line below the drawing that says what they are."""
+    """Marks that can be looked at, and room for lines below the drawing that say what they are."""
     box = re.search(r'height="[\d.]+pt" viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
-    if _TIP not in text or box is None:
+    marks = re.findall(_MARK, text)
+    if not marks or box is None:
         return text
     width, height = float(box[1]), float(box[2])
-    taller = f'height="{height + _LINE:g}pt" viewBox="0 0 {width:g} {height + _LINE:g}"'
-    place = f'x="{width / 2:g}" y="{height + _LINE - 5:g}" text-anchor="middle"'
-    marked = re.sub(
-        f'<g id="{_TIP}([^"]*)">',
-        lambda mark: (
-            f'<g class="tip" tabindex="0" role="img" aria-label="{mark[1]}"><text class="said" {place}>{mark[1]}</text>'
-        ),
-        text.replace(box[0], taller),
-    )
-    hint = f'<text class="hint" {place}>Point at a mark, or tap it, for its values.</text>'
-    return marked.replace("</svg>", f"{hint}</svg>")
+    said = {mark: wrap(html.unescape(mark), int(width / _LETTER)) or [""] for mark in marks}
+    taller = f"{height + _LINE * max(map(len, said.values())) + 6:g}"
+
+    def marked(mark: re.Match[str]) -> str:
+        lines = (
+            f'<tspan x="{width / 2:g}" y="{height + _LINE * place:g}">{html.escape(line)}</tspan>'
+            for place, line in enumerate(said[mark[1]], start=1)
+        )
+        shown = f'<text class="said" text-anchor="middle">{"".join(lines)}</text>'
+        return f'<g class="tip" tabindex="0" role="img" aria-label="{mark[1]}">{shown}'
+
+    return re.sub(_MARK, marked, text.replace(box[0], f'height="{taller}pt" viewBox="0 0 {width:g} {taller}"'))
 
 
 def standalone(svg: str) -> str:
     """The drawing as a file of its own: dark ink on light pages, light ink on dark ones."""
     ink = ":root{color:#1c1b19}@media (prefers-color-scheme:dark){:root{color:#e9e7e2}}"
-    tips = ".said,.hint{display:none}.tip:hover>.said,.tip:focus>.said{display:inline;font:11px sans-serif}"
+    tips = ".said{display:none}.tip:hover>.said,.tip:focus>.said{display:inline;font:11px sans-serif}"
     head, tail = svg.split(">", 1)
     return f"{head}><style>{ink}{tips if _SAID in tail else ''}</style>{tail}"

@@ -76,10 +76,19 @@ def test_a_mark_says_its_values_below_the_drawing() -> None:
     assert [mark.get("aria-label") for mark in marks] == [HOSTILE, "other"]
     assert {mark.get("tabindex") for mark in marks} == {"0"}
     said = [mark[0] for mark in marks]
-    assert [text.text for text in said] == [HOSTILE, "other"]
+    assert ["".join(text.itertext()) for text in said] == [HOSTILE, "other"]
     height = float(root.get("viewBox", "").split()[3])
-    axis = max(float(text.get("y") or 0) for text in root.iter() if text.tag.endswith("text") and not text.get("class"))
-    assert axis < float(said[0].get("y", "")) < height
+    axis = max(float(text.get("y") or 0) for text in root.iter() if text.tag.endswith("}text"))
+    assert axis < float(said[0][0].get("y", "")) < height
+
+
+def test_long_values_take_more_lines() -> None:
+    drawn = [dots([("row", [Dot(ESTIMATE, said, svg.HURT)])], name="a", axis="x") for said in ("short", "long " * 20)]
+    roots = [ElementTree.fromstring(text) for text in drawn]
+    lines = [[span for span in root.iter() if span.tag.endswith("tspan")] for root in roots]
+    assert [len(found) for found in lines] == [1, 2]
+    heights = [float(root.get("viewBox", "").split()[3]) for root in roots]
+    assert heights[1] - heights[0] == pytest.approx(14, abs=0.01)
 
 
 def test_a_drawing_without_marks_has_no_line_for_them() -> None:
