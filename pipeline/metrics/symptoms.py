@@ -121,7 +121,9 @@ def _losses(report: Report, arm: str) -> Named:
     """Masked losses in nats: how far from general English the texts are, and what adaptation gained on them."""
     by_role: dict[str, list[tuple[Figure | None, Figure | None]]] = {"general": [], "informal": [], "reviews": []}
     for corpus, told in report.get("masked_loss", {}).get(arm, {}).items():
-        by_role[told["role"]].append((_read(told.get("base"), corpus), _read(told.get("adapted"), corpus)))
+        by_role.setdefault(told["role"], []).append(
+            (_read(told.get("base"), corpus), _read(told.get("adapted"), corpus))
+        )
     general = _highest(base for base, _ in by_role["general"])
     yield "base.loss", general
     yield "far.reviews", _highest(_minus(base, general) for base, _ in by_role["reviews"])
