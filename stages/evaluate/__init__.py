@@ -121,6 +121,6 @@ def _write(path: Path, value: Any) -> None:
 STAGE = Stage(
     evaluate,
     makes=("scores.json", "predictions", "floor", "retention.json", "retention", "emoji.json"),
-    version=3,
+    version=4,
     reads=reads,
 )
