@@ -91,7 +91,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),
-    version=3,
+    version=4,
     check=check,
     resumes=True,
 )

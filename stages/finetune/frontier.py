@@ -10,6 +10,9 @@ from pipeline.errors import InputError
 from stages.finetune.settings import Settings
 from stages.finetune.tuning import Rows, Tuned
 
+DEV_TEXTS = 600
+"""Reviews that each point is scored on, evenly from the classes: sixteen models read them all."""
+
 
 class Ground(NamedTuple):
     """What a tuned model is held against: artifact of the base with its emoji rows, adapted model, general dev text."""
@@ -40,12 +43,14 @@ def general_dev(settings: Settings, prepare: Path) -> Rows:
 def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> dict[str, Any]:
     """Score models between base and ``model`` on dev; make ``model`` the chosen one; return what frontier.json says."""
     from pipeline.metrics import frontier
+    from pipeline.metrics.sampling import fixed_sample
     from pipeline.modeling import interpolation, models
     from pipeline.text import emojis
 
     if not settings.frontier_points or not ground.general:
         reason = "no general dev text" if settings.frontier_points else "finetune.frontier_points is 0"
         return frontier.left_out(reason, tuned=interpolation.TUNED)
+    dev = fixed_sample(dev, DEV_TEXTS, 0, by="label")
     first_row = json.loads((ground.tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
     documents = [(row["id"], row["text"]) for row in ground.general]
     windows = {"windows": settings.frontier_windows, "max_length": settings.max_length}
