@@ -114,7 +114,7 @@ class Rule(Finding):
 
 
 class Rules(_Plain):
-    """The rules, the gravest first, and what is said where none speaks."""
+    """The rules, what is to be mended first in front, and what is said where none speaks."""
 
     rules: list[Rule]
     nothing: Finding
@@ -139,7 +139,7 @@ def load(path: Path = RULES) -> Rules:
 
 
 def diagnose(report: Report, rules: Rules | None = None) -> list[dict[str, Any]]:
-    """What is wrong with each arm, the gravest first; an arm of which no rule speaks gets "nothing found".
+    """What is wrong with each arm, in the order of the rules; an arm of which none speaks gets "nothing found".
 
     Args:
         report: report.json. With ``arms.<arm>.settings`` ({stage: {key: number}}) advice starts from the values in
@@ -162,10 +162,10 @@ def diagnose(report: Report, rules: Rules | None = None) -> list[dict[str, Any]]
 
 
 def speaking(rules: Sequence[Rule], figures: Mapping[str, Figure]) -> list[Rule]:
-    """The rules whose conditions all hold, less those that a graver one hides."""
+    """The rules whose conditions all hold, less those that an earlier one hides."""
     true = [rule for rule in rules if all(condition.holds(figures) for condition in rule.when)]
     hidden: set[str] = set()
-    for rule in true:  # the gravest first: a hidden rule hides nothing itself
+    for rule in true:  # in order: a hidden rule hides nothing itself
         if rule.name not in hidden:
             hidden |= set(rule.hides)
     return [rule for rule in true if rule.name not in hidden]

@@ -155,7 +155,7 @@ def test_the_step_that_lost_it_is_the_one_to_change(
     assert found["setting"]["name"] == command.split("=")[0]
 
 
-def test_the_gravest_comes_first_whatever_the_order_of_arms() -> None:
+def test_what_is_to_be_mended_first_comes_first_whatever_the_order_of_arms() -> None:
     report = sound_report()
     unread = {"unk_rate_emoji_texts": 1.0, "words_lost_rate": 0.0}
     report["coverage"]["sound"]["corpora"]["toy-reviews"]["after"] = unread
