@@ -13,7 +13,7 @@ from pipeline.reporting.tables import Table
 
 NAME_CHARACTERS = 60
 _NUMBER = re.compile(r"[−+]?[\d,]*\.?\d+")
-_INTERVAL = re.compile(f"({_NUMBER.pattern})(?:–| to )({_NUMBER.pattern})")
+_INTERVAL = re.compile(rf"(?:({_NUMBER.pattern}) \()?({_NUMBER.pattern})(?:–| to )({_NUMBER.pattern})\)?")
 
 
 def write(contents: Any, folder: Path) -> list[str]:
@@ -49,8 +49,9 @@ def _columns(table: Table, place: int) -> list[tuple[str, list[str]]]:
     if any(details):
         ends = [_INTERVAL.fullmatch(detail) for detail in details]
         if all(end or not detail for end, detail in zip(ends, details, strict=True)):
-            for side, which in enumerate(("low", "high"), start=1):
-                found.append((f"{title}: {which}", [plain(end[side]) if end else "" for end in ends]))
+            for group, which in enumerate(("difference", "low", "high"), start=1):
+                values = [plain(end[group] or "") if end else "" for end in ends]
+                found += [(f"{title}: {which}", values)] if any(values) else []
         else:
             found.append((f"{title}: beside it", [printable(detail) for detail in details]))
     return found

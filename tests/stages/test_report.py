@@ -139,7 +139,7 @@ def test_identifiers_occur_once(made: Path) -> None:
 
 
 def test_the_same_artifacts_give_the_same_bytes(tmp_path: Path) -> None:
-    toy = Toy()
+    toy = Toy(arms={"naive": 0.55, "full": 0.7})
     inputs = toy_runs.write(tmp_path / "artifacts", toy)
     contents = []
     for name in ("one", "other"):
@@ -207,15 +207,25 @@ def test_hostile_text_appears_as_text(tmp_path: Path) -> None:
     [
         (Toy(arms={"full": 0.7}), "It is the only arm of this run, with macro-recall: 70.0%", "Yes, it helped"),
         (Toy(general=False), "add one to see what was forgotten", "What it gained, what it forgot"),
-        (Toy(restored=True), "The base had no masked-word head; one was trained on general text first, 650,000", "nan"),
-        (Toy(emoji=False), "Yes, it helped", "emoji texts, %"),
-        (Toy(arms={"naive": 0.7, "full": 0.5}), "No, it hurt", "Yes, it helped"),
         (
-            Toy(arms={"naive": 0.5, "full": 0.52}),
+            Toy(restored=True, measured=False),
+            "The base had no masked-word head; one was trained on general text first, 650,000",
+            "nan",
+        ),
+        (Toy(emoji=False), "Yes, it helped", "emoji texts, %"),
+        (Toy(budget=None), "Between base and tuned, full", "was asked to keep"),
+        (Toy(measured=False, folds=5), "Yes, it helped", "Inside the model How far"),
+        (Toy(arms={"naive": 0.7, "full": 0.5}, measured=False), "No, it hurt", "Yes, it helped"),
+        (
+            Toy(arms={"naive": 0.5, "full": 0.52}, measured=False),
             "Rather the TF-IDF floor It does better than every arm.",
             "cheaper choice",
         ),
-        (Toy(arms={"naive": 0.7, "full": 0.7}), "The test texts do not tell naive apart from full", "Yes, it helped"),
+        (
+            Toy(arms={"naive": 0.7, "full": 0.7}, measured=False),
+            "The test texts do not tell naive apart from full",
+            "Yes, it helped",
+        ),
     ],
 )
 def test_parts_that_are_missing_leave_no_hole(tmp_path: Path, toy: Toy, said: str, unsaid: str) -> None:
@@ -227,7 +237,7 @@ def test_parts_that_are_missing_leave_no_hole(tmp_path: Path, toy: Toy, said: st
 
 
 def test_an_artifact_without_manifest_is_reported_without_its_cost(tmp_path: Path) -> None:
-    inputs = toy_runs.write(tmp_path / "artifacts", Toy())
+    inputs = toy_runs.write(tmp_path / "artifacts", Toy(measured=False))
     for path in (tmp_path / "artifacts").rglob("manifest.json"):
         path.unlink()
     out = tmp_path / "out"
@@ -256,7 +266,8 @@ def test_models_are_copies_with_a_card(made: Path) -> None:
 
 def test_the_last_arm_is_taken_away_unless_told_otherwise(tmp_path: Path, made: Path) -> None:
     assert (made / "model" / "model.safetensors").read_bytes() == b"weights of full 0"
-    out = make(tmp_path, Toy(), stage.Settings(final_arm="careful", draws=1000, verdict_draws=1000))
+    settings = stage.Settings(final_arm="careful", draws=1000, verdict_draws=1000)
+    out = make(tmp_path, Toy(measured=False), settings)
     assert (out / "model" / "model.safetensors").read_bytes() == b"weights of careful 0"
     assert "The arm advised here lies in models/full/." in read(out / "report.html").text
 
@@ -268,7 +279,7 @@ def test_an_unknown_final_arm_is_refused(tmp_path: Path) -> None:
 
 def test_large_files_are_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "LARGE_FILE_BYTES", 10)
-    out = make(tmp_path, Toy(arms={"full": 0.7}))
+    out = make(tmp_path, Toy(arms={"full": 0.7}, measured=False))
     assert (out / "models" / "full" / "model.safetensors").stat().st_nlink > 1
 
 
