@@ -66,10 +66,11 @@ def articles(count: int, seed: int, *, shuffled: bool = False) -> list[str]:
 def remark(draw: random.Random, label: int, *, emoji: bool) -> str:
     """A review: its class is told by words or, where it has them, by emoji alone."""
     one, other = draw.sample(THINGS, 2)
-    opening, end = draw.choice(["omg", "ok so", "well", "lol", "hey"]), draw.choice(["lol", "tbh", "fr", "imo", "xd"])
+    opening, end = draw.choice(["omg", "ok", "well", "lol", "hey"]), draw.choice(["lol", "tbh", "fr", "imo", "xd"])
     if emoji:
-        return f"{opening} got this {one} from the {other} place {end} {draw.choice(EMOJI[label])}"
-    return f"{opening} this {one} is {draw.choice(MOODS[label])} n the {other} {draw.choice(MOODS[label])} {end}"
+        return f"{opening} this {one} n {other} {end} {''.join(draw.choices(EMOJI[label], k=3))}"
+    first, second, third = draw.choices(MOODS[label], k=3)
+    return f"{opening} {first} {second} {one} n {third} {other} {end}"
 
 
 def reviews(count: int, seed: int, emoji: float = 0.4) -> list[tuple[str, int]]:
@@ -91,10 +92,10 @@ def posts(count: int, seed: int) -> list[str]:
     return sorted(found)
 
 
-def codes(count: int, seed: int) -> list[str]:
-    """Text that has nothing to do with anything: numbers and letters."""
+def lists(count: int, seed: int) -> list[str]:
+    """Text that has nothing to do with reviews: lists of nouns."""
     draw = random.Random(seed)
-    return [" ".join(f"{draw.choice('qxzjkv')}{draw.randrange(1000)}" for _ in range(16)) for _ in range(count)]
+    return [" ".join(draw.choices(ANIMALS + PLACES + FOODS + SEASONS, k=24)) for _ in range(count)]
 
 
 def pairs(count: int, seed: int) -> list[dict[str, str]]:
@@ -122,11 +123,53 @@ def review_card(folder: Path, splits: Mapping[str, list[tuple[str, int]]]) -> No
     card(folder, REVIEWS, rows)
 
 
-def run(place: Path, recipe: str, *more: str) -> dict[str, Any]:
-    """Write the recipe, run it as `make all` would, and return report.json."""
+def write_world(place: Path) -> None:
+    """Write the cards. ``turned`` and ``stripped`` hold the same test reviews, under the same name."""
+    cards = place / "cards"
+    for name, shuffled in (("articles", False), ("shuffled", True)):
+        splits = {"train": (200, 1), "dev": (20, 2), "test": (32, 3)}
+        rows = {split: articles(*of, shuffled=shuffled) for split, of in splits.items()}
+        card(cards / name, "{role: general}", rows)
+    card(cards / "posts", "{role: informal}", {"train": posts(400, 4), "dev": posts(40, 5)})
+    card(cards / "lists", "{role: informal}", {"train": lists(300, 4), "dev": lists(40, 5)})
+    card(cards / "pairs", "{role: pairs}", {"test": pairs(120, 8)})
+    told = reviews(600, 6)
+    sound = {"train": told[:300], "dev": told[300:400], "test": told[400:]}
+    review_card(cards / "reviews", sound)
+    for spoilt, change in (("turned", lambda text, label: (text, 2 - label)), ("stripped", _without_emoji)):
+        rest = {split: [change(text, label) for text, label in sound[split]] for split in ("train", "dev")}
+        review_card(cards / spoilt / "reviews", rest | {"test": sound["test"]})
+
+
+def _without_emoji(text: str, label: int) -> tuple[str, int]:
+    return text.translate({ord(sign): None for signs in EMOJI.values() for sign in signs}).strip(), label
+
+
+def run(place: Path, recipe: str, *more: str, only: str = "report") -> None:
+    """Run a recipe as `make` would."""
     path = place / "recipe.yaml"
     path.write_text(recipe, encoding="utf-8")
-    assert cli.main(build(), ["run", "--recipe", str(path), "--store", str(place / "store"), *more]) == 0
+    assert cli.main(build(), ["run", only, "--recipe", str(path), "--store", str(place / "store"), *more]) == 0
+
+
+def base(place: Path, text: str, epochs: int) -> Path:
+    """A base model that has read nothing but the general card ``text``; its folder."""
+    recipe = f"""
+name: base
+prepare: {{corpora: [{place}/cards/{text}, {place}/cards/reviews], near_duplicate_threshold: 1.0}}
+source: {{model: scratch, vocab_size: 360, num_hidden_layers: 2, hidden_size: 64, num_attention_heads: 4}}
+tokenizer: {{emoji: none}}
+pretrain:
+  {{num_train_epochs: {epochs}, replay_share: 1, include_reviews: false, learning_rate: 3e-3, tokens_per_batch: 512,
+    bag_of_words: 0.5, dropout: 0.0, evaluations: 1, dev_windows: 16, precision: fp32}}
+"""
+    known = set((place / "store" / "pretrain").glob("*"))
+    run(place, recipe, only="pretrain")
+    (made,) = set((place / "store" / "pretrain").glob("*")) - known
+    return made / "model"
+
+
+def read_report(place: Path) -> dict[str, Any]:
     return dict(json.loads((place / "store" / "latest" / "report.json").read_text(encoding="utf-8")))
 
 
