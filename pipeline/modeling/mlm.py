@@ -50,7 +50,8 @@ class MaskedLM(BertForMaskedLM):
         hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, **rest)[:2]
         chosen = labels != IGNORED
         logits = self.cls(hidden[chosen])
-        loss = cross_entropy(logits.float(), labels[chosen])
+        # a batch of unknown signs alone has nothing to predict: no loss, where the mean of nothing would be NaN
+        loss = cross_entropy(logits.float(), labels[chosen]) if len(logits) else hidden.sum() * 0.0
         if self.training and self.bag_weight and input_ids is not None and attention_mask is not None:
             text = torch.where(chosen, labels, input_ids)
             loss = loss + self.bag_weight * bag_of_words_loss(self.cls(pooled), text, attention_mask)

@@ -84,3 +84,12 @@ def test_the_pooler_learns_only_when_asked(toy_model: Path) -> None:
     plain = BertForMaskedLM.from_pretrained(toy_model).eval()
     losses = [each(input_ids=ids, attention_mask=mask, labels=labels).loss for each in (quiet, plain)]
     assert float(losses[0]) == pytest.approx(float(losses[1]), abs=1e-6)
+
+
+def test_a_batch_with_nothing_to_predict_teaches_nothing(toy_model: Path) -> None:
+    ids, mask, labels = _inputs()
+    model = models.load_masked_lm(toy_model).train()
+    loss = model(input_ids=ids, attention_mask=mask, labels=torch.full_like(labels, mlm.IGNORED)).loss
+    loss.backward()
+    assert float(loss) == 0.0
+    assert all(not weight.grad.any() for weight in model.parameters() if weight.grad is not None)
