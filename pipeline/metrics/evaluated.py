@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.files import read_jsonl
 from pipeline.metrics.comparison import CHANCE, Measured, masked_kept, pairs_kept
 from pipeline.metrics.ladder import Draws, Key
 
@@ -33,14 +34,17 @@ def predictions(arms: Folders) -> dict[str, dict[str, list[list[Row]]]]:
     found = {}
     for corpus in order:
         if all(corpus in names for names in named):
-            rows = {arm: [_rows(folder / "predictions" / f"{corpus}.jsonl") for folder in arms[arm]] for arm in arms}
+            rows = {
+                arm: [read_jsonl(folder / "predictions" / f"{corpus}.jsonl") for folder in folders]
+                for arm, folders in arms.items()
+            }
             found[corpus] = _shared(rows, f"test texts of {corpus}")
     return found
 
 
 def floor(arms: Folders, corpus: str, like: Sequence[Row]) -> list[Row]:
     """The floor's predictions on the texts of ``like``, in their order."""
-    rows = {row["id"]: row for row in _rows(_every(arms)[0] / "floor" / f"{corpus}.jsonl")}
+    rows = {row["id"]: row for row in read_jsonl(_every(arms)[0] / "floor" / f"{corpus}.jsonl")}
     return [rows[row["id"]] for row in like]
 
 
@@ -139,17 +143,11 @@ def _every(arms: Folders) -> list[Path]:
     return [folder for folders in arms.values() for folder in folders]
 
 
-def _rows(path: Path) -> list[Row]:
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
 def _by_corpus(folders: Sequence[Path], name: str) -> dict[str, list[list[Row]]]:
     """Rows of a retention file by corpus, a list for each seed; empty where nothing was measured."""
     found: dict[str, list[list[Row]]] = {}
     for place, folder in enumerate(folders):
-        path = folder / "retention" / name
-        for row in _rows(path) if path.exists() else []:
+        for row in read_jsonl(folder / "retention" / name):
             found.setdefault(row["corpus"], [[] for _ in folders])[place].append(row)
     return found
 

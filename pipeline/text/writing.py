@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cards import Split
+from pipeline.files import write_jsonl
 from pipeline.labels import LABELS
 from pipeline.text.corpora import Corpus, Text
 from pipeline.text.splits import SPLITS_OF
@@ -19,14 +20,12 @@ def write_corpora(corpora: Sequence[Corpus], out: Path) -> None:
     described = {}
     for corpus in corpora:
         folder = out / "texts" / corpus.card.name
-        folder.mkdir(parents=True, exist_ok=True)
         rows = {name: [_row(text, name, corpus.card.role) for text in texts] for name, texts in corpus.splits.items()}
         if corpus.card.role == "pairs":
             rows = {"test": [_pair_row(pair) for pair in corpus.pairs]}
         rows = {name: rows.get(name, []) for name in SPLITS_OF[corpus.card.role]}
         for name, content in rows.items():
-            with (folder / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in content)
+            write_jsonl(folder / f"{name}.jsonl", content)
         described[corpus.card.name] = _description(corpus, {name: len(content) for name, content in rows.items()})
     write_json(out / "corpora.json", described)
 
