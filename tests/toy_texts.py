@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import read_jsonl, write_json, write_jsonl
+from pipeline.text.splits import split_of
 from tests.toys import SENTENCES
 
 WORDS = {
@@ -69,3 +71,17 @@ def write_prepared(folder: Path, *, without: Iterable[str] = ()) -> Path:
     for name, content in (("corpora", described), ("audit", {}), ("shift", {})):
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
+
+
+def in_folds(prepared: Path, folds: int) -> dict[int, list[str]]:
+    """Deal the toy reviews into folds, as prepare does; the ids of each."""
+    folder = next((prepared / "texts").glob("*reviews*"))
+    rows = [row for split in ("train", "dev", "test") for row in read_jsonl(folder / f"{split}.jsonl")]
+    for place, row in enumerate(rows):
+        row |= {"fold": place % folds, "raw": row["text"]}
+    for split in ("train", "dev", "test"):
+        write_jsonl(folder / f"{split}.jsonl", [row for row in rows if split_of(row["fold"], 0, folds) == split])
+    described = json.loads((prepared / "corpora.json").read_text(encoding="utf-8"))
+    described[folder.name]["folds"] = folds
+    write_json(prepared / "corpora.json", described)
+    return {fold: [row["id"] for row in rows if row["fold"] == fold] for fold in range(folds)}

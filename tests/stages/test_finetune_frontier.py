@@ -12,13 +12,12 @@ import torch
 from pydantic import ValidationError
 
 from pipeline.errors import InputError
-from pipeline.files import read_jsonl, write_json, write_jsonl
+from pipeline.files import read_jsonl
 from pipeline.metrics import classification
 from pipeline.modeling import interpolation, models, scoring
 from pipeline.text import emojis
-from pipeline.text.splits import split_of
 from stages import finetune, pretrain, source, tokenizer
-from tests.toy_texts import write_prepared
+from tests.toy_texts import in_folds, write_prepared
 
 SETTINGS = finetune.Settings(
     frozen_layers=0,
@@ -117,14 +116,7 @@ def test_a_budget_writes_another_model_the_blend_it_names(
 
 def test_folds_are_tested_by_blends_too(before: dict[str, Path], tmp_path: Path) -> None:
     prepared = write_prepared(tmp_path / "prepared")
-    folder = prepared / "texts" / "toy-reviews"
-    rows = [row for split in ("train", "dev", "test") for row in read_jsonl(folder / f"{split}.jsonl")]
-    rows = [row | {"fold": place % 3} for place, row in enumerate(rows)]
-    for split in ("train", "dev", "test"):
-        write_jsonl(folder / f"{split}.jsonl", [row for row in rows if split_of(row["fold"], 0, 3) == split])
-    described = told(prepared, "corpora")
-    described["toy-reviews"]["folds"] = 3
-    write_json(prepared / "corpora.json", described)
+    in_folds(prepared, 3)
     inputs = before | {"prepare": prepared}
     tune(inputs, tmp_path / "free", **FEW)
     tune(inputs, tmp_path / "held", **FEW, retention_budget=1.5)  # beyond reach: the point that keeps most is taken

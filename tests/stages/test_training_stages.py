@@ -12,12 +12,11 @@ import torch
 from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.errors import InputError
-from pipeline.files import read_jsonl, write_json, write_jsonl
+from pipeline.files import read_jsonl
 from pipeline.modeling import models
-from pipeline.text.splits import split_of
 from stages import finetune, pretrain, source, tokenizer
 from stages.finetune import tuning
-from tests.toy_texts import write_prepared
+from tests.toy_texts import in_folds, write_prepared
 
 QUICK: dict[str, Any] = {"tokens_per_batch": 256, "precision": "fp32"}
 PRETRAIN = pretrain.Settings(
@@ -294,25 +293,11 @@ def test_a_base_that_is_not_to_be_had(story: dict[str, Path], tmp_path: Path, mo
         source.source(source.Settings(model=model), prepare=story["prepare"], out=tmp_path)
 
 
-def _in_folds(prepared: Path, folds: int) -> dict[int, list[str]]:
-    """Deal the toy reviews into folds, as prepare does; the ids of each."""
-    folder = next((prepared / "texts").glob("*reviews*"))
-    rows = [row for split in ("train", "dev", "test") for row in read_jsonl(folder / f"{split}.jsonl")]
-    for place, row in enumerate(rows):
-        row |= {"fold": place % folds, "raw": row["text"]}
-    for split in ("train", "dev", "test"):
-        write_jsonl(folder / f"{split}.jsonl", [row for row in rows if split_of(row["fold"], 0, folds) == split])
-    described = told(prepared, "corpora")
-    described[folder.name]["folds"] = folds
-    write_json(prepared / "corpora.json", described)
-    return {fold: [row["id"] for row in rows if row["fold"] == fold] for fold in range(folds)}
-
-
 def test_every_fold_is_tested_by_a_model_that_did_not_see_it(
     story: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared = write_prepared(tmp_path / "prepared")
-    ids = _in_folds(prepared, 3)
+    ids = in_folds(prepared, 3)
     seen: list[set[str]] = []
     tune = tuning._tune
     monkeypatch.setattr(
@@ -350,7 +335,7 @@ def test_every_fold_is_tested_by_a_model_that_did_not_see_it(
 
 def test_folded_reviews_stay_out_of_pretraining(story: dict[str, Path], tmp_path: Path) -> None:
     prepared = write_prepared(tmp_path / "prepared")
-    _in_folds(prepared, 3)
+    in_folds(prepared, 3)
     seen = []
     for included in (False, True):
         (tmp_path / str(included)).mkdir()
