@@ -23,6 +23,8 @@ from pipeline.modeling.memory import bound_kernel_cache
 HEAD_ROWS = 512
 """Positions that go through the vocabulary head at once: bounds the memory of their logits (512 x 30,522: 60 MB)."""
 
+DIGITS = 6
+"""Decimals kept of probabilities."""
 Scores = NDArray[np.float64]
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -45,6 +47,18 @@ def class_probabilities(
         inputs = _inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
         found[rows] = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
     return found[[distinct[text] for text in texts]]
+
+
+def both_readings(
+    model: nn.Module, tokenizer: Any, prepared: Sequence[str], raw: Sequence[str], **how: int
+) -> tuple[Scores, Scores]:
+    """Probabilities [n, 3], rounded, of texts as prepared and as they came, which a plain pipeline would read.
+
+    Args:
+        how: ``tokens_per_batch`` and ``max_length`` of ``class_probabilities``; texts that are the same cost nothing.
+    """
+    found = class_probabilities(model, tokenizer, [*prepared, *raw], **how).round(DIGITS)
+    return found[: len(prepared)], found[len(prepared) :]
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.evaluate.settings import DIGITS, Settings
+from stages.evaluate.settings import Settings
 
 EMOJI_ASKED = 200
 """Emoji of the training reviews whose polarity is told, the commonest first; those of the reference come on top."""
@@ -82,5 +82,5 @@ def _counterfactuals(
         tokens_per_batch=settings.tokens_per_batch,
         max_length=tokenizer.model_max_length,
     )
-    answers = dict(zip(texts, table.round(DIGITS).tolist(), strict=True))
+    answers = dict(zip(texts, table.round(scoring.DIGITS).tolist(), strict=True))
     return effects(counterfactuals.answered(made, answers), draws=settings.draws, seed=settings.seed)

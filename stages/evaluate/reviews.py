@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.files import digest, read_jsonl, write_jsonl
-from stages.evaluate.settings import DIGITS, Remember, Rows, Settings
+from stages.evaluate.settings import Remember, Rows, Settings
 
 
 def score_reviews(
@@ -60,15 +60,15 @@ def _probabilities(settings: Settings, finetune: Path, tests: Sequence[Rows]) ->
 
     model = finetune / "model"
     mode, tokenizer = models.emoji_mode(model), models.load_tokenizer(model)
-    own = [as_model_reads(row["text"], mode) for row in tests[0]] + [row["raw"] for row in tests[0]]
-    found = scoring.class_probabilities(
+    own = scoring.both_readings(
         models.load_classifier(model),
         tokenizer,
-        own,
+        [as_model_reads(row["text"], mode) for row in tests[0]],
+        [row["raw"] for row in tests[0]],
         tokens_per_batch=settings.tokens_per_batch,
         max_length=tokenizer.model_max_length,
-    ).round(DIGITS)
-    tables = [[found[: len(tests[0])]], [found[len(tests[0]) :]]]
+    )
+    tables = [[table] for table in own]
     for fold, rows in enumerate(tests[1:], start=1):
         told = {row["id"]: row for row in read_jsonl(finetune / "folds" / f"{fold}.jsonl")}
         for table, column in zip(tables, ("probabilities", "plain"), strict=True):

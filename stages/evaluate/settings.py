@@ -13,8 +13,6 @@ from pipeline.stage import StageSettings, speed_only
 Rows = list[dict[str, Any]]
 Remember = Callable[[Any, Callable[[], Any]], Any]
 """(key, compute) -> the value of compute(), perhaps from an earlier run."""
-DIGITS = 6
-"""Decimals kept of probabilities."""
 
 
 class Settings(StageSettings):

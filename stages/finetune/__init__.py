@@ -15,9 +15,6 @@ from stages.finetune.frontier import Ground, frontier_of, general_dev
 from stages.finetune.settings import Settings
 from stages.finetune.tuning import merged, reviews
 
-DIGITS = 6
-"""Decimals kept of probabilities."""
-
 
 def finetune(
     settings: Settings, *, seed: int, prepare: Path, tokenizer: Path, pretrain: Path, cache: Path, out: Path
@@ -66,14 +63,15 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
         frontier_of(settings, model, tuned, reviews(prepare, "dev", fold), ground)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
-    found = scoring.class_probabilities(
+    tables = scoring.both_readings(
         model,
         tuned.vocabulary,
-        [emojis.as_model_reads(row["text"], tuned.mode) for row in rows] + [row["raw"] for row in rows],
+        [emojis.as_model_reads(row["text"], tuned.mode) for row in rows],
+        [row["raw"] for row in rows],
         tokens_per_batch=settings.tokens_per_batch,
         max_length=settings.max_length,
-    ).round(DIGITS)
-    told = zip(rows, found[: len(rows)].tolist(), found[len(rows) :].tolist(), strict=True)
+    )
+    told = zip(rows, *(table.tolist() for table in tables), strict=True)
     write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
     remove(folder)
 
