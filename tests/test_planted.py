@@ -18,29 +18,27 @@ name: planted
 prepare: {{corpora: [{cards}/articles, {cards}/reviews, {cards}/posts, {cards}/pairs], near_duplicate_threshold: 1.0}}
 source: {{model: {base}}}
 pretrain:
-  {{num_train_epochs: 6, replay_share: 0.5, learning_rate: 2e-3, include_reviews: false, bag_of_words: 2,
+  {{num_train_epochs: 5, replay_share: 0.7, learning_rate: 2e-3, include_reviews: false, bag_of_words: 2,
     dropout: 0.0, tokens_per_batch: 512, evaluations: 2, dev_windows: 32, precision: fp32, patience: null}}
 finetune:
-  {{frozen_layers: 1, learning_rate: 1e-3, head_learning_rate: 1e-2, num_train_epochs: 8, batch_size: 16,
+  {{frozen_layers: 1, learning_rate: 1e-3, head_learning_rate: 1e-2, num_train_epochs: 12, batch_size: 16,
     dropout: 0.0, precision: fp32, patience: null, max_length: 64, frontier_points: 0}}
 evaluate:
   {{draws: 200, general_documents: 32, pairs: 120, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}}
 report: {{draws: 1000, verdict_draws: 1000}}
 arms:
-  sound: {{}}
+  sound: {{finetune: {{num_train_epochs: 24}}}}
   rate-3e-2: {{finetune: {{frozen_layers: 0, learning_rate: 3e-2, layerwise_lr_decay: 1.0}}}}
   rate-3e-3: {{finetune: {{frozen_layers: 0, learning_rate: 3e-3, layerwise_lr_decay: 1.0}}}}
   all-frozen: {{finetune: {{frozen_layers: 2, head_learning_rate: 1e-3}}}}
   no-emoji-tokens: {{tokenizer: {{emoji: none}}}}
   no-replay: {{pretrain: {{replay_share: 0, num_train_epochs: 9}}}}
-  not-adapted: {{pretrain: {{num_train_epochs: 0}}, finetune: {{num_train_epochs: 12}}}}
+  not-adapted: {{pretrain: {{num_train_epochs: 0}}}}
   unrelated-text:
     prepare: {{corpora: [{cards}/articles, {cards}/reviews, {cards}/lists, {cards}/pairs]}}
-    finetune: {{num_train_epochs: 12}}
   labels-turned:
     prepare: {{corpora: [{cards}/articles, {cards}/turned/reviews, {cards}/posts, {cards}/pairs]}}
     pretrain: {{num_train_epochs: 0}}
-    finetune: {{num_train_epochs: 12}}
   train-without-emoji:
     prepare: {{corpora: [{cards}/articles, {cards}/stripped/reviews, {cards}/posts, {cards}/pairs]}}
   shuffled-source:

@@ -18,21 +18,9 @@ SENTENCES = [
 
 def toy_tokenizer(vocabulary_size: int = 400):  # type: ignore[no-untyped-def]
     """BERT's uncased fast tokenizer over a WordPiece vocabulary trained on SENTENCES."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-    from transformers import BertTokenizerFast
+    from pipeline.modeling.scratch import train_wordpiece
 
-    wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True)
-    wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary_size,
-        special_tokens=specials,
-        initial_alphabet=list("abcdefghijklmnopqrstuvwxyz0123456789.,!?'\"()-:;#@&"),
-        show_progress=False,
-    )
-    wordpiece.train_from_iterator(SENTENCES, trainer)
-    return BertTokenizerFast(vocab=wordpiece.get_vocab(), model_max_length=128)
+    return train_wordpiece(SENTENCES, vocabulary_size, 128)
 
 
 def toy_config(vocabulary_size: int, **changes: object):  # type: ignore[no-untyped-def]

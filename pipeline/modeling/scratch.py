@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import torch
@@ -13,24 +14,41 @@ from pipeline.modeling import cooccurrence, pretraining
 from pipeline.modeling.mlm import MaskedLM
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+ALPHABET = 400
+"""The most frequent characters; with more, rare scripts eat the vocabulary."""
+
 COUNTED_LENGTH = 128
 """Neighbours are counted within windows of this many tokens."""
 
 
 def train_wordpiece(texts: Iterable[str], vocab_size: int, max_length: int) -> BertTokenizerFast:
-    """BERT's uncased tokenizer with a WordPiece vocabulary trained on ``texts`` (Wu et al. 2016, section 4.1)."""
+    """BERT's uncased tokenizer with a WordPiece vocabulary trained on ``texts`` (Wu et al. 2016, section 4.1).
+
+    The same texts give the same vocabulary. Left to itself the trainer numbers the pieces it starts from in the order
+    of a hash map, anew in each process, and breaks ties between merges by those numbers.
+    """
+    texts = list(texts)
     wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True)
     wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size,
-        special_tokens=SPECIAL_TOKENS,
-        initial_alphabet=[chr(point) for point in range(0x21, 0x7F)],
-        limit_alphabet=400,  # else rare scripts eat the vocabulary
-        show_progress=False,
-    )
-    wordpiece.train_from_iterator(texts, trainer)
-    ordered = sorted(wordpiece.get_vocab(), key=lambda piece: wordpiece.get_vocab()[piece])
+    seen = Counter(character for text in texts for character in wordpiece.normalizer.normalize_str(text))
+    usual = sorted((-count, character) for character, count in seen.items() if not character.isspace())
+    alphabet = sorted({*map(chr, range(0x21, 0x7F)), *(character for _, character in usual[:ALPHABET])})
+
+    def train(size: int, first: list[str]) -> dict[str, int]:
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=size,
+            special_tokens=first,
+            initial_alphabet=alphabet,
+            limit_alphabet=len(alphabet),
+            show_progress=False,
+        )
+        wordpiece.train_from_iterator(texts, trainer)
+        return dict(wordpiece.get_vocab())
+
+    inside = sorted(piece for piece in train(0, SPECIAL_TOKENS) if piece.startswith("##"))
+    found = train(vocab_size, [*SPECIAL_TOKENS, *inside])
+    ordered = sorted(found, key=lambda piece: found[piece])
     return BertTokenizerFast(vocab={piece: place for place, piece in enumerate(ordered)}, model_max_length=max_length)
 
 
