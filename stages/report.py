@@ -6,8 +6,10 @@ where nothing was measured. Shares run from 0 to 1::
 
     {"name", "recipe", "final_arm", "labels",
      "ladder": [{"arm", "seeds": [n], "changes": [{"setting", "from", "to"}], "scores": {corpus: SCORES}}],  # in order
+     "controls": as "ladder": arms that are no rung; their changes are against the final arm
      "floor": {corpus: SCORES},                         # TF-IDF with logistic regression
-     "verdicts": [{"question": "rung|overall|floor",    # against the arm above | the first arm | the floor
+     "verdicts": [{"question": "rung|overall|floor|control",   # against the arm above | the first arm | the floor |
+                                                               # of the final arm: against each control
                    "measure": "macro_recall|masked|pairs", "place": corpus, "arm", "against",
                    "difference": ESTIMATE, "p", "p_holm", "verdict": "helped|hurt|undecided"}],
      "recommendation": {"arm", "equal": [arm], "keeps_more": arm | null, "beats_floor", "macro_recall": {arm: x}},
@@ -52,6 +54,10 @@ class Settings(StageSettings):
 
     title: str = Field("Customer reviews", min_length=1, max_length=200, description="heading of the report")
     final_arm: str | None = Field(None, description="arm whose model lies in model/; null: the last of the ladder")
+    controls: list[str] = Field(
+        [],
+        description="arms that are no rung of the ladder: the final arm is judged against each, for negative transfer",
+    )
     licence: str | None = Field(
         None, description="licence of the models, for their cards; null: what follows from base and corpora"
     )
@@ -81,21 +87,21 @@ def report(
     stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
     stages |= {"finetune": finetune, "evaluate": evaluate}
     arms = _by_arm(evaluate)
-    final = settings.final_arm or list(arms)[-1]
-    if final not in arms:
-        raise InputError(f"report.final_arm: no arm {final} in this run; choose one of {', '.join(arms)}")
+    rungs, final = _rungs(list(arms), settings)
     described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
-    described |= _compared(arms, evaluate, settings)
+    described |= _compared(arms, rungs, final, evaluate, settings)
     folders = {
         stage: {arm: {run.seed: made[run] for run in runs} for arm, runs in arms.items()}
         for stage, made in stages.items()
     }
-    described |= gathered.described(folders, final)
+    described |= gathered.described(folders, rungs, final)
     scores, changes = described.pop("scores"), described.pop("changes")
-    described["ladder"] = [
-        {"arm": arm, "seeds": [run.seed for run in runs], "changes": changes[arm], "scores": scores[arm]}
+    told = {
+        arm: {"arm": arm, "seeds": [run.seed for run in runs], "changes": changes[arm], "scores": scores[arm]}
         for arm, runs in arms.items()
-    ]
+    }
+    described["ladder"] = [told[arm] for arm in rungs]
+    described["controls"] = [told[arm] for arm in settings.controls]
     described["errors"] = _looked_at(prepare[arms[final][0]], final, described.pop("tested"), settings)
     described["diagnosis"] = diagnosis.diagnose(described)
     pages.write(described, out)
@@ -113,7 +119,28 @@ def _by_arm(runs: Arms) -> dict[str, list[Run]]:
     return arms
 
 
-def _compared(arms: Mapping[str, list[Run]], evaluate: Arms, settings: Settings) -> dict[str, Any]:
+def _rungs(arms: list[str], settings: Settings) -> tuple[list[str], str]:
+    """The arms of the ladder in order, and the one whose model is taken away.
+
+    Raises:
+        InputError: an arm that is not in this run is named, or a control as the final arm.
+    """
+    rungs = [arm for arm in arms if arm not in settings.controls]
+    for key, named in (
+        ("final_arm", [settings.final_arm] if settings.final_arm else []),
+        ("controls", settings.controls),
+    ):
+        for arm in named:
+            if arm not in arms:
+                raise InputError(f"report.{key}: no arm {arm} in this run; choose one of {', '.join(arms)}")
+    if not rungs or settings.final_arm in settings.controls:
+        raise InputError("report.controls: the final arm is judged against them, and is one itself; take it out")
+    return rungs, settings.final_arm or rungs[-1]
+
+
+def _compared(
+    arms: Mapping[str, list[Run]], rungs: list[str], final: str, evaluate: Arms, settings: Settings
+) -> dict[str, Any]:
     """Everything that sets arms against each other: scores, floor, verdicts, retention, the arm advised."""
     from pipeline.metrics import evaluated, ladder
 
@@ -125,10 +152,11 @@ def _compared(arms: Mapping[str, list[Run]], evaluate: Arms, settings: Settings)
         arm: {("macro_recall", corpus): ladder.measured(rows[arm]) for corpus, rows in tested.items()} for arm in arms
     }
     kept = {model: evaluated.kept(folders, model, draws) for model in ("adapted", "tuned")}
-    verdicts = ladder.climb({arm: headline[arm] | kept["tuned"][arm] for arm in arms}, many)
+    verdicts = ladder.climb({arm: headline[arm] | kept["tuned"][arm] for arm in rungs}, many)
+    verdicts += ladder.against_controls(final, headline, settings.controls, many)
     lowest = {("macro_recall", corpus): ladder.measured(rows) for corpus, rows in floor.items()}
     beside_floor = ladder.against_floor(headline, lowest, many)
-    advised = ladder.recommend(headline, kept["tuned"], many)
+    advised = ladder.recommend({arm: headline[arm] for arm in rungs}, kept["tuned"], many)
     above = {verdict["place"] for verdict in beside_floor
              if (verdict["arm"], verdict["verdict"]) == (advised["arm"], "helped")}  # fmt: skip
     return {
@@ -192,5 +220,5 @@ def _place_model(source: Path, target: Path) -> None:
 STAGE = Stage(
     report,
     makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=5,
+    version=6,
 )

@@ -115,6 +115,21 @@ def against_floor(
     return judge("floor", sides, draws)
 
 
+def against_controls(
+    arm: str, headline: Mapping[str, Mapping[Key, Measured]], controls: Sequence[str], draws: Draws
+) -> list[dict[str, Any]]:
+    """One arm against arms that lack what should have helped it: worse than those is negative transfer.
+
+    Source: Wang et al. 2019, Characterizing and Avoiding Negative Transfer, section 3.
+    """
+    sides = [
+        (key, (arm, headline[arm][key]), (control, headline[control][key]))
+        for control in controls
+        for key in headline[arm]
+    ]
+    return judge("control", sides, draws) if sides else []
+
+
 def recommend(
     headline: Mapping[str, Mapping[Key, Measured]], kept: Mapping[str, Mapping[Key, Measured]], draws: Draws
 ) -> dict[str, Any]:

@@ -167,17 +167,18 @@ def _wrong_polarity(report: Report, arm: str) -> Iterator[Figure | None]:
 def _verdicts(report: Report, arm: str) -> Named:
     """On how many reviews corpora this arm was found to do worse, and the settings in which the rung differs."""
     judged = [one for one in report.get("verdicts", []) if one["arm"] == arm and one["measure"] == "macro_recall"]
-    for question in ("rung", "overall", "floor"):
-        asked = [one for one in judged if one["question"] == question]
-        yield f"hurt.{question}", exactly(sum(one["verdict"] == "hurt" for one in asked))
-        yield f"against.{question}", _lowest(_read(one["difference"], one["against"]) for one in asked)
+    sources = {one: told.get("source", {}).get("name") for one, told in report.get("arms", {}).items()}
+    own = sources.get(arm)
+    yield "scratch", exactly(own == "scratch")
+    asked = {question: [one for one in judged if one["question"] == question]
+             for question in ("rung", "overall", "floor", "control")}  # fmt: skip
+    asked["scratch"] = [one for one in judged if sources.get(one["against"]) == "scratch" != own]
+    for name, answers in asked.items():
+        yield f"hurt.{name}", exactly(sum(one["verdict"] == "hurt" for one in answers))
+        yield f"against.{name}", _lowest(_read(one["difference"], one["against"]) for one in answers)
     for stage in ("prepare", "source", "tokenizer", "pretrain", "finetune"):
         changes = [one for one in _rung(report, arm).get("changes", []) if one["setting"].startswith(f"{stage}.")]
         yield f"changed.{stage}", exactly(len(changes))
-    first = next((rung["arm"] for rung in report.get("ladder", [])), arm)
-    own, theirs = (report.get("arms", {}).get(one, {}).get("source", {}).get("name") for one in (arm, first))
-    yield "scratch", exactly(own == "scratch")
-    yield "scratch.first", exactly(theirs == "scratch" != own)
 
 
 def _emoji(report: Report, arm: str) -> Named:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pipeline.reporting import transfer
 from pipeline.reporting.tables import (
     MARKS,
     PLACES,
@@ -80,6 +81,8 @@ def helped(report: Report) -> Answer:
         if at_chance(report, _macro_recall(report, last, corpus)):
             said += f" {last} is at chance: no better than guessing."
         lines.append(Line(corpus, said))
+    if against := transfer.sentence(report):
+        lines.append(Line("", against))
     if not words:
         only = "This run has one arm" if len(report["ladder"]) == 1 else f"{last} is the first arm"
         return Answer(question, "Nothing to compare with", (Line("", f"{only}; add others to the recipe."), *lines))

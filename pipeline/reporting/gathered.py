@@ -14,8 +14,11 @@ Folders = Mapping[str, Mapping[str, Mapping[int, Path]]]
 """stage -> arm -> seed -> artifact."""
 
 
-def described(stages: Folders, final: str) -> dict[str, Any]:
-    """The parts of report.json that the stages tell, by the names they have there; what it took is in the manifests."""
+def described(stages: Folders, rungs: list[str], final: str) -> dict[str, Any]:
+    """The parts of report.json that the stages tell, by the names they have there; what it took is in the manifests.
+
+    ``rungs``: the arms of the ladder; the others are set against the ``final`` one.
+    """
     arms = list(stages["evaluate"])
     first = {stage: {arm: next(iter(seeds.values())) for arm, seeds in made.items()} for stage, made in stages.items()}
     manifests = {
@@ -28,7 +31,10 @@ def described(stages: Folders, final: str) -> dict[str, Any]:
     prepared = first["prepare"][final]
     megabytes = {arm: _bytes(folder / "model") / 1e6 for arm, folder in first["finetune"].items()}
     return {
-        "changes": ledger.changes(manifests),
+        "changes": ledger.changes({arm: manifests[arm] for arm in rungs})
+        | {
+            arm: ledger.changes({final: manifests[final], arm: manifests[arm]})[arm] for arm in arms if arm not in rungs
+        },
         "arms": {
             arm: _arm(arm, stages, first) | {"model_megabytes": megabytes[arm], "settings": _settings(manifests[arm])}
             for arm in arms

@@ -22,6 +22,7 @@ from pipeline.reporting import (
     svg,
     tables,
     tradeoff,
+    transfer,
     troubles,
 )
 from pipeline.reporting.gallery import pictures
@@ -90,7 +91,8 @@ def _contents(report: Report) -> dict[str, Any]:
         "polarity": emoji_map.polarity(report, final),
         "errors": _filled(looked_at),
         "cost": details.seconds(report),
-        "sections": _filled({"Training, class by class": background, "Layer by layer": layered,
+        "sections": _filled({"Negative transfer": [transfer.transfer(report)],
+                             "Training, class by class": background, "Layer by layer": layered,
                              "Corpora and audit": texts, "Domain shift": shift,
                              "Base, versions, fingerprints": origin}),
     }  # fmt: skip

@@ -220,13 +220,13 @@ def steps(report: Report) -> Table:
     rows = []
     for rung in report["ladder"]:
         changes = [
-            f"{change['setting']}: {_setting(change['from'])} → {_setting(change['to'])}" for change in rung["changes"]
+            f"{change['setting']}: {setting(change['from'])} → {setting(change['to'])}" for change in rung["changes"]
         ]
         rows.append((Cell(rung["arm"]), Cell("; ".join(changes) or "the first arm: nothing to compare with")))
     columns = ("arm", "settings that differ from the arm above")
     return Table("What each arm changes", columns, tuple(rows), words=(1,))
 
 
-def _setting(value: Any) -> str:
+def setting(value: Any) -> str:
     """A setting's value as a recipe writes it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

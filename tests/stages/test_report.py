@@ -277,6 +277,36 @@ def test_an_unknown_final_arm_is_refused(tmp_path: Path) -> None:
         make(tmp_path, Toy(), stage.Settings(final_arm="best"))
 
 
+def test_controls_are_no_rungs_and_the_final_arm_is_judged_against_each(tmp_path: Path) -> None:
+    arms = {"naive": 0.6, "full": 0.9, "from-scratch": 0.5, "unrelated": 0.9}
+    controls = ["from-scratch", "unrelated"]
+    settings = stage.Settings(controls=controls, draws=1000, verdict_draws=1000)
+    out = make(tmp_path, Toy(arms=arms, measured=False), settings)
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert [rung["arm"] for rung in report["ladder"]] == ["naive", "full"]
+    assert [control["arm"] for control in report["controls"]] == controls
+    assert report["final_arm"] == "full"
+    judged = {one["against"]: one for one in report["verdicts"] if one["question"] == "control"}
+    assert {control: found["arm"] for control, found in judged.items()} == dict.fromkeys(controls, "full")
+    assert judged["from-scratch"]["verdict"] == "helped"
+    assert judged["unrelated"]["difference"]["value"] == pytest.approx(0, abs=1e-9)
+    assert not {"from-scratch", "unrelated"} & {one["arm"] for one in report["verdicts"] if one["question"] == "rung"}
+    assert "helped against from-scratch" in read(out / "report.html").text
+    rows = (out / "tables" / "full-against-its-controls.csv").read_text(encoding="utf-8").splitlines()
+    assert [row.split(",")[0] for row in rows] == ["control", *controls]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [({"controls": ["gone"]}, r"report\.controls: no arm gone in this run"),
+     ({"controls": ["full"], "final_arm": "full"}, r"report\.controls: the final arm is judged against them"),
+     ({"controls": ["naive", "careful", "adapted", "full"]}, r"report\.controls: the final arm is judged")],
+)  # fmt: skip
+def test_controls_that_make_no_sense_are_refused(tmp_path: Path, settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        make(tmp_path, Toy(), stage.Settings(**settings))
+
+
 def test_large_files_are_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "LARGE_FILE_BYTES", 10)
     out = make(tmp_path, Toy(arms={"full": 0.7}, measured=False))

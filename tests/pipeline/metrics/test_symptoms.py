@@ -88,13 +88,20 @@ def test_verdicts_and_changes_are_counted() -> None:
     assert (found["changed.pretrain"].value, found["changed.finetune"].value) == (1, 0)
 
 
-def test_an_arm_is_set_against_scratch_where_that_comes_first() -> None:
+def test_an_arm_is_set_against_those_from_random_weights() -> None:
     report = sound_report()
     report["ladder"].append({"arm": "late", "scores": {}, "changes": []})
     report["arms"]["late"] = {"source": {"name": "starter"}}
     report["arms"]["sound"]["source"]["name"] = "scratch"
+    hurt = {"measure": "macro_recall", "arm": "late", "against": "sound", "verdict": "hurt", "place": "a"}
+    report["verdicts"] = [hurt | {"question": question, "difference": figure(by)}
+                          for question, by in (("overall", -0.1), ("control", -0.2))]  # fmt: skip
     assert [figures_of(report, arm)["scratch"].value for arm in ("sound", "late")] == [1, 0]
-    assert [figures_of(report, arm)["scratch.first"].value for arm in ("sound", "late")] == [0, 1]
+    assert [figures_of(report, arm)["hurt.scratch"].value for arm in ("sound", "late")] == [0, 2]
+    assert figures_of(report, "late")["against.scratch"].value == -0.2
+    report["arms"]["sound"]["source"]["name"] = "elsewhere"
+    found = figures_of(report, "late")
+    assert (found["hurt.scratch"].value, found["hurt.control"].value) == (0, 1)
 
 
 def test_conflicts_are_a_share_of_what_was_read() -> None:
