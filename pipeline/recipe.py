@@ -88,13 +88,15 @@ def load_recipe(path: str | Path, story: Sequence[Stage], overrides: Iterable[st
 
 
 def _find(path: str | Path) -> Path:
-    shipped = SHIPPED / f"{path}.yaml"
-    if not Path(path).is_file() and shipped.parent == SHIPPED and shipped.exists():
-        return shipped
-    if not Path(path).is_file():
-        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
-        raise InputError(f"recipe {path}: no such file; give a path, or one of the recipes that ship: {known}")
-    return Path(path)
+    """The file itself, the recipe of that name that ships, or ``<name>.yaml`` here: what a report's advice names."""
+    if Path(path).is_file():
+        return Path(path)
+    named = [folder / f"{path}.yaml" for folder in (SHIPPED, Path()) if Path(path).name == str(path)]
+    for file in named:
+        if file.is_file():
+            return file
+    known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+    raise InputError(f"recipe {path}: no such file; give a path, or one of the recipes that ship: {known}")
 
 
 def _chain(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:

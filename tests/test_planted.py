@@ -104,7 +104,8 @@ HEEDED = {"rate-3e-2": "score", "no-emoji-tokens": "emoji.score", "no-replay": "
 def heeded(place: Place) -> dict[str, Any]:
     """The report after the advised commands, as typed, but all at once."""
     commands = [first_finding(place.report, arm)["command"] for arm in HEEDED]
-    changes = [word.removeprefix("SET=") for command in commands for word in shlex.split(command)[2:]]
+    words = [word for command in commands for word in shlex.split(command)]
+    changes = [word.removeprefix("SET=") for word in words if word.startswith("SET=")]
     planted.run(place.folder, place.recipe, "--set", " ".join(changes))
     return planted.read_report(place.folder)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from pipeline.metrics.symptoms import Figure, Report, figures_of
 from pipeline.plain_yaml import read_mapping
 
 RULES = Path(__file__).with_name("diagnosis.yaml")
+DEFAULT_RECIPE = "starter"
+"""What `make all` runs without RECIPE."""
 
 Issue = Literal[
     "catastrophic forgetting", "negative transfer", "domain shift", "training trouble", "labels look wrong",
@@ -197,7 +200,9 @@ def _next(advice: Sequence[Advice], report: Report, arm: str) -> tuple[str, dict
         if new is not None:
             path = one.setting if one.everywhere else f"arms.{arm}.{one.setting}"
             value = f"{new:g}" if isinstance(new, float) else str(new)
-            return f'make all SET="{path}={value}"', {"name": path, "from": now, "to": new}
+            recipe = report.get("recipe", DEFAULT_RECIPE)
+            named = "" if recipe == DEFAULT_RECIPE else f"RECIPE={shlex.quote(recipe)} "
+            return f'make all {named}SET="{path}={value}"', {"name": path, "from": now, "to": new}
     return "make show", None
 
 

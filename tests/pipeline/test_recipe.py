@@ -172,6 +172,12 @@ def test_a_new_arm_that_looks_like_a_slip_of_the_pen_is_mentioned(
     ]
 
 
+def test_a_recipe_here_goes_by_its_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_recipe(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert load_recipe("toy", STORY) == load_recipe("toy.yaml", STORY)
+
+
 def test_a_missing_recipe_names_those_that_ship() -> None:
     with pytest.raises(InputError, match=r"recipe nope: no such file; .* recipes that ship: .*starter"):
         load_recipe("nope", STORY)

@@ -179,6 +179,8 @@ def test_a_source_is_changed_for_all_arms() -> None:
     }  # fmt: skip
     (found,) = diagnose(report)
     assert (found["issue"], found["command"]) == ("negative transfer", 'make all SET="source.model=starter"')
+    (found,) = [one for one in diagnose(report | {"recipe": "my shop"}) if one["issue"] == "negative transfer"]
+    assert found["command"] == "make all RECIPE='my shop' SET=\"source.model=starter\""
 
 
 def test_only_the_ladder_is_needed() -> None:
