@@ -21,7 +21,9 @@ where nothing was measured. Shares run from 0 to 1::
                     "seeds": {seed: {corpus: evaluate's SCORES with "plain"}},     # confusion and classes are here
                     "history": {"pretrain": [...], "finetune": {seed: [...]}}}},
      "coverage": {arm: coverage.json}, "corpora": corpora.json, "audit": audit.json, "shift": shift.json,
-     "masked_loss": {arm: evaluate's "shift"}, "layers": {arm: evaluate's "probes", "cka", "drift"},
+     "masked_loss": {arm: evaluate's "shift"},
+     "layers": {arm: evaluate's "probes", "cka", "drift", and "noise_floor": CKA by layer between two seeds, or []},
+     "exchange": {arm: metrics.exchange.exchange},      # general nats lost for each informal nat gained
      "frontier": {arm: finetune's frontier.json}, "emoji": {arm: evaluate's emoji.json},   # of the first seed
      "errors": {corpus: {"slices": metrics.slices.by_trait, "classes": metrics.slices.by_class,   # of the final arm
                          "calibration": metrics.calibration.calibration, "mistakes": metrics.mistakes.most_confident,
@@ -81,7 +83,7 @@ def report(
     out: Path,
 ) -> None:
     """Write the report as ``STAGE.makes`` names it: all models with their cards, and the final one in ``model/``."""
-    from pipeline.metrics import diagnosis
+    from pipeline.metrics import diagnosis, evaluated, ladder
     from pipeline.reporting import gathered, model_card, pages
 
     stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
@@ -95,6 +97,12 @@ def report(
         for stage, made in stages.items()
     }
     described |= gathered.described(folders, rungs, final)
+    described["exchange"] = {
+        arm: evaluated.exchanged(evaluate[runs[0]], ladder.Draws(settings.draws, settings.seed))
+        for arm, runs in arms.items()
+    }
+    for arm, runs in arms.items():
+        described["layers"][arm]["noise_floor"] = evaluated.noise_floor([evaluate[run] for run in runs])
     scores, changes = described.pop("scores"), described.pop("changes")
     told = {
         arm: {"arm": arm, "seeds": [run.seed for run in runs], "changes": changes[arm], "scores": scores[arm]}

@@ -13,7 +13,7 @@ PAIRS_RIGHT = {"naive": 0.62, "careful": 0.79, "adapted": 0.75, "full": 0.74}
 BASE_NATS, BASE_PAIRS = 2.0, 0.8
 DOCUMENTS, MASKED, PAIRS, SENTENCES, LAYERS = 40, 10, 200, 120, 5
 INFORMAL_GAINED, GENERAL_LOST = 0.8, 0.2
-"""Nats by which adaptation lowered the loss on posts, and raised it on general English: an exchange rate of 0.25."""
+"""Nats by which adaptation lowered the loss on posts, and, as the tables have it, raised it on general English."""
 EMOJI = {"😂": 0.2, "❤": 0.75, "😍": 0.68, "😭": -0.1, "😡": -0.2, "👍": 0.5, "😒": -0.4, "🙄": -0.35, "🎉": 0.7,
          "💔": -0.1, "😊": 0.65, "🔥": 0.15, "😱": 0.2, "👎": -0.2, "🤔": 0.0, "✨": 0.35}  # fmt: skip
 
@@ -45,6 +45,10 @@ def retention(
             "masked": {"encyclopedia": figure(math.exp(-lost[model]), DOCUMENTS)},
             "pairs": {"pairs": figure(share, PAIRS)},
         }
+    for model, change in (("base", 0.0), ("adapted", -INFORMAL_GAINED if adapted else 0.0)):
+        sums = {"nats": MASKED * (3.3 + change), "masked": MASKED}
+        rows = [{"corpus": "posts", "id": f"posts:{place}", **sums} for place in range(DOCUMENTS)]
+        put_rows(folder / "retention" / f"shift_{model}.jsonl", rows)
     found = {"models": models, "scores": scores, "shift": _shift(corpora, general=general, adapted=adapted)}
     put_json(folder / "retention.json", found | (_layers() if layers and general else {}) | {"masks": {}})
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.files import read_jsonl
+from pipeline.metrics import cka, exchange
 from pipeline.metrics.comparison import CHANCE, Measured, masked_kept, pairs_kept
 from pipeline.metrics.ladder import Draws, Key
 
@@ -117,6 +118,32 @@ def kept(arms: Folders, model: str, draws: Draws) -> dict[str, dict[Key, Measure
                 if share is not None:
                     found[arm][measure, corpus] = share
     return found
+
+
+def exchanged(folder: Path, draws: Draws) -> dict[str, Any] | None:
+    """What adaptation paid in general English for what it gained, of one arm; reviews stand for missing informal text.
+
+    As ``exchange.exchange`` returns it.
+    """
+    shift = json.loads((folder / "retention.json").read_text("utf-8")).get("shift", {})
+    roles = {corpus: told["role"] for corpus, told in shift.items()}
+    sides: dict[str, dict[str, tuple[list[Row], list[Row]]]] = {"general": {}, "informal": {}, "reviews": {}}
+    for prefix in ("", "shift_"):
+        before, after = (_by_corpus([folder], f"{prefix}{model}.jsonl") for model in ("base", "adapted"))
+        for corpus in before:
+            if corpus not in after or roles.get(corpus) not in sides:
+                continue
+            shared = _shared({"base": before[corpus], "adapted": after[corpus]}, f"texts of {corpus}")
+            sides[roles[corpus]][corpus] = (shared["base"][0], shared["adapted"][0])
+    return exchange.exchange(sides["general"], sides["informal"] or sides["reviews"], draws)
+
+
+def noise_floor(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """CKA by layer between the first two seeds of an arm's tuned models; empty with one seed."""
+    seen = [folder / "retention" / "features_tuned.npy" for folder in folders[:2]]
+    if len(seen) < 2 or not all(path.exists() for path in seen):
+        return []
+    return [figure.as_json() for figure in cka.noise_floor(*(np.load(path, allow_pickle=False) for path in seen))]
 
 
 def _masked_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:

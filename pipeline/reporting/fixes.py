@@ -9,7 +9,7 @@ from pipeline.reporting import tables
 from pipeline.reporting.dots import Dot, Line, dots
 from pipeline.reporting.picture import Picture, label
 from pipeline.reporting.svg import HELPED, HURT, UNDECIDED
-from pipeline.reporting.tables import NOTHING, Cell, Report, Table
+from pipeline.reporting.tables import NOTHING, Cell, Estimate, Report, Table
 
 TONES = {"helped": HELPED, "hurt": HURT, "undecided": UNDECIDED}
 
@@ -17,7 +17,7 @@ TONES = {"helped": HELPED, "hurt": HURT, "undecided": UNDECIDED}
 def ledger(report: Report) -> Table:
     """A row an arm: new seconds, megabytes, points gained and general English lost against the arm above."""
     measured = [("macro_recall", corpus) for corpus in tables.reviews(report)] + tables.retention_places(report)[:1]
-    rates = {rung["arm"]: exchange_rate(report, rung["arm"]) for rung in report["ladder"]}
+    rates = {rung["arm"]: (report["exchange"].get(rung["arm"]) or {}).get("rate") for rung in report["ladder"]}
     rows = []
     for rung in report["ladder"]:
         arm, spent = rung["arm"], report["cost"]["seconds"].get(rung["arm"])
@@ -39,7 +39,8 @@ def ledger(report: Report) -> Table:
     )
     if any(rates.values()):
         note += (
-            " The rate is of adaptation alone, in masked loss; for comparison, RoBERTa adapted to Amazon reviews paid"
+            " The rate is of adaptation alone, in masked loss, below 0 where general English gained, too; for"
+            " comparison, RoBERTa adapted to Amazon reviews paid"
             " 5.2 (Gururangan et al. 2020, table 12)."
         )
     return Table("Ledger of fixes", tuple(columns), tuple(rows), note)
@@ -66,33 +67,10 @@ def pictures(report: Report) -> list[Picture]:
     return drawn
 
 
-def exchange_rate(report: Report, arm: str) -> float | None:
-    """Nats of masked loss on general English that adaptation lost for each nat it gained on informal text.
-
-    Means over corpora; reviews stand for informal text where a recipe has none. None where adaptation changed nothing
-    or gained nothing.
-    """
-    found = report["masked_loss"].get(arm) or {}
-    general = _changes(found, "general")
-    informal = _changes(found, "informal") or _changes(found, "reviews")
-    if not general or not informal or not any(general + informal):
-        return None
-    lost, gained = sum(general) / len(general), -sum(informal) / len(informal)
-    return lost / gained if gained > 0 else None
-
-
-def _changes(found: Mapping[str, Any], role: str) -> list[float]:
-    """Loss of the adapted model less that of the base, for each corpus with a role."""
-    pairs = ((each["base"], each["adapted"]) for each in found.values() if each.get("role") == role)
-    return [now["value"] - before["value"] for before, now in pairs if _known(before, now)]
-
-
-def _known(*figures: Mapping[str, Any] | None) -> bool:
-    return all(figure and figure["value"] is not None for figure in figures)
-
-
-def _rate(rate: float | None) -> Cell:
-    return NOTHING if rate is None else Cell(tables.written(rate, 2), "general English gained, too" if rate < 0 else "")
+def _rate(rate: Estimate | None) -> Cell:
+    if rate is None or rate["value"] is None:
+        return NOTHING
+    return tables.amount(rate, 2)
 
 
 def _points(step: Mapping[str, Any] | None) -> Cell:

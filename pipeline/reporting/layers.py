@@ -28,9 +28,11 @@ def pictures(report: Report, arm: str) -> list[Picture]:
     drawn = []
     if found.get("cka"):
         drawing = curves(
-            _lines(found["cka"], 1, ""), name="cka", across="layer (0: embeddings)", upwards="likeness (CKA)"
+            _lines(_with_floor(found), 1, ""), name="cka", across="layer (0: embeddings)", upwards="likeness (CKA)"
         )
         said = "Linear CKA with the base on general sentences: 1 is the same up to rotation."
+        if found.get("noise_floor"):
+            said += " What lies above the line of two seeds has moved no further than luck moves it."
         drawn.append(Picture("cka", f"How far each layer moved, {arm}", said, drawing))
     for task, models in (found.get("probes") or {}).items():
         levels = {model: figures for model, figures in models.items() if model != "chance"}
@@ -41,6 +43,12 @@ def pictures(report: Report, arm: str) -> list[Picture]:
         said = "A linear probe on each frozen layer, cross-validated over general sentences."
         drawn.append(Picture(name, TASKS.get(task, task), said, drawing))
     return drawn + _drift(found.get("drift") or {}, arm)
+
+
+def _with_floor(found: Mapping[str, Any]) -> dict[str, Sequence[Estimate]]:
+    """CKA of each model with the base and, with several seeds, of two tuned models with each other."""
+    floor = found.get("noise_floor")
+    return dict(found["cka"]) | ({"two seeds": floor} if floor else {})
 
 
 def _drift(found: Mapping[str, Mapping[str, Any]], arm: str) -> list[Picture]:
@@ -86,6 +94,8 @@ def by_layer(report: Report, arm: str) -> Table:
         (f"likeness of {model} to the base (CKA)", figures, lambda figure: amount(figure, 3))
         for model, figures in (found.get("cka") or {}).items()
     ]
+    if found.get("noise_floor"):
+        columns.append(("likeness of two seeds (CKA)", found["noise_floor"], lambda figure: amount(figure, 3)))
     for task, models in (found.get("probes") or {}).items():
         said = f"{task.replace('_', ' ')}, % right (chance {100 * models['chance']:.0f})"
         columns += [(f"{said}, {model}", models[model], percent) for model in models if model != "chance"]

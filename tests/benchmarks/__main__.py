@@ -1,0 +1,89 @@
+"""``make bench``: this project against what people would use instead."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from tests.benchmarks import rounds, tables
+from tests.benchmarks.cases import BY_SLUG, CASES, LINEAR, slug
+
+QUICK = rounds.Options(rounds=1, texts=24, epochs=1, batch_size=8, toy=True)
+SMALLEST = 2000
+"""Texts of the first point of ``linear``."""
+
+
+def bench(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One case; may be given again. {', '.join(BY_SLUG)}. The last two run only when named."),
+    ] = None,
+    rounds_: Annotated[int, typer.Option("--rounds", min=1, help="How often each side is measured.")] = 3,
+    texts: Annotated[int, typer.Option(min=8, help="Texts to train on; for linear the most.")] = 1000,
+    epochs: Annotated[int, typer.Option(min=1)] = 2,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of training, on all sides.")] = "auto",
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    quick: Annotated[
+        bool, typer.Option(help="A toy model and 24 texts: shows that it runs, measures nothing.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Where the figures are kept; cases that are not run keep those they have.")
+    ] = Path("artifacts/bench.json"),
+    markdown: Annotated[bool, typer.Option(help="Run nothing: print what is kept as a table for a page.")] = False,
+) -> None:
+    """Measure CPU seconds of the same work done by this project and by its peers, side by side.
+
+    Same texts, model, batch size, epochs, optimizer and precision. Each measurement is a process of its own and counts
+    from the model's folder to the tuned model, without imports; sides alternate, medians count.
+    """
+    if markdown:
+        print(tables.markdown(kept(out)))
+        return
+    unknown = [name for name in only or () if name not in BY_SLUG]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]}: no such case; there are {', '.join(BY_SLUG)}", param_hint="--only")
+    options = rounds.Options(rounds_, texts, epochs, batch_size, precision, threads)
+    options = QUICK if quick else options
+    console = Console(stderr=True)
+    measured = run(only or [slug(case) for case in CASES], options, lambda line: console.print(line, markup=False))
+    write(out, measured)
+    Console().print(tables.terminal(measured))
+    for note in tables.notes(measured):
+        print(note)
+
+
+def run(names: list[str], options: rounds.Options, say: rounds.Say) -> list[rounds.Record]:
+    """A record for each case that is named."""
+    chosen = [BY_SLUG[name] for name in names]
+    with TemporaryDirectory() as place:
+        rest = [case for case in chosen if case is not LINEAR]
+        work: dict[str, Any] = rounds.workload(Path(place), options, options.texts) if rest else {}
+        found = [rounds.measure(case, Path(place), work, options, say) for case in rest]
+    if LINEAR in chosen:
+        found.append(rounds.linear(replace(options, epochs=1), QUICK.texts if options.toy else SMALLEST, say))
+    return found
+
+
+def kept(out: Path) -> list[rounds.Record]:
+    """The records of earlier runs."""
+    return list(json.loads(out.read_text(encoding="utf-8"))) if out.exists() else []
+
+
+def write(out: Path, measured: list[rounds.Record]) -> None:
+    """Keep the records, each in the place of its case's last, in the order of the table of cases."""
+    by_name = {record["name"]: record for record in [*kept(out), *measured]}
+    order = [case.name for case in BY_SLUG.values()]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    records = sorted(by_name.values(), key=lambda record: order.index(record["name"]))
+    out.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(bench)

@@ -1,0 +1,113 @@
+"""Each task as this project does it: the stages' own code, on the folders that they read.
+
+Every function takes a spec, imports what it needs, and returns the work to be timed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.benchmarks.spec import Spec, Told, Work
+
+
+def tune(spec: Spec) -> Work:
+    """A classifier tuned on the reviews, evaluated once an epoch, its best state kept."""
+    from pipeline.modeling import finetuning, layers, models, prefix, training  # noqa: F401  not part of the work
+    from stages.finetune.settings import Settings
+    from stages.finetune.tuning import tuned
+
+    settings = Settings(
+        frozen_layers=spec.frozen,
+        learning_rate=spec.learning_rate,
+        head_learning_rate=None,
+        layerwise_lr_decay=1.0,
+        class_weights=False,
+        num_train_epochs=spec.epochs,
+        patience=None,
+        batch_size=spec.batch_size,
+        tokens_per_batch=spec.batch_size * spec.max_length,
+        max_length=spec.max_length,
+        precision=spec.precision,
+        **({} if spec.memory_megabytes is None else {"prefix_memory_megabytes": spec.memory_megabytes}),
+    )
+
+    def work() -> Told:
+        with TemporaryDirectory() as place:
+            cache, folder = Path(place) / "cache", Path(place) / "checkpoints"
+            story = tuned(settings, spec.model, spec.folder / "prepare", spec.seed, 0, cache, folder).story
+        return {"updates": story["steps"], "dev_macro_recall": story["dev_macro_recall"]}
+
+    return work
+
+
+def dapt(spec: Spec) -> Work:
+    """The encoder adapted to the posts; a batch holds as many tokens as ``batch_size`` posts hold on average."""
+    from pipeline.modeling import batches, callbacks, layers, models, pretraining, training  # noqa: F401
+    from stages.pretrain import Settings, pretrain
+
+    counts = spec.counts["informal_train"]
+    settings = Settings(
+        num_train_epochs=spec.epochs,
+        include_reviews=False,
+        replay_share=0.0,
+        learning_rate=spec.learning_rate,
+        max_length=spec.max_length,
+        tokens_per_batch=max(64, round(spec.batch_size * counts["tokens"] / counts["rows"])),
+        evaluations=spec.epochs,
+        patience=None,
+        dev_windows=max(8, spec.counts["informal_dev"]["rows"]),
+        precision=spec.precision,
+        seed=spec.seed,
+    )
+
+    def work() -> Told:
+        with TemporaryDirectory() as place:
+            pretrain(settings, prepare=spec.folder / "prepare", tokenizer=spec.folder / "tokenizer", out=Path(place))
+            return {"updates": json.loads((Path(place) / "pretrain.json").read_text(encoding="utf-8"))["steps"]}
+
+    return work
+
+
+def pairs(spec: Spec) -> Work:
+    """Pseudo-log-likelihoods of the sentences."""
+    from pipeline.modeling import models
+    from pipeline.modeling.scoring import pseudo_log_likelihoods
+
+    sentences = json.loads((spec.folder / "sentences.json").read_text(encoding="utf-8"))
+
+    def work() -> Told:
+        model, tokenizer = models.load_masked_lm(spec.model), models.load_tokenizer(spec.model)
+        how = {"vocabulary_size": model.config.vocab_size, "tokens_per_batch": 8192}
+        pseudo_log_likelihoods(model, tokenizer, sentences, **how)
+        return {}
+
+    return work
+
+
+def tokenise(spec: Spec) -> Work:
+    """Ids of all lines, as tuning makes them."""
+    from pipeline.modeling import finetuning, models
+
+    tokenizer = models.load_tokenizer(spec.model)
+    lines = json.loads((spec.folder / "lines.json").read_text(encoding="utf-8"))
+
+    def work() -> Told:
+        finetuning.encode(tokenizer, lines, spec.max_length)
+        return {}
+
+    return work
+
+
+def story(spec: Spec) -> Work:
+    """``make all`` into an empty store."""
+
+    def work() -> Told:
+        with TemporaryDirectory() as store:
+            subprocess.run([sys.executable, "-m", "stages", "run", "--store", store], check=True, stdout=sys.stderr)
+        return {}
+
+    return work
