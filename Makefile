@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help all prepare source tokenizer pretrain finetune evaluate report
-.PHONY: status show compare cards setup test lint acceptance clean
+.PHONY: status show compare cards setup test lint acceptance bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {sub(/.* .*/, "STAGE", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ lint: $(READY) ## style, types, and the import contract
 
 acceptance: $(READY) ## the ladder on real corpora, where they are present (90 minutes)
 	@$(BIN)/pytest -m acceptance tests/acceptance --timeout 0
+
+bench: $(READY) ## speed beside what people would use instead (half an hour); BENCH="--help" says what else
+	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean: ## delete all results (artifacts/) and caches, without asking; .venv stays
 	@rm -rf artifacts build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,6 +15,8 @@ from tests.benchmarks import rounds, tables
 from tests.benchmarks.cases import BY_SLUG, CASES, LINEAR, slug
 
 QUICK = rounds.Options(rounds=1, texts=24, epochs=1, batch_size=8, toy=True)
+WIDTH = 150
+"""Of the table [characters], where it is not written to a terminal."""
 SMALLEST = 2000
 """Texts of the first point of ``linear``."""
 
@@ -30,9 +32,7 @@ def bench(
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of training, on all sides.")] = "auto",
     threads: Annotated[int, typer.Option(min=1)] = 1,
-    quick: Annotated[
-        bool, typer.Option(help="A toy model and 24 texts: shows that it runs, measures nothing.")
-    ] = False,
+    quick: Annotated[bool, typer.Option(help="A toy model and 24 texts: shows that it runs, no more.")] = False,
     out: Annotated[
         Path, typer.Option(help="Where the figures are kept; cases that are not run keep those they have.")
     ] = Path("artifacts/bench.json"),
@@ -54,7 +54,8 @@ def bench(
     console = Console(stderr=True)
     measured = run(only or [slug(case) for case in CASES], options, lambda line: console.print(line, markup=False))
     write(out, measured)
-    Console().print(tables.terminal(measured))
+    screen = Console()
+    Console(width=screen.width if screen.is_terminal else WIDTH).print(tables.terminal(measured))
     for note in tables.notes(measured):
         print(note)
 

@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: ``python -m tests.benchmarks.measured '<json>'`` prints one line of JSON."""
+"""One measurement in a process of its own: ``python -m tests.benchmarks.measured <folder> '<json>'`` prints JSON."""
 
 from __future__ import annotations
 
@@ -93,16 +93,12 @@ def measure(spec: Spec, shape: list[int]) -> dict[str, Any]:
     )
 
 
-def main() -> None:
-    """Write a workload, or measure one side on it."""
-    asked = json.loads(sys.argv[1])
-    folder = Path(asked.pop("folder"))
+def answer(folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Write a workload to the folder, or measure one side on the one that is there."""
     if "count" in asked:
-        told = workload.write(folder, **asked)
-    else:
-        told = measure(Spec(folder=folder, **asked["spec"]), asked["shape"])
-    print(json.dumps(told))
+        return workload.write(folder, **asked)
+    return measure(Spec(folder=folder, **asked["spec"]), asked["shape"])
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(answer(Path(sys.argv[1]), json.loads(sys.argv[2]))))

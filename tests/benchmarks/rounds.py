@@ -47,7 +47,7 @@ def child(folder: Path, threads: int, **asked: Any) -> dict[str, Any]:
     """
     quiet = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
     quiet |= {"RAYON_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "true", "HF_DATASETS_CACHE": str(folder)}
-    command = [sys.executable, "-m", "tests.benchmarks.measured", json.dumps({"folder": str(folder), **asked})]
+    command = [sys.executable, "-m", "tests.benchmarks.measured", str(folder), json.dumps(asked)]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | quiet, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{asked} failed:\n{done.stderr[-2000:]}")

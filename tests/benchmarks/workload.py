@@ -71,9 +71,7 @@ def write(folder: Path, *, count: int, toy: bool) -> dict[str, Any]:
     from pipeline.files import write_json, write_jsonl
 
     found = texts()
-    tokenizer, config = _model(
-        folder / "tokenizer" / "model", [*(text for text, _ in found.labelled), *found.plain], toy
-    )
+    tokenizer, config = _model(folder / "tokenizer" / "model", found.plain, toy)
     write_json(folder / "tokenizer" / "coverage.json", {"first_row": len(tokenizer)})
     counts: dict[str, Any] = {}
     dev = max(8, count // 4)
@@ -81,7 +79,8 @@ def write(folder: Path, *, count: int, toy: bool) -> dict[str, Any]:
         kept = list(_short(tokenizer, rows, count + dev))
         for split, part in (("dev", kept[:dev]), ("train", kept[dev:])):
             named = [
-                {"id": f"{role}:{place}", "text": text, "label": label} for place, (text, label, _) in enumerate(part)
+                {"id": f"{role}:{split}:{place}", "text": text, "label": label}
+                for place, (text, label, _) in enumerate(part)
             ]
             (folder / "prepare" / "texts" / role).mkdir(parents=True, exist_ok=True)
             write_jsonl(folder / "prepare" / "texts" / role / f"{split}.jsonl", named)
