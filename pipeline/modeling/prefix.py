@@ -71,7 +71,7 @@ def is_frozen(model: Any, layers: int) -> bool:
 
 
 def states_of(
-    model: Any, texts: Iterable[Ids], *, layers: int, dtype: str, bf16: bool, folder: Path, megabytes: int
+    model: Any, texts: Iterable[Ids], *, layers: int, dtype: str, bf16: bool, folder: Path, megabytes: int, disk: int
 ) -> States:
     """States of every distinct text after the first ``layers`` layers, which must be frozen (``is_frozen``).
 
@@ -81,6 +81,7 @@ def states_of(
         bf16: compute them as training under bf16 autocast would.
         folder: keeps them for later runs; may vanish at any time.
         megabytes: up to so much is held in memory; more stays in the files and is read when it is needed.
+        disk: megabytes that ``folder`` may take; beyond them the prefixes go that were not used for longest.
 
     Raises:
         OSError: too much for the memory allowed, and ``folder`` cannot be written.
@@ -92,6 +93,7 @@ def states_of(
     found = {name: states for path in _sound(shelf) for name, states in _read(path, dtype, model) if name in wanted}
     missing = {name: ids for name, ids in wanted.items() if name not in found}
     if missing:
+        _tidy(folder, shelf, disk)
         try:
             path = _write(shelf, _compute(model, missing, layers, dtype, bf16))
             found |= _read(path, dtype, model)
@@ -176,6 +178,19 @@ def _write(shelf: Path, blocks: Iterable[tuple[list[bytes], NDArray[Any]]]) -> P
         if not final.exists():
             draft.rename(final)
     return final
+
+
+def _tidy(folder: Path, used: Path, megabytes: int) -> None:
+    """Clear away what killed runs left, and the shelves that were not used for longest, until the rest fits."""
+    for draft in folder.glob("*/draft-*"):
+        remove(draft)
+    if used.exists():
+        used.touch()  # the newest, whether or not anything is added to it
+    size = 0.0
+    for shelf in sorted(folder.glob("[0-9a-f]" * 64), key=lambda each: each.stat().st_mtime, reverse=True):
+        size += sum(path.stat().st_size for path in shelf.rglob("*") if path.is_file()) / MEGABYTE
+        if size > megabytes and shelf != used:
+            remove(shelf)
 
 
 def _sound(shelf: Path) -> list[Path]:

@@ -50,6 +50,9 @@ class Settings(StageSettings):
     prefix_memory_megabytes: int = speed_only(
         1024, ge=0, description="memory for those states; beyond it they are read from the store's cache on disk"
     )
+    prefix_disk_megabytes: int = speed_only(
+        8192, ge=0, description="disk that the states of all prefixes may take; the oldest make room"
+    )
     checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
     frontier_points: int = Field(
         9, ge=0, le=65, description="models from base to tuned, 2 or more, that are scored on dev; 0: leave that out"

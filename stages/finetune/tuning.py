@@ -142,6 +142,7 @@ def _feed(settings: Settings, model: Any, pad_id: int, texts: list[list[list[int
         bf16=training.use_bf16(settings.precision),
         folder=cache,
         megabytes=settings.prefix_memory_megabytes,
+        disk=settings.prefix_disk_megabytes,
     )
     return states.inputs, round(states.megabytes, 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -21,7 +22,7 @@ from tests.toys import SENTENCES, toy_config
 DRAW = np.random.default_rng(0)
 TEXTS = [DRAW.integers(5, 100, length).tolist() for length in DRAW.integers(2, 20, 60)]
 LABELS = [text[0] % 3 for text in TEXTS]
-KEPT: dict[str, Any] = {"dtype": "float32", "bf16": False, "megabytes": 1}
+KEPT: dict[str, Any] = {"dtype": "float32", "bf16": False, "megabytes": 1, "disk": 10}
 
 
 def toy(frozen: int, seed: int = 0) -> Classifier:
@@ -220,3 +221,18 @@ def test_resuming_from_states_is_exact(toy_model: Path, tmp_path: Path) -> None:
     resumed = tuned(toy_model, tmp_path / "cut", frozen=1, cached=True)
     assert same(resumed[0], whole[0])
     assert resumed[1:] == whole[1:]
+
+
+def test_the_prefixes_not_used_for_longest_make_room(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        prefix.states_of(toy(1, seed), TEXTS, layers=1, folder=tmp_path, **KEPT)
+    first, second = sorted(tmp_path.iterdir(), key=lambda shelf: shelf.stat().st_mtime)
+    os.utime(first, (0, 0))
+    left = first / "draft-killed"
+    left.mkdir()
+    prefix.states_of(toy(1), TEXTS[:5], layers=1, folder=tmp_path, **KEPT | {"disk": 0})
+    assert left.exists()  # nothing had to be computed, so nothing was tidied
+    more = [[*text, 7] for text in TEXTS]
+    prefix.states_of(toy(1), more, layers=1, folder=tmp_path, **KEPT | {"disk": 0})
+    assert not left.exists()
+    assert (first.exists(), second.exists()) == (True, False)  # what is in use stays, whatever it takes
