@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.cards import Role, need
+from pipeline.files import write_jsonl
 from pipeline.stage import Stage, StageSettings, speed_only
 
 
@@ -66,7 +67,7 @@ class Settings(StageSettings):
 
 def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -> None:
     """Write ``model/`` (adapted), ``history.jsonl`` (losses by step) and ``pretrain.json`` (what was seen)."""
-    from pipeline.modeling import models, training
+    from pipeline.modeling import models
 
     start = tokenizer / "model"
     model, vocabulary = models.load_masked_lm(start), models.load_tokenizer(start)
@@ -78,7 +79,7 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
         story, history = _adapt(settings, model, vocabulary, windows, first_row, out / "checkpoints")
     models.save(model, vocabulary, out / "model", emoji=models.emoji_mode(start), dtype=settings.save_dtype)
     (out / "pretrain.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
-    training.write_history(history, out / "history.jsonl")
+    write_jsonl(out / "history.jsonl", history)
 
 
 def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> dict[tuple[str, str], Any]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pipeline.files import write_jsonl
 from pipeline.stage import Reads, Stage, StageSettings, speed_only
 
 
@@ -54,7 +55,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     """Write ``model/`` (encoder, pooler, MLM head, tokenizer), ``source.json`` (its origin) and ``history.jsonl``."""
     import torch
 
-    from pipeline.modeling import models, restoration, scratch, sources, training
+    from pipeline.modeling import models, restoration, scratch, sources
     from pipeline.text import prepared
 
     general = [row["text"] for row in prepared.rows(prepare, role="general", split="train")]
@@ -88,7 +89,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         "restored": {"head_tokens": settings.head_tokens, "model_tokens": settings.model_tokens} if history else None,
     }
     (out / "source.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
-    training.write_history(history, out / "history.jsonl")
+    write_jsonl(out / "history.jsonl", history)
 
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")

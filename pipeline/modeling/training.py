@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -226,8 +225,3 @@ def train(
     best_step = int((state.best_model_checkpoint or f"-{state.global_step}").rpartition("-")[2])
     best = state.best_metric if state.best_metric is not None else math.nan
     return Outcome(state.global_step, stopped, best_step, float(best)), trainer.history.rows
-
-
-def write_history(rows: Sequence[dict[str, float]], path: Path) -> None:
-    """One JSON object per line."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -26,7 +26,7 @@ def finetune(
     With cross-validation ``model/`` is tuned with fold 0 held out, and ``folds/<n>.jsonl`` holds what models tuned with
     each other fold held out say of it: ``{"id", "probabilities", "plain": of the raw text}``.
     """
-    from pipeline.modeling import models, training
+    from pipeline.modeling import models
     from pipeline.text import prepared
 
     ground = Ground(tokenizer, pretrain / "model", general_dev(settings, prepare))
@@ -45,7 +45,7 @@ def finetune(
     }
     for name, content in (("finetune", story), ("frontier", told)):
         (out / f"{name}.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    training.write_history(tuned.history, out / "history.jsonl")
+    write_jsonl(out / "history.jsonl", tuned.history)
 
 
 def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fold: int, cache: Path, out: Path) -> None:
