@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import InputError
 from pipeline.files import read_jsonl
-from pipeline.metrics import classification
+from pipeline.metrics import classification, frontier
 from pipeline.modeling import interpolation, models, scoring
 from pipeline.text import emojis
 from stages import finetune, pretrain, source, tokenizer
@@ -114,18 +114,25 @@ def test_a_budget_writes_another_model_the_blend_it_names(
     ).read_bytes()
 
 
-def test_folds_are_tested_by_blends_too(before: dict[str, Path], tmp_path: Path) -> None:
+def test_folds_are_tested_by_blends_too(
+    before: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = frontier.told
+
+    def halfway(*points: Any, budget: float | None, **more: Any) -> dict[str, Any]:
+        """A toy has no English to keep, so which blend keeps most is luck: here it is the one in the middle."""
+        return told(*points, budget=budget, **more) | ({"chosen": "0.5"} if budget else {})
+
+    monkeypatch.setattr(frontier, "told", halfway)
     prepared = write_prepared(tmp_path / "prepared")
     in_folds(prepared, 3)
     inputs = before | {"prepare": prepared}
     tune(inputs, tmp_path / "free", **FEW)
-    tune(inputs, tmp_path / "held", **FEW, retention_budget=1.5)  # beyond reach: the point that keeps most is taken
-    differ = []
+    tune(inputs, tmp_path / "held", **FEW, retention_budget=0.9)
     for fold in (1, 2):
         free, held = (read_jsonl(tmp_path / name / "folds" / f"{fold}.jsonl") for name in ("free", "held"))
         assert [row["id"] for row in free] == [row["id"] for row in held]
-        differ.append(free != held)
-    assert any(differ), "in one of them at least a blend keeps more than the tuned model"
+        assert free != held
 
 
 def test_lora_is_blended_after_the_merge(before: dict[str, Path], tmp_path: Path) -> None:
