@@ -89,7 +89,7 @@ def measure(spec: Spec, shape: list[int]) -> dict[str, Any]:
         | cost
         | memory
         | told
-        | {"rate": rate(*shape[1:3], bf16), "bf16": bf16}
+        | {"rate": rate(shape[1], shape[2], bf16), "bf16": bf16}
     )
 
 

@@ -16,7 +16,9 @@ from tests.benchmarks.spec import Spec, Told, Work
 
 def tune(spec: Spec) -> Work:
     """A classifier tuned on the reviews, evaluated once an epoch, its best state kept."""
-    from pipeline.modeling import finetuning, layers, models, prefix, training  # noqa: F401  not part of the work
+    from pipeline.metrics import classification  # noqa: F401  imports are no part of the work
+    from pipeline.modeling import finetuning, layers, models, prefix, training  # noqa: F401
+    from pipeline.text import augmentation, emojis, prepared  # noqa: F401
     from stages.finetune.settings import Settings
     from stages.finetune.tuning import tuned
 
@@ -46,7 +48,8 @@ def tune(spec: Spec) -> Work:
 
 def dapt(spec: Spec) -> Work:
     """The encoder adapted to the posts; a batch holds as many tokens as ``batch_size`` posts hold on average."""
-    from pipeline.modeling import batches, callbacks, layers, models, pretraining, training  # noqa: F401
+    from pipeline.modeling import batches, callbacks, layers, models, pretraining, training  # noqa: F401  as above
+    from pipeline.text import emojis, prepared  # noqa: F401
     from stages.pretrain import Settings, pretrain
 
     counts = spec.counts["informal_train"]
