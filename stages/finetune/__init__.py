@@ -1,4 +1,4 @@
-"""Fine-tune the adapted encoder on reviews: early layers frozen, low learning rate, the best epoch kept."""
+"""Fine-tune the adapted encoder on reviews: a low rate, early layers frozen or a retention budget, the best epoch kept."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from tests.benchmarks import rounds, tables
 from tests.benchmarks.cases import BY_SLUG, CASES, LINEAR, slug
 
-QUICK = rounds.Options(rounds=1, texts=24, epochs=1, batch_size=8, toy=True)
+QUICK: dict[str, Any] = {"texts": 24, "epochs": 1, "batch_size": 8, "toy": True}
 WIDTH = 150
 """Of the table [characters], where it is not written to a terminal."""
 SMALLEST = 2000
@@ -27,12 +27,15 @@ def bench(
         typer.Option(help=f"One case; may be given again. {', '.join(BY_SLUG)}. The last two run only when named."),
     ] = None,
     rounds_: Annotated[int, typer.Option("--rounds", min=1, help="How often each side is measured.")] = 3,
-    texts: Annotated[int, typer.Option(min=8, help="Texts to train on; for linear the most.")] = 1000,
-    epochs: Annotated[int, typer.Option(min=1)] = 2,
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    texts: Annotated[int, typer.Option(min=8, help="Texts to train on; for linear the most, 4,000 at least.")] = 1000,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over them; linear makes one.")] = 2,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts an update.")] = 32,
     precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of training, on all sides.")] = "auto",
-    threads: Annotated[int, typer.Option(min=1)] = 1,
-    quick: Annotated[bool, typer.Option(help="A toy model and 24 texts: shows that it runs, no more.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Of the processor, for each process.")] = 1,
+    quick: Annotated[
+        bool,
+        typer.Option(help="A toy model, and 24 texts in batches of 8 once, whatever else is said."),
+    ] = False,
     out: Annotated[
         Path, typer.Option(help="Where the figures are kept; cases that are not run keep those they have.")
     ] = Path("artifacts/bench.json"),
@@ -50,7 +53,7 @@ def bench(
     if unknown:
         raise typer.BadParameter(f"{unknown[0]}: no such case; there are {', '.join(BY_SLUG)}", param_hint="--only")
     options = rounds.Options(rounds_, texts, epochs, batch_size, precision, threads)
-    options = QUICK if quick else options
+    options = replace(options, **QUICK) if quick else options
     console = Console(stderr=True)
     measured = run(only or [slug(case) for case in CASES], options, lambda line: console.print(line, markup=False))
     write(out, measured)
@@ -68,7 +71,7 @@ def run(names: list[str], options: rounds.Options, say: rounds.Say) -> list[roun
         work: dict[str, Any] = rounds.workload(Path(place), options, options.texts) if rest else {}
         found = [rounds.measure(case, Path(place), work, options, say) for case in rest]
     if LINEAR in chosen:
-        found.append(rounds.linear(replace(options, epochs=1), QUICK.texts if options.toy else SMALLEST, say))
+        found.append(rounds.linear(replace(options, epochs=1), options.texts if options.toy else SMALLEST, say))
     return found
 
 
