@@ -1,4 +1,4 @@
-"""Fine-tune the adapted encoder on reviews: a low rate, early layers frozen or a retention budget, the best epoch kept."""
+"""Fine-tune the adapted encoder on reviews: low rates, early layers frozen or a retention budget, the best epoch."""
 
 from __future__ import annotations
 
