@@ -82,7 +82,7 @@ source: {model: MODEL}
 pretrain:
   {num_train_epochs: 1, tokens_per_batch: 256, evaluations: 2, dev_windows: 8, precision: fp32,
    checkpoint_seconds: 0.01}
-finetune: {frozen_layers: 1, num_train_epochs: 2, precision: fp32, checkpoint_seconds: 0.01}
+finetune: {frozen_layers: 1, num_train_epochs: 2, precision: fp32, checkpoint_seconds: 0.01, frontier_points: 3}
 evaluate: {draws: 200, general_documents: 6, pairs: 6}
 report: {draws: 1000, verdict_draws: 1000}
 """
