@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,24 +56,26 @@ def bench(
     options = rounds.Options(rounds_, texts, epochs, batch_size, precision, threads)
     options = replace(options, **QUICK) if quick else options
     console = Console(stderr=True)
-    measured = run(only or [slug(case) for case in CASES], options, lambda line: console.print(line, markup=False))
-    write(out, measured)
+    measured = []
+    for record in run(only or [slug(case) for case in CASES], options, lambda line: console.print(line, markup=False)):
+        write(out, [record])  # at once: a run that is stopped keeps the cases it has finished
+        measured.append(record)
     screen = Console()
     Console(width=screen.width if screen.is_terminal else WIDTH).print(tables.terminal(measured))
     for note in tables.notes(measured):
         print(note)
 
 
-def run(names: list[str], options: rounds.Options, say: rounds.Say) -> list[rounds.Record]:
+def run(names: list[str], options: rounds.Options, say: rounds.Say) -> Iterator[rounds.Record]:
     """A record for each case that is named."""
     chosen = [BY_SLUG[name] for name in names]
     with TemporaryDirectory() as place:
         rest = [case for case in chosen if case is not LINEAR]
         work: dict[str, Any] = rounds.workload(Path(place), options, options.texts) if rest else {}
-        found = [rounds.measure(case, Path(place), work, options, say) for case in rest]
+        for case in rest:
+            yield rounds.measure(case, Path(place), work, options, say)
     if LINEAR in chosen:
-        found.append(rounds.linear(replace(options, epochs=1), options.texts if options.toy else SMALLEST, say))
-    return found
+        yield rounds.linear(replace(options, epochs=1), options.texts if options.toy else SMALLEST, say)
 
 
 def kept(out: Path) -> list[rounds.Record]:

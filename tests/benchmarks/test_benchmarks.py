@@ -84,7 +84,7 @@ def test_a_quick_run_of_all_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return measured.answer(folder, json.loads(json.dumps(asked)))
 
     monkeypatch.setattr(rounds, "child", here)
-    found = program.run(["tune-half-frozen", "tokenise"], rounds.Options(rounds=1, **program.QUICK), lambda _: None)
+    found = list(program.run(["tune-half-frozen", "tokenise"], rounds.Options(rounds=1, **program.QUICK), print))
     out = tmp_path / "deep" / "bench.json"
     program.write(out, found[1:])
     program.write(out, found)
