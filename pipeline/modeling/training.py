@@ -65,10 +65,10 @@ class Outcome:
 
 
 def bf16_is_native(device: str) -> bool:
-    """Whether bfloat16 products run in hardware: on GPUs since Ampere, on CPUs with AMX."""
+    """Whether bfloat16 products run in hardware: on GPUs since Ampere, on CPUs with AMX or AVX-512's bf16."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported())
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def use_bf16(precision: str) -> bool:
