@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from pipeline import console
+from pipeline import console, crew
 from pipeline.errors import InputError
 from pipeline.lock import BusyError, hold
 from pipeline.plan import Plan, Standing, survey
@@ -43,6 +43,15 @@ SetOption = Annotated[
 ArmOption = Annotated[list[str] | None, typer.Option("--arm", help="Only this arm (several times for several).")]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of all results.")]
 DataRootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder with data that cards name.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        envvar="RETONE_JOBS",
+        help="Arms and seeds side by side; by default one a processor, 4 at most, and 1 where there is a GPU.",
+    ),
+]
 StageArgument = Annotated[str | None, typer.Argument(help="A stage; without it, the whole story.")]
 
 
@@ -70,6 +79,7 @@ def run(
     arm: ArmOption = None,
     force: Annotated[bool, typer.Option("--force", help="Make the stage (or all) anew.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and why.")] = False,
+    jobs: JobsOption = None,
     store: StoreOption = Path("artifacts"),
 ) -> None:
     """Run the story, or one stage and what it needs. What is up to date is reused."""
@@ -78,7 +88,7 @@ def run(
     if dry_run:
         console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
     else:
-        _run(plan, stage, force=force)
+        _run(plan, stage, force=force, jobs=jobs or crew.usual())
 
 
 def status(
@@ -189,12 +199,13 @@ def _check(plan: Plan, last: str | None) -> None:
         raise InputError("\n".join(f"recipe {plan.recipe.name}{arms}: {text}" for text, arms in who.items()))
 
 
-def _run(plan: Plan, last: str | None, *, force: bool) -> None:
+def _run(plan: Plan, last: str | None, *, force: bool, jobs: int) -> None:
     command = shlex.join([*PROGRAM.split(), *sys.argv[1:]])
     step: Step | None = None
+    crew.share_processors(jobs)
     with hold(plan.store.root, command):
         try:
-            for step in walk(plan, last, force=force):
+            for step in walk(plan, last, force=force, jobs=jobs, settle_in=console.show_warnings):
                 console.show_step(plan, step)
         except (KeyboardInterrupt, SystemExit):
             where = f" in {step.stage.name}" if step and step.state == "running" else ""

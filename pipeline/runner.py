@@ -7,10 +7,11 @@ import logging
 import shutil
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.crew import Crew
 from pipeline.errors import InputError
 from pipeline.files import remove
 from pipeline.fingerprint import Identity
@@ -37,38 +38,79 @@ class Step:
     shared_with: Run | None = None
 
 
-def walk(plan: Plan, last: str | None = None, *, force: bool = False) -> Iterator[Step]:
+@dataclass(frozen=True)
+class Task:
+    """An artifact to be made, with all that it takes: what a process of its own is handed."""
+
+    store: Store
+    stage: Stage
+    settings: StageSettings
+    identity: Identity
+    given: Mapping[str, Any]
+    """What the stage's function is called with, beside its settings and folders."""
+    anew: bool
+    """Whether to start over where an earlier attempt was interrupted."""
+    why: str
+
+
+def walk(
+    plan: Plan,
+    last: str | None = None,
+    *,
+    force: bool = False,
+    jobs: int = 1,
+    settle_in: Callable[[], None] | None = None,
+) -> Iterator[Step]:
     """Run the story up to ``last`` (to its end by default), stage by stage over the runs; yield what happens.
 
-    ``force`` makes ``last`` anew, or every stage if none is named.
+    Args:
+        force: make ``last`` anew, or every stage if none is named.
+        jobs: how many runs of a stage are made side by side, each in a process of its own; what they make is the same.
+        settle_in: called first in each of those processes; a function of a module.
 
     Raises:
         InputError: if something that the user gave, or the machine's disk or memory, does not suffice.
         StageFailedError: if a stage breaks; what was finished before stays.
     """
     known: dict[tuple[str, Run | None], Artifact] = {}
-    for stage in plan.stages(last):
-        seen: dict[str, Run | None] = {}
-        for run in plan.runs(stage):
-            identity = plan.identify(stage, run, known)
-            anew = force and last in {None, stage.name} and identity.fingerprint not in seen
-            artifact = None if anew else _find(plan.store, identity)
-            if artifact is None:
-                why = "forced" if anew else why_run(plan, stage, run, identity)
-                yield Step(stage, run, "running", why)
-                started = time.monotonic()
-                artifact = _make(plan, stage, run, identity, known, anew=anew)
-                yield Step(stage, run, "done", why, time.monotonic() - started)
-            elif identity.fingerprint in seen:
-                yield Step(stage, run, "shared", shared_with=seen[identity.fingerprint])
-            else:
-                yield Step(stage, run, "reused")
-            seen.setdefault(identity.fingerprint, run)
-            known[stage.name, run] = artifact
-            plan.store.remember(plan.recipe.name, str(run or "all"), stage.name, identity.fingerprint)
+    with Crew(jobs, settle_in) as crew:
+        for stage in plan.stages(last):
+            yield from _advance(plan, stage, known, crew, force=force and last in {None, stage.name})
     closing = plan.story[-1]
     if closing.collects and (closing.name, None) in known:
         plan.store.point_latest(known[closing.name, None])
+
+
+def _advance(
+    plan: Plan, stage: Stage, known: dict[tuple[str, Run | None], Artifact], crew: Crew, *, force: bool
+) -> Iterator[Step]:
+    """Make or find a stage's artifact for every run, and add it to ``known``."""
+    identities = {run: plan.identify(stage, run, known) for run in plan.runs(stage)}
+    first: dict[str, Run | None] = {}
+    found: dict[str, Artifact] = {}
+    tasks: dict[str, Task] = {}
+    for run, identity in identities.items():
+        if first.setdefault(identity.fingerprint, run) != run:
+            continue
+        artifact = None if force else _find(plan.store, identity)
+        if artifact is None:
+            why = "forced" if force else why_run(plan, stage, run, identity)
+            tasks[identity.fingerprint] = _task(plan, stage, run, identity, known, anew=force, why=why)
+        else:
+            found[identity.fingerprint] = artifact
+    made = crew.do(_make, list(tasks.values()))
+    for run, identity in identities.items():
+        name = identity.fingerprint
+        if name not in found:
+            yield Step(stage, run, "running", tasks[name].why)
+            found[name] = next(made)
+            yield Step(stage, run, "done", tasks[name].why, found[name].manifest["seconds"])
+        elif first[name] != run:
+            yield Step(stage, run, "shared", shared_with=first[name])
+        else:
+            yield Step(stage, run, "reused")
+        known[stage.name, run] = found[name]
+        plan.store.remember(plan.recipe.name, str(run or "all"), stage.name, name)
 
 
 def _find(store: Store, identity: Identity) -> Artifact | None:
@@ -88,17 +130,21 @@ def _find(store: Store, identity: Identity) -> Artifact | None:
         return None
 
 
-def _make(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: Known, *, anew: bool) -> Artifact:
-    store, settings = plan.store, plan.settings(stage, run)
-    scratch = store.scratch(stage.name, identity.fingerprint)
+def _task(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: Known, *, anew: bool, why: str) -> Task:
     given: dict[str, Any] = {name: by_run(known, name, run, lambda artifact: artifact.folder) for name in stage.inputs}
     if stage.wants("seed"):
         given["seed"] = identity.seed
     if stage.wants("recipe"):
         given["recipe"] = plan.recipe.name
+    return Task(plan.store, stage, plan.settings(stage, run), identity, given, anew, why)
+
+
+def _make(task: Task) -> Artifact:
+    store, stage, identity, given = task.store, task.stage, task.identity, dict(task.given)
+    scratch = store.scratch(stage.name, identity.fingerprint)
     started = time.monotonic()
     try:
-        if anew or not stage.resumes:
+        if task.anew or not stage.resumes:
             remove(scratch)
         scratch.mkdir(parents=True, exist_ok=True)
         store.check_room()
@@ -106,13 +152,13 @@ def _make(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: 
         if stage.wants("cache"):
             given["cache"] = store.root / "cache" / stage.name
             given["cache"].mkdir(parents=True, exist_ok=True)
-        stage.function(settings=settings, **given, out=scratch)
+        stage.function(settings=task.settings, **given, out=scratch)
         return store.publish(identity.manifest(time.monotonic() - started), stage.makes, stage.may_make)
     except BaseException as error:
         if not stage.resumes:
             remove(scratch)
         if isinstance(error, Exception):
-            raise _explained(error, store, stage, settings, identity.fingerprint) from error
+            raise _explained(error, store, stage, task.settings, identity.fingerprint) from error
         raise
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
@@ -90,20 +92,40 @@ def states_of(
     numbers = sum(_kept(model, ids, layers) for ids in wanted.values()) * model.config.hidden_size
     fits = numbers * np.dtype(dtype).itemsize <= megabytes * MEGABYTE
     shelf = folder / _identity(model, layers, dtype, bf16)
-    found = {name: states for path in _sound(shelf) for name, states in _read(path, dtype, model) if name in wanted}
-    missing = {name: ids for name, ids in wanted.items() if name not in found}
-    if missing:
-        _tidy(folder, shelf, disk)
-        try:
-            path = _write(shelf, _compute(model, missing, layers, dtype, bf16))
-            found |= _read(path, dtype, model)
-        except OSError as problem:
-            if not fits:
-                raise
-            log.warning("states cannot be kept in %s (%s); the next run computes them again", shelf, problem)
-            for names, block in _compute(model, missing, layers, dtype, bf16):
-                found |= zip(names, block, strict=True)
+    with _in_use(shelf):
+        found = {name: states for path in _sound(shelf) for name, states in _read(path, dtype, model) if name in wanted}
+        missing = {name: ids for name, ids in wanted.items() if name not in found}
+        if missing:
+            _tidy(folder, shelf, disk)
+            try:
+                path = _write(shelf, _compute(model, missing, layers, dtype, bf16))
+                found |= _read(path, dtype, model)
+            except OSError as problem:
+                if not fits:
+                    raise
+                log.warning("states cannot be kept in %s (%s); the next run computes them again", shelf, problem)
+                for names, block in _compute(model, missing, layers, dtype, bf16):
+                    found |= zip(names, block, strict=True)
     return States(layers, {name: np.array(states) for name, states in found.items()} if fits else found)
+
+
+@contextmanager
+def _in_use(shelf: Path, timeout: float = -1) -> Iterator[bool]:
+    """Hold a shelf: who wants the same states waits and finds them there. Yields whether it is held.
+
+    Where nothing can be written there is nothing to hold.
+    """
+    lock = FileLock(shelf.with_suffix(".lock"), timeout=timeout)
+    try:
+        shelf.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (Timeout, OSError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def _parts(model: Any, layers: int) -> list[nn.Module]:
@@ -182,15 +204,17 @@ def _write(shelf: Path, blocks: Iterable[tuple[list[bytes], NDArray[Any]]]) -> P
 
 def _tidy(folder: Path, used: Path, megabytes: int) -> None:
     """Clear away what killed runs left, and the shelves that were not used for longest, until the rest fits."""
-    for draft in folder.glob("*/draft-*"):
-        remove(draft)
     if used.exists():
         used.touch()  # the newest, whether or not anything is added to it
     size = 0.0
     for shelf in sorted(folder.glob("[0-9a-f]" * 64), key=lambda each: each.stat().st_mtime, reverse=True):
-        size += sum(path.stat().st_size for path in shelf.rglob("*") if path.is_file()) / MEGABYTE
-        if size > megabytes and shelf != used:
-            remove(shelf)
+        with nullcontext(True) if shelf == used else _in_use(shelf, timeout=0) as free:
+            if free:
+                for draft in shelf.glob("draft-*"):
+                    remove(draft)
+            size += sum(path.stat().st_size for path in shelf.rglob("*") if path.is_file()) / MEGABYTE
+            if size > megabytes and free and shelf != used:
+                remove(shelf)
 
 
 def _sound(shelf: Path) -> list[Path]:

@@ -18,6 +18,8 @@ from tests.pipeline.toy_story import RECIPE, STORY, write_recipe
 ROOT = Path(__file__).parents[2]
 SLOW = ["run", "--recipe", "toy.yaml", "--set", "grow.steps=60 grow.pause=0.02", "--set", "arms={full: {}}"]
 QUICK = [*SLOW[:4], "grow.steps=60", *SLOW[5:]]
+SIDE_BY_SIDE = ["--set", "arms={full: {}, half: {grow: {learning_rate: 0.5}}}", "--jobs", "2"]
+ways = pytest.mark.parametrize("more", [[], SIDE_BY_SIDE], ids=["alone", "side by side"])
 
 
 @pytest.fixture(autouse=True)
@@ -201,14 +203,18 @@ def test_the_second_run_is_told_who_is_busy_and_the_first_is_unharmed(capsys: py
     assert "done" not in capsys.readouterr().out
 
 
-def test_kill_9_anywhere_and_the_same_command_ends_as_if_undisturbed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(*QUICK, "--store", "undisturbed") == 0
+@ways
+def test_kill_9_anywhere_and_the_same_command_ends_as_if_undisturbed(
+    more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = [each for each in more if each not in SIDE_BY_SIDE[2:]]
+    assert call(*QUICK, *alone, "--jobs", "1", "--store", "undisturbed") == 0
     Path("undisturbed").rename("artifacts")
     expected = digests()
     Path("artifacts").rename("undisturbed")
     choose = random.Random(1)
     for _ in range(4):
-        process = start(*SLOW)
+        process = start(*SLOW, *more)
         wait_for_checkpoint(process)
         time.sleep(choose.uniform(0, 0.2))
         process.send_signal(signal.SIGKILL)
@@ -216,23 +222,26 @@ def test_kill_9_anywhere_and_the_same_command_ends_as_if_undisturbed(capsys: pyt
     steps = next(Path("artifacts/grow").glob("*.partial/checkpoint.txt")).read_text().splitlines()
     assert 1 <= len(steps) < 60
     capsys.readouterr()
-    assert call("status", *QUICK[1:]) == 0
+    assert call("status", *QUICK[1:], *alone) == 0
     assert "interrupted, will resume" in capsys.readouterr().out
-    assert call(*QUICK) == 0
+    assert call(*QUICK, *more) == 0
     assert "(interrupted, will resume)" in capsys.readouterr().out
     assert digests() == expected
 
 
+@ways
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stop_has_its_exit_code_and_says_that_the_same_command_continues(number: signal.Signals, code: int) -> None:
-    process = start(*SLOW)
+def test_a_stop_has_its_exit_code_and_says_that_the_same_command_continues(
+    number: signal.Signals, code: int, more: list[str]
+) -> None:
+    process = start(*SLOW, *more)
     wait_for_checkpoint(process)
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == code
     assert err == "stopped in grow; the same command continues from there\n"
     assert not list(Path("artifacts/grow").glob("*/manifest.json"))
-    assert call(*QUICK) == 0
+    assert call(*QUICK, *more) == 0
 
 
 def test_the_machine_imports_nothing_heavy() -> None:

@@ -59,7 +59,9 @@ def grow(settings: Grow, *, seed: int, gather: Path, out: Path) -> None:
     done = checkpoint.read_text().splitlines() if checkpoint.exists() else []
     for step in range(len(done), settings.steps):
         done.append(f"{step} {seed} {settings.learning_rate}")
-        checkpoint.write_text("\n".join(done))
+        fresh = checkpoint.with_suffix(".new")
+        fresh.write_text("\n".join(done))
+        fresh.replace(checkpoint)
         if settings.fails != "no" and step == 1:
             raise FAULTS[settings.fails]
         time.sleep(settings.pause)
