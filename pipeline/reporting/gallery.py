@@ -89,13 +89,5 @@ def _seconds(report: Report) -> list[Picture]:
         label(arm): {stage: entry["new"] for stage, entry in stages.items()}
         for arm, stages in report["cost"]["seconds"].items()
     }
-    drawing = figures.seconds(spent, name="seconds") if spent else ""
-    return (
-        [
-            Picture(
-                "seconds", "Where the time went", "What an earlier arm had already made is not counted again.", drawing
-            )
-        ]
-        if spent
-        else []
-    )
+    note = "What an earlier arm had already made is not counted again. Arms may have been made side by side."
+    return [Picture("seconds", "Where the time went", note, figures.seconds(spent, name="seconds"))] if spent else []
