@@ -45,7 +45,8 @@ def curves(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(across)
         axes.set_ylabel(upwards)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.2, handlelength=1.4)
+        if shown:
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.2, handlelength=1.4)
         return inline(figure, name)
 
 
