@@ -38,10 +38,30 @@ def class_weights(labels: Sequence[int]) -> Tensor:
     return torch.tensor(weights, dtype=torch.float32)
 
 
+def row_weights(labels: Sequence[int], corpora: Sequence[str]) -> list[float]:
+    """A weight for each row, with which every class counts the same within its corpus; mean 1 over a corpus's rows.
+
+    Over all rows together it would not do: a corpus that is two thirds complaints would teach that texts of its kind
+    are complaints, whatever they say.
+    """
+    tables = {
+        corpus: class_weights([label for label, own in zip(labels, corpora, strict=True) if own == corpus])
+        for corpus in dict.fromkeys(corpora)
+    }
+    return [float(tables[corpus][label]) for label, corpus in zip(labels, corpora, strict=True)]
+
+
 def plan(
-    epochs: Sequence[Ids], labels: Sequence[int], feed: Feed, *, batch_size: int, tokens_per_batch: int, seed: int
+    epochs: Sequence[Ids],
+    labels: Sequence[int],
+    feed: Feed,
+    *,
+    weights: Sequence[float] | None = None,
+    batch_size: int,
+    tokens_per_batch: int,
+    seed: int,
 ) -> BatchPlan:
-    """All batches of a tuning run, in order: what ``feed`` makes of their texts, and their labels.
+    """All batches of a tuning run, in order: what ``feed`` makes of their texts, their labels and weights.
 
     Args:
         epochs: the texts of each epoch; augmentation may give other ones each time, in the same order.
@@ -56,8 +76,11 @@ def plan(
     everything = [row for ids in epochs for row in ids]
 
     def make(rows: Sequence[int], _place: int) -> dict[str, Any]:
-        chosen = torch.tensor([labels[row % len(labels)] for row in rows])
-        return feed([everything[row] for row in rows]) | {"labels": chosen}
+        places = [row % len(labels) for row in rows]
+        told = {"labels": torch.tensor([labels[place] for place in places])}
+        if weights is not None:
+            told["weights"] = torch.tensor([weights[place] for place in places])
+        return feed([everything[row] for row in rows]) | told
 
     return BatchPlan(batches, make)
 
@@ -69,12 +92,12 @@ def inputs(rows: Ids, pad_id: int) -> dict[str, Tensor]:
     return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long()}
 
 
-def weighted_loss(weights: Tensor | None, label_smoothing: float) -> Callable[[Any, Tensor], Tensor]:
-    """Cross-entropy [nats], the mean over a batch's rows, with class weights; of a model's outputs and labels."""
+def weighted_loss(label_smoothing: float) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
+    """Cross-entropy [nats], the mean over a batch's rows by their weights; of a model's outputs, labels and weights."""
 
-    def loss(outputs: Any, labels: Tensor) -> Tensor:
-        scale = None if weights is None else weights.to(labels.device)
-        return cross_entropy(outputs.logits.float(), labels, weight=scale, label_smoothing=label_smoothing)
+    def loss(outputs: Any, labels: Tensor, weights: Tensor | None) -> Tensor:
+        surprise = cross_entropy(outputs.logits.float(), labels, label_smoothing=label_smoothing, reduction="none")
+        return surprise.mean() if weights is None else (surprise * weights).sum() / weights.sum()
 
     return loss
 

@@ -35,8 +35,8 @@ from pipeline.modeling.memory import GiveBack, bound_kernel_cache
 SHORT = 256
 """Tokens up to which plain products beat fused attention (see ``attention``)."""
 
-Loss = Callable[[Any, torch.Tensor], torch.Tensor]
-"""Of a model's outputs and a batch's labels: a scalar, the mean over the batch."""
+Loss = Callable[[Any, torch.Tensor, torch.Tensor | None], torch.Tensor]
+"""Of a model's outputs, a batch's labels and its rows' weights, if it has any: a scalar, the mean over the batch."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,10 @@ class _Trainer(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
         """The mean over one batch; Trainer divides it by the batches it accumulates."""
+        given = {name: part for name, part in inputs.items() if name != "weights"}
         with attention(inputs["attention_mask"], self.args.bf16):
-            outputs = model(**inputs)
-        return outputs.loss if self.loss is None else self.loss(outputs, inputs["labels"])
+            outputs = model(**given)
+        return outputs.loss if self.loss is None else self.loss(outputs, inputs["labels"], inputs.get("weights"))
 
     def training_step(self, *args: Any, **rest: Any) -> Any:
         """One batch; stops at a loss that is not finite."""

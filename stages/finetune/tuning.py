@@ -54,14 +54,18 @@ def tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, 
 
 
 def reviews(prepare: Path, split: str, fold: int) -> Rows:
-    """The reviews of a split when a fold is held out.
+    """The reviews of a split when a fold is held out, each with the name of its ``corpus``.
 
     Raises:
         InputError: there are none.
     """
     from pipeline.text import prepared
 
-    rows = prepared.rows(prepare, role="reviews", split=split, fold=fold)
+    rows = [
+        row | {"corpus": corpus}
+        for corpus in prepared.corpora_of(prepare, "reviews")
+        for row in prepared.corpus_rows(prepare, corpus, split, fold)
+    ]
     if not rows:
         raise InputError("finetune: no reviews to train on; add a corpus with role reviews under prepare.corpora")
     return rows
@@ -105,9 +109,9 @@ def _tune(
     epochs, asked, emoji = _ids(settings, sides, vocabulary, mode, seed)
     feed, megabytes = _feed(settings, model, vocabulary.pad_token_id, [*epochs, asked], cache)
     budget = {"batch_size": settings.batch_size, "tokens_per_batch": settings.tokens_per_batch}
-    plan = finetuning.plan(epochs, labels, feed, seed=seed, **budget)
+    weights = finetuning.row_weights(labels, [row["corpus"] for row in sides[0]]) if settings.class_weights else None
+    plan = finetuning.plan(epochs, labels, feed, weights=weights, seed=seed, **budget)
     schedule = _schedule(settings, len(plan), seed)
-    weights = finetuning.class_weights(labels) if settings.class_weights else None
     rates = {"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
     outcome, history = training.train(
         model,
@@ -115,7 +119,7 @@ def _tune(
         schedule,
         groups=layers.parameter_groups(model, **settings.model_dump(include=rates)),
         figures=_dev_figures(settings, asked, asked_labels, feed),
-        loss=finetuning.weighted_loss(weights, settings.label_smoothing),
+        loss=finetuning.weighted_loss(settings.label_smoothing),
         folder=folder,
     )
 

@@ -19,12 +19,19 @@ def test_class_weights_by_hand() -> None:
     assert finetuning.class_weights([0, 2]).tolist() == pytest.approx([2 / 3, 0.0, 2 / 3])
 
 
+def test_classes_count_the_same_within_each_corpus() -> None:
+    labels, corpora = [0, 0, 0, 1, 2, 0, 1, 1, 2], ["a"] * 5 + ["b"] * 4
+    assert finetuning.row_weights(labels, corpora) == pytest.approx(
+        [5 / 9, 5 / 9, 5 / 9, 5 / 3, 5 / 3, 4 / 3, 2 / 3, 2 / 3, 4 / 3]
+    )
+
+
 def test_weighted_loss_by_hand() -> None:
     logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))
     outputs = SimpleNamespace(logits=logits)
-    plain = finetuning.weighted_loss(None, 0.0)(outputs, torch.tensor([0, 2]))
+    plain = finetuning.weighted_loss(0.0)(outputs, torch.tensor([0, 2]), None)
     assert float(plain) == pytest.approx((math.log(2) - math.log(0.8)) / 2)
-    weighted = finetuning.weighted_loss(torch.tensor([3.0, 1.0, 1.0]), 0.0)(outputs, torch.tensor([0, 2]))
+    weighted = finetuning.weighted_loss(0.0)(outputs, torch.tensor([0, 2]), torch.tensor([3.0, 1.0]))
     assert float(weighted) == pytest.approx((3 * math.log(2) - math.log(0.8)) / 4)
 
 

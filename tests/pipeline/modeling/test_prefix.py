@@ -188,7 +188,7 @@ def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters:
         replace(SCHEDULE, steps=len(plan), eval_steps=2),
         groups=layers.parameter_groups(trained, learning_rate=1e-3, weight_decay=0.01),
         figures=figures,
-        loss=finetuning.weighted_loss(None, 0.0),
+        loss=finetuning.weighted_loss(0.0),
         folder=folder / "checkpoints",
         callbacks=[Crash(crash)] if crash else [],
     )

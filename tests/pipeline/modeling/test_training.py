@@ -123,7 +123,7 @@ def tune(toy_model: Path, folder: Path, pieces: int) -> tuple[dict[str, torch.Te
         replace(SCHEDULE, steps=1, eval_steps=1, gradient_accumulation_steps=pieces, max_grad_norm=1e9),
         groups=layers.parameter_groups(model, learning_rate=1e-3),
         figures=lambda _: {"general_dev_loss": 0.0},
-        loss=finetuning.weighted_loss(None, 0.0),
+        loss=finetuning.weighted_loss(0.0),
         folder=folder,
         callbacks=[Record()],
     )
