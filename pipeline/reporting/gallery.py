@@ -42,7 +42,7 @@ def _ladders(report: Report) -> list[Picture]:
         name = f"ladder-{index}"
         drawing = dots(rows, name=name, axis="macro-recall, % (right is better)",
                        lines=[Line(floor["value"], "TF-IDF floor")])  # fmt: skip
-        drawn.append(Picture(name, corpus, f"{floor['n']:,} test texts; lines are 95% intervals.", drawing))
+        drawn.append(Picture(name, corpus, f"{tables.tested(report, corpus)}; lines are 95% intervals.", drawing))
     return drawn
 
 

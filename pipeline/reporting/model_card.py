@@ -57,7 +57,7 @@ def _results(report: Report, scores: Mapping[str, Any]) -> list[EvalResult]:
             task_name="Sentiment (negative, neutral, positive)",
             dataset_type=printable(corpus),
             dataset_name=printable(report["corpora"].get(corpus, {}).get("pretty_name") or corpus),
-            dataset_split="test",
+            dataset_split="test" if tables.folds_of(report, corpus) < 2 else "cross-validation",
             metric_type=metric,
             metric_name=name,
             metric_config=None if key == "accuracy" else "macro",
@@ -86,6 +86,9 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any]) -> dict[str, Any]
         "labels": report["labels"],
         "pretrain": described["pretrain"],
         "scores": {corpus: {key: tables.percent(found[key]) for key in METRICS} for corpus, found in scores.items()},
+        "folded": [
+            (corpus, tables.folds_of(report, corpus)) for corpus in scores if tables.folds_of(report, corpus) > 1
+        ],
         "texts": {corpus: found["n"] for corpus, found in scores.items()},
         "names": {key: name for key, (_, name) in METRICS.items()},
         "floors": [(corpus, answers.floor_sentence(report, arm, corpus)) for corpus in scores],

@@ -58,7 +58,7 @@ def html(contents: Mapping[str, Any], drawn: Mapping[str, list[Picture]]) -> str
 def text(contents: Mapping[str, Any], drawn: Mapping[str, list[Picture]]) -> str:
     """The same tables in GitHub's Markdown."""
     page = _environment(autoescape=False, finalize=_unmarked).get_template("report.md.j2")
-    return page.render(**contents, pictures=drawn, grid=_grid, gallery=_gallery)
+    return page.render(**contents, pictures=drawn, grid=_grid, gallery=_gallery, typed=_typed)
 
 
 def _contents(report: Report) -> dict[str, Any]:
@@ -115,6 +115,11 @@ def _visible(value: Any) -> Any:
 
 def _unmarked(value: Any) -> Any:
     return value if isinstance(value, Markup) else markdown(str(value))
+
+
+def _typed(command: str) -> Markup:
+    """A command as a block that can be copied as it is."""
+    return Markup("```console\n{}\n```").format(Markup(printable(command).replace("`", "'")))
 
 
 def _grid(table: tables.Table) -> Markup:

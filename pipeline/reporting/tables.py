@@ -180,8 +180,20 @@ def ladder(report: Report, corpus: str) -> Table:
         )
     columns = ["arm", "against the arm above", "against the floor", *(f"{title}, %" for title in scores.values())]
     columns += [f"{name} kept, %" for name in place_names(places)]
-    title = f"{corpus}: {floor['macro_recall']['n']:,} test texts"
+    title = f"{corpus}: {tested(report, corpus)}"
     return Table(title, tuple(columns), tuple(rows), _what_can_be_decided(report, corpus))
+
+
+def tested(report: Report, corpus: str) -> str:
+    """How many texts the arms are scored on, and how: ``260 test texts``; or by folds."""
+    count = f"{report['floor'][corpus]['macro_recall']['n']:,}"
+    folds = folds_of(report, corpus)
+    return f"{count} test texts" if folds < 2 else f"{count} texts, each tested in one of {folds} folds"
+
+
+def folds_of(report: Report, corpus: str) -> int:
+    """By how many folds a corpus was scored; 1: on a test split."""
+    return int(report["corpora"].get(corpus, {}).get("folds", 1))
 
 
 def _score(report: Report, name: str, figure: Estimate | None) -> Cell:

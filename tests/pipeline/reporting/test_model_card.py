@@ -51,3 +51,25 @@ def test_the_card_lists_what_the_model_is_made_of(tmp_path: Path) -> None:
         assert said in loaded.text
         assert "- the base starter: cc-by-sa-3.0" in loaded.text
         assert "- posts: cc0-1.0" in loaded.text
+
+
+@pytest.mark.parametrize(
+    ("folds", "split", "said"),
+    [
+        (0, "test", "These are the figures of this very model (one seed)."),
+        (5, "cross-validation", "each text by one of 5 models tuned alike, the one that had not seen it."),
+    ],
+)
+def test_the_card_says_whose_figures_these_are(tmp_path: Path, folds: int, split: str, said: str) -> None:
+    toy = toy_runs.Toy(arms={"full": 0.7}, folds=folds)
+    settings = stage.Settings(draws=1000, verdict_draws=1000)
+    stage.report(settings, **toy_runs.write(tmp_path / "artifacts", toy), recipe="mine", out=tmp_path)
+    card = ModelCard.load(tmp_path / "models" / "full" / "README.md")
+    assert {result.dataset_split for result in card.data.eval_results} == {split}
+    assert said in card.text
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert ("300 texts, each tested in one of 5 folds" in page) is (folds > 0)
+    commands = [line for line in page.splitlines() if line.startswith("make ")]
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert set(commands) <= {finding["command"] for finding in report["diagnosis"]}
+    assert bool(commands) is any(finding["issue"] != "nothing found" for finding in report["diagnosis"])
