@@ -41,6 +41,8 @@ show: $(READY) ## the last report in short, and where it and the model are
 	@$(STAGES) show --store "$$STORE"
 
 compare: $(READY) ## two runs side by side: make compare A=artifacts/latest B=another/report
+	@test -n "$$A" -a -n "$$B" || \
+		{ echo "make compare: A= and B= name two runs, such as A=artifacts/latest B=artifacts/report/FOLDER" >&2; exit 2; }
 	@$(STAGES) compare "$$A" "$$B"
 
 cards: $(READY) ## check every data card and show five rows of each

@@ -38,20 +38,22 @@ def test_there_is_a_target_for_each_stage() -> None:
 
 def test_variables_become_options() -> None:
     given = ["RECIPE=mine.yaml", "SET=a.b=['x'] c.d=2", "FORCE=1", "DRY=1", "ARM=naive full", "DEBUG=1", "DATA_ROOT=/d"]
+    given += ["JOBS=1"]
     line = " ".join(make("-n", "all", *given).splitlines()[-1].split())
     options = '--recipe "$RECIPE" --set "$SET" --arm naive --arm full --store "$STORE" --data-root "$DATA_ROOT"'
-    assert line.endswith(f"-m stages run {options} --debug --force --dry-run")
+    assert line.endswith(f'-m stages run {options} --debug --force --dry-run --jobs "1"')
     assert make("-n", "all", "FORCE=0").splitlines()[-1].split()[-2:] == ["--store", '"$STORE"']
 
 
 @pytest.mark.parametrize(
     ("target", "says"),
     [
+        ("compare", "make compare: A= and B= name two runs, such as A=artifacts/latest B=artifacts/report/FOLDER"),
         ("fintune", "make fintune: no such target, did you mean make finetune?; make help lists them"),
         ("zzz", "make zzz: no such target; make help lists them"),
     ],
 )
-def test_an_unknown_target_is_told_the_nearest(target: str, says: str) -> None:
+def test_what_make_cannot_do_is_one_line(target: str, says: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as caught:
         make(target)
     assert caught.value.returncode == 2
