@@ -63,16 +63,27 @@ def paired(a: Measured, b: Measured) -> Measured:
 
 
 def classified(
-    labels: ArrayLike, predicted: ArrayLike, metric: Metric, tested_in: Sequence[int] | None = None
+    labels: ArrayLike,
+    predicted: ArrayLike,
+    metric: Metric,
+    tested_in: Sequence[int] | None = None,
+    corpora: Sequence[str] | None = None,
 ) -> Measured:
     """A classification metric; ``predicted`` is [items] or [seeds, items] of class ids.
 
     Args:
         tested_in: the fold of each item, where cross-validation tested them. Fewer than two folds say nothing.
+        corpora: the corpus of each item: the metric is then its mean over corpora, large and small alike.
     """
     found = cells(labels, np.atleast_2d(np.asarray(predicted)))
+    _, own = np.unique(corpora if corpora is not None else [""] * found.shape[-1], return_inverse=True)
+    count = int(own.max(initial=0)) + 1
     places = np.asarray(tested_in) if tested_in is not None and len(set(tested_in)) > 1 else None
-    return Measured(np.eye(9)[found].swapaxes(0, 1), lambda sums: metric(sums.reshape(*sums.shape[:-1], 3, 3)), places)
+    return Measured(
+        np.eye(9 * count)[9 * own + found].swapaxes(0, 1),
+        lambda sums: metric(sums.reshape(*sums.shape[:-1], count, 3, 3)).mean(axis=-1),
+        places,
+    )
 
 
 def masked_kept(nats_base: ArrayLike, nats: ArrayLike, masked: ArrayLike) -> Measured:

@@ -1,8 +1,9 @@
 """What can be had for what: models by dev macro-recall and by general English kept, the best trade-offs, the choice.
 
-A point is on the Pareto front if no other has at least as much of both and more of one. Where a retention is asked for
-(a budget), the point with the highest macro-recall among those that keep as much is chosen. It is chosen on dev text,
-so its figures there flatter it a little; what it is worth is measured on test.
+Macro-recall is the mean over the corpora of reviews, as the ladder reads it. A point is on the Pareto front if no other
+has at least as much of both and more of one. Where a retention is asked for (a budget), the point with the highest
+macro-recall among those that keep as much is chosen. It is chosen on dev text, so its figures there flatter it a
+little; what it is worth is measured on test.
 
 ``frontier.json``::
 
@@ -48,6 +49,7 @@ def points(
     alphas: Mapping[str, Mapping[str, float]],
     *,
     labels: ArrayLike,
+    corpora: Sequence[str],
     predicted: ArrayLike,
     nats_base: ArrayLike,
     nats: ArrayLike,
@@ -57,12 +59,17 @@ def points(
 
     Args:
         alphas: of each point by its name, in the order of the rows of ``predicted`` and ``nats``.
-        labels: [texts], on dev; ``predicted`` [points, texts].
+        labels, corpora: [texts], on dev; ``predicted`` [points, texts].
         nats_base: [documents], sums over a general document's ``masked`` hidden pieces; ``nats`` [points, documents].
     """
     rows = zip(alphas.items(), np.asarray(predicted), np.asarray(nats), strict=True)
     return [
-        Point(name, shares, classified(labels, classes, macro_recall), masked_kept(nats_base, lost, masked))
+        Point(
+            name,
+            shares,
+            classified(labels, classes, macro_recall, corpora=corpora),
+            masked_kept(nats_base, lost, masked),
+        )
         for (name, shares), classes, lost in rows
     ]
 

@@ -11,7 +11,7 @@ from stages.finetune.settings import Settings
 from stages.finetune.tuning import Rows, Tuned
 
 DEV_TEXTS = 600
-"""Reviews that each point is scored on, evenly from the classes: sixteen models read them all."""
+"""Reviews of each corpus that each point is scored on, evenly from the classes: nineteen models read them all."""
 
 
 class Ground(NamedTuple):
@@ -50,7 +50,8 @@ def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground:
     if not settings.frontier_points or not ground.general:
         reason = "no general dev text" if settings.frontier_points else "finetune.frontier_points is 0"
         return frontier.left_out(reason, tuned=interpolation.TUNED)
-    dev = fixed_sample(dev, DEV_TEXTS, 0, by="label")
+    own = {corpus: [row for row in dev if row["corpus"] == corpus] for corpus in {row["corpus"]: None for row in dev}}
+    dev = [row for rows in own.values() for row in fixed_sample(rows, DEV_TEXTS, 0, by="label")]
     first_row = json.loads((ground.tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
     documents = [(row["id"], row["text"]) for row in ground.general]
     windows = {"windows": settings.frontier_windows, "max_length": settings.max_length}
@@ -67,6 +68,7 @@ def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground:
     points = frontier.points(
         {stop.name: stop.alphas for stop in stops},
         labels=[row["label"] for row in dev],
+        corpora=[row["corpus"] for row in dev],
         predicted=found.predicted,
         nats_base=found.base_nats,
         nats=found.nats,

@@ -105,7 +105,7 @@ def _tune(
     """Train in place; return the outcome, the history with epochs, what augmentation drew from, what was kept."""
     from pipeline.modeling import finetuning, layers, training
 
-    labels, asked_labels = ([row["label"] for row in rows] for rows in sides)
+    labels = [row["label"] for row in sides[0]]
     epochs, asked, emoji = _ids(settings, sides, vocabulary, mode, seed)
     feed, megabytes = _feed(settings, model, vocabulary.pad_token_id, [*epochs, asked], cache)
     budget = {"batch_size": settings.batch_size, "tokens_per_batch": settings.tokens_per_batch}
@@ -118,7 +118,7 @@ def _tune(
         plan,
         schedule,
         groups=layers.parameter_groups(model, **settings.model_dump(include=rates)),
-        figures=_dev_figures(settings, asked, asked_labels, feed),
+        figures=_dev_figures(settings, asked, sides[1], feed),
         loss=finetuning.weighted_loss(settings.label_smoothing),
         folder=folder,
     )
@@ -191,23 +191,24 @@ def _schedule(settings: Settings, batches: int, seed: int) -> Any:
     )
 
 
-def _dev_figures(settings: Settings, ids: list[list[int]], given: list[int], feed: Any) -> Any:
-    """A function model -> dev loss, macro-recall (the one that decides) and accuracy."""
+def _dev_figures(settings: Settings, ids: list[list[int]], dev: Rows, feed: Any) -> Any:
+    """A function model -> dev loss, macro-recall (the one that decides) and accuracy, each the mean over corpora."""
     import numpy as np
 
-    from pipeline.metrics import classification
+    from pipeline.metrics.classification import accuracy, confusion, macro_recall
     from pipeline.modeling import finetuning
 
-    labels = np.array(given)
+    labels, corpora = (np.array([row[column] for row in dev]) for column in ("label", "corpus"))
+    parts = [corpora == name for name in np.unique(corpora)]
 
     def figures(model: Any) -> dict[str, float]:
         logits = finetuning.dev_logits(model, ids, feed, settings.tokens_per_batch)
-        matrix = classification.confusion(labels, logits.argmax(axis=1)).astype(float)
+        matrices = np.array([confusion(labels[own], logits[own].argmax(axis=1)) for own in parts], dtype=float)
         surprise = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
         return {
-            "dev_loss": float(surprise.mean()),
-            "dev_macro_recall": float(classification.macro_recall(matrix)),
-            "dev_accuracy": float(classification.accuracy(matrix)),
+            "dev_loss": float(np.mean([surprise[own].mean() for own in parts])),
+            "dev_macro_recall": float(macro_recall(matrices).mean()),
+            "dev_accuracy": float(accuracy(matrices).mean()),
         }
 
     return figures

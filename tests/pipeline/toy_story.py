@@ -58,12 +58,12 @@ def grow(settings: Grow, *, seed: int, gather: Path, out: Path) -> None:
     checkpoint = out / "checkpoint.txt"
     done = checkpoint.read_text().splitlines() if checkpoint.exists() else []
     for step in range(len(done), settings.steps):
+        if settings.fails != "no" and step == 1:
+            raise FAULTS[settings.fails]  # before it is saved: run again, it fails again
         done.append(f"{step} {seed} {settings.learning_rate}")
         fresh = checkpoint.with_suffix(".new")
         fresh.write_text("\n".join(done))
         fresh.replace(checkpoint)
-        if settings.fails != "no" and step == 1:
-            raise FAULTS[settings.fails]
         time.sleep(settings.pause)
     (out / "model").mkdir(exist_ok=True)
     (out / "model" / "weights.txt").write_text((gather / "text.txt").read_text() + "\n".join(done))

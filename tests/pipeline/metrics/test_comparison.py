@@ -16,6 +16,13 @@ def test_a_classification_score_by_hand() -> None:
     assert found.low < found.value < found.high
 
 
+def test_a_small_corpus_counts_as_much_as_a_large_one() -> None:
+    labels, corpora = [0, 1, 2] * 10 + [0, 1, 2], ["large"] * 30 + ["small"] * 3
+    predicted = [0, 1, 2] * 10 + [0, 0, 0]  # all of the large one, a class of three of the small one
+    found = comparison.classified(labels, [predicted, labels], macro_recall, corpora=corpora).figure(**HOW)
+    assert found.value == pytest.approx(((1 + 1 / 3) / 2 + 1) / 2)  # of two seeds
+
+
 def test_seeds_are_averaged() -> None:
     found = comparison.classified([0, 1], [[0, 1], [0, 0]], accuracy).figure(**HOW)
     assert found.value == pytest.approx(0.75)

@@ -57,6 +57,7 @@ def points() -> list[frontier.Point]:
     return frontier.points(
         alphas,
         labels=LABELS,
+        corpora=["shop"] * len(LABELS),
         predicted=[right(10), right(20), right(30), right(20)],
         nats_base=base,
         nats=[[nats + more for nats in base] for more in lost],
