@@ -77,13 +77,14 @@ def load_recipe(path: str | Path, story: Sequence[Stage], overrides: Iterable[st
     draft.content.update(_merged(content for _, content in reversed(draft.places)))
     _mention_slips(draft.places)
     problems: list[str] = []
-    for override in overrides:
-        _override(draft, override, problems)
+    warnings = [warning for override in overrides if (warning := _override(draft, override, problems))]
     problems += _check_outline(draft, story)
     shared = _check_sections(draft, story, problems)
     arms = {arm: _check_arm(draft, arm, story, shared, problems) for arm in _section(draft.content, "arms")}
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
+    for warning in warnings:
+        logger.warning(warning)
     return Recipe(draft.content["name"], tuple(draft.content["seeds"]), shared, arms)
 
 
@@ -95,8 +96,10 @@ def _find(path: str | Path) -> Path:
     for file in named:
         if file.is_file():
             return file
-    known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
-    raise InputError(f"recipe {path}: no such file; give a path, or one of the recipes that ship: {known}")
+    known = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
+    meant = near(str(path), known)
+    hint = f"did you mean {meant}? The" if meant else "give a path, or one of the"
+    raise InputError(f"recipe {path}: no such file; {hint} recipes that ship: {', '.join(known)}")
 
 
 def _chain(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -132,13 +135,13 @@ def _merged(contents: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _mention_slips(places: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    """Warn of a new arm whose name is nearly that of an inherited one; a number behind it (full-2) is meant."""
+    """Warn of a new arm whose name is nearly that of an inherited one; full2, full-mild and not-adapted are meant."""
     inherited: dict[str, Any] = {}
     for place, content in reversed(places):
         arms = _section(content, "arms")
         for arm in [arm for arm in arms if inherited and arm not in inherited]:
             meant = near(str(arm), inherited, cutoff=0.75)
-            if meant and re.sub(r"[-_]?\d+$", "", str(arm)) != meant:
+            if meant and meant not in re.split(r"[-_]", re.sub(r"\d+$", "", str(arm))):
                 logger.warning("%s: arm %s: new, though %s exists; rename it if you meant that", place, arm, meant)
         inherited |= arms
 
@@ -151,22 +154,18 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> None:
             below[key] = copy.deepcopy(value)
 
 
-def _override(draft: _Draft, override: str, problems: list[str]) -> None:
+def _override(draft: _Draft, override: str, problems: list[str]) -> str:
+    """Put one change into the draft; return a warning where it does less than one might think."""
     path, equals, text = override.partition("=")
     keys, thing = path.strip().split("."), f"--set {override}"
     if not equals or not all(keys) or keys[0] == "extends":
         problems.append(f"{thing}: not of the form stage.key=value; for one arm, arms.ARM.stage.key=value")
-        return
+        return ""
     if keys[0] == "arms" and len(keys) > 1 and keys[1] not in _section(draft.content, "arms"):
         problems.append(f"{thing}: unknown arm {keys[1]}; {nearest(keys[1], _section(draft.content, 'arms'))}")
-        return
+        return ""
     arms = _section(draft.content, "arms")
     own = [arm for arm in arms if len(keys) > 1 and keys[1] in _section(_section(arms, arm), keys[0])]
-    if own:
-        logger.warning(
-            "%s: without effect in %s, where the arm sets it itself; arms.%s.%s=... changes that",
-            *(thing, ", ".join(own), own[0], path.strip()),
-        )
     value = parse(text, thing)
     inner: dict[str, Any] = {}
     draft.places.insert(0, (thing, inner))
@@ -176,6 +175,10 @@ def _override(draft: _Draft, override: str, problems: list[str]) -> None:
         target[key] = target[key] if isinstance(target.get(key), dict) else {}
         target = target[key]
     inner[keys[-1]] = target[keys[-1]] = value
+    if not own:
+        return ""
+    arm = f"{', '.join(own)}, where the arm sets it itself"
+    return f"{thing}: without effect in {arm}; arms.{own[0]}.{path.strip()}=... changes that"
 
 
 def _section(content: dict[str, Any], key: str) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def predict(
     model: Annotated[Path, typer.Option("--model", help="Folder of a model that `make all` made.")] = MODEL,
     text_column: Annotated[str | None, typer.Option("--text-column", help="Column with the texts.")] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="CSV file to write; without it, the terminal.")
+        Path | None, typer.Option("-o", "--out", help="CSV or .tsv file to write; without it, the terminal.")
     ] = None,
     max_length: Annotated[int, typer.Option(min=8, max=512, help="Word pieces of a text that are read.")] = 128,
 ) -> None:
@@ -102,6 +102,7 @@ def predict(
             stream,
             [*given.columns, *ours],
             (cells + answer for cells, answer in zip(given.cells, answers, strict=True)),
+            separator="\t" if out and out.suffix == ".tsv" else ",",
         )
     empty = sum(not any(answer) for answer in answers)
     console.say(
@@ -160,7 +161,7 @@ def _answers(texts: list[str], folder: Path, max_length: int) -> list[list[str]]
     cut = sum(len(ids) > longest for ids in tokenizer(told)["input_ids"]) if told else 0
     if cut:
         console.say(f"{cut} of {len(texts)} texts are longer than {longest} word pieces; their ends were not read")
-    found = iter(scoring.class_probabilities(classifier, tokenizer, told, tokens_per_batch=4096, max_length=longest))
+    found = iter(scoring.class_probabilities(classifier, tokenizer, told, max_length=longest))
     return [_cells(next(found)) if text.strip() else [""] * (1 + len(LABELS)) for text in read]
 
 

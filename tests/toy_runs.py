@@ -207,7 +207,11 @@ def _evaluate(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
 
 def _manifest(folder: Path, stage: str, arm: str, seed: int) -> None:
     settings = {
-        "finetune": {"learning_rate": 2e-4 if arm == "naive" else 3e-5, "frozen_layers": 0 if arm == "naive" else 2},
+        "finetune": {
+            "learning_rate": 2e-4 if arm == "naive" else 3e-5,
+            "frozen_layers": 0 if arm == "naive" else 2,
+            "max_length": 128,
+        },
         "pretrain": {"num_train_epochs": 3 if arm in ADAPTED else 0},
         "tokenizer": {"emoji": "all" if arm == "full" else "none"},
     }

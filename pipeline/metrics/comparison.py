@@ -29,12 +29,17 @@ class Measured:
     statistic: Statistic
     folds: NDArray[np.int64] | None = None
     """[items] the fold that tested each, if any; texts of a fold share a model, which intervals count (``folds``)."""
+    least: float = -np.inf
+    most: float = np.inf
+    """What the statistic can be: an interval that was widened for folds ends there."""
 
     def figure(self, *, draws: int, seed: int) -> Figure:
         """The value on all items, averaged over seeds, with its 95% interval."""
-        if self.folds is not None:
-            return folds.interval(self.contributions, self.statistic, self.folds, draws=draws, seed=seed)
-        return interval(self.contributions, self.statistic, draws=draws, seed=seed)
+        if self.folds is None:
+            return interval(self.contributions, self.statistic, draws=draws, seed=seed)
+        found = folds.interval(self.contributions, self.statistic, self.folds, draws=draws, seed=seed)
+        low, high = np.clip([found.low, found.high], self.least, self.most).tolist()
+        return Figure(found.value, low, high, found.n)
 
 
 def minus(a: Measured, b: Measured, *, draws: int, seed: int) -> Difference:
@@ -83,6 +88,8 @@ def classified(
         np.eye(9 * count)[9 * own + found].swapaxes(0, 1),
         lambda sums: metric(sums.reshape(*sums.shape[:-1], count, 3, 3)).mean(axis=-1),
         places,
+        least=0.0,
+        most=1.0,
     )
 
 

@@ -6,29 +6,62 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
 
 
-def remembered(folder: Path, key: Any, compute: Callable[[], Any]) -> Any:
-    """The value of ``compute()``, a JSON value, computed only if ``folder`` does not hold it for ``key`` yet.
+Question = tuple[Any, Callable[[], Any]]
+"""A JSON value that names everything an answer depends on, and how the answer, a JSON value, is worked out."""
 
-    Each entry carries its own digest; a damaged one is computed again. The folder may vanish at any time, and one that
-    cannot be written costs time, nothing else.
 
-    Args:
-        key: JSON value that names everything the result depends on.
+def remembered(folder: Path, questions: Sequence[Question]) -> list[Any]:
+    """The answers, in order, worked out only where ``folder`` does not hold them yet.
+
+    What another process is working out at the moment is left to it, and read when everything else is done: so arms
+    that are scored side by side share the work. Each entry carries its own digest; a damaged one is worked out again.
+    The folder may vanish at any time, and one that cannot be written costs time, nothing else.
     """
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    path = folder / f"{name}.json"
-    found = _read(path)
-    if found is None:
-        found = json.dumps(compute(), ensure_ascii=False)
-        _write(path, found)
-    return json.loads(found)
+    paths = [
+        folder / f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()}.json" for key, _ in questions
+    ]
+    found: dict[int, str] = {}
+    for patience in (0, -1):  # first pass over what others hold, then wait for it
+        for place, (path, (_, compute)) in enumerate(zip(paths, questions, strict=True)):
+            if place in found:
+                continue
+            with suppress(Timeout), _held(path, patience):
+                known = _read(path)
+                if known is None:
+                    known = json.dumps(compute(), ensure_ascii=False)
+                    _write(path, known)
+                found[place] = known
+    return [json.loads(found[place]) for place in range(len(questions))]
+
+
+@contextmanager
+def _held(path: Path, patience: float) -> Iterator[None]:
+    """Hold an entry. Where nothing can be written there is nothing to hold.
+
+    Raises:
+        Timeout: another process has held it for ``patience`` seconds; -1 waits as long as it takes.
+    """
+    lock = FileLock(path.with_suffix(".lock"), timeout=patience)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as problem:
+        if isinstance(problem, Timeout):
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read(path: Path) -> str | None:

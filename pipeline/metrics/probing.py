@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ TASKS = ("shuffled_bigram", "length")
 Row = Mapping[str, Any]
 Ids = NDArray[np.int64]
 Features = NDArray[np.floating[Any]]
-Remember = Callable[[Any, Callable[[], Any]], Any]
+Remember = Callable[[Sequence[tuple[Any, Callable[[], Any]]]], list[Any]]
+"""[(key, compute)] -> the values of compute(), perhaps from an earlier run."""
 
 
 def length_bins(words: ArrayLike) -> Ids:
@@ -90,12 +92,13 @@ def answers(
     """``right_by_layer`` of every model, remembered by features and lengths, so that arms share what they can."""
     asked = [[item["id"], item["words"]] for item in sentences]
 
-    def recall(features: Features) -> Any:
+    def key(features: Features) -> list[Any]:
         looked_at = hashlib.sha256(np.ascontiguousarray(features).tobytes()).hexdigest()
-        key = ["probes", VERSION, sklearn.__version__, looked_at, digest(asked), seed]
-        return remember(key, lambda: right_by_layer(features, sentences, seed=seed))
+        return ["probes", VERSION, sklearn.__version__, looked_at, digest(asked), seed]
 
-    return {model: recall(features) for model, features in seen.items()}
+    look = partial(right_by_layer, sentences=sentences, seed=seed)
+    found = remember([(key(features), partial(look, features)) for features in seen.values()])
+    return dict(zip(seen, found, strict=True))
 
 
 def accuracy_by_layer(rows: Sequence[Row], task: str, *, draws: int, seed: int) -> list[Figure]:

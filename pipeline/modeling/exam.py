@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,14 +24,14 @@ from pipeline.modeling.fixed_masks import FixedMasks, choose_fixed_masks
 from pipeline.modeling.mlm import MaskedLM
 from pipeline.modeling.scoring import masked_nats, pseudo_log_likelihoods
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same questions to the same weights get other answers."""
 DIGITS = 4
 """Decimals kept of nats: what lies below differs between machines."""
 
 Rows = list[dict[str, Any]]
-Remember = Callable[[Any, Callable[[], Any]], Any]
-"""(key, compute) -> the value of compute(), perhaps from an earlier run."""
+Remember = Callable[[Sequence[tuple[Any, Callable[[], Any]]]], list[Any]]
+"""[(key, compute)] -> the values of compute(), perhaps from an earlier run."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Candidate(NamedTuple):
     kinds: tuple[str, ...]
 
 
-def sit(exam: Exam, folders: Mapping[str, Path], *, tokens_per_batch: int, remember: Remember) -> Answers:
+def sit(exam: Exam, folders: Mapping[str, Path], *, tokens_per_batch: int | None = None, remember: Remember) -> Answers:
     """Put the exam to the models in ``folders`` (base, adapted, tuned); the tuned encoder wears the adapted MLM head.
 
     Answers are remembered by weights and questions, so arms that share a model share its answers, and a model that
@@ -117,15 +117,19 @@ def sit(exam: Exam, folders: Mapping[str, Path], *, tokens_per_batch: int, remem
     _check_ids(exam.tokenizer, folders["adapted"])
     questions = _questions(exam, tokens_per_batch)
 
-    def answer(who: Candidate, kind: str, corpus: str) -> Rows:
-        asked, ask = questions[kind][corpus]
-        found: Rows = remember([VERSION, kind, who.identity, asked], lambda: ask(who.load()))
-        return found
+    def answer(who: Candidate, kind: str) -> dict[str, Rows]:
+        model = who.load()
+        return {corpus: ask(model) for corpus, (_, ask) in questions[kind].items()}
 
-    return {
-        name: {kind: {corpus: answer(who, kind, corpus) for corpus in questions[kind]} for kind in who.kinds}
-        for name, who in _candidates(exam, folders).items()
-    }
+    asked = {kind: {corpus: digest for corpus, (digest, _) in found.items()} for kind, found in questions.items()}
+    wanted = [(name, kind, who) for name, who in _candidates(exam, folders).items() for kind in who.kinds]
+    found = remember(
+        [([VERSION, kind, who.identity, asked[kind]], partial(answer, who, kind)) for _, kind, who in wanted]
+    )
+    answers: Answers = {name: {} for name, _, _ in wanted}
+    for (name, kind, _), table in zip(wanted, found, strict=True):
+        answers[name][kind] = {corpus: table[corpus] for corpus in questions[kind]}
+    return answers
 
 
 def _candidates(exam: Exam, folders: Mapping[str, Path]) -> dict[str, Candidate]:
@@ -171,7 +175,7 @@ Question = tuple[str, Callable[[MaskedLM], Rows]]
 """Digest of all that is asked, and how a model is asked it."""
 
 
-def _questions(exam: Exam, tokens_per_batch: int) -> dict[str, dict[str, Question]]:
+def _questions(exam: Exam, tokens_per_batch: int | None = None) -> dict[str, dict[str, Question]]:
     size = len(exam.tokenizer)
 
     def cloze(masks: FixedMasks) -> Question:
@@ -193,7 +197,7 @@ def _questions(exam: Exam, tokens_per_batch: int) -> dict[str, dict[str, Questio
 
 
 def _judge_pairs(
-    model: MaskedLM, tokenizer: BertTokenizerFast, pairs: Sequence[Mapping[str, Any]], tokens_per_batch: int
+    model: MaskedLM, tokenizer: BertTokenizerFast, pairs: Sequence[Mapping[str, Any]], tokens_per_batch: int | None
 ) -> Rows:
     sentences = [pair[side] for pair in pairs for side in ("good", "bad")]
     scores = pseudo_log_likelihoods(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,12 @@ from torch import nn
 
 from pipeline.files import digest
 from pipeline.modeling import models
-from pipeline.modeling.exam import how_it_reads, weight_digests
+from pipeline.modeling.exam import Remember, how_it_reads, weight_digests
 from pipeline.modeling.scoring import _batches, _inputs, ready
 
 VERSION = 1
 """Raise it when the same sentences and weights get other features."""
 Features = NDArray[np.float16]
-Remember = Callable[[Any, Callable[[], Any]], Any]
 LOADERS: dict[str, Callable[[Path], nn.Module]] = {
     "base": models.load_masked_lm,
     "adapted": models.load_masked_lm,
@@ -32,7 +32,9 @@ LOADERS: dict[str, Callable[[Path], nn.Module]] = {
 
 
 @torch.inference_mode()
-def pooled_layers(model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tokens_per_batch: int) -> Features:
+def pooled_layers(
+    model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tokens_per_batch: int | None = None
+) -> Features:
     """Mean over the pieces of each text ([CLS] and [SEP] left out), float16 [texts, layers + 1, hidden].
 
     Layer 0 is the embeddings'. Rounded to float16, so that what is kept is what was worked with.
@@ -40,7 +42,7 @@ def pooled_layers(model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tok
     bert: Any = ready(model).bert
     ids = tokenizer(list(texts), truncation=True, max_length=bert.config.max_position_embeddings)["input_ids"]
     found = np.empty((len(ids), bert.config.num_hidden_layers + 1, bert.config.hidden_size), dtype=np.float16)
-    for rows in _batches(ids, tokens_per_batch, "features"):
+    for rows in _batches(ids, tokens_per_batch, "features", model):
         inputs = _inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
         states = torch.stack(bert(**inputs, output_hidden_states=True).hidden_states, dim=1)
         lengths = inputs["attention_mask"].sum(dim=1, keepdim=True)
@@ -56,7 +58,7 @@ def observe(
     sentences: Sequence[Mapping[str, Any]],
     folders: Mapping[str, Path],
     *,
-    tokens_per_batch: int,
+    tokens_per_batch: int | None = None,
     remember: Remember,
 ) -> dict[str, Features]:
     """Features of the models in ``folders`` (base, adapted, tuned), float16 [sentences, 2, layers + 1, hidden].
@@ -74,11 +76,12 @@ def observe(
         found = pooled_layers(model, tokenizer, texts, tokens_per_batch=tokens_per_batch)
         return {"shape": found.shape, "float16": base64.b64encode(found.astype("<f2").tobytes()).decode()}
 
-    def recall(name: str) -> Features:
-        key = [VERSION, "features", weight_digests(folders[name]), asked]
-        kept = remember(key, lambda: look(name))
+    def unpacked(kept: Mapping[str, Any]) -> Features:
         flat = np.frombuffer(base64.b64decode(kept["float16"]), dtype="<f2")
         _, layers, width = kept["shape"]
         return flat.reshape(len(sentences), 2, layers, width)
 
-    return {name: recall(name) for name in folders}
+    kept = remember(
+        [([VERSION, "features", weight_digests(folders[name]), asked], partial(look, name)) for name in folders]
+    )
+    return dict(zip(folders, map(unpacked, kept), strict=True))

@@ -21,6 +21,8 @@ from pipeline.modeling import embeddings, models
 from pipeline.modeling.mlm import MaskedLM
 from pipeline.modeling.scoring import Scores, _batches, _inputs, class_probabilities, ready
 
+VERSION = 1
+"""Raise it when the same model and emoji get other polarities."""
 DIGITS = 4
 """Decimals kept: what lies below differs between machines."""
 FRAMES = (
@@ -50,7 +52,9 @@ Read = Mapping[str, str]
 """emoji -> what the model gets in its place: itself, or the words of its name for a model of the mode ``words``."""
 
 
-def in_classifier(model: Any, tokenizer: BertTokenizerFast, emoji: Read, *, tokens_per_batch: int) -> dict[str, Any]:
+def in_classifier(
+    model: Any, tokenizer: BertTokenizerFast, emoji: Read, *, tokens_per_batch: int | None = None
+) -> dict[str, Any]:
     """Mean over ``FRAMES`` of P(positive) - P(negative) with the emoji appended, minus the same without it.
 
     Returns:
@@ -68,7 +72,7 @@ def in_classifier(model: Any, tokenizer: BertTokenizerFast, emoji: Read, *, toke
 
 
 def in_masked_lm(
-    model: MaskedLM, tokenizer: BertTokenizerFast, emoji: Read, *, tokens_per_batch: int
+    model: MaskedLM, tokenizer: BertTokenizerFast, emoji: Read, *, tokens_per_batch: int | None
 ) -> dict[str, Any]:
     """Mean over ``CLOZES`` of (mean log P(praise) - mean log P(blame)) at [MASK] with the emoji, minus without [nats].
 
@@ -122,13 +126,13 @@ def _lean(
     texts: Sequence[str],
     praise: Sequence[int],
     blame: Sequence[int],
-    tokens_per_batch: int,
+    tokens_per_batch: int | None = None,
 ) -> Scores:
     """Mean logit of praise less mean logit of blame at each text's one [MASK]: [texts]."""
     ready(model)
     ids = tokenizer(list(texts))["input_ids"]
     found = torch.empty(len(ids), dtype=torch.float64)
-    for rows in _batches(ids, tokens_per_batch, "polarity"):
+    for rows in _batches(ids, tokens_per_batch, "polarity", model):
         inputs = _inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
         states = model.bert(**inputs).last_hidden_state[inputs["input_ids"] == tokenizer.mask_token_id]
         sides = [_logits(model, states, words).double().mean(dim=1) for words in (praise, blame)]

@@ -23,6 +23,8 @@ from pipeline.modeling.memory import bound_kernel_cache
 HEAD_ROWS = 512
 """Positions that go through the vocabulary head at once: bounds the memory of their logits (512 x 30,522: 60 MB)."""
 
+TOKENS = {"cpu": 1024, "cuda": 16384}
+"""Padded size of a batch that nobody has set: what stays in a processor's cache, what keeps a GPU busy."""
 DIGITS = 6
 """Decimals kept of probabilities."""
 Scores = NDArray[np.float64]
@@ -31,26 +33,30 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @torch.inference_mode()
 def class_probabilities(
-    model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tokens_per_batch: int, max_length: int
+    model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tokens_per_batch: int | None = None, max_length: int
 ) -> Scores:
     """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``.
 
-    Equal texts are computed once; longer texts than ``max_length`` pieces ([CLS] and [SEP] counted) are cut.
+    Texts that come to the same pieces are computed once; longer ones than ``max_length`` pieces ([CLS] and [SEP]
+    counted) are cut.
     """
     ready(model)
     if not texts:
         return np.empty((0, 3))
-    distinct = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    ids = tokenizer(list(distinct), truncation=True, max_length=max_length)["input_ids"]
+    distinct = list(dict.fromkeys(texts))
+    read = tokenizer(distinct, truncation=True, max_length=max_length)["input_ids"]
+    ids = list(dict.fromkeys(map(tuple, read)))
     found = np.empty((len(ids), 3))
-    for rows in _batches(ids, tokens_per_batch, "classify"):
+    for rows in _batches(ids, tokens_per_batch, "classify", model):
         inputs = _inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
         found[rows] = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
-    return found[[distinct[text] for text in texts]]
+    rows_of = {pieces: row for row, pieces in enumerate(ids)}
+    places = {text: rows_of[tuple(pieces)] for text, pieces in zip(distinct, read, strict=True)}
+    return found[[places[text] for text in texts]]
 
 
 def both_readings(
-    model: nn.Module, tokenizer: Any, prepared: Sequence[str], raw: Sequence[str], **how: int
+    model: nn.Module, tokenizer: Any, prepared: Sequence[str], raw: Sequence[str], **how: Any
 ) -> tuple[Scores, Scores]:
     """Probabilities [n, 3], rounded, of texts as prepared and as they came, which a plain pipeline would read.
 
@@ -63,7 +69,7 @@ def both_readings(
 
 @torch.inference_mode()
 def masked_nats(
-    model: nn.Module, masks: FixedMasks, *, base_vocabulary_size: int, tokens_per_batch: int
+    model: nn.Module, masks: FixedMasks, *, base_vocabulary_size: int, tokens_per_batch: int | None = None
 ) -> list[dict[str, Any]]:
     """How many nats each document's hidden pieces cost the model.
 
@@ -81,7 +87,7 @@ def masked_nats(
     ready(model)
     windows = masks.windows
     found = np.zeros((len(windows), 3))
-    for rows in _batches([window.input_ids for window in windows], tokens_per_batch, "masked loss"):
+    for rows in _batches([window.input_ids for window in windows], tokens_per_batch, "masked loss", model):
         asked = [windows[row] for row in rows]
         hidden = [_hide(window.input_ids, window.masked, masks.mask_id) for window in asked]
         places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
@@ -105,7 +111,12 @@ def _sum_of(document: str, scored: Sequence[tuple[Window, Scores]]) -> dict[str,
 
 @torch.inference_mode()
 def pseudo_log_likelihoods(
-    model: nn.Module, tokenizer: Any, sentences: Sequence[str], *, vocabulary_size: int, tokens_per_batch: int
+    model: nn.Module,
+    tokenizer: Any,
+    sentences: Sequence[str],
+    *,
+    vocabulary_size: int,
+    tokens_per_batch: int | None = None,
 ) -> Scores:
     """Log-likelihood [n] of each sentence in nats: the sum over its pieces, each guessed with itself hidden.
 
@@ -120,7 +131,7 @@ def pseudo_log_likelihoods(
     ids = encoded["input_ids"]
     queries = [query for place in range(len(ids)) for query in _queries(place, encoded.word_ids(place))]
     found = np.zeros(len(ids))
-    for rows in _batches([ids[queries[row][0]] for row in range(len(queries))], tokens_per_batch, "sentences"):
+    for rows in _batches([ids[queries[row][0]] for row in range(len(queries))], tokens_per_batch, "sentences", model):
         asked = [queries[row] for row in rows]
         hidden = [_hide(ids[place], range(start, end), tokenizer.mask_token_id) for place, start, end in asked]
         targets = [ids[place][start] for place, start, _ in asked]
@@ -177,8 +188,11 @@ def _guess(
     return torch.cat(parts).numpy()
 
 
-def _batches(rows: Sequence[Sequence[int]], tokens_per_batch: int, what: str) -> Iterator[list[int]]:
-    buckets = length_buckets([len(row) for row in rows], tokens_per_batch)
+def _batches(
+    rows: Sequence[Sequence[int]], tokens_per_batch: int | None, what: str, model: nn.Module
+) -> Iterator[list[int]]:
+    budget = tokens_per_batch or TOKENS[next(model.parameters()).device.type]
+    buckets = length_buckets([len(row) for row in rows], budget)
     yield from tqdm(buckets, desc=what, disable=None, leave=False)
 
 

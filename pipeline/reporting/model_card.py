@@ -98,6 +98,7 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any]) -> dict[str, Any]
             for measure, place in places
             if tables.kept(report, arm, measure, place)
         ],
+        "longest": described["settings"].get("finetune", {}).get("max_length", 512),
         "emoji": report["coverage"].get(arm, {}).get("emoji"),
         "training": [name for name, corpus in report["corpora"].items() if corpus["role"] == "reviews"],
     }

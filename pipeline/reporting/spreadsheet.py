@@ -19,7 +19,7 @@ def safe_cell(text: str) -> str:
     return f"'{text}"
 
 
-def write_csv(stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write_csv(stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]], separator: str = ",") -> None:
     """Write a header and rows of texts as CSV."""
-    table = csv.writer(stream, lineterminator="\n")
+    table = csv.writer(stream, lineterminator="\n", delimiter=separator)
     table.writerows([safe_cell(cell) for cell in row] for row in chain([header], rows))

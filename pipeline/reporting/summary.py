@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from pipeline.reporting import answers, tables
 from pipeline.reporting.printable import printable
 from pipeline.reporting.tables import Cell, Report
 
+WIDTH = 100
+
 
 def summary(report: Report) -> str:
-    """Some thirty lines of plain text: a table for each review corpus, then the four answers' headlines."""
+    """Some thirty lines of plain text: a table for each review corpus, all in a sentence, the answers' headlines."""
     parts = [f"{report['name']}, recipe {report['recipe']}"]
     for corpus in tables.reviews(report):
         title = tables.ladder(report, corpus).title
         parts.append("\n".join([title, *aligned(_rows(report, corpus))]))
+    parts.append(textwrap.fill(answers.lead(report), WIDTH))
     parts.append("\n".join(f"{answer.question} {answer.headline}" for answer in answers.answers(report)))
     return "\n\n".join("\n".join(printable(line) for line in part.split("\n")) for part in parts) + "\n"
 

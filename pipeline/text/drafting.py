@@ -16,7 +16,7 @@ from pipeline.cards import Reading
 from pipeline.cards.schema import QUESTION
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
-from pipeline.text.corpora import label_as_written
+from pipeline.text.corpora import FEWEST, label_as_written
 from pipeline.text.files import kind, lines
 from pipeline.text.rows import MAX_FILE_BYTES, read_rows, separator
 
@@ -38,9 +38,9 @@ _SCALES: tuple[Mapping[str, str], ...] = (
     {"-1": "negative", "0": "neutral", "1": "positive"},
 )
 _WORDS = {
-    "negative": "negative neg bad poor terrible awful unhappy dissatisfied worse",
-    "neutral": "neutral neu ok okay mixed average meh so-so fair none",
-    "positive": "positive pos good great excellent happy satisfied better",
+    "negative": "negative neg bad poor terrible awful horrible unhappy dissatisfied worse worst hate",
+    "neutral": "neutral neu ok okay fine mixed average meh so-so fair none",
+    "positive": "positive pos good great excellent awesome amazing happy satisfied better best love",
 }
 _LABEL_NAMES = "label labels sentiment stars star rating ratings score class target polarity gold"
 
@@ -167,6 +167,12 @@ def _labels(values: Counter[str], column: str) -> tuple[dict[str, list[Any]], li
             f"labels: where does {', '.join(left)} belong? Put it in place of the {QUESTION}, or under drop."
         )
         labels["neutral"].append(QUESTION)
+    counts = {label: sum(values[value] for value in mapped if mapped[value] == label) for label in LABELS}
+    questions += [
+        f"labels.{label}: only {count} rows, and a run needs {FEWEST} of each class; can you add some?"
+        for label, count in counts.items()
+        if 0 < count < FEWEST
+    ]
     return labels, questions
 
 

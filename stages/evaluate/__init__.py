@@ -111,7 +111,7 @@ def evaluate(
     _write(out / "scores.json", {"headline": HEADLINE, "draws": settings.draws, "level": LEVEL, "corpora": corpora})
     folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}
     _write(out / "retention.json", general_english(settings, prepare, folders, remember, out / "retention"))
-    _write(out / "emoji.json", emoji_understood(settings, prepare, folders))
+    _write(out / "emoji.json", emoji_understood(settings, prepare, folders, remember))
 
 
 def _write(path: Path, value: Any) -> None:
@@ -121,6 +121,6 @@ def _write(path: Path, value: Any) -> None:
 STAGE = Stage(
     evaluate,
     makes=("scores.json", "predictions", "floor", "retention.json", "retention", "emoji.json"),
-    version=4,
+    version=5,
     reads=reads,
 )

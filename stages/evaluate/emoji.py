@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.evaluate.settings import Settings
+from stages.evaluate.settings import Remember, Settings
 
 EMOJI_ASKED = 200
 """Emoji of the training reviews whose polarity is told, the commonest first; those of the reference come on top."""
@@ -15,7 +15,9 @@ ROW_NOISE = 0.1
 """Of rows started from names, as the tokenizer stage makes them by default."""
 
 
-def emoji_understood(settings: Settings, prepare: Path, folders: Mapping[str, Path]) -> dict[str, Any]:
+def emoji_understood(
+    settings: Settings, prepare: Path, folders: Mapping[str, Path], remember: Remember
+) -> dict[str, Any]:
     """Polarity of emoji in each model against people's, and what changing the emoji of test texts does."""
     from pipeline.metrics.rank_agreement import agreement, gain
     from pipeline.text import counterfactuals, emoji_sentiment, prepared
@@ -25,7 +27,7 @@ def emoji_understood(settings: Settings, prepare: Path, folders: Mapping[str, Pa
     ranking = settings.emoji_ranking
     reference = emoji_sentiment.ranking(ranking) if ranking else seen()
     asked = list(dict.fromkeys([*reference, *list(seen(at_least=1))[:EMOJI_ASKED]]))
-    found = _polarity(settings, asked, folders)
+    found = _polarity(settings, asked, folders, remember)
     sure = {"draws": settings.draws, "seed": settings.seed}
     shifts = {name: told["emoji"] for name, told in found.items()}
     known = counterfactuals.sides(seen(at_least=3))
@@ -40,26 +42,36 @@ def emoji_understood(settings: Settings, prepare: Path, folders: Mapping[str, Pa
     }
 
 
-def _polarity(settings: Settings, asked: list[str], folders: Mapping[str, Path]) -> dict[str, Any]:
+def _polarity(settings: Settings, asked: list[str], folders: Mapping[str, Path], remember: Remember) -> dict[str, Any]:
     """What each emoji means to base, adapted and tuned, and to the base with rows from names and with the library's."""
     from pipeline.modeling import models, polarity
+    from pipeline.modeling.exam import how_it_reads, weight_digests
     from pipeline.text.emojis import as_model_reads, name_words
 
-    def reads(folder: Path) -> tuple[Any, dict[str, str]]:
-        mode = models.emoji_mode(folder)
-        return models.load_tokenizer(folder), {one: as_model_reads(one, mode) for one in asked}
-
     base, adapted, tuned = (folders[name] for name in ("base", "adapted", "tuned"))
-    cloze = partial(polarity.in_masked_lm, tokens_per_batch=settings.tokens_per_batch)
-    found = {name: cloze(models.load_masked_lm(folders[name]), *reads(folders[name])) for name in ("base", "adapted")}
-    found["tuned"] = polarity.in_classifier(
-        models.load_classifier(tuned), *reads(tuned), tokens_per_batch=settings.tokens_per_batch
-    )
+
+    def question(who: str, folder: Path, reader: Path, load: Callable[[Any], Any], ask: Any) -> Any:
+        """What the model that is loaded from ``folder`` is asked, in the words of the tokenizer in ``reader``."""
+        mode, tokenizer = models.emoji_mode(reader), models.load_tokenizer(reader)
+        texts = {one: as_model_reads(one, mode) for one in asked}
+        key = ["polarity", polarity.VERSION, who, weight_digests(folder), how_it_reads(tokenizer), texts]
+        return key, lambda: ask(load(tokenizer), tokenizer, texts, tokens_per_batch=settings.tokens_per_batch)
+
+    def masked_lm(folder: Path) -> Any:
+        return question("masked lm", folder, folder, lambda _: models.load_masked_lm(folder), polarity.in_masked_lm)
+
+    def newborn(name: str, name_of: Callable[[str], str] | None) -> Any:
+        born = partial(polarity.newborn, base, name_of=name_of, noise=ROW_NOISE)
+        return question(f"{name}, noise {ROW_NOISE}", base, adapted, born, polarity.in_masked_lm)
+
+    questions = {
+        "base": masked_lm(base),
+        "adapted": masked_lm(adapted),
+        "tuned": question("tuned", tuned, tuned, lambda _: models.load_classifier(tuned), polarity.in_classifier),
+    }
     if models.emoji_rows(adapted):
-        grown, texts = reads(adapted)
-        for name, name_of in (("names", name_words), ("default", None)):
-            found[name] = cloze(polarity.newborn(base, grown, name_of, noise=ROW_NOISE), grown, texts)
-    return found
+        questions |= {"names": newborn("names", name_words), "default": newborn("default", None)}
+    return dict(zip(questions, remember(list(questions.values())), strict=True))
 
 
 def _counterfactuals(

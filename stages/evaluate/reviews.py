@@ -85,11 +85,12 @@ def _floor(corpus: str, prepare: Path, folds: range, remember: Remember) -> dict
     from pipeline.modeling import floor
     from pipeline.text.prepared import corpus_rows
 
-    found = []
+    questions = []
     for fold in folds:
         rows = [corpus_rows(prepare, corpus, split, fold) for split in ("train", "dev", "test")]
         train, dev, test = ([(row["text"], row["label"]) for row in split] for split in rows)
         key = ["floor", floor.VERSION, sklearn.__version__, digest([train, dev, test])]
-        found.append(remember(key, partial(floor.floor_scores, train, dev, [text for text, _ in test])))
+        questions.append((key, partial(floor.floor_scores, train, dev, [text for text, _ in test])))
+    found = remember(questions)
     tables = [np.asarray(fold["probabilities"]).reshape(-1, 3) for fold in found]
     return {**found[0], "probabilities": np.concatenate(tables)}

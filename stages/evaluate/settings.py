@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from pydantic import Field
 from pipeline.stage import StageSettings, speed_only
 
 Rows = list[dict[str, Any]]
-Remember = Callable[[Any, Callable[[], Any]], Any]
-"""(key, compute) -> the value of compute(), perhaps from an earlier run."""
+Remember = Callable[[Sequence[tuple[Any, Callable[[], Any]]]], list[Any]]
+"""[(key, compute)] -> the values of compute(), perhaps from an earlier run."""
 
 
 class Settings(StageSettings):
@@ -31,4 +31,6 @@ class Settings(StageSettings):
     counterfactuals: int = Field(1000, ge=6, description="test texts of a corpus whose emoji are swapped and moved")
     draws: int = Field(2000, ge=100, le=100_000, description="bootstrap samples behind each interval")
     seed: int = Field(0, ge=0, description="of samples, masks and draws; not a training seed")
-    tokens_per_batch: int = speed_only(8192, ge=64, description="padded size of a batch")
+    tokens_per_batch: int | None = speed_only(
+        None, ge=64, description="padded size of a batch; null: what suits the processor, or the GPU"
+    )

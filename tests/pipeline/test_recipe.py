@@ -98,6 +98,13 @@ def test_set_does_as_if_the_recipe_were_edited_there(tmp_path: Path, caplog: pyt
     )
 
 
+def test_what_is_refused_comes_without_hints_about_the_rest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert refusal(tmp_path, RECIPE, "grow.learning_rate=9") == [
+        "--set grow.learning_rate=9: grow.learning_rate: 9 does not fit; it takes number > 0 and <= 1"
+    ]
+    assert not caplog.records
+
+
 def test_set_can_replace_the_arms(tmp_path: Path) -> None:
     assert list(load(tmp_path, RECIPE, "arms={only: {}}").arms) == ["only"]
 
@@ -165,8 +172,8 @@ def test_a_new_arm_that_looks_like_a_slip_of_the_pen_is_mentioned(
 ) -> None:
     write_recipe(tmp_path)
     path = tmp_path / "mine.yaml"
-    path.write_text("extends: toy.yaml\narms: {ful: {}, plain: {}, plain-2: {}, other: {}}")
-    assert list(load_recipe(path, STORY).arms) == ["plain", "twin", "full", "ful", "plain-2", "other"]
+    path.write_text("extends: toy.yaml\narms: {ful: {}, plain: {}, plain-2: {}, not-full: {}, other: {}}")
+    assert list(load_recipe(path, STORY).arms) == ["plain", "twin", "full", "ful", "plain-2", "not-full", "other"]
     assert [record.getMessage() for record in caplog.records] == [
         "recipe mine.yaml: arm ful: new, though full exists; rename it if you meant that"
     ]
@@ -181,3 +188,7 @@ def test_a_recipe_here_goes_by_its_name_too(tmp_path: Path, monkeypatch: pytest.
 def test_a_missing_recipe_names_those_that_ship() -> None:
     with pytest.raises(InputError, match=r"recipe nope: no such file; .* recipes that ship: .*starter"):
         load_recipe("nope", STORY)
+    with pytest.raises(
+        InputError, match=r"recipe startr: no such file; did you mean starter\? The recipes that ship: "
+    ):
+        load_recipe("startr", STORY)

@@ -70,6 +70,13 @@ def test_columns_of_the_file_are_never_overwritten(
     assert (one[:3], two[:3]) == (["good", "5", ""], ["bad", "", "[1]"])
 
 
+def test_a_tsv_is_written_with_tabs(classifier: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("good, cheap\n", "utf-8")
+    assert call("predict", tmp_path / "in.txt", "--model", classifier, "-o", tmp_path / "out.tsv") == 0
+    header, row = (line.split("\t") for line in (tmp_path / "out.tsv").read_text("utf-8").splitlines())
+    assert (header[:2], row[0]) == (["text", "label"], "good, cheap")
+
+
 def test_a_file_of_empty_texts_is_no_error(classifier: Path, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,n\n,1\n ,2\n", "utf-8")
     assert call("predict", tmp_path / "in.csv", "--model", classifier, "-o", tmp_path / "out.csv") == 0

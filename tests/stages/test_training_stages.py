@@ -7,13 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.errors import InputError
 from pipeline.files import read_jsonl
-from pipeline.modeling import models
+from pipeline.modeling import finetuning, models
 from stages import finetune, pretrain, source, tokenizer
 from stages.finetune import tuning
 from tests.toy_texts import in_folds, write_prepared
@@ -291,6 +292,17 @@ def test_general_text_alone(story: dict[str, Path], tmp_path: Path) -> None:
 def test_a_base_that_is_not_to_be_had(story: dict[str, Path], tmp_path: Path, model: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         source.source(source.Settings(model=model), prepare=story["prepare"], out=tmp_path)
+
+
+def test_dev_figures_are_the_mean_over_corpora(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = [{"corpus": "shop", "label": label} for label in (0, 1, 2, 2)]  # one of two positive ones missed
+    cafe = [{"corpus": "cafe", "label": label} for label in (0, 1)]  # both right
+    logits = np.log([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25]] * 2)[:6]
+    monkeypatch.setattr(finetuning, "dev_logits", lambda *_: logits)
+    found = tuning._dev_figures(SHORT, [[]] * 6, shop + cafe, None)(None)
+    assert found["dev_macro_recall"] == pytest.approx(((1 + 1 + 1 / 2) / 3 + 1) / 2)
+    assert found["dev_accuracy"] == pytest.approx((3 / 4 + 1) / 2)
+    assert found["dev_loss"] == pytest.approx((np.log(2) * 3 + np.log(4)) / 4 / 2 + np.log(2) / 2)
 
 
 def test_every_fold_is_tested_by_a_model_that_did_not_see_it(

@@ -85,3 +85,8 @@ def test_what_are_no_folds_is_refused(places: np.ndarray) -> None:  # type: igno
     one = arm(np.random.default_rng(0), 0.7, 0.0)
     with pytest.raises(ValueError, match="two at least"):
         comparison.minus(replace(one, folds=places), one, draws=100, seed=0)
+
+
+def test_a_share_stays_between_none_and_all() -> None:
+    found = classified([0] * 8, [0, 0, 0, 0, 0, 1, 1, 1], accuracy, [0, 0, 1, 1, 2, 2, 3, 3]).figure(draws=500, seed=0)
+    assert (found.low, found.value, found.high) == (0.0, 5 / 8, 1.0)

@@ -78,11 +78,12 @@ def test_answers_are_remembered_by_features() -> None:
     known: dict[str, Any] = {}
     asked: list[Any] = []
 
-    def remember(key: Any, compute: Any) -> Any:
-        if str(key) not in known:
-            asked.append(key)
-            known[str(key)] = compute()
-        return known[str(key)]
+    def remember(questions: Any) -> Any:
+        for key, compute in questions:
+            if str(key) not in known:
+                asked.append(key)
+                known[str(key)] = compute()
+        return [known[str(key)] for key, _ in questions]
 
     few = features()[:30]
     found = probing.answers({"base": few, "tuned": few}, SENTENCES[:30], seed=0, remember=remember)

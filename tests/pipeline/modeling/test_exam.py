@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,12 @@ class Memory:
         self.known: dict[str, Any] = {}
         self.asked: list[str] = []
 
-    def __call__(self, key: Any, compute: Callable[[], Any]) -> Any:
-        if str(key) not in self.known:
-            self.asked.append(key[1])
-            self.known[str(key)] = compute()
-        return self.known[str(key)]
+    def __call__(self, questions: Sequence[tuple[Any, Callable[[], Any]]]) -> list[Any]:
+        for key, compute in questions:
+            if str(key) not in self.known:
+                self.asked.append(key[1])
+                self.known[str(key)] = compute()
+        return [self.known[str(key)] for key, _ in questions]
 
 
 def test_new_rows_alone_cost_nothing_and_tuning_nothing_either(exam: Exam, folders: dict[str, Path]) -> None:

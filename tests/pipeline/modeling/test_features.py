@@ -31,8 +31,11 @@ def test_models_that_share_weights_share_features(toy_model: Path) -> None:
     tokenizer = models.load_tokenizer(toy_model)
     known: dict[str, Any] = {}
 
-    def remember(key: Any, compute: Any) -> Any:
-        return known[str(key)] if str(key) in known else known.setdefault(str(key), compute())
+    def remember(questions: Any) -> Any:
+        return [
+            known[str(key)] if str(key) in known else known.setdefault(str(key), compute())
+            for key, compute in questions
+        ]
 
     folders = {"base": toy_model, "adapted": toy_model, "tuned": toy_model}
     found = observe(tokenizer, SENTENCES, folders, tokens_per_batch=512, remember=remember)

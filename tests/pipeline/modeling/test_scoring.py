@@ -203,6 +203,18 @@ def test_class_probabilities_do_not_depend_on_the_batch(toy_model: Path, tokeniz
     np.testing.assert_array_equal(many[-3], many[-2])
 
 
+def test_texts_of_the_same_pieces_are_computed_once(toy_model: Path, tokenizer, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    model, seen = models.load_classifier(toy_model), []
+    forward = type(model).forward
+    monkeypatch.setattr(
+        type(model), "forward", lambda own, **given: seen.extend(given["input_ids"]) or forward(own, **given)
+    )
+    found = class_probabilities(model, tokenizer, ["The cat", "the  cat ", "a dog", "The cat"], max_length=64)
+    assert len(seen) == 2
+    np.testing.assert_array_equal(found[[0, 0]], found[[1, 3]])
+    assert abs(found[0] - found[2]).max() > 0
+
+
 def test_no_texts_no_probabilities(toy_model: Path, tokenizer) -> None:  # type: ignore[no-untyped-def]
     model = models.load_classifier(toy_model)
     assert class_probabilities(model, tokenizer, [], tokens_per_batch=64, max_length=64).shape == (0, 3)

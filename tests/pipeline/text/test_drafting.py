@@ -68,6 +68,16 @@ def test_a_value_left_over_is_asked_about(tmp_path: Path) -> None:
         load_card(folder)
 
 
+def test_a_class_with_too_few_rows_is_asked_about(tmp_path: Path) -> None:
+    folder = draft_card(
+        write(tmp_path / "shop.csv", ["awful"] * 5 + ["fine"] * 5 + ["awesome"] * 5 + ["love"]), tmp_path
+    )
+    assert "labels." not in (folder / "README.md").read_text()
+    folder = draft_card(write(tmp_path / "kiosk.csv", ["bad"] * 50 + ["good"] * 38 + ["ok"] * 2), tmp_path)
+    text = (folder / "README.md").read_text()
+    assert "- labels.neutral: only 2 rows, and a run needs 10 of each class; can you add some?" in text
+
+
 def test_roles_by_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "posts.txt").write_text("\n".join(TEXTS))
     (tmp_path / "wiki.jsonl.gz").write_bytes(gzip.compress(json.dumps({"title": "A", "text": "word " * 200}).encode()))
