@@ -170,7 +170,8 @@ def _compute(
     by_length: dict[int, list[bytes]] = {}
     for name, ids in texts.items():
         by_length.setdefault(len(ids), []).append(name)
-    with tqdm(total=len(texts), desc="frozen layers", disable=None, leave=False) as bar:
+    bar = tqdm(total=len(texts), desc="frozen layers", disable=None, leave=False)
+    with bar, _cast(_parts(model, layers), bf16):
         for length, names in by_length.items():
             size = max(1, TOKENS[device] // length)
             for start in range(0, len(names), size):
@@ -181,6 +182,20 @@ def _compute(
                     states = through(bert, bert.embeddings(input_ids=batch), None, 0, layers)
                 yield chosen, states[: len(chosen)].to(getattr(torch, dtype)).cpu().numpy()
                 bar.update(len(chosen))
+
+
+@contextmanager
+def _cast(parts: Sequence[nn.Module], bf16: bool) -> Iterator[None]:
+    """Have the weights of all products in bfloat16 for a while: autocast would cast them anew for every small batch."""
+    products = [module for part in parts for module in part.modules() if isinstance(module, nn.Linear)] if bf16 else []
+    weights = [(weight, weight.data) for product in products for weight in product.parameters()]
+    for weight, _ in weights:
+        weight.data = weight.data.to(torch.bfloat16)
+    try:
+        yield
+    finally:
+        for weight, data in weights:
+            weight.data = data
 
 
 def _write(shelf: Path, blocks: Iterable[tuple[list[bytes], NDArray[Any]]]) -> Path:

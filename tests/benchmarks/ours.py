@@ -84,8 +84,7 @@ def pairs(spec: Spec) -> Work:
 
     def work() -> Told:
         model, tokenizer = models.load_masked_lm(spec.model), models.load_tokenizer(spec.model)
-        how = {"vocabulary_size": model.config.vocab_size, "tokens_per_batch": 8192}
-        pseudo_log_likelihoods(model, tokenizer, sentences, **how)
+        pseudo_log_likelihoods(model, tokenizer, sentences, vocabulary_size=model.config.vocab_size)
         return {}
 
     return work

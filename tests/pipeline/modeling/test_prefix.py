@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,6 +82,16 @@ def test_under_autocast_they_are_what_training_would_compute(tmp_path: Path) -> 
         )
     exact = prefix.states_of(model, TEXTS, layers=2, folder=tmp_path, **KEPT).inputs(TEXTS)["states"]
     assert not torch.equal(states.inputs(TEXTS)["states"], exact)
+
+
+def test_weights_that_were_cast_for_a_while_are_what_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = toy(2)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    cast = prefix.states_of(model, TEXTS, layers=2, folder=tmp_path / "cast", **KEPT | {"bf16": True})
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    monkeypatch.setattr(prefix, "_cast", lambda *_: nullcontext())
+    plain = prefix.states_of(model, TEXTS, layers=2, folder=tmp_path / "plain", **KEPT | {"bf16": True})
+    assert all(np.array_equal(plain.found[name], rows) for name, rows in cast.found.items())
 
 
 def test_a_second_run_computes_only_what_is_new_and_gets_the_same_bits(
