@@ -60,7 +60,7 @@ $(READY): pyproject.toml .ci/constraints.txt
 	@touch $@
 
 test: $(READY) ## the tests: offline, some minutes
-	@$(BIN)/pytest -m "not acceptance and not benchmark"
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m "not acceptance and not benchmark"
 
 lint: $(READY) ## style, types, and the import contract
 	@$(BIN)/ruff check .

@@ -33,6 +33,11 @@ class Measured:
     most: float = np.inf
     """What the statistic can be: an interval that was widened for folds ends there."""
 
+    @property
+    def value(self) -> float:
+        """The figure's value alone."""
+        return float(self.statistic(self.contributions.sum(axis=0)).mean())
+
     def figure(self, *, draws: int, seed: int) -> Figure:
         """The value on all items, averaged over seeds, with its 95% interval."""
         if self.folds is None:

@@ -20,7 +20,7 @@ little; what it is worth is measured on test.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,14 +64,14 @@ def points(
     """
     rows = zip(alphas.items(), np.asarray(predicted), np.asarray(nats), strict=True)
     return [
-        Point(
-            name,
-            shares,
-            classified(labels, classes, macro_recall, corpora=corpora),
-            masked_kept(nats_base, lost, masked),
-        )
+        Point(name, shares, recalled(labels, corpora, classes), masked_kept(nats_base, lost, masked))
         for (name, shares), classes, lost in rows
     ]
+
+
+def recalled(labels: ArrayLike, corpora: Sequence[str], predicted: ArrayLike) -> Measured:
+    """The macro-recall by which points are judged; all [texts], on dev."""
+    return classified(labels, predicted, macro_recall, corpora=corpora)
 
 
 def pareto_front(values: ArrayLike) -> list[bool]:
@@ -83,15 +83,19 @@ def pareto_front(values: ArrayLike) -> list[bool]:
     return [bool(best) for best in ~dominated]
 
 
-def choose(scores: Sequence[float], kept: Sequence[float], budget: float) -> int:
+def choose(scores: Sequence[float], kept: Callable[[int], float], budget: float) -> int:
     """Place of the highest score among those that keep ``budget`` or more; of the one that keeps most if none does.
 
-    Ties go to the higher retention, then to the first.
+    Ties go to the higher retention, then to the first. ``kept`` of a place is asked only while there is need to know.
     """
-    within = [place for place, share in enumerate(kept) if share >= budget]
-    if not within:
-        return max(range(len(kept)), key=lambda place: (kept[place], scores[place]))
-    return max(within, key=lambda place: (scores[place], kept[place]))
+    shares: dict[int, float] = {}
+    for score in sorted(set(scores), reverse=True):
+        here = {place: kept(place) for place, own in enumerate(scores) if own == score}
+        best = max(here, key=lambda place: here[place])
+        if here[best] >= budget:
+            return best
+        shares |= here
+    return max(sorted(shares), key=lambda place: (shares[place], scores[place]))
 
 
 def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> dict[str, Any]:
@@ -103,7 +107,7 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> dict[st
     figures = [{"macro_recall": _figure(point.macro_recall), "kept": _figure(point.kept)} for point in found]
     values = np.array([[figure["macro_recall"]["value"], figure["kept"]["value"]] for figure in figures])
     reference = [point.name for point in found].index(tuned)
-    place = reference if budget is None else choose(values[:, 0].tolist(), values[:, 1].tolist(), budget)
+    place = reference if budget is None else choose(values[:, 0].tolist(), values[:, 1].tolist().__getitem__, budget)
     within = None if budget is None else bool(values[place, 1] >= budget)
     if within is False:
         log.warning(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,7 +60,7 @@ class Ends:
     tuned: Mapping[str, Tensor]
     layers: int
 
-    @property
+    @cached_property
     def moved(self) -> set[str]:
         """The groups in which they differ at all: the others are the same in every blend."""
         differ = (name for name, weight in self.base.items() if not torch.equal(weight, self.tuned[name]))
@@ -76,18 +77,6 @@ class Questions:
     base_vocabulary_size: int
     max_length: int
     tokens_per_batch: int | None = None
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Of all blends in their order: classes [blends, texts] and sums of nats over hidden pieces [blends, documents]."""
-
-    predicted: NDArray[np.int64]
-    nats: NDArray[np.float64]
-    base_nats: NDArray[np.float64]
-    """Of the base under its own head [documents]."""
-    masked: NDArray[np.int64]
-    """How many pieces of each document are hidden."""
 
 
 def blends(points: int) -> list[Blend]:
@@ -135,58 +124,70 @@ def put(model: BertForSequenceClassification, weights: Mapping[str, Tensor]) -> 
         weight.copy_(weights[name])
 
 
-def visit(
-    model: BertForSequenceClassification,
-    between: Ends,
-    stops: Sequence[Blend],
-    ask: Callable[[], Answer],
-    blind_to: Sequence[str] = (),
-) -> list[Answer]:
-    """What ``ask()`` answers at each blend, while ``model`` is that blend; equal ones are asked once.
-
-    Args:
-        model: it is left at some blend; ``put`` what is wanted.
-        blind_to: groups that the answer does not depend on.
-    """
-    telling = [group for group in GROUPS if group in between.moved - set(blind_to)]
-    known: dict[tuple[float, ...], Answer] = {}
-    for blend in stops:
-        place = tuple(blend.alphas[group] for group in telling)
-        if place not in known:
-            put(model, weights_at(between, blend.alphas))
-            known[place] = ask()
-    return [known[tuple(blend.alphas[group] for group in telling)] for blend in stops]
-
-
-def sweep(
-    base: MaskedLM, tuned: BertForSequenceClassification, adapted: MaskedLM, stops: Sequence[Blend], asked: Questions
-) -> Answers:
-    """Ask every blend of base and tuned, which stay as they are.
+class Panel:
+    """Blends of base and tuned, each asked only once somebody wants to know, and equal ones once.
 
     The classes come through the tuned head. Hidden pieces are guessed through the MLM head of ``adapted`` (which loses
-    its own encoder to that), by the base alone through its own.
+    its own encoder to that), by the base alone through its own. Base and tuned stay as they are.
     """
 
-    def guesses(masked_lm: MaskedLM) -> list[dict[str, Any]]:
-        size, budget = asked.base_vocabulary_size, asked.tokens_per_batch
-        return scoring.masked_nats(masked_lm, asked.masks, base_vocabulary_size=size, tokens_per_batch=budget)
+    def __init__(
+        self, base: MaskedLM, tuned: BertForSequenceClassification, adapted: MaskedLM, asked: Questions
+    ) -> None:
+        self.asked, self.between, self.model = asked, ends(base, tuned), twin(tuned)
+        self.guesser = under_head(self.model, adapted)
+        self.of_base = self._guesses(base)
+        self.known: dict[tuple[Any, ...], Any] = {}
 
-    def classes() -> NDArray[np.int64]:
-        found = scoring.class_probabilities(
-            model,
-            asked.tokenizer,
-            asked.texts,
-            tokens_per_batch=asked.tokens_per_batch,
-            max_length=asked.max_length,
+    @property
+    def base_nats(self) -> list[float]:
+        """Of the base under its own head [documents]: sums of nats over hidden pieces."""
+        return [row["nats"] for row in self.of_base]
+
+    @property
+    def masked(self) -> list[int]:
+        """How many pieces of each document are hidden [documents]."""
+        return [row["masked"] for row in self.of_base]
+
+    def nats(self, blend: Blend) -> list[float]:
+        """Of a blend [documents]."""
+        return self._answer(
+            blend, lambda: [row["nats"] for row in self._guesses(self.guesser)], "nats", blind_to=("pooler",)
         )
-        return found.argmax(axis=1)
 
-    model, between, of_base = twin(tuned), ends(base, tuned), guesses(base)
-    guesser = under_head(model, adapted)
-    nats = visit(model, between, stops, lambda: [row["nats"] for row in guesses(guesser)], blind_to=("pooler",))
-    predicted = visit(model, between, stops, classes)
-    sums = np.array([[row["nats"], row["masked"]] for row in of_base]).T
-    return Answers(np.array(predicted), np.array(nats), base_nats=sums[0], masked=sums[1].astype(np.int64))
+    def classes(self, blend: Blend) -> NDArray[np.int64]:
+        """Ids of the classes that a blend gives the texts [texts]."""
+        asked = self.asked
+
+        def ask() -> NDArray[np.int64]:
+            found = scoring.class_probabilities(
+                self.model,
+                asked.tokenizer,
+                asked.texts,
+                tokens_per_batch=asked.tokens_per_batch,
+                max_length=asked.max_length,
+            )
+            return found.argmax(axis=1)
+
+        return self._answer(blend, ask, "classes")
+
+    def become(self, model: BertForSequenceClassification, blend: Blend) -> None:
+        """Write a blend into the backbone of ``model``, such as the tuned one."""
+        put(model, weights_at(self.between, blend.alphas))
+
+    def _guesses(self, masked_lm: MaskedLM) -> list[dict[str, Any]]:
+        size, budget = self.asked.base_vocabulary_size, self.asked.tokens_per_batch
+        return scoring.masked_nats(masked_lm, self.asked.masks, base_vocabulary_size=size, tokens_per_batch=budget)
+
+    def _answer(self, blend: Blend, ask: Callable[[], Answer], kind: str, blind_to: Sequence[str] = ()) -> Answer:
+        """What ``ask()`` says while the model is the blend; ``blind_to`` are groups that do not matter to it."""
+        telling = self.between.moved - set(blind_to)
+        place = (kind, *(blend.alphas[group] for group in GROUPS if group in telling))
+        if place not in self.known:
+            self.become(self.model, blend)
+            self.known[place] = ask()
+        answer: Answer = self.known[place]
+        return answer
 
 
 def twin(model: BertForSequenceClassification) -> BertForSequenceClassification:

@@ -11,7 +11,7 @@ from pipeline.cards import need
 from pipeline.files import remove, write_jsonl
 from pipeline.stage import Stage
 from stages.finetune import tuning
-from stages.finetune.frontier import Ground, frontier_of, general_dev
+from stages.finetune.frontier import Ground, frontier_of, general_dev, take_best
 from stages.finetune.settings import Settings
 from stages.finetune.tuning import merged, reviews
 
@@ -60,7 +60,7 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
     model = tuned.model
     if settings.retention_budget is not None:  # what is tested is what would be taken
         model = merged(settings, tuned, folder / "adapter")
-        frontier_of(settings, model, tuned, reviews(prepare, "dev", fold), ground)
+        take_best(settings, model, tuned, reviews(prepare, "dev", fold), ground)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
     tables = scoring.both_readings(

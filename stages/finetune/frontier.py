@@ -43,15 +43,61 @@ def general_dev(settings: Settings, prepare: Path) -> Rows:
 def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> dict[str, Any]:
     """Score models between base and ``model`` on dev; make ``model`` the chosen one; return what frontier.json says."""
     from pipeline.metrics import frontier
-    from pipeline.metrics.sampling import fixed_sample
-    from pipeline.modeling import interpolation, models
-    from pipeline.text import emojis
+    from pipeline.modeling import interpolation
 
     if not settings.frontier_points or not ground.general:
         reason = "no general dev text" if settings.frontier_points else "finetune.frontier_points is 0"
         return frontier.left_out(reason, tuned=interpolation.TUNED)
-    own = {corpus: [row for row in dev if row["corpus"] == corpus] for corpus in {row["corpus"]: None for row in dev}}
-    dev = [row for rows in own.values() for row in fixed_sample(rows, DEV_TEXTS, 0, by="label")]
+    dev = _asked(dev)
+    stops, panel = _panel(settings, model, tuned, dev, ground)
+    points = frontier.points(
+        {stop.name: stop.alphas for stop in stops},
+        labels=[row["label"] for row in dev],
+        corpora=[row["corpus"] for row in dev],
+        predicted=[panel.classes(stop) for stop in stops],
+        nats_base=panel.base_nats,
+        nats=[panel.nats(stop) for stop in stops],
+        masked=panel.masked,
+    )
+    told = frontier.told(points, tuned=interpolation.TUNED, budget=settings.retention_budget)
+    panel.become(model, next(stop for stop in stops if stop.name == told["chosen"]))
+    return told
+
+
+def take_best(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> None:
+    """Make ``model`` the one that ``frontier_of`` would choose, asking no more than that takes.
+
+    A blend that scores less than one within the budget is not asked what it keeps: half of the work, fold after fold.
+    """
+    from pipeline.metrics import frontier
+    from pipeline.metrics.comparison import masked_kept
+
+    assert settings.retention_budget is not None
+    dev = _asked(dev)
+    stops, panel = _panel(settings, model, tuned, dev, ground)
+    labels, corpora = ([row[column] for row in dev] for column in ("label", "corpus"))
+    scores = [frontier.recalled(labels, corpora, panel.classes(stop)).value for stop in stops]
+
+    def kept(place: int) -> float:
+        return masked_kept(panel.base_nats, panel.nats(stops[place]), panel.masked).value
+
+    panel.become(model, stops[frontier.choose(scores, kept, settings.retention_budget)])
+
+
+def _asked(dev: Rows) -> Rows:
+    """The dev reviews that models are scored on."""
+    from pipeline.metrics.sampling import fixed_sample
+
+    corpora = dict.fromkeys(row["corpus"] for row in dev)
+    own = ([row for row in dev if row["corpus"] == corpus] for corpus in corpora)
+    return [row for rows in own for row in fixed_sample(rows, DEV_TEXTS, 0, by="label")]
+
+
+def _panel(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> tuple[list[Any], Any]:
+    """The blends of base and ``model``, and who answers for them."""
+    from pipeline.modeling import interpolation, models
+    from pipeline.text import emojis
+
     first_row = json.loads((ground.tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
     documents = [(row["id"], row["text"]) for row in ground.general]
     windows = {"windows": settings.frontier_windows, "max_length": settings.max_length}
@@ -63,18 +109,4 @@ def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground:
         settings.max_length,
     )
     base, adapted = (models.load_masked_lm(folder) for folder in (ground.tokenizer / "model", ground.adapted))
-    stops = interpolation.blends(settings.frontier_points)
-    found = interpolation.sweep(base, model, adapted, stops, asked)
-    points = frontier.points(
-        {stop.name: stop.alphas for stop in stops},
-        labels=[row["label"] for row in dev],
-        corpora=[row["corpus"] for row in dev],
-        predicted=found.predicted,
-        nats_base=found.base_nats,
-        nats=found.nats,
-        masked=found.masked,
-    )
-    told = frontier.told(points, tuned=interpolation.TUNED, budget=settings.retention_budget)
-    alphas = next(stop.alphas for stop in stops if stop.name == told["chosen"])
-    interpolation.put(model, interpolation.weights_at(interpolation.ends(base, model), alphas))
-    return told
+    return interpolation.blends(settings.frontier_points), interpolation.Panel(base, model, adapted, asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from pathlib import Path
@@ -17,6 +18,8 @@ from pipeline.metrics import classification, frontier
 from pipeline.modeling import interpolation, models, scoring
 from pipeline.text import emojis
 from stages import finetune, pretrain, source, tokenizer
+from stages.finetune import tuning
+from stages.finetune.frontier import Ground, frontier_of, general_dev, take_best
 from tests.toy_texts import in_folds, write_prepared
 
 SETTINGS = finetune.Settings(
@@ -117,13 +120,8 @@ def test_a_budget_writes_another_model_the_blend_it_names(
 def test_folds_are_tested_by_blends_too(
     before: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = frontier.told
-
-    def halfway(*points: Any, budget: float | None, **more: Any) -> dict[str, Any]:
-        """A toy has no English to keep, so which blend keeps most is luck: here it is the one in the middle."""
-        return told(*points, budget=budget, **more) | ({"chosen": "0.5"} if budget else {})
-
-    monkeypatch.setattr(frontier, "told", halfway)
+    # a toy has no English to keep, so which blend keeps most is luck: here it is the one in the middle
+    monkeypatch.setattr(frontier, "choose", lambda *_: 1)
     prepared = write_prepared(tmp_path / "prepared")
     in_folds(prepared, 3)
     inputs = before | {"prepare": prepared}
@@ -133,6 +131,22 @@ def test_folds_are_tested_by_blends_too(
         free, held = (read_jsonl(tmp_path / name / "folds" / f"{fold}.jsonl") for name in ("free", "held"))
         assert [row["id"] for row in free] == [row["id"] for row in held]
         assert free != held
+
+
+@pytest.mark.parametrize("budget", [0.5, 0.98, 2.0])
+def test_a_test_fold_takes_what_the_frontier_would_choose(
+    before: dict[str, Path], tmp_path: Path, budget: float
+) -> None:
+    settings = SETTINGS.model_copy(update=FEW | {"retention_budget": budget})
+    adapted, prepared = before["pretrain"] / "model", before["prepare"]
+    trained = tuning.tuned(settings, adapted, prepared, 0, 0, tmp_path / "cache", tmp_path / "checkpoints")
+    ground = Ground(before["tokenizer"], adapted, general_dev(settings, prepared))
+    chosen, taken = (copy.deepcopy(trained.model) for _ in range(2))
+    dev = tuning.reviews(prepared, "dev", 0)
+    found = frontier_of(settings, chosen, trained, dev, ground)
+    take_best(settings, taken, trained, dev, ground)
+    for name, weight in chosen.named_parameters():
+        assert torch.equal(weight, taken.get_parameter(name)), (name, found["chosen"])
 
 
 def test_lora_is_blended_after_the_merge(before: dict[str, Path], tmp_path: Path) -> None:

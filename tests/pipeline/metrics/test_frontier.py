@@ -32,11 +32,22 @@ def test_the_front_by_hand() -> None:
 )
 def test_the_choice_by_hand(budget: float, place: int) -> None:
     scores, kept = [0.80, 0.75, 0.78, 0.70, 0.72, 0.72, 0.60], [0.5, 0.8, 0.9, 1.02, 0.99, 0.96, 1.02]
-    assert frontier.choose(scores, kept, budget) == place
+    assert frontier.choose(scores, kept.__getitem__, budget) == place
 
 
 def test_equal_in_both_the_first_is_taken() -> None:
-    assert frontier.choose([0.5, 0.7, 0.7], [1.0, 1.0, 1.0], 0.9) == 1
+    assert frontier.choose([0.5, 0.7, 0.7], lambda _: 1.0, 0.9) == 1
+
+
+def test_what_scores_less_than_the_choice_is_not_asked_what_it_keeps() -> None:
+    asked: list[int] = []
+
+    def kept(place: int) -> float:
+        asked.append(place)
+        return [0.9, 0.2, 0.96, 1.0, 1.0][place]
+
+    assert frontier.choose([0.5, 0.8, 0.7, 0.7, 0.6], kept, 0.95) == 3
+    assert asked == [1, 2, 3]
 
 
 def right(count: int) -> list[int]:

@@ -109,40 +109,45 @@ def test_the_ends_are_bit_equal_frozen_weights_and_signed_zeros_too(pair: tuple[
     assert torch.equal(tuned.classifier.weight, head)
 
 
-def test_equal_blends_are_asked_once_and_groups_that_do_not_tell_are_passed_over(pair: tuple[Any, Any]) -> None:
+def test_equal_blends_are_asked_once_and_groups_that_do_not_tell_are_passed_over(
+    toy_model: Path, pair: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     base, tuned = pair
     with torch.no_grad():
         for one, other in zip(base.bert.embeddings.parameters(), tuned.bert.embeddings.parameters(), strict=True):
             other.copy_(one)
-    between = interpolation.ends(base, tuned)
-    assert between.moved == {"lower", "upper", "pooler"}
+    panel = interpolation.Panel(base, tuned, models.load_masked_lm(toy_model), asked(toy_model))
+    assert panel.between.moved == {"lower", "upper", "pooler"}
     stops = [
         interpolation.Blend("a", {"embeddings": 0, "lower": 1, "upper": 1, "pooler": 1}),
         interpolation.Blend("b", {"embeddings": 1, "lower": 1, "upper": 1, "pooler": 1}),
         interpolation.Blend("c", {"embeddings": 1, "lower": 0, "upper": 1, "pooler": 1}),
         interpolation.Blend("d", {"embeddings": 1, "lower": 0, "upper": 1, "pooler": 0}),
     ]
-    calls: list[int] = []
+    moves: list[str] = []
+    become = interpolation.Panel.become
+    monkeypatch.setattr(
+        interpolation.Panel, "become", lambda own, model, blend: moves.append(blend.name) or become(own, model, blend)
+    )
+    answers = [panel.classes(stop) for stop in stops]
+    assert moves == ["a", "c", "d"]
+    assert answers[0] is answers[1]
+    moves.clear()
+    nats = [panel.nats(stop) for stop in stops]
+    assert moves == ["a", "c"]
+    assert nats[0] == nats[1] != nats[2] == nats[3]
 
-    def ask() -> int:
-        calls.append(1)
-        return len(calls)
 
-    assert interpolation.visit(tuned, between, stops, ask) == [1, 1, 2, 3]
-    calls.clear()
-    assert interpolation.visit(tuned, between, stops, ask, blind_to=("pooler",)) == [1, 1, 2, 2]
-
-
-def test_a_sweep_gives_what_each_model_alone_would(toy_model: Path, pair: tuple[Any, Any]) -> None:
+def test_a_panel_answers_what_each_model_alone_would(toy_model: Path, pair: tuple[Any, Any]) -> None:
     """At both ends, and in the middle, against a model built for the purpose; both models stay as they are."""
     base, tuned = pair
     adapted = models.load_masked_lm(toy_model)
     before, after = backbone(base), backbone(tuned)
     questions = asked(toy_model)
     stops = interpolation.blends(3)
-    found = interpolation.sweep(base, tuned, models.load_masked_lm(toy_model), stops, questions)
+    panel = interpolation.Panel(base, tuned, models.load_masked_lm(toy_model), questions)
+    found = [(panel.classes(stop), panel.nats(stop)) for stop in stops]
     assert (bits(backbone(base)), bits(backbone(tuned))) == (bits(before), bits(after))
-    assert found.predicted.shape == (len(stops), len(toys.SENTENCES))
     size = questions.base_vocabulary_size
     for place, weights in ((0, before), (2, after), (1, {name: (before[name] + after[name]) / 2 for name in before})):
         interpolation.put(tuned, weights)
@@ -151,19 +156,17 @@ def test_a_sweep_gives_what_each_model_alone_would(toy_model: Path, pair: tuple[
         )
         alone = models.with_mlm_head(tuned, adapted)
         rows = scoring.masked_nats(alone, questions.masks, base_vocabulary_size=size, tokens_per_batch=64)
-        np.testing.assert_array_equal(found.predicted[place], chances.argmax(axis=1))
-        np.testing.assert_allclose(found.nats[place], [row["nats"] for row in rows], rtol=1e-5)
+        np.testing.assert_array_equal(found[place][0], chances.argmax(axis=1))
+        np.testing.assert_allclose(found[place][1], [row["nats"] for row in rows], rtol=1e-5)
     own = scoring.masked_nats(base, questions.masks, base_vocabulary_size=size, tokens_per_batch=64)
-    assert found.base_nats.tolist() == [row["nats"] for row in own]
-    assert found.masked.tolist() == [row["masked"] for row in own]
+    assert panel.base_nats == [row["nats"] for row in own]
+    assert panel.masked == [row["masked"] for row in own]
 
 
 def test_the_base_keeps_all_of_itself_under_its_own_head(toy_model: Path) -> None:
     base, tuned = models.load_masked_lm(toy_model), models.load_classifier(toy_model)
-    found = interpolation.sweep(
-        base, tuned, models.load_masked_lm(toy_model), interpolation.blends(2), asked(toy_model)
-    )
-    assert found.nats[0].tolist() == found.base_nats.tolist()
+    panel = interpolation.Panel(base, tuned, models.load_masked_lm(toy_model), asked(toy_model))
+    assert panel.nats(interpolation.blends(2)[0]) == panel.base_nats
 
 
 def test_a_twin_has_the_weights_and_nothing_else(pair: tuple[Any, Any]) -> None:
