@@ -67,7 +67,7 @@ def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground:
 def take_best(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> None:
     """Make ``model`` the one that ``frontier_of`` would choose, asking no more than that takes.
 
-    A blend that scores less than one within the budget is not asked what it keeps: half of the work, fold after fold.
+    A blend that scores less than one within the budget is not asked what it keeps.
     """
     from pipeline.metrics import frontier
     from pipeline.metrics.comparison import masked_kept
