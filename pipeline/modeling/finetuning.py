@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,27 +38,17 @@ def class_weights(labels: Sequence[int]) -> Tensor:
     return torch.tensor(weights, dtype=torch.float32)
 
 
-def row_weights(
-    labels: Sequence[int], corpora: Sequence[str], *, balance_classes: bool, balance_corpora: float
-) -> list[float]:
-    """A weight for each row, mean 1 over all: every class counts the same within its corpus, small corpora count more.
+def row_weights(labels: Sequence[int], corpora: Sequence[str]) -> list[float]:
+    """A weight for each row, with which every class counts the same within its corpus; mean 1 over a corpus's rows.
 
-    Over all rows together classes are not balanced: a corpus that is two thirds complaints would teach that texts of
-    its kind are complaints, whatever they say.
-
-    Args:
-        balance_corpora: 0: each row counts the same, 1: each corpus; between, a corpus of n rows counts n to the power
-            of 1 less this (Arivazhagan et al. 2019, "Massively Multilingual Neural Machine Translation in the Wild",
-            section 4.2: their temperature T is 1 / (1 less this)).
+    Over all rows together it would not do: a corpus that is two thirds complaints would teach that texts of its kind
+    are complaints, whatever they say.
     """
-    sizes = Counter(corpora)
-    scale = len(corpora) / sum(size ** (1 - balance_corpora) for size in sizes.values())
-    of_corpus = {corpus: scale * size**-balance_corpora for corpus, size in sizes.items()}
-    if not balance_classes:
-        return [of_corpus[corpus] for corpus in corpora]
-    rows = list(zip(labels, corpora, strict=True))
-    of_class = {corpus: class_weights([label for label, own in rows if own == corpus]) for corpus in sizes}
-    return [of_corpus[corpus] * float(of_class[corpus][label]) for label, corpus in rows]
+    tables = {
+        corpus: class_weights([label for label, own in zip(labels, corpora, strict=True) if own == corpus])
+        for corpus in dict.fromkeys(corpora)
+    }
+    return [float(tables[corpus][label]) for label, corpus in zip(labels, corpora, strict=True)]
 
 
 def plan(

@@ -11,7 +11,7 @@ from stages.finetune.settings import Settings
 from stages.finetune.tuning import Rows, Tuned
 
 DEV_TEXTS = 600
-"""Reviews of each corpus that each point is scored on, evenly from the classes: nineteen models read them all."""
+"""Reviews that each point is scored on, as many of each corpus, evenly from the classes: nineteen models read them."""
 
 
 class Ground(NamedTuple):
@@ -90,7 +90,7 @@ def _asked(dev: Rows) -> Rows:
 
     corpora = dict.fromkeys(row["corpus"] for row in dev)
     own = ([row for row in dev if row["corpus"] == corpus] for corpus in corpora)
-    return [row for rows in own for row in fixed_sample(rows, DEV_TEXTS, 0, by="label")]
+    return [row for rows in own for row in fixed_sample(rows, DEV_TEXTS // len(corpora), 0, by="label")]
 
 
 def _panel(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> tuple[list[Any], Any]:

@@ -109,12 +109,7 @@ def _tune(
     epochs, asked, emoji = _ids(settings, sides, vocabulary, mode, seed)
     feed, megabytes = _feed(settings, model, vocabulary.pad_token_id, [*epochs, asked], cache)
     budget = {"batch_size": settings.batch_size, "tokens_per_batch": settings.tokens_per_batch}
-    weights = finetuning.row_weights(
-        labels,
-        [row["corpus"] for row in sides[0]],
-        balance_classes=settings.class_weights,
-        balance_corpora=settings.corpus_balance,
-    )
+    weights = finetuning.row_weights(labels, [row["corpus"] for row in sides[0]]) if settings.class_weights else None
     plan = finetuning.plan(epochs, labels, feed, weights=weights, seed=seed, **budget)
     schedule = _schedule(settings, len(plan), seed)
     rates = {"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}

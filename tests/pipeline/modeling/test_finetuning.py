@@ -21,16 +21,9 @@ def test_class_weights_by_hand() -> None:
 
 def test_classes_count_the_same_within_each_corpus() -> None:
     labels, corpora = [0, 0, 0, 1, 2, 0, 1, 1, 2], ["a"] * 5 + ["b"] * 4
-    found = finetuning.row_weights(labels, corpora, balance_classes=True, balance_corpora=0)
-    assert found == pytest.approx([5 / 9, 5 / 9, 5 / 9, 5 / 3, 5 / 3, 4 / 3, 2 / 3, 2 / 3, 4 / 3])
-
-
-@pytest.mark.parametrize(("balance", "large", "small"), [(0, 1, 1), (0.5, 5 / 6, 5 / 3), (1, 5 / 8, 5 / 2)])
-def test_small_corpora_are_weighed_up_by_a_power_of_their_size(balance: float, large: float, small: float) -> None:
-    how = {"balance_classes": False, "balance_corpora": balance}
-    found = finetuning.row_weights([0] * 20, ["a"] * 16 + ["b"] * 4, **how)
-    assert found == pytest.approx([large] * 16 + [small] * 4)  # of sizes 16 and 4: of roots 4 and 2, 2/3 and 1/3
-    assert finetuning.row_weights([0, 1], ["a", "a"], **how) == pytest.approx([1, 1])
+    assert finetuning.row_weights(labels, corpora) == pytest.approx(
+        [5 / 9, 5 / 9, 5 / 9, 5 / 3, 5 / 3, 4 / 3, 2 / 3, 2 / 3, 4 / 3]
+    )
 
 
 def test_weighted_loss_by_hand() -> None:
