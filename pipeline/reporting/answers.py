@@ -197,7 +197,9 @@ def choice(report: Report) -> Answer:
         lines = [f"It has {best}", f"The test texts do not tell {arm} apart from {prose(picked['equal'])}."]
     else:
         lines = [f"It has {best}", "Every other arm is reliably lower on at least one corpus."]
+    headline = arm
     if picked["keeps_more"]:
+        headline = f"{picked['keeps_more']}: not told apart from {arm}, and it kept more"
         lines.append(f"Of those, {picked['keeps_more']} kept more general English: take it if that matters to you.")
     if not picked["beats_floor"]:
         lines.append(
@@ -206,12 +208,13 @@ def choice(report: Report) -> Answer:
     guessing = [corpus for corpus in reviews(report) if at_chance(report, _macro_recall(report, arm, corpus))]
     if guessing:
         lines.append(f"{arm} is at chance on {prose(guessing)}: no better than guessing.")
-    return Answer(question, arm, tuple(Line("", said) for said in lines))
+    return Answer(question, headline, tuple(Line("", said) for said in lines))
 
 
 def whereabouts(report: Report) -> Answer:
     """The folder of the final model, and the one of the arm advised if that is another."""
-    final, picked = report["final_arm"], report["recommendation"]["arm"]
+    final, advised = report["final_arm"], report["recommendation"]
+    picked = advised["keeps_more"] or advised["arm"]
     found = report["arms"][final]
     lines = [f"Beside this report: the arm {final}, seed {found['model_seed']}, {found['model_megabytes']:,.1f} MB."]
     if picked != final:
