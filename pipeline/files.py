@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what they hold as a digest."""
+"""Files that are written whole or not at all, what they hold as a digest, and who holds them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 
 def sha256(path: Path) -> str:
@@ -66,3 +69,26 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(path: Path, timeout: float = -1) -> Iterator[bool | None]:
+    """Hold a cache's file or folder, so that who wants the same waits for it and finds it there.
+
+    Yields True while it is held, False where another process has held it for ``timeout`` seconds (-1 waits as long as
+    it takes), None where nothing can be written, so that there is nothing to hold.
+    """
+    lock = FileLock(path.with_suffix(".lock"), timeout=timeout)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    except OSError:
+        yield None
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

@@ -6,12 +6,11 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from pipeline.files import digest, held
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +26,15 @@ def remembered(folder: Path, questions: Sequence[Question]) -> list[Any]:
     that are scored side by side share the work. Each entry carries its own digest; a damaged one is worked out again.
     The folder may vanish at any time, and one that cannot be written costs time, nothing else.
     """
-    paths = [
-        folder / f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()}.json" for key, _ in questions
-    ]
+    paths = [folder / f"{digest(key)}.json" for key, _ in questions]
     found: dict[int, str] = {}
     for patience in (0, -1):  # first pass over what others hold, then wait for it
         for place, (path, (_, compute)) in enumerate(zip(paths, questions, strict=True)):
             if place in found:
                 continue
-            with suppress(Timeout), _held(path, patience):
+            with held(path, patience) as mine:
+                if mine is False:
+                    continue
                 known = _read(path)
                 if known is None:
                     known = json.dumps(compute(), ensure_ascii=False)
@@ -44,32 +43,12 @@ def remembered(folder: Path, questions: Sequence[Question]) -> list[Any]:
     return [json.loads(found[place]) for place in range(len(questions))]
 
 
-@contextmanager
-def _held(path: Path, patience: float) -> Iterator[None]:
-    """Hold an entry. Where nothing can be written there is nothing to hold.
-
-    Raises:
-        Timeout: another process has held it for ``patience`` seconds; -1 waits as long as it takes.
-    """
-    lock = FileLock(path.with_suffix(".lock"), timeout=patience)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as problem:
-        if isinstance(problem, Timeout):
-            raise
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _read(path: Path) -> str | None:
     try:
-        digest, _, body = path.read_bytes().partition(b"\n")
+        told, _, body = path.read_bytes().partition(b"\n")
     except OSError:
         return None
-    if hashlib.sha256(body).hexdigest().encode() != digest:
+    if hashlib.sha256(body).hexdigest().encode() != told:
         log.warning("remembered figures in %s are damaged; working them out again", path.name)
         return None
     return body.decode()

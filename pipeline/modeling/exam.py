@@ -175,7 +175,7 @@ Question = tuple[str, Callable[[MaskedLM], Rows]]
 """Digest of all that is asked, and how a model is asked it."""
 
 
-def _questions(exam: Exam, tokens_per_batch: int | None = None) -> dict[str, dict[str, Question]]:
+def _questions(exam: Exam, tokens_per_batch: int | None) -> dict[str, dict[str, Question]]:
     size = len(exam.tokenizer)
 
     def cloze(masks: FixedMasks) -> Question:

@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from pipeline.files import digest, remove, sha256
+from pipeline.files import digest, held, remove, sha256
 from pipeline.modeling.classifier import through
 
 TOKENS = {"cpu": 128, "cuda": 16384}
@@ -92,7 +91,7 @@ def states_of(
     numbers = sum(_kept(model, ids, layers) for ids in wanted.values()) * model.config.hidden_size
     fits = numbers * np.dtype(dtype).itemsize <= megabytes * MEGABYTE
     shelf = folder / _identity(model, layers, dtype, bf16)
-    with _in_use(shelf):
+    with held(shelf):
         found = {name: states for path in _sound(shelf) for name, states in _read(path, dtype, model) if name in wanted}
         missing = {name: ids for name, ids in wanted.items() if name not in found}
         if missing:
@@ -107,25 +106,6 @@ def states_of(
                 for names, block in _compute(model, missing, layers, dtype, bf16):
                     found |= zip(names, block, strict=True)
     return States(layers, {name: np.array(states) for name, states in found.items()} if fits else found)
-
-
-@contextmanager
-def _in_use(shelf: Path, timeout: float = -1) -> Iterator[bool]:
-    """Hold a shelf: who wants the same states waits and finds them there. Yields whether it is held.
-
-    Where nothing can be written there is nothing to hold.
-    """
-    lock = FileLock(shelf.with_suffix(".lock"), timeout=timeout)
-    try:
-        shelf.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (Timeout, OSError):
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
 
 
 def _parts(model: Any, layers: int) -> list[nn.Module]:
@@ -223,7 +203,7 @@ def _tidy(folder: Path, used: Path, megabytes: int) -> None:
         used.touch()  # the newest, whether or not anything is added to it
     size = 0.0
     for shelf in sorted(folder.glob("[0-9a-f]" * 64), key=lambda each: each.stat().st_mtime, reverse=True):
-        with nullcontext(True) if shelf == used else _in_use(shelf, timeout=0) as free:
+        with nullcontext(True) if shelf == used else held(shelf, timeout=0) as free:
             if free:
                 for draft in shelf.glob("draft-*"):
                     remove(draft)
