@@ -85,9 +85,14 @@ def plan(
     return BatchPlan(batches, make)
 
 
-def inputs(rows: Ids, pad_id: int) -> dict[str, Tensor]:
-    """Padded ``input_ids`` and their ``attention_mask``, int64 [rows, longest]."""
+def inputs(rows: Ids, pad_id: int, table: Tensor | None = None) -> dict[str, Tensor]:
+    """Padded ``input_ids`` and their ``attention_mask``, int64 [rows, longest].
+
+    Args:
+        table: where the model has the embedding of each id, if not at its place (see ``read_rows``).
+    """
     ids = pad(rows, pad_id)
+    ids = ids if table is None else table[ids]
     lengths = torch.tensor([len(row) for row in rows])
     return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long()}
 

@@ -13,16 +13,20 @@ from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertForMaskedLM, BertModel
 from transformers.modeling_outputs import MaskedLMOutput
 
+from pipeline.modeling.dropout import use_dropout
+from pipeline.modeling.encoder import Places, last_states
+
 IGNORED = -100
 """Label of a position that is not predicted (the value torch's cross-entropy skips)."""
 
 
 class MaskedLM(BertForMaskedLM):
-    """``BertForMaskedLM`` that keeps the pooler and, given labels, scores the vocabulary only where a label stands.
+    """``BertForMaskedLM`` that keeps the pooler and, given labels, looks only where a label stands.
 
-    The loss equals the full head's; the logits of the other 85% of positions, which for a small BERT cost as much as
-    its encoder, are never computed. The pooler is carried along so that a classifier can start from it; here it is
-    frozen, because nothing trains it. Saved files load as a plain ``BertForMaskedLM``.
+    The loss equals the full head's; at the other 85% of positions the logits, which for a small BERT cost as much as
+    its encoder, and most of the last layer are never computed (see ``encoder``). The pooler is carried along so that a
+    classifier can start from it; here it is frozen, because nothing trains it. Saved files load as a plain
+    ``BertForMaskedLM``.
     """
 
     def __init__(self, config: BertConfig) -> None:
@@ -30,6 +34,7 @@ class MaskedLM(BertForMaskedLM):
         self.bert = BertModel(config, add_pooling_layer=True)
         self.bag_weight = 0.0
         self.post_init()
+        use_dropout(self)
         self.bert.pooler.requires_grad_(False)
 
     def train_pooler(self, weight: float) -> None:
@@ -44,17 +49,26 @@ class MaskedLM(BertForMaskedLM):
         labels: Tensor | None = None,
         **rest: Any,
     ) -> MaskedLMOutput:
-        """Without ``labels`` the full logits [batch, length, vocabulary]; with them the logits [masked, vocabulary]."""
-        if labels is None:
-            return super().forward(input_ids, attention_mask=attention_mask, **rest)
-        hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, **rest)[:2]
+        """Without ``labels`` the full logits [batch, length, vocabulary]; with them the logits [masked, vocabulary].
+
+        Asked for more (hidden states, inputs of another kind) it computes what its parent does.
+        """
+        if labels is None or input_ids is None or rest:
+            return super().forward(input_ids, attention_mask=attention_mask, labels=labels, **rest)
+        bag = self.training and self.bag_weight > 0
         chosen = labels != IGNORED
-        logits = self.cls(hidden[chosen])
+        read = chosen.clone()
+        read[:, 0] |= bag
+        places = Places.where(read)
+        states = last_states(self.bert, self.bert.embeddings(input_ids), attention_mask, places)
+        logits = self.cls(states[chosen[read]])
         # a batch of unknown signs alone has nothing to predict: no loss, where the mean of nothing would be NaN
-        loss = cross_entropy(logits.float(), labels[chosen]) if len(logits) else hidden.sum() * 0.0
-        if self.training and self.bag_weight and input_ids is not None and attention_mask is not None:
+        loss = cross_entropy(logits.float(), labels[chosen]) if len(logits) else states.sum() * 0.0
+        if bag:
+            cls = states[places.slots == 0][:, None]
             text = torch.where(chosen, labels, input_ids)
-            loss = loss + self.bag_weight * bag_of_words_loss(self.cls(pooled), text, attention_mask)
+            real = torch.ones_like(text) if attention_mask is None else attention_mask
+            loss = loss + self.bag_weight * bag_of_words_loss(self.cls(self.bert.pooler(cls)), text, real)
         return MaskedLMOutput(loss=loss, logits=logits)
 
 

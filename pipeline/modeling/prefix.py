@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,14 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.files import digest, held, remove, sha256
-from pipeline.modeling.classifier import through
+from pipeline.modeling.encoder import packed_states
 
-TOKENS = {"cpu": 128, "cuda": 16384}
-"""How many are computed at once: enough to keep the processor busy, few enough to waste little (see ``_compute``)."""
+TOKENS = {"cpu": 1024, "cuda": 16384}
+"""How many are computed at once: enough to keep the processor busy, few enough for its cache (see ``_compute``)."""
 
 MEGABYTE = 2**20
 Ids = Sequence[int]
@@ -137,31 +138,54 @@ def _device() -> str:
 @torch.no_grad()
 def _compute(
     model: Any, texts: Mapping[bytes, Ids], layers: int, dtype: str, bf16: bool
-) -> Iterator[tuple[list[bytes], NDArray[Any]]]:
-    """States of texts, some of one length at a time: their keys, and [texts, length, hidden].
+) -> Iterator[tuple[list[bytes], list[NDArray[Any]]]]:
+    """States of texts, some at a time: their keys, and of each [length, hidden], or [1, hidden] of [CLS].
 
-    Products of another shape may round otherwise. So texts stand among others of their length, unpadded, and a batch of
-    a length has always the same size, filled up by repeating: a text's states do not depend on the texts around it,
-    nor what a run computes on which runs have been there before.
+    Products of another shape may round otherwise. So texts are laid end to end, unpadded, in blocks of always the same
+    size, filled up with texts of one token: a text's states do not depend on the texts around it, nor what a run
+    computes on which runs have been there before.
     """
     device, bert = _device(), model.to(_device()).bert
     for part in _parts(model, layers):
         part.eval()
-    by_length: dict[int, list[bytes]] = {}
-    for name, ids in texts.items():
-        by_length.setdefault(len(ids), []).append(name)
+    by_length = sorted(texts, key=lambda name: len(texts[name]))
+    size = max(TOKENS[device], len(texts[by_length[-1]]))
     bar = tqdm(total=len(texts), desc="frozen layers", disable=None, leave=False)
     with bar, _cast(_parts(model, layers), bf16):
-        for length, names in by_length.items():
-            size = max(1, TOKENS[device] // length)
-            for start in range(0, len(names), size):
-                chosen = names[start : start + size]
-                filled = (chosen * size)[:size]
-                batch = torch.tensor([list(texts[name]) for name in filled], device=device)
-                with torch.autocast(device, torch.bfloat16, enabled=bf16):
-                    states = through(bert, bert.embeddings(input_ids=batch), None, 0, layers)
-                yield chosen, states[: len(chosen)].to(getattr(torch, dtype)).cpu().numpy()
-                bar.update(len(chosen))
+        for block in _blocks([len(texts[name]) for name in by_length], size):
+            names = [by_length[place] for place in block]
+            ids, positions, groups = _end_to_end([texts[name] for name in names], size)
+            with torch.autocast(device, torch.bfloat16, enabled=bf16):
+                entering = bert.embeddings(ids.to(device), position_ids=positions.to(device))[0]
+                states = packed_states(bert, entering, groups, layers)
+            found = states.to(getattr(torch, dtype)).cpu().numpy()
+            starts = np.cumsum([0] + [len(texts[name]) for name in names[:-1]])
+            kept = [_kept(model, texts[name], layers) for name in names]
+            yield names, [found[start : start + tokens] for start, tokens in zip(starts, kept, strict=True)]
+            bar.update(len(names))
+
+
+def _end_to_end(texts: Sequence[Ids], size: int) -> tuple[Tensor, Tensor, list[tuple[int, int]]]:
+    """Ids and positions [1, size] of texts one after the other, and the lengths of those, (how many, how long)."""
+    lengths = [len(ids) for ids in texts]
+    rest = size - sum(lengths)
+    ids = [token for text in texts for token in text] + [0] * rest
+    positions = [place for length in lengths for place in range(length)] + [0] * rest
+    groups = [(len(list(same)), length) for length, same in groupby(lengths)] + [(rest, 1)] * bool(rest)
+    return torch.tensor([ids]), torch.tensor([positions]), groups
+
+
+def _blocks(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Places of texts, in order, as many at a time as come to ``size`` tokens."""
+    block: list[int] = []
+    tokens = 0
+    for place, length in enumerate(lengths):
+        if tokens + length > size:
+            yield block
+            block, tokens = [], 0
+        block.append(place)
+        tokens += length
+    yield block
 
 
 @contextmanager
@@ -178,17 +202,19 @@ def _cast(parts: Sequence[nn.Module], bf16: bool) -> Iterator[None]:
             weight.data = data
 
 
-def _write(shelf: Path, blocks: Iterable[tuple[list[bytes], NDArray[Any]]]) -> Path:
+def _write(shelf: Path, blocks: Iterable[tuple[list[bytes], list[NDArray[Any]]]]) -> Path:
     """Write a folder of states that is named by its digest, whole or not at all; return it."""
     shelf.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=shelf, prefix="draft-", ignore_cleanup_errors=True) as place:
         draft = Path(place)
-        keys, lengths = [], []
+        keys: list[bytes] = []
+        lengths: list[int] = []
         with (draft / "states").open("wb") as file:  # not a memory map: a full disk is an error, not a crash
             for names, block in blocks:
-                file.write(block.tobytes())
+                for states in block:
+                    file.write(states.tobytes())
                 keys += names
-                lengths += [block.shape[1]] * len(names)
+                lengths += map(len, block)
         np.save(draft / "keys.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32))
         np.save(draft / "lengths.npy", np.array(lengths))
         final = shelf / sha256(draft)

@@ -20,7 +20,7 @@ from transformers import BertTokenizerFast
 from pipeline.modeling.batches import length_buckets
 from pipeline.modeling.fixed_masks import FixedMasks, Window, choose_fixed_masks
 from pipeline.modeling.mlm import MaskedLM
-from pipeline.modeling.scoring import _hide, _inputs, ready
+from pipeline.modeling.scoring import _hide, ready, states_at
 
 VERSION = 2
 """Raise it when the same model and text give another head."""
@@ -138,9 +138,7 @@ def _frozen_states(model: MaskedLM, text: FixedMasks) -> tuple[Tensor, Tensor, T
         asked = [text.windows[place] for place in batch]
         hidden = [_hide(window.input_ids, window.masked, text.mask_id) for window in asked]
         places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
-        found = model.bert(**_inputs(hidden, 0, model)).last_hidden_state
-        rows, columns = torch.tensor(places, device=found.device).T
-        states.append(found[rows, columns])
+        states.append(states_at(model, hidden, places))
         targets += [window.input_ids[place] for window in asked for place in window.masked]
         held_out += [documents[window.id] % HELD_OUT == HELD_OUT - 1 for window in asked for _ in window.masked]
     device = next(model.parameters()).device

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.modeling.batches import length_buckets, pad
+from pipeline.modeling.encoder import Places, last_states
 from pipeline.modeling.fixed_masks import FixedMasks, Window
 from pipeline.modeling.memory import bound_kernel_cache
 
@@ -172,10 +173,8 @@ def _guess(
     base_vocabulary_size: int,
 ) -> Scores:
     """[places, 3]: nats of the target over the base vocabulary, over all rows, and whether it is the favourite."""
-    states = model.bert(**_inputs(hidden, 0, model)).last_hidden_state  # type: ignore[operator]
-    rows, columns = torch.tensor(places, device=states.device).T
-    chosen = states[rows, columns]
-    wanted = torch.tensor(targets, device=states.device)
+    chosen = states_at(model, hidden, places)
+    wanted = torch.tensor(targets, device=chosen.device)
     parts = []
     for start in range(0, len(targets), HEAD_ROWS):
         target = wanted[start : start + HEAD_ROWS, None]
@@ -186,6 +185,14 @@ def _guess(
         nats = [part.logsumexp(dim=-1, keepdim=True) - score for part in (base, logits)]
         parts.append(torch.cat([*nats, hit.float()], dim=1).double().cpu())
     return torch.cat(parts).numpy()
+
+
+def states_at(model: Any, texts: Sequence[NDArray[np.int64]], places: Sequence[tuple[int, int]]) -> Tensor:
+    """The encoder's last states [places, hidden] at (row, column) of a batch of texts; rows in rising order."""
+    inputs = _inputs(texts, 0, model)
+    rows, columns = torch.tensor(places, device=inputs["input_ids"].device).T
+    states = model.bert.embeddings(inputs["input_ids"])
+    return last_states(model.bert, states, inputs["attention_mask"], Places.at(rows, columns))
 
 
 def _batches(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -31,9 +29,6 @@ from pipeline.modeling.batches import BatchPlan, only_item
 from pipeline.modeling.callbacks import Bar, Guard, History
 from pipeline.modeling.checkpoints import latest_complete
 from pipeline.modeling.memory import GiveBack, bound_kernel_cache
-
-SHORT = 256
-"""Tokens up to which plain products beat fused attention (see ``attention``)."""
 
 Loss = Callable[[Any, torch.Tensor, torch.Tensor | None], torch.Tensor]
 """Of a model's outputs, a batch's labels and its rows' weights, if it has any: a scalar, the mean over the batch."""
@@ -83,20 +78,6 @@ def use_bf16(precision: str) -> bool:
     return precision == "bf16"
 
 
-def attention(mask: torch.Tensor, bf16: bool) -> AbstractContextManager[None]:
-    """How attention is computed in training: torch's choice, but where that is slow.
-
-    In bfloat16 on a CPU the backward pass of torch's fused attention takes three times as long as plain products for
-    texts of 30 tokens, and a third longer for 128; from 512 on it is the faster one (docs/log.md).
-
-    Args:
-        mask: the batch's, [batch, length].
-    """
-    if bf16 and mask.device.type == "cpu" and mask.shape[1] <= SHORT:
-        return sdpa_kernel(SDPBackend.MATH)
-    return nullcontext()
-
-
 class _Trainer(Trainer):
     """Trainer with our optimizer groups and an evaluation that is one function."""
 
@@ -140,8 +121,7 @@ class _Trainer(Trainer):
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
         """The mean over one batch; Trainer divides it by the batches it accumulates."""
         given = {name: part for name, part in inputs.items() if name != "weights"}
-        with attention(inputs["attention_mask"], self.args.bf16):
-            outputs = model(**given)
+        outputs = model(**given)
         return outputs.loss if self.loss is None else self.loss(outputs, inputs["labels"], inputs.get("weights"))
 
     def training_step(self, *args: Any, **rest: Any) -> Any:

@@ -89,7 +89,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),
-    version=7,
+    version=8,
     check=check,
     resumes=True,
 )

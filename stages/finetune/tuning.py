@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,21 +109,21 @@ def _tune(
 
     labels = [row["label"] for row in sides[0]]
     epochs, asked, emoji = _ids(settings, sides, vocabulary, mode, seed)
-    feed, megabytes = _feed(settings, model, vocabulary.pad_token_id, [*epochs, asked], cache)
     budget = {"batch_size": settings.batch_size, "tokens_per_batch": settings.tokens_per_batch}
     weights = finetuning.row_weights(labels, [row["corpus"] for row in sides[0]]) if settings.class_weights else None
-    plan = finetuning.plan(epochs, labels, feed, weights=weights, seed=seed, **budget)
-    schedule = _schedule(settings, len(plan), seed)
     rates = {"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
-    outcome, history = training.train(
-        model,
-        plan,
-        schedule,
-        groups=layers.parameter_groups(model, **settings.model_dump(include=rates)),
-        figures=_dev_figures(settings, asked, sides[1], feed),
-        loss=finetuning.weighted_loss(settings.label_smoothing),
-        folder=folder,
-    )
+    with _feed(settings, model, vocabulary.pad_token_id, [*epochs, asked], cache) as (feed, megabytes):
+        plan = finetuning.plan(epochs, labels, feed, weights=weights, seed=seed, **budget)
+        schedule = _schedule(settings, len(plan), seed)
+        outcome, history = training.train(
+            model,
+            plan,
+            schedule,
+            groups=layers.parameter_groups(model, **settings.model_dump(include=rates)),
+            figures=_dev_figures(settings, asked, sides[1], feed),
+            loss=finetuning.weighted_loss(settings.label_smoothing),
+            folder=folder,
+        )
 
     def epoch(step: float) -> float:
         return round(float(step) / int(schedule.eval_steps), 2)
@@ -130,17 +132,23 @@ def _tune(
     return outcome, [{"epoch": epoch(row["step"]), **row} for row in history], told
 
 
-def _feed(settings: Settings, model: Any, pad_id: int, texts: list[list[list[int]]], cache: Path) -> tuple[Any, float]:
+@contextmanager
+def _feed(
+    settings: Settings, model: Any, pad_id: int, texts: list[list[list[int]]], cache: Path
+) -> Iterator[tuple[Any, float]]:
     """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
     from functools import partial
 
-    from pipeline.modeling import finetuning, prefix, training
+    from pipeline.modeling import finetuning, prefix, read_rows, training
 
+    every = [ids for some in texts for ids in some]
     if settings.prefix_states == "recomputed" or not prefix.is_frozen(model, settings.frozen_layers):
-        return partial(finetuning.inputs, pad_id=pad_id), 0.0
+        with read_rows.alone(model, every) as table:
+            yield partial(finetuning.inputs, pad_id=pad_id, table=table), 0.0
+        return
     states = prefix.states_of(
         model,
-        (ids for some in texts for ids in some),
+        every,
         layers=settings.frozen_layers,
         dtype=settings.prefix_states,
         bf16=training.use_bf16(settings.precision),
@@ -148,7 +156,7 @@ def _feed(settings: Settings, model: Any, pad_id: int, texts: list[list[list[int
         megabytes=settings.prefix_memory_megabytes,
         disk=settings.prefix_disk_megabytes,
     )
-    return states.inputs, round(states.megabytes, 1)
+    yield states.inputs, round(states.megabytes, 1)
 
 
 def _ids(

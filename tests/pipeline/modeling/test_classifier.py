@@ -7,7 +7,8 @@ import torch
 from transformers import BertForSequenceClassification
 
 from pipeline.modeling import layers, lora
-from pipeline.modeling.classifier import Classifier, through
+from pipeline.modeling.classifier import Classifier
+from pipeline.modeling.encoder import packed_states
 from tests.toys import toy_config, toy_tokenizer
 
 PADDED = (torch.arange(12) < torch.tensor([[12], [7], [3], [12], [5]])).long()
@@ -44,7 +45,7 @@ def test_the_last_layer_runs_on_one_token(both) -> None:
     seen = []
     both[1].bert.encoder.layer[2].intermediate.register_forward_hook(lambda _, given, __: seen.append(given[0].shape))
     both[1](IDS, attention_mask=PADDED)
-    assert seen == [(5, 1, 32)]
+    assert seen == [(5, 32)]
 
 
 def test_token_types_and_positions_count(both) -> None:
@@ -98,11 +99,10 @@ def test_dropout_on_attention_and_output_is_drawn_in_training(both) -> None:
 @pytest.mark.parametrize("first", [1, 2, 3])
 def test_from_the_states_after_the_first_layers(both, first: int) -> None:
     plain, ours = both
-    states = through(ours.bert, ours.bert.embeddings(IDS), PADDED, 0, first)
-    assert states.shape == (5, 1 if first == 3 else 12, 32)
-    mask = PADDED[:, : states.shape[1]]
-    found = ours(states=states, attention_mask=mask, first_layer=first).logits
-    torch.testing.assert_close(found, plain(IDS, attention_mask=PADDED).logits, atol=1e-5, rtol=0)
+    packed = packed_states(ours.bert, ours.bert.embeddings(IDS[[0, 3]]).flatten(0, 1), [(2, 12)], first)
+    states = packed.view(2, 12, 32)[:, : 1 if first == 3 else 12]
+    found = ours(states=states, attention_mask=PADDED[[0, 3], : states.shape[1]], first_layer=first).logits
+    torch.testing.assert_close(found, plain(IDS[[0, 3]]).logits, atol=1e-5, rtol=0)
 
 
 def test_under_adapters(both) -> None:

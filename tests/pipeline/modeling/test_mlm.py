@@ -34,6 +34,48 @@ def test_logits_are_computed_only_where_a_label_stands(toy_model: Path) -> None:
     assert out.logits.shape[0] == int((labels != mlm.IGNORED).sum())
 
 
+def test_the_last_layer_computes_what_is_read(toy_model: Path) -> None:
+    ids, mask, labels = _inputs()
+    labels[:, 0] = mlm.IGNORED
+    model = models.load_masked_lm(toy_model)
+    seen: list[int] = []
+    model.bert.encoder.layer[-1].intermediate.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
+    masked = int((labels != mlm.IGNORED).sum())
+    for weight in (0.0, 0.5):
+        model.train().train_pooler(weight)
+        model(input_ids=ids, attention_mask=mask, labels=labels)
+    assert seen == [masked, masked + len(ids)]  # and [CLS], where it is trained
+
+
+def test_bag_of_words_of_the_whole_model(toy_model: Path) -> None:
+    """Loss and gradients against those of the full encoder's pooler, whether or not [CLS] has a label too."""
+    ids, mask, labels = _inputs()
+    assert (labels[:, 0] != mlm.IGNORED).any()
+    model = models.load_masked_lm(toy_model)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    model.train().train_pooler(0.5)
+    for chosen in (labels, torch.where(torch.arange(12) == 0, mlm.IGNORED, labels)):
+        ours = model(input_ids=ids, attention_mask=mask, labels=chosen).loss
+        hidden, pooled = model.bert(ids, attention_mask=mask)[:2]
+        told = torch.nn.functional.cross_entropy(model.cls(hidden).flatten(0, 1), chosen.flatten())
+        full = told + 0.5 * mlm.bag_of_words_loss(model.cls(pooled), ids, mask)
+        assert ours.item() == pytest.approx(full.item(), abs=1e-6)
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        for mine, other in zip(torch.autograd.grad(ours, weights), torch.autograd.grad(full, weights), strict=True):
+            torch.testing.assert_close(mine, other, atol=1e-5, rtol=0)
+
+
+def test_asked_for_more_it_does_what_the_plain_one_does(toy_model: Path) -> None:
+    ids, mask, labels = _inputs()
+    model = models.load_masked_lm(toy_model)
+    out = model(input_ids=ids, attention_mask=mask, labels=labels, output_hidden_states=True)
+    assert out.logits.shape[:2] == ids.shape
+    assert len(out.hidden_states) == 3
+    assert float(out.loss) == pytest.approx(float(model(ids, mask, labels).loss), abs=1e-6)
+
+
 def test_masking_spares_specials_and_follows_80_10_10() -> None:
     generator = torch.Generator().manual_seed(0)
     ids = torch.full((200, 100), 7)

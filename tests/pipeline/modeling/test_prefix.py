@@ -109,6 +109,18 @@ def test_a_second_run_computes_only_what_is_new_and_gets_the_same_bits(
         assert np.array_equal(there, alone.found[prefix.key(text)])
 
 
+@pytest.mark.parametrize(("dtype", "bf16"), [("float32", False), ("float32", True), ("float16", False)])
+def test_a_texts_states_do_not_depend_on_the_texts_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, bf16: bool
+) -> None:
+    monkeypatch.setitem(prefix.TOKENS, "cpu", 48)  # so that there are many blocks
+    given = KEPT | {"dtype": dtype, "bf16": bf16}
+    together = prefix.states_of(toy(2), TEXTS, layers=2, folder=tmp_path / "all", **given)
+    for part in (TEXTS[:1], TEXTS[::3], TEXTS[5:30]):
+        apart = prefix.states_of(toy(2), part, layers=2, folder=tmp_path / str(len(part)), **given)
+        assert all(np.array_equal(states, together.found[name]) for name, states in apart.found.items())
+
+
 def test_another_prefix_shares_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = computed(monkeypatch)
     changed = toy(1)

@@ -194,13 +194,6 @@ def test_after_training_in_bfloat16_the_model_computes_in_float32(toy_model: Pat
     assert torch.equal(after, fresh(input_ids=ids, attention_mask=torch.ones_like(ids)).logits)
 
 
-@pytest.mark.parametrize(("length", "bf16", "fused"), [(30, True, False), (512, True, True), (30, False, True)])
-def test_short_texts_in_bfloat16_on_a_cpu_get_plain_attention(length: int, bf16: bool, fused: bool) -> None:
-    with training.attention(torch.ones(2, length), bf16):
-        assert torch.backends.cuda.flash_sdp_enabled() is fused  # the flag counts for the CPU's kernel too
-    assert torch.backends.cuda.flash_sdp_enabled()
-
-
 @pytest.mark.parametrize(("amx", "avx512"), [(True, False), (False, True), (False, False)])
 def test_bfloat16_is_native_where_a_cpu_multiplies_it(monkeypatch: pytest.MonkeyPatch, amx: bool, avx512: bool) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)

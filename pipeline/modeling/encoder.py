@@ -1,0 +1,151 @@
+"""A BERT's layers: all positions through the first ones, and through the last one only those that are read.
+
+The last layer needs keys and values of every token, but query, output and feed-forward only where somebody looks: at
+[CLS] to classify a text, at the hidden tokens to guess them. Outputs and gradients are the full layer's, for as little
+as a fifth of its work. Short texts on a CPU get plain products for attention and cheap dropout (``dropout``), which
+take a half of the time of torch's own there (docs/log.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import BertModel
+from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
+
+SHORT = 256
+"""Tokens up to which plain products beat fused attention on a CPU, where that is not made for what is asked."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Positions of a batch: row and column of each, and how many of its row come before it; int64 [places]."""
+
+    rows: Tensor
+    columns: Tensor
+    slots: Tensor
+    most: int
+    """That one row has."""
+
+    @classmethod
+    def at(cls, rows: Tensor, columns: Tensor) -> Places:
+        """Given ones, int64 [places]; the rows in rising order."""
+        counts = torch.bincount(rows, minlength=1)
+        starts = counts.cumsum(dim=0) - counts
+        return cls(rows, columns, torch.arange(len(rows), device=rows.device) - starts[rows], max(1, int(counts.max())))
+
+    @classmethod
+    def where(cls, chosen: Tensor) -> Places:
+        """Those at which ``chosen``, bool [batch, length], holds, row by row."""
+        return cls.at(*chosen.nonzero(as_tuple=True))
+
+    @classmethod
+    def first(cls, batch: int, device: torch.device) -> Places:
+        """[CLS] of each text."""
+        zeros = torch.zeros(batch, dtype=torch.int64, device=device)
+        return cls(torch.arange(batch, device=device), zeros, zeros, 1)
+
+    def of(self, states: Tensor) -> Tensor:
+        """What stands there, [places, hidden], of states [batch, length, hidden]."""
+        return states[self.rows, self.columns]
+
+    def lined_up(self, vectors: Tensor, batch: int) -> Tensor:
+        """Vectors [places, hidden] in the rows they are of, from the left: [batch, most places of a row, hidden]."""
+        return vectors.new_zeros(batch, self.most, vectors.shape[1]).index_put((self.rows, self.slots), vectors)
+
+    def off_line(self, lined_up: Tensor) -> Tensor:
+        """The other way round."""
+        return lined_up[self.rows, self.slots]
+
+
+def states_after(bert: BertModel, states: Tensor, attention_mask: Tensor | None, first: int, end: int) -> Tensor:
+    """States after layers ``first`` to ``end - 1``, [batch, length, hidden] as they went in.
+
+    Args:
+        attention_mask: [batch, length], 0 at padding; None: no padding.
+    """
+    mask = _mask(attention_mask)
+    for layer in bert.encoder.layer[first:end]:
+        states = _through(layer, states, mask)
+    return states
+
+
+def last_states(
+    bert: BertModel, states: Tensor, attention_mask: Tensor | None, places: Places, first: int = 0
+) -> Tensor:
+    """What the model's last layer gives at some places, [places, hidden], of what enters layer ``first``."""
+    last, mask = len(bert.encoder.layer) - 1, _mask(attention_mask)
+    for layer in bert.encoder.layer[first:last]:
+        states = _through(layer, states, mask)
+    return _through(bert.encoder.layer[last], states, mask, places)
+
+
+def packed_states(bert: BertModel, states: Tensor, groups: Sequence[tuple[int, int]], end: int) -> Tensor:
+    """States [tokens, hidden] of texts one after the other, after the first ``end`` layers.
+
+    Products are of all tokens at once; only attention is worked out text by text, which needs no padding.
+
+    Args:
+        groups: how many texts of what length follow each other.
+    """
+    sizes = [texts * length for texts, length in groups]
+    for layer in bert.encoder.layer[:end]:
+        inner = layer.attention.self
+        parts = (projection(states).split(sizes) for projection in (inner.query, inner.key, inner.value))
+        seen = [
+            _attend(inner, query.view(*group, -1), key.view(*group, -1), value.view(*group, -1), None).flatten(0, 1)
+            for group, query, key, value in zip(groups, *parts, strict=True)
+        ]
+        states = layer.feed_forward_chunk(layer.attention.output(torch.cat(seen), states))
+    return states
+
+
+def _mask(attention_mask: Tensor | None) -> Tensor | None:
+    """Which keys may be seen, bool [batch, 1, 1, length]; None: all of them."""
+    return None if attention_mask is None or bool(attention_mask.all()) else attention_mask[:, None, None].bool()
+
+
+def _through(layer: BertLayer, states: Tensor, mask: Tensor | None, places: Places | None = None) -> Tensor:
+    """A layer's output, [batch, length, hidden]; with ``places`` there alone, [places, hidden]."""
+    inner = layer.attention.self
+    if places is None:
+        seen = _attend(inner, inner.query(states), inner.key(states), inner.value(states), mask)
+        return layer.feed_forward_chunk(layer.attention.output(seen, states))
+    asked = places.of(states)
+    query = places.lined_up(inner.query(asked), len(states))
+    seen = places.off_line(_attend(inner, query, inner.key(states), inner.value(states), mask))
+    return layer.feed_forward_chunk(layer.attention.output(seen, asked))
+
+
+def _attend(inner: BertSelfAttention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """What each query sees, [batch, queries, hidden].
+
+    torch's fused attention on a CPU knows no dropout (it then computes plainly, in more steps than here), and its
+    backward pass in bfloat16 is slow for short texts.
+    """
+    size = (len(query), -1, inner.num_attention_heads, inner.attention_head_size)
+    query, key, value = (part.view(size).transpose(1, 2) for part in (query, key, value))
+    drops = inner.dropout.p if inner.training else 0.0
+    slow = drops > 0 or (query.dtype == torch.bfloat16 and torch.is_grad_enabled())
+    if query.device.type == "cpu" and slow and key.shape[2] <= SHORT:
+        seen = _plainly(inner, query, key, value, mask)
+    else:
+        seen = scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=drops, scale=inner.scaling)
+    return seen.transpose(1, 2).flatten(2)
+
+
+def _plainly(inner: BertSelfAttention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Attention product by product, in float32 as torch's own is."""
+    kind = query.dtype
+    with torch.autocast("cpu", enabled=False):
+        query, key, value = (
+            part.to(torch.float32, memory_format=torch.contiguous_format) for part in (query, key, value)
+        )
+        weights = (query * inner.scaling) @ key.transpose(2, 3)
+        if mask is not None:
+            weights = weights + torch.zeros(mask.shape).masked_fill(~mask, float("-inf"))
+        return (inner.dropout(weights.softmax(dim=-1)) @ value).to(kind)
