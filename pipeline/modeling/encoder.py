@@ -2,8 +2,7 @@
 
 The last layer needs keys and values of every token, but query, output and feed-forward only where somebody looks: at
 [CLS] to classify a text, at the hidden tokens to guess them. Outputs and gradients are the full layer's, for as little
-as a fifth of its work. Short texts on a CPU get plain products for attention and cheap dropout (``dropout``), which
-take a half of the time of torch's own there (docs/log.md).
+as a fifth of its work. What it gained is in docs/log.md.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, embedding
 from transformers import BertConfig, BertForMaskedLM, BertModel
 from transformers.modeling_outputs import MaskedLMOutput
 
@@ -51,25 +51,37 @@ class MaskedLM(BertForMaskedLM):
     ) -> MaskedLMOutput:
         """Without ``labels`` the full logits [batch, length, vocabulary]; with them the logits [masked, vocabulary].
 
-        Asked for more (hidden states, inputs of another kind) it computes what its parent does.
+        Asked for more (hidden states, inputs or a mask of another kind) it computes what its parent does.
         """
-        if labels is None or input_ids is None or rest:
+        of_its_own = attention_mask is not None and attention_mask.dim() != 2
+        if labels is None or input_ids is None or rest or of_its_own:
             return super().forward(input_ids, attention_mask=attention_mask, labels=labels, **rest)
         bag = self.training and self.bag_weight > 0
         chosen = labels != IGNORED
         read = chosen.clone()
         read[:, 0] |= bag
         places = Places.where(read)
-        states = last_states(self.bert, self.bert.embeddings(input_ids), attention_mask, places)
+        states = last_states(self.bert, self._embedded(input_ids), attention_mask, places)
         logits = self.cls(states[chosen[read]])
         # a batch of unknown signs alone has nothing to predict: no loss, where the mean of nothing would be NaN
-        loss = cross_entropy(logits.float(), labels[chosen]) if len(logits) else states.sum() * 0.0
+        loss = cross_entropy(logits.float(), labels[chosen]) if len(logits) else (states.sum() + logits.sum()) * 0.0
         if bag:
             cls = states[places.slots == 0][:, None]
             text = torch.where(chosen, labels, input_ids)
             real = torch.ones_like(text) if attention_mask is None else attention_mask
             loss = loss + self.bag_weight * bag_of_words_loss(self.cls(self.bert.pooler(cls)), text, real)
         return MaskedLMOutput(loss=loss, logits=logits)
+
+    def _embedded(self, input_ids: Tensor) -> Tensor:
+        """What enters the first layer, [batch, length, hidden].
+
+        The output rows are the same matrix, so its gradient is there anyway: to add some rows to it beats making a
+        second one of its size, most of it zeros. (A module that says it is sparse DDP would take at its word.)
+        """
+        rows = self.bert.embeddings.word_embeddings
+        tied = self.cls.predictions.decoder.weight is rows.weight
+        words = embedding(input_ids, rows.weight, rows.padding_idx, sparse=tied)
+        return self.bert.embeddings(inputs_embeds=words)
 
 
 def bag_of_words_loss(logits: Tensor, ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Tuning with the embedding rows that its texts need, and no others.
 
 A thousand reviews use a tenth of a vocabulary. The gradient of the whole matrix, its norm and its AdamW update are paid
-in every step all the same: a tenth of an update of a small BERT (docs/log.md), and most of what a checkpoint holds.
+in every step all the same, and they are half of what a small BERT's checkpoint holds.
 """
 
 from __future__ import annotations

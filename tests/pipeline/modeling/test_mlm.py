@@ -73,7 +73,10 @@ def test_asked_for_more_it_does_what_the_plain_one_does(toy_model: Path) -> None
     out = model(input_ids=ids, attention_mask=mask, labels=labels, output_hidden_states=True)
     assert out.logits.shape[:2] == ids.shape
     assert len(out.hidden_states) == 3
-    assert float(out.loss) == pytest.approx(float(model(ids, mask, labels).loss), abs=1e-6)
+    sparse = model(ids, mask, labels).loss.item()
+    assert out.loss.item() == pytest.approx(sparse, abs=1e-6)
+    everybody = mask[:, None, None].expand(-1, 1, 12, -1).bool()
+    assert model(ids, everybody, labels).loss.item() == pytest.approx(sparse, abs=1e-6)
 
 
 def test_masking_spares_specials_and_follows_80_10_10() -> None:
@@ -134,4 +137,5 @@ def test_a_batch_with_nothing_to_predict_teaches_nothing(toy_model: Path) -> Non
     loss = model(input_ids=ids, attention_mask=mask, labels=torch.full_like(labels, mlm.IGNORED)).loss
     loss.backward()
     assert float(loss) == 0.0
+    assert model.get_input_embeddings().weight.grad.layout == torch.strided  # which optimizers want
     assert all(not weight.grad.any() for weight in model.parameters() if weight.grad is not None)
