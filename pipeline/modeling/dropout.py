@@ -14,9 +14,9 @@ DRAWS = 4
 class Dropout(nn.Dropout):
     """``nn.Dropout`` whose draws on a CPU are 16 bits wide, four of one random number; elsewhere just that.
 
-    torch draws a whole Bernoulli variate for every element there, which took 5 to 7% of an update (docs/log.md). What is
-    kept is scaled by the exact share that is kept, so that means are kept too. Draws come from torch's generator, so
-    that seeds and checkpoints hold for them.
+    torch draws a whole Bernoulli variate for every element there, which took 5 to 7% of an update (docs/log.md).
+    What is kept is scaled by the exact share that is kept, so that means are kept too. Draws come from torch's
+    generator, so that seeds and checkpoints hold for them.
     """
 
     def forward(self, states: Tensor) -> Tensor:
