@@ -49,7 +49,7 @@ def test_each_text_gets_a_label_and_a_score_in_order(
     assert [row[2] for row in found] == ["-1.5", "+1", "", "'@x"]
     for row in found[:2]:
         shares = [float(cell) for cell in row[4:]]
-        assert row[3] == LABELS[shares.index(max(shares))]
+        assert shares[LABELS.index(row[3])] == max(shares)  # as printed, two may be alike
         assert sum(shares) == pytest.approx(1, abs=2e-4)
     assert found[0][3:] == found[3][3:]
     assert found[2][3:] == ["", "", "", ""]  # no text, no label
