@@ -80,7 +80,7 @@ def interval(contributions: ArrayLike, statistic: Statistic, *, draws: int, seed
     """The statistic with its 95% interval; arguments as in ``resample``. Undefined draws (NaN) are left out."""
     value, drawn = resample(contributions, statistic, draws=draws, seed=seed)
     items = len(np.asarray(contributions))
-    return Figure(value, *_bounds(drawn, items), items)
+    return Figure(value, *bounds(drawn, items), items)
 
 
 def difference(contributions: ArrayLike, statistic: Statistic, *, draws: int, seed: int) -> Difference:
@@ -93,7 +93,7 @@ def settled(value: float, drawn: Array, items: int) -> Difference:
     """The difference that a value and its draws from resampling so many items come to."""
     below, above, undefined = (int(kind.sum()) for kind in (drawn <= 0, drawn >= 0, np.isnan(drawn)))
     p = min(1.0, 2 * (min(below, above) + undefined + 1) / (len(drawn) + 1))  # +1: no number of draws shows a p of 0
-    return Difference(value, *_bounds(drawn, items), items, p)
+    return Difference(value, *bounds(drawn, items), items, p)
 
 
 def verdict(found: Difference, p: float | None = None) -> str:
@@ -120,7 +120,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _bounds(drawn: Array, items: int) -> tuple[float, float]:
+def bounds(drawn: Array, items: int) -> tuple[float, float]:
     """Percentiles of the draws, moved outwards for small samples, where plain percentiles are too narrow.
 
     The expanded percentile interval: Hesterberg 2015, "What Teachers Should Know About the Bootstrap", section 5.

@@ -8,7 +8,7 @@ sentence (in three bins)? Every sentence is tested, by a probe that has seen nei
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.files import digest
+from pipeline.memo import Remember
 from pipeline.metrics.bootstrap import Figure, interval
 
 VERSION = 1
@@ -33,8 +34,6 @@ TASKS = ("shuffled_bigram", "length")
 Row = Mapping[str, Any]
 Ids = NDArray[np.int64]
 Features = NDArray[np.floating[Any]]
-Remember = Callable[[Sequence[tuple[Any, Callable[[], Any]]]], list[Any]]
-"""[(key, compute)] -> the values of compute(), perhaps from an earlier run."""
 
 
 def length_bins(words: ArrayLike) -> Ids:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata, spearmanr
 
-from pipeline.metrics.bootstrap import FEWEST_ITEMS, Array, Figure, _bounds
+from pipeline.metrics.bootstrap import FEWEST_ITEMS, Array, Figure, bounds
 
 _AT_ONCE = 1000
 """Draws that are ranked together: bounds the memory."""
@@ -45,7 +45,7 @@ def _figure(sides: Sequence[Scale], reference: Scale, *, draws: int, seed: int) 
         for start in range(0, draws, _AT_ONCE)
     ]
     value = float(_minus(np.array([[_rho(table[0], side)] for side in table[1:]]))[0])
-    return Figure(value, *_bounds(np.concatenate(parts), len(shared)), len(shared)).as_json()
+    return Figure(value, *bounds(np.concatenate(parts), len(shared)), len(shared)).as_json()
 
 
 def _rho(reference: Array, side: Array) -> float:

@@ -19,6 +19,7 @@ from transformers import BertTokenizerFast
 
 from pipeline.errors import InputError
 from pipeline.files import digest, write_jsonl
+from pipeline.memo import Remember
 from pipeline.modeling import models, refitting
 from pipeline.modeling.fixed_masks import FixedMasks, choose_fixed_masks
 from pipeline.modeling.mlm import MaskedLM
@@ -30,8 +31,6 @@ DIGITS = 4
 """Decimals kept of nats: what lies below differs between machines."""
 
 Rows = list[dict[str, Any]]
-Remember = Callable[[Sequence[tuple[Any, Callable[[], Any]]]], list[Any]]
-"""[(key, compute)] -> the values of compute(), perhaps from an earlier run."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.files import digest
+from pipeline.memo import Remember
 from pipeline.modeling import models
-from pipeline.modeling.exam import Remember, how_it_reads, weight_digests
-from pipeline.modeling.scoring import _batches, _inputs, ready
+from pipeline.modeling.exam import how_it_reads, weight_digests
+from pipeline.modeling.scoring import as_inputs, in_batches, ready
 
 VERSION = 1
 """Raise it when the same sentences and weights get other features."""
@@ -42,8 +43,8 @@ def pooled_layers(
     bert: Any = ready(model).bert
     ids = tokenizer(list(texts), truncation=True, max_length=bert.config.max_position_embeddings)["input_ids"]
     found = np.empty((len(ids), bert.config.num_hidden_layers + 1, bert.config.hidden_size), dtype=np.float16)
-    for rows in _batches(ids, tokens_per_batch, "features", model):
-        inputs = _inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
+    for rows in in_batches(ids, tokens_per_batch, "features", model):
+        inputs = as_inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
         states = torch.stack(bert(**inputs, output_hidden_states=True).hidden_states, dim=1)
         lengths = inputs["attention_mask"].sum(dim=1, keepdim=True)
         places = torch.arange(states.shape[2], device=states.device)

@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 from pipeline.labels import LABEL_TO_ID
 from pipeline.modeling import embeddings, models
 from pipeline.modeling.mlm import MaskedLM
-from pipeline.modeling.scoring import Scores, _batches, _inputs, class_probabilities, ready
+from pipeline.modeling.scoring import Scores, as_inputs, class_probabilities, in_batches, ready
 
 VERSION = 1
 """Raise it when the same model and emoji get other polarities."""
@@ -132,8 +132,8 @@ def _lean(
     ready(model)
     ids = tokenizer(list(texts))["input_ids"]
     found = torch.empty(len(ids), dtype=torch.float64)
-    for rows in _batches(ids, tokens_per_batch, "polarity", model):
-        inputs = _inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
+    for rows in in_batches(ids, tokens_per_batch, "polarity", model):
+        inputs = as_inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
         states = model.bert(**inputs).last_hidden_state[inputs["input_ids"] == tokenizer.mask_token_id]
         sides = [_logits(model, states, words).double().mean(dim=1) for words in (praise, blame)]
         found[rows] = (sides[0] - sides[1]).cpu()

@@ -20,7 +20,7 @@ from transformers import BertTokenizerFast
 from pipeline.modeling.batches import length_buckets
 from pipeline.modeling.fixed_masks import FixedMasks, Window, choose_fixed_masks
 from pipeline.modeling.mlm import MaskedLM
-from pipeline.modeling.scoring import _hide, ready, states_at
+from pipeline.modeling.scoring import ready, states_at, with_masks
 
 VERSION = 2
 """Raise it when the same model and text give another head."""
@@ -136,7 +136,7 @@ def _frozen_states(model: MaskedLM, text: FixedMasks) -> tuple[Tensor, Tensor, T
     states, targets, held_out = [], [], []
     for batch in length_buckets([len(window.input_ids) for window in text.windows], TOKENS_PER_BATCH):
         asked = [text.windows[place] for place in batch]
-        hidden = [_hide(window.input_ids, window.masked, text.mask_id) for window in asked]
+        hidden = [with_masks(window.input_ids, window.masked, text.mask_id) for window in asked]
         places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
         states.append(states_at(model, hidden, places))
         targets += [window.input_ids[place] for window in asked for place in window.masked]

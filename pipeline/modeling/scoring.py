@@ -48,8 +48,8 @@ def class_probabilities(
     read = tokenizer(distinct, truncation=True, max_length=max_length)["input_ids"]
     ids = list(dict.fromkeys(map(tuple, read)))
     found = np.empty((len(ids), 3))
-    for rows in _batches(ids, tokens_per_batch, "classify", model):
-        inputs = _inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
+    for rows in in_batches(ids, tokens_per_batch, "classify", model):
+        inputs = as_inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
         found[rows] = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
     rows_of = {pieces: row for row, pieces in enumerate(ids)}
     places = {text: rows_of[tuple(pieces)] for text, pieces in zip(distinct, read, strict=True)}
@@ -88,9 +88,9 @@ def masked_nats(
     ready(model)
     windows = masks.windows
     found = np.zeros((len(windows), 3))
-    for rows in _batches([window.input_ids for window in windows], tokens_per_batch, "masked loss", model):
+    for rows in in_batches([window.input_ids for window in windows], tokens_per_batch, "masked loss", model):
         asked = [windows[row] for row in rows]
-        hidden = [_hide(window.input_ids, window.masked, masks.mask_id) for window in asked]
+        hidden = [with_masks(window.input_ids, window.masked, masks.mask_id) for window in asked]
         places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
         targets = [window.input_ids[place] for window in asked for place in window.masked]
         starts = np.cumsum([0] + [len(window.masked) for window in asked[:-1]])
@@ -132,9 +132,9 @@ def pseudo_log_likelihoods(
     ids = encoded["input_ids"]
     queries = [query for place in range(len(ids)) for query in _queries(place, encoded.word_ids(place))]
     found = np.zeros(len(ids))
-    for rows in _batches([ids[queries[row][0]] for row in range(len(queries))], tokens_per_batch, "sentences", model):
+    for rows in in_batches([ids[queries[row][0]] for row in range(len(queries))], tokens_per_batch, "sentences", model):
         asked = [queries[row] for row in rows]
-        hidden = [_hide(ids[place], range(start, end), tokenizer.mask_token_id) for place, start, end in asked]
+        hidden = [with_masks(ids[place], range(start, end), tokenizer.mask_token_id) for place, start, end in asked]
         targets = [ids[place][start] for place, start, _ in asked]
         places = [(row, start) for row, (_, start, _) in enumerate(asked)]
         guesses = _guess(model, hidden, places, targets, vocabulary_size)
@@ -189,21 +189,22 @@ def _guess(
 
 def states_at(model: Any, texts: Sequence[NDArray[np.int64]], places: Sequence[tuple[int, int]]) -> Tensor:
     """The encoder's last states [places, hidden] at (row, column) of a batch of texts; rows in rising order."""
-    inputs = _inputs(texts, 0, model)
+    inputs = as_inputs(texts, 0, model)
     rows, columns = torch.tensor(places, device=inputs["input_ids"].device).T
     states = model.bert.embeddings(inputs["input_ids"])
     return last_states(model.bert, states, inputs["attention_mask"], Places.at(rows, columns))
 
 
-def _batches(
+def in_batches(
     rows: Sequence[Sequence[int]], tokens_per_batch: int | None, what: str, model: nn.Module
 ) -> Iterator[list[int]]:
+    """Row numbers, a batch of similar length at a time, under a progress bar that says ``what``."""
     budget = tokens_per_batch or TOKENS[next(model.parameters()).device.type]
     buckets = length_buckets([len(row) for row in rows], budget)
     yield from tqdm(buckets, desc=what, disable=None, leave=False)
 
 
-def _inputs(rows: Sequence[Sequence[int] | NDArray[np.int64]], padding: int, model: nn.Module) -> dict[str, Tensor]:
+def as_inputs(rows: Sequence[Sequence[int] | NDArray[np.int64]], padding: int, model: nn.Module) -> dict[str, Tensor]:
     """Ids padded to [rows, longest] with their attention mask, on the model's device."""
     device = next(model.parameters()).device
     lengths = torch.tensor([len(row) for row in rows])
@@ -212,7 +213,8 @@ def _inputs(rows: Sequence[Sequence[int] | NDArray[np.int64]], padding: int, mod
     return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
 
-def _hide(ids: Sequence[int], places: Sequence[int] | range, mask_id: int) -> NDArray[np.int64]:
+def with_masks(ids: Sequence[int], places: Sequence[int] | range, mask_id: int) -> NDArray[np.int64]:
+    """The ids with ``mask_id`` at these places."""
     hidden = np.array(ids, dtype=np.int64)
     hidden[list(places)] = mask_id
     return hidden

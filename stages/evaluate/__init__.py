@@ -98,9 +98,9 @@ def evaluate(
     settings: Settings, *, prepare: Path, source: Path, pretrain: Path, finetune: Path, cache: Path, out: Path
 ) -> None:
     """Write scores.json, retention.json, emoji.json and the items behind them (layout: this module's docstring)."""
+    from pipeline.memo import remembered
     from pipeline.metrics.bootstrap import LEVEL
     from pipeline.metrics.classification import HEADLINE
-    from pipeline.metrics.memo import remembered
     from pipeline.text.prepared import corpora_of
 
     remember = partial(remembered, cache)

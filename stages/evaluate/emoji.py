@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.evaluate.settings import Remember, Settings
+from pipeline.memo import Remember
+from stages.evaluate.settings import Settings
 
 EMOJI_ASKED = 200
 """Emoji of the training reviews whose polarity is told, the commonest first; those of the reference come on top."""

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.files import write_jsonl
-from stages.evaluate.settings import Remember, Rows, Settings
+from pipeline.memo import Remember
+from stages.evaluate.settings import Rows, Settings
 
 ASKED = {"general": "test", "informal": "dev", "reviews": "test"}
 """The split of each role's corpora that gets fixed masks."""

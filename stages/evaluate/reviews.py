@@ -9,7 +9,8 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.files import digest, read_jsonl, write_jsonl
-from stages.evaluate.settings import Remember, Rows, Settings
+from pipeline.memo import Remember
+from stages.evaluate.settings import Rows, Settings
 
 
 def score_reviews(

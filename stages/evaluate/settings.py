@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ from pydantic import Field
 from pipeline.stage import StageSettings, speed_only
 
 Rows = list[dict[str, Any]]
-Remember = Callable[[Sequence[tuple[Any, Callable[[], Any]]]], list[Any]]
-"""[(key, compute)] -> the values of compute(), perhaps from an earlier run."""
 
 
 class Settings(StageSettings):

@@ -14,7 +14,7 @@ from pipeline.modeling import models
 from pipeline.modeling.fixed_masks import FixedMasks, choose_fixed_masks
 from pipeline.modeling.mlm import MaskedLM
 from pipeline.modeling.refitting import refit_head, study_text
-from pipeline.modeling.scoring import _hide, _inputs, masked_nats
+from pipeline.modeling.scoring import as_inputs, masked_nats, with_masks
 from tests import toys
 
 HOW: dict[str, Any] = {"mlm_probability": 0.15, "max_length": 32, "windows_per_document": 2}
@@ -41,7 +41,7 @@ def learned(toy_model: Path, study: FixedMasks) -> MaskedLM:
     windows = study.windows
     for step in range(150):
         asked = [windows[(32 * step + place) % len(windows)] for place in range(32)]
-        inputs = _inputs([_hide(window.input_ids, window.masked, study.mask_id) for window in asked], 0, model)
+        inputs = as_inputs([with_masks(window.input_ids, window.masked, study.mask_id) for window in asked], 0, model)
         labels = torch.full_like(inputs["input_ids"], -100)
         for row, window in enumerate(asked):
             labels[row, list(window.masked)] = torch.tensor([window.input_ids[place] for place in window.masked])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.metrics import memo
+from pipeline import memo
 
 
 def remembered(folder: Path, key: Any, compute: Callable[[], Any]) -> Any:

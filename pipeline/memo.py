@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 Question = tuple[Any, Callable[[], Any]]
 """A JSON value that names everything an answer depends on, and how the answer, a JSON value, is worked out."""
+Remember = Callable[[Sequence[Question]], list[Any]]
+"""``remembered`` with its folder: questions -> their answers, in order."""
 
 
 def remembered(folder: Path, questions: Sequence[Question]) -> list[Any]:
