@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from pipeline.errors import InputError
 from pipeline.modeling.checkpoints import mark_complete
 
 
@@ -92,11 +94,19 @@ class Guard(TrainerCallback):
 
 
 class History(TrainerCallback, ExportableState):
-    """Losses by step, without clock times; saved with each checkpoint, so a resumed run writes the same bytes."""
+    """Losses by step, without clock times; saved with each checkpoint, so a resumed run writes the same bytes.
+
+    Training stops at a loss that is not finite: of weights that are NaN, Trainer would report a loss of 0.0. On a GPU
+    that is seen before anything is logged, evaluated or saved, not in each step, which would have to wait for it. To be
+    listed after whatever asks for a checkpoint.
+    """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
         self.pending: list[float] = []
+        """Losses of the batches since the last row."""
+        self.arrived: list[Tensor] = []
+        """Those of them that nobody has looked at, on their device."""
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -107,6 +117,25 @@ class History(TrainerCallback, ExportableState):
         if not self.rows or self.rows[-1]["step"] != step:
             self.rows.append({"step": step})
         return self.rows[-1]
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Look at the losses that came in.
+
+        Raises:
+            InputError: one is not finite.
+        """
+        on_gpu = self.arrived[-1].device.type != "cpu"
+        if on_gpu and not (control.should_log or control.should_evaluate or control.should_save):
+            return
+        batches = args.gradient_accumulation_steps
+        for place, loss in enumerate(map(float, self.arrived)):
+            if not math.isfinite(loss):
+                step = state.global_step - (len(self.arrived) - 1 - place) // batches
+                raise InputError(
+                    f"training: the loss is {loss} at step {step}; lower learning_rate, or raise warmup_ratio"
+                )
+            self.pending.append(loss * batches)
+        self.arrived = []
 
     def on_log(self, _args: Any, state: TrainerState, _control: Any, logs: dict[str, float], **_: Any) -> None:
         """Keep what is a figure: the mean loss since the last row, the rate, the evaluations."""

@@ -48,6 +48,22 @@ class Places:
         zeros = torch.zeros(batch, dtype=torch.int64, device=device)
         return cls(torch.arange(batch, device=device), zeros, zeros, 1)
 
+    def to(self, device: torch.device, non_blocking: bool = False) -> Places:
+        """The same on another device, as a batch's tensors are."""
+        rows, columns, slots = (
+            part.to(device, non_blocking=non_blocking) for part in (self.rows, self.columns, self.slots)
+        )
+        return Places(rows, columns, slots, self.most)
+
+    def with_first(self, batch: int) -> tuple[Places, Tensor]:
+        """[CLS] of each text and these, row by row; and where in that each [CLS], then each of these, has come to."""
+        cls = Places.first(batch, self.rows.device)
+        rows = torch.cat([cls.rows, self.rows])
+        order = rows.argsort(stable=True)
+        columns = torch.cat([cls.columns, self.columns])[order]
+        slots = torch.cat([cls.slots, self.slots + 1])[order]
+        return Places(rows[order], columns, slots, self.most + 1), order.argsort()
+
     def of(self, states: Tensor) -> Tensor:
         """What stands there, [places, hidden], of states [batch, length, hidden]."""
         return states[self.rows, self.columns]
@@ -104,8 +120,10 @@ def packed_states(bert: BertModel, states: Tensor, groups: Sequence[tuple[int, i
 
 
 def _mask(attention_mask: Tensor | None) -> Tensor | None:
-    """Which keys may be seen, bool [batch, 1, 1, length]; None: all of them."""
-    return None if attention_mask is None or bool(attention_mask.all()) else attention_mask[:, None, None].bool()
+    """Which keys may be seen, bool [batch, 1, 1, length]; None: all of them (on a GPU nobody waits to find out)."""
+    if attention_mask is None or (attention_mask.device.type == "cpu" and bool(attention_mask.all())):
+        return None
+    return attention_mask[:, None, None].bool()
 
 
 def _through(layer: BertLayer, states: Tensor, mask: Tensor | None, places: Places | None = None) -> Tensor:

@@ -47,9 +47,13 @@ class MaskedLM(BertForMaskedLM):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
+        places: Places | None = None,
         **rest: Any,
     ) -> MaskedLMOutput:
         """Without ``labels`` the full logits [batch, length, vocabulary]; with them the logits [masked, vocabulary].
+
+        Args:
+            places: where a label stands, if the caller knows; to look for it, a GPU would be waited for.
 
         Asked for more (hidden states, inputs or a mask of another kind) it computes what its parent does.
         """
@@ -57,17 +61,16 @@ class MaskedLM(BertForMaskedLM):
         if labels is None or input_ids is None or rest or of_its_own:
             return super().forward(input_ids, attention_mask=attention_mask, labels=labels, **rest)
         bag = self.training and self.bag_weight > 0
-        chosen = labels != IGNORED
-        read = chosen.clone()
-        read[:, 0] |= bag
-        places = Places.where(read)
-        states = last_states(self.bert, self._embedded(input_ids), attention_mask, places)
-        logits = self.cls(states[chosen[read]])
+        places = Places.where(labels != IGNORED) if places is None else places
+        texts = len(input_ids)
+        read, order = places.with_first(texts) if bag else (places, None)
+        states = last_states(self.bert, self._embedded(input_ids), attention_mask, read)
+        logits = self.cls(states if order is None else states[order[texts:]])
         # a batch of unknown signs alone has nothing to predict: no loss, where the mean of nothing would be NaN
-        loss = cross_entropy(logits.float(), labels[chosen]) if len(logits) else (states.sum() + logits.sum()) * 0.0
-        if bag:
-            cls = states[places.slots == 0][:, None]
-            text = torch.where(chosen, labels, input_ids)
+        loss = cross_entropy(logits.float(), places.of(labels)) if len(logits) else (states.sum() + logits.sum()) * 0.0
+        if order is not None:
+            cls = states[order[:texts]][:, None]
+            text = torch.where(labels != IGNORED, labels, input_ids)
             real = torch.ones_like(text) if attention_mask is None else attention_mask
             loss = loss + self.bag_weight * bag_of_words_loss(self.cls(self.bert.pooler(cls)), text, real)
         return MaskedLMOutput(loss=loss, logits=logits)
@@ -76,11 +79,12 @@ class MaskedLM(BertForMaskedLM):
         """What enters the first layer, [batch, length, hidden].
 
         The output rows are the same matrix, so its gradient is there anyway: to add some rows to it beats making a
-        second one of its size, most of it zeros. (A module that says it is sparse DDP would take at its word.)
+        second one of its size, most of it zeros. (A module that says it is sparse DDP would take at its word. On a GPU
+        zeros cost little, and sparse rows would have to be counted.)
         """
         rows = self.bert.embeddings.word_embeddings
-        tied = self.cls.predictions.decoder.weight is rows.weight
-        words = embedding(input_ids, rows.weight, rows.padding_idx, sparse=tied)
+        sparse = self.cls.predictions.decoder.weight is rows.weight and input_ids.device.type == "cpu"
+        words = embedding(input_ids, rows.weight, rows.padding_idx, sparse=sparse)
         return self.bert.embeddings(inputs_embeds=words)
 
 

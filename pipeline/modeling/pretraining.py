@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import BertTokenizerFast
 
 from pipeline.modeling.batches import BatchPlan, epoch_batches, length_buckets, pad
+from pipeline.modeling.encoder import Places
 from pipeline.modeling.mlm import IGNORED, choose_masked, hide
 
 Ids = NDArray[np.int32]
@@ -85,8 +86,8 @@ class Masking:
         ordinary = torch.tensor([token for token in range(len(tokenizer)) if token not in special])
         return cls(probability, whole_words, tokenizer.mask_token_id, tokenizer.pad_token_id, special, ordinary, seed)
 
-    def batch(self, windows: Windows, rows: Sequence[int], place: int) -> dict[str, Tensor]:
-        """The model's inputs for some windows: input_ids, attention_mask, labels, each int64 [rows, longest]."""
+    def batch(self, windows: Windows, rows: Sequence[int], place: int) -> dict[str, Any]:
+        """The model's inputs for some windows: ids, mask and labels, each int64 [rows, longest], and labels' places."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + place) % 2**63)
         ids = pad([windows.ids[row] for row in rows], self.pad_id)
         maskable = ~torch.isin(ids, torch.tensor(sorted(self.special)))
@@ -94,7 +95,8 @@ class Masking:
         chosen = choose_masked(maskable, self.probability, generator, units)
         hidden = hide(ids, chosen, mask_id=self.mask_id, ordinary=self.ordinary, generator=generator)
         labels = torch.where(chosen, ids, torch.full_like(ids, IGNORED))
-        return {"input_ids": hidden, "attention_mask": (ids != self.pad_id).long(), "labels": labels}
+        mask = (ids != self.pad_id).long()
+        return {"input_ids": hidden, "attention_mask": mask, "labels": labels, "places": Places.where(chosen)}
 
 
 def _first_positions(words: Tensor) -> Tensor:
@@ -172,7 +174,7 @@ def dev_losses(windows: Mapping[str, Windows], masking: Masking, tokens_per_batc
     return losses
 
 
-def _mean_loss(model: nn.Module, batches: Sequence[dict[str, Tensor]]) -> float:
+def _mean_loss(model: nn.Module, batches: Sequence[dict[str, Any]]) -> float:
     device = next(model.parameters()).device
     nats, count = 0.0, 0
     for batch in batches:

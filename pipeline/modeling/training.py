@@ -24,7 +24,6 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from pipeline.errors import InputError
 from pipeline.modeling.batches import BatchPlan, only_item
 from pipeline.modeling.callbacks import Bar, Guard, History
 from pipeline.modeling.checkpoints import latest_complete
@@ -125,16 +124,11 @@ class _Trainer(Trainer):
         return outputs.loss if self.loss is None else self.loss(outputs, inputs["labels"], inputs.get("weights"))
 
     def training_step(self, *args: Any, **rest: Any) -> Any:
-        """One batch; stops at a loss that is not finite."""
+        """One batch, whose loss the history keeps."""
         loss = super().training_step(*args, **rest)
-        shared = self.accelerator.gather(loss.detach()).mean()  # over processes: all log, and stop at, the same
-        self.history.pending.append(float(shared) * self.args.gradient_accumulation_steps)
-        # one host sync per step on a GPU; a run whose weights are NaN would else report a loss of 0.0
-        if not torch.isfinite(shared):
-            raise InputError(
-                f"training: the loss is {float(shared)} at step {self.state.global_step + 1}; "
-                "lower learning_rate, or raise warmup_ratio"
-            )
+        # The mean over processes: all log, and stop at, the same. It stays on its device, for the history to look at
+        # together with others: looked at here, a GPU would wait for the next batch.
+        self.history.arrived.append(self.accelerator.gather(loss.detach()).mean())
         return loss
 
 
@@ -209,7 +203,7 @@ def train(
         groups=groups,
         figures=figures,
         loss=loss,
-        callbacks=[*callbacks, *stopper, History(), GiveBack(), guard],
+        callbacks=[*callbacks, *stopper, GiveBack(), guard, History()],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification
 
-from pipeline.modeling import layers, lora
+from pipeline.modeling import finetuning, layers, lora
 from pipeline.modeling.classifier import Classifier
 from pipeline.modeling.encoder import packed_states
 from tests.toys import toy_config, toy_tokenizer
@@ -121,6 +121,15 @@ def test_under_adapters(both) -> None:
     for (name, weight), other in zip(wrapped[0].named_parameters(), wrapped[1].parameters(), strict=True):
         if weight.requires_grad:
             torch.testing.assert_close(other.grad, weight.grad, atol=1e-5, rtol=0, msg=name)
+
+
+def test_it_waits_for_no_gpu(both) -> None:
+    """A tensor on the meta device has no values: asking for one, which on a GPU means to wait, is an error there."""
+    ours = both[1].train().to("meta")
+    ids, mask, labels = (each.to("meta") for each in (IDS, PADDED, LABELS))
+    loss = finetuning.weighted_loss(0.1)(ours(ids, mask), labels, torch.ones(5, device="meta"))
+    loss.backward()
+    assert loss.device == torch.device("meta")
 
 
 def test_nothing_to_read_is_an_error(both) -> None:

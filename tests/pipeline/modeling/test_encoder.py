@@ -43,6 +43,10 @@ def test_places() -> None:
     lined_up = places.lined_up(vectors, 4)
     assert lined_up[..., 0].tolist() == [[1, 3, 5], [7, 0, 0], [0, 0, 0], [9, 0, 0]]
     assert torch.equal(places.off_line(lined_up), vectors)
+    both, came_to = places.with_first(4)
+    assert (both.rows.tolist(), both.slots.tolist()) == ([0, 0, 0, 0, 1, 1, 2, 3, 3], [0, 1, 2, 3, 0, 1, 0, 0, 1])
+    assert (both.columns.tolist(), both.most) == ([0, 1, 5, 8, 0, 2, 0, 0, 0], 4)
+    assert came_to.tolist() == [0, 4, 6, 7, 1, 2, 3, 5, 8]
     assert Places.where(torch.zeros(2, 3, dtype=torch.bool)).lined_up(vectors[:0], 2).shape == (2, 1, 2)
 
 

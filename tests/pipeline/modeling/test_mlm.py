@@ -5,6 +5,8 @@ import torch
 from transformers import BertForMaskedLM
 
 from pipeline.modeling import mlm, models
+from pipeline.modeling.encoder import Places
+from pipeline.modeling.layers import set_dropout
 
 
 def _inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -65,6 +67,23 @@ def test_bag_of_words_of_the_whole_model(toy_model: Path) -> None:
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         for mine, other in zip(torch.autograd.grad(ours, weights), torch.autograd.grad(full, weights), strict=True):
             torch.testing.assert_close(mine, other, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("bag", [0.0, 0.5])
+def test_told_where_labels_stand_it_does_the_same_and_waits_for_no_gpu(toy_model: Path, bag: float) -> None:
+    """A tensor on the meta device has no values: asking for one, which on a GPU means to wait, is an error there."""
+    ids, mask, labels = _inputs()
+    model = models.load_masked_lm(toy_model).train()
+    set_dropout(model, 0.0)
+    model.train_pooler(bag)
+    places = Places.where(labels != mlm.IGNORED)
+    assert model(ids, mask, labels, places).loss.item() == model(ids, mask, labels).loss.item()
+    device = torch.device("meta")
+    loss = model.to(device)(ids.to(device), mask.to(device), labels.to(device), places.to(device)).loss
+    loss.backward()
+    assert (loss.device, loss.shape) == (device, ())
+    with pytest.raises(NotImplementedError, match="nonzero"):
+        model(ids.to(device), mask.to(device), labels.to(device))
 
 
 def test_asked_for_more_it_does_what_the_plain_one_does(toy_model: Path) -> None:

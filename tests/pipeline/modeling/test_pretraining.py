@@ -64,7 +64,10 @@ def test_masks_are_a_function_of_seed_and_place(tokenizer) -> None:
     cut = pretraining.cut(tokenizer, SENTENCES, 32)
     masking = pretraining.Masking.of(tokenizer, 0.3, False, seed=1)
     one, same, other = (masking.batch(cut, [0, 1, 2], place) for place in (5, 5, 6))
-    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert all(torch.equal(one[name], same[name]) for name in one if name != "places")
+    chosen = one["labels"] != IGNORED
+    assert torch.equal(one["places"].of(one["labels"]), one["labels"][chosen])
+    assert len(one["places"].rows) == chosen.sum()
     assert not torch.equal(one["labels"], other["labels"])
     kept = one["labels"] == IGNORED
     assert (one["input_ids"] == tokenizer.cls_token_id)[:, 0].all()

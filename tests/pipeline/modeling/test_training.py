@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from pipeline.errors import InputError
 from pipeline.modeling import callbacks, checkpoints, finetuning, layers, models, pretraining, training
@@ -137,6 +139,30 @@ def test_a_loss_that_is_not_finite_stops_it(toy_model: Path, tmp_path: Path) -> 
 
     with pytest.raises(InputError, match="loss is nan at step 1"):
         run(toy_model, tmp_path, touch=poison)
+
+
+def test_on_a_gpu_losses_are_looked_at_before_anything_is_written_and_not_before() -> None:
+    class Elsewhere(torch.Tensor):
+        """Says that it lies on a GPU."""
+
+        @property
+        def device(self) -> torch.device:
+            return torch.device("cuda")
+
+        def __float__(self) -> float:
+            looked.append(1)
+            return float(self.as_subclass(torch.Tensor))
+
+    looked: list[int] = []
+    args = SimpleNamespace(gradient_accumulation_steps=2)
+    history, quiet = callbacks.History(), TrainerControl()
+    for step, loss in enumerate([1.0, 2.0, math.nan], start=1):
+        history.arrived += [torch.tensor(part).as_subclass(Elsewhere) for part in (1.0, loss)]
+        history.on_step_end(args, TrainerState(global_step=step), quiet)
+    assert (looked, history.pending) == ([], [])
+    with pytest.raises(InputError, match="loss is nan at step 3"):
+        history.on_step_end(args, TrainerState(global_step=3), TrainerControl(should_save=True))
+    assert history.pending == [2.0, 2.0, 2.0, 4.0, 2.0]
 
 
 def test_frozen_means_bit_identical(toy_model: Path, tmp_path: Path) -> None:
