@@ -60,6 +60,9 @@ class Settings(StageSettings):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="bf16 where the machine computes it natively"
     )
+    compile: bool = Field(
+        False, description="torch.compile in training, for a GPU: a minute or so at first, and it rounds otherwise"
+    )
     save_dtype: Literal["float32", "float16"] = Field("float32", description="of the weights as written")
     seed: int = Field(0, ge=0, description="of order, masks and dropout")
     checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
@@ -165,7 +168,7 @@ def _schedule(settings: Settings, batches: int, metric: str) -> Any:
         eval_steps=max(1, steps // settings.evaluations),
         metric=metric,
         greater_is_better=False,
-        **settings.model_dump(include={*same, "checkpoint_seconds", "precision"}),
+        **settings.model_dump(include={*same, "checkpoint_seconds", "precision", "compile"}),
     )
 
 

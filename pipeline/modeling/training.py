@@ -51,6 +51,7 @@ class Schedule:
     lr_scheduler_type: str = "linear"
     checkpoint_seconds: float = 60.0
     precision: str = "auto"
+    compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ def _arguments(schedule: Schedule, folder: Path) -> TrainingArguments:
         logging_nan_inf_filter=False,
         seed=schedule.seed,
         bf16=use_bf16(schedule.precision),
+        torch_compile=schedule.compile,
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
         remove_unused_columns=False,

@@ -44,6 +44,9 @@ class Settings(StageSettings):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="bf16 where the machine computes it natively"
     )
+    compile: bool = Field(
+        False, description="torch.compile in training, for a GPU: a minute or so at first, and it rounds otherwise"
+    )
     prefix_states: Literal["float32", "float16", "recomputed"] = Field(
         "float32", description="how the frozen layers' states are kept, computed once a text; recomputed: in each batch"
     )

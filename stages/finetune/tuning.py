@@ -195,7 +195,7 @@ def _schedule(settings: Settings, batches: int, seed: int) -> Any:
         metric="dev_macro_recall",
         greater_is_better=True,
         seed=seed,
-        **settings.model_dump(include={*same, "checkpoint_seconds", "precision"}),
+        **settings.model_dump(include={*same, "checkpoint_seconds", "precision", "compile"}),
     )
 
 

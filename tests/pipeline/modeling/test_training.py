@@ -220,6 +220,11 @@ def test_after_training_in_bfloat16_the_model_computes_in_float32(toy_model: Pat
     assert torch.equal(after, fresh(input_ids=ids, attention_mask=torch.ones_like(ids)).logits)
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_compiling_is_what_the_schedule_says(tmp_path: Path, wanted: bool) -> None:
+    assert training._arguments(replace(SCHEDULE, compile=wanted), tmp_path).torch_compile is wanted
+
+
 @pytest.mark.parametrize(("amx", "avx512"), [(True, False), (False, True), (False, False)])
 def test_bfloat16_is_native_where_a_cpu_multiplies_it(monkeypatch: pytest.MonkeyPatch, amx: bool, avx512: bool) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
