@@ -10,11 +10,15 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # toys keep no second thread busy, and files of tests run side by side
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests import toys
+
+# Started in the background of a script, a process ignores Ctrl-C, and so do its children; here some are sent one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
