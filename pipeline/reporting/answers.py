@@ -20,6 +20,7 @@ from pipeline.reporting.tables import (
     prose,
     retention_places,
     reviews,
+    sample,
     signed,
     too_few,
     written,
@@ -76,7 +77,9 @@ def helped(report: Report) -> Answer:
         said = floor_sentence(report, last, corpus)
         if verdict:
             words.append(verdict["verdict"])
-            said = f"{MARKS[words[-1]]} {_word(verdict)}. {_from_to(report, first, last, corpus, verdict)} {said}"
+            said = (
+                f"{MARKS[words[-1]]} {_word(report, verdict)}. {_from_to(report, first, last, corpus, verdict)} {said}"
+            )
             few.append(too_few(verdict["difference"]))
         if at_chance(report, _macro_recall(report, last, corpus)):
             said += f" {last} is at chance: no better than guessing."
@@ -95,12 +98,12 @@ def helped(report: Report) -> Answer:
     return Answer(question, headline, tuple(lines), tone)
 
 
-def _word(verdict: Mapping[str, Any]) -> str:
-    """The verdict's word; where nothing was decided for want of texts, with their number."""
+def _word(report: Report, verdict: Mapping[str, Any]) -> str:
+    """The verdict's word; where nothing was decided for want of texts or seeds, with their number."""
     word, difference = str(verdict["verdict"]), verdict["difference"]
     if word != "undecided" or not too_few(difference):
         return word
-    return f"{word}: {difference['n']:,} texts are too few to decide"
+    return f"{word}: {sample(report, difference)} are too few to decide"
 
 
 def _macro_recall(report: Report, arm: str, corpus: str) -> Estimate:
@@ -125,7 +128,8 @@ def floor_sentence(report: Report, arm: str, corpus: str) -> str:
     verdict = find_verdict(report, "floor", arm, corpus)
     if verdict is None:
         return f"{arm} was not compared with the TF-IDF floor."
-    texts = f"{verdict['difference']['n']:,} texts {'are too few to' if too_few(verdict['difference']) else 'do not'}"
+    asked = verdict["difference"]
+    texts = f"{sample(report, asked)} {'are too few to' if too_few(asked) else 'do not'}"
     says = {
         "helped": "beats the TF-IDF floor",
         "undecided": f"does not beat the TF-IDF floor: {texts} tell {arm} from the floor",

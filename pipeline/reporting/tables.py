@@ -81,6 +81,12 @@ def too_few(difference: Estimate) -> bool:
     return bool(difference["n"] < FEW_TEXTS or (low is not None and high is not None and high - low > 2 * WIDE))
 
 
+def sample(report: Report, difference: Estimate) -> str:
+    """What a difference was measured on: ``300 texts``, ``12,284 texts and 3 seeds``; few texts are few at any rate."""
+    texts, seeds = f"{difference['n']:,} texts", len(report["ladder"][0]["seeds"])
+    return texts if seeds < 2 or difference["n"] < FEW_TEXTS else f"{texts} and {seeds} seeds"
+
+
 def at_chance(report: Report, figure: Estimate) -> bool:
     """Whether an interval of macro-recall covers what guessing gives: one in so many classes."""
     low, high = figure["low"], figure["high"]
@@ -213,7 +219,7 @@ def _what_can_be_decided(report: Report, corpus: str) -> str:
     halves = [(each["high"] - each["low"]) / 2 for each in undecided if each["low"] is not None]
     if not halves:
         return ""
-    few, wide = f"{undecided[0]['n']:,} texts are few", f"±{100 * max(halves):.0f} points"
+    few, wide = f"{sample(report, undecided[0])} are few", f"±{100 * max(halves):.0f} points"
     return f"{few}: a difference is known to about {wide} here, and smaller ones stay undecided."
 
 

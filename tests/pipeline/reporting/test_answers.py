@@ -106,6 +106,17 @@ def test_many_texts_that_decide_nothing_are_not_called_few(figures: dict[str, An
     assert "3,000 texts do not tell full from the floor" in found.lines[0].said
 
 
+def test_where_texts_are_many_the_seeds_are_named_too(figures: dict[str, Any]) -> None:
+    """Wide intervals over thousands of texts come from seeds that disagree."""
+    report = judged(figures, shop="undecided", cafe="undecided")
+    for rung in report["ladder"]:
+        rung["seeds"] = [0, 1, 2]
+    for verdict in report["verdicts"]:
+        verdict["difference"] = {"value": 0.01, "low": -0.07, "high": 0.09, "n": 3000}
+        verdict["verdict"] = "undecided"
+    assert "undecided: 3,000 texts and 3 seeds are too few to decide" in answers.helped(report).lines[0].said
+
+
 def test_a_model_below_the_floor_is_not_praised(figures: dict[str, Any]) -> None:
     report = copy.deepcopy(figures)
     assert len(answers.whereabouts(report).lines) == 1
