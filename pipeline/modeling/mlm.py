@@ -52,10 +52,10 @@ class MaskedLM(BertForMaskedLM):
     ) -> MaskedLMOutput:
         """Without ``labels`` the full logits [batch, length, vocabulary]; with them the logits [masked, vocabulary].
 
+        Asked for more (hidden states, inputs or a mask of another kind) it computes what its parent does.
+
         Args:
             places: where a label stands, if the caller knows; to look for it, a GPU would be waited for.
-
-        Asked for more (hidden states, inputs or a mask of another kind) it computes what its parent does.
         """
         of_its_own = attention_mask is not None and attention_mask.dim() != 2
         if labels is None or input_ids is None or rest or of_its_own:
