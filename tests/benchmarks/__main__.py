@@ -37,6 +37,15 @@ def bench(
         bool,
         typer.Option(help="A toy model, and 24 texts in batches of 8 once, whatever else is said."),
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Another checkout of this project (git worktree add), which make-all is held against.",
+            exists=True,
+            file_okay=False,
+            resolve_path=True,
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Where the figures are kept; cases that are not run keep those they have.")
     ] = Path("artifacts/bench.json"),
@@ -53,7 +62,8 @@ def bench(
     unknown = [name for name in only or () if name not in BY_SLUG]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]}: no such case; there are {', '.join(BY_SLUG)}", param_hint="--only")
-    options = rounds.Options(rounds_, texts, epochs, batch_size, precision, threads)
+    other = None if against is None else str(against)
+    options = rounds.Options(rounds_, texts, epochs, batch_size, precision, threads, against=other)
     options = replace(options, **QUICK) if quick else options
     console = Console(stderr=True)
     measured = []

@@ -34,7 +34,7 @@ CASES = (
     Case("score minimal pairs", "pairs", "minicons", "plain transformers, sentence by sentence, all vocabulary logits"),
     Case("tokenise", "tokenise", "Dataset.map, text by text", "Dataset.map(batched=True)"),
 )
-MAKE_ALL = Case("make all", "all")
+MAKE_ALL = Case("make all", "all", "another version of this project")
 LINEAR = Case("linear", "tune", frozen=Fraction(2, 3))
 
 

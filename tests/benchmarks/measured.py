@@ -28,6 +28,7 @@ SIDES: dict[tuple[str, str], Callable[[Spec], Work]] = {
     ("tokenise", "a"): peers.tokenise,
     ("tokenise", "b"): peers.tokenise,
     ("all", "ours"): ours.story,
+    ("all", "a"): ours.story,
 }
 RATE_TOKENS, RATE_SECONDS, RATE_BLOCKS = 1024, 0.05, 5
 

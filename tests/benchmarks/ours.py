@@ -6,12 +6,16 @@ Every function takes a spec, imports what it needs, and returns the work to be t
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.benchmarks.spec import Spec, Told, Work
+
+ROOT = Path(__file__).parents[2]
+THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
 def tune(spec: Spec) -> Work:
@@ -105,11 +109,15 @@ def tokenise(spec: Spec) -> Work:
 
 
 def story(spec: Spec) -> Work:
-    """``make all`` into an empty store."""
+    """``make all`` of a checkout into an empty store, with as many processes and threads as it takes by itself."""
+    root = Path(spec.checkout or ROOT)
+    env = {name: value for name, value in os.environ.items() if name not in THREADS}
 
     def work() -> Told:
-        with TemporaryDirectory() as store:
-            subprocess.run([sys.executable, "-m", "stages", "run", "--store", store], check=True, stdout=sys.stderr)
+        with TemporaryDirectory() as place:
+            command = [sys.executable, "-m", "stages", "run", "--store", f"{place}/store"]
+            own = {"HF_DATASETS_CACHE": f"{place}/cache"}  # the other side must not find what this one has made
+            subprocess.run(command, cwd=root, env=env | own, check=True, stdout=sys.stderr)
         return {}
 
     return work

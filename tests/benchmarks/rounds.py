@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.benchmarks import arithmetic
 from tests.benchmarks.arithmetic import Count, Shape
-from tests.benchmarks.cases import LINEAR, Case
+from tests.benchmarks.cases import LINEAR, MAKE_ALL, Case
 from tests.benchmarks.workload import MAX_LENGTH
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +37,8 @@ class Options:
     precision: str = "auto"
     threads: int = 1
     toy: bool = False
+    against: str | None = None
+    """Another checkout of this project, which ``make all`` is held against."""
 
 
 def child(folder: Path, threads: int, **asked: Any) -> dict[str, Any]:
@@ -62,7 +64,8 @@ def turned(sides: tuple[str, ...], number: int) -> tuple[str, ...]:
 
 def measure(case: Case, folder: Path, work: dict[str, Any], options: Options, say: Say, **more: Any) -> Record:
     """A case's record: its figures, and what they were measured on."""
-    sides = tuple(side for side in case.sides if side != "a" or case.a != "minicons" or find_spec("minicons"))
+    reason = missing(case, options)
+    sides = tuple(side for side in case.sides if side != "a" or reason is None)
     shape, counts = Shape(*work["shape"]), work["counts"]
     frozen = int(case.frozen * shape.layers)
     spec = {"task": case.task, "counts": counts, "frozen": frozen, "max_length": MAX_LENGTH}
@@ -70,15 +73,22 @@ def measure(case: Case, folder: Path, work: dict[str, Any], options: Options, sa
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     for number in range(options.rounds):
         for side in turned(sides, number):
-            run = child(folder, options.threads, spec=spec | {"side": side, "seed": number}, shape=work["shape"])
+            asked = spec | {"side": side, "seed": number, "checkout": options.against if side == "a" else None}
+            run = child(folder, options.threads, spec=asked, shape=work["shape"])
             runs[side].append(run | {"tokens": tokens(case, counts, options.epochs)})
             say(f"{case.name}, round {number + 1}, {side}: {run['cpu_seconds']:.2f} CPU seconds")
     record = arithmetic.summary(runs, operations(case, shape, frozen, counts, options.epochs))
-    skipped = ["a: minicons is not installed"] if len(sides) < len(case.sides) else []
-    peers = {"a": case.a, "b": case.b, "skipped": skipped}
+    peers = {"a": case.a, "b": case.b, "skipped": [f"a: {reason}"] if reason else []}
     return {"name": case.name, **record, **peers, "bf16": runs["ours"][0]["bf16"], **asdict(options)} | {
         key: work[key] for key in ("model", "source")
     }
+
+
+def missing(case: Case, options: Options) -> str | None:
+    """Why a case has to do without its peer ``a``, if it has."""
+    if case.a == "minicons" and not find_spec("minicons"):
+        return "minicons is not installed"
+    return "no other version is named by --against" if case is MAKE_ALL and not options.against else None
 
 
 def tokens(case: Case, counts: dict[str, dict[str, int]], epochs: int) -> int:

@@ -31,6 +31,8 @@ class Spec:
     learning_rate: float = 2e-4
     memory_megabytes: int | None = None
     """For the frozen layers' states; None: the default."""
+    checkout: str | None = None
+    """Of this project, whose story is run; None: this one."""
 
     @property
     def model(self) -> Path:

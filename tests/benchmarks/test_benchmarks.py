@@ -11,7 +11,7 @@ import pytest
 from tests.benchmarks import __main__ as program
 from tests.benchmarks import arithmetic, measured, rounds, tables
 from tests.benchmarks.arithmetic import Count, Shape
-from tests.benchmarks.cases import BY_SLUG, CASES
+from tests.benchmarks.cases import BY_SLUG, CASES, MAKE_ALL
 
 SHAPE = Shape(layers=3, hidden=2, intermediate=4, vocabulary=10)
 LAYER, KEYS, REST = 2 * 32, 2 * 8, 2 * 24  # 4 x 2 x 2 + 2 x 2 x 4 weights; keys and values; query, output, feed-forward
@@ -99,6 +99,20 @@ def test_a_quick_run_of_all_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {told["updates"] for told in kept[0]["sides"].values()} == {3}  # 24 texts in batches of 8, on all sides
     assert "| tune, half frozen | ours |" in tables.markdown(kept)
     assert tables.terminal(kept).row_count == 6
+
+
+def test_another_version_tells_its_own_story(tmp_path: Path) -> None:
+    (tmp_path / "stages").mkdir()
+    told = tmp_path / "told.json"
+    (tmp_path / "stages" / "__main__.py").write_text(
+        f"import json, os, sys; json.dump([sys.argv[1:3], 'OMP_NUM_THREADS' in os.environ], open({str(told)!r}, 'w'))"
+    )
+    rest = {"epochs": 1, "batch_size": 8, "precision": "fp32", "seed": 0, "max_length": 64, "frozen": 0}
+    spec = {"task": "all", "side": "a", "counts": {}, "checkout": str(tmp_path), **rest}
+    rounds.child(tmp_path, 1, spec=spec, shape=[2, 32, 64])
+    assert json.loads(told.read_text(encoding="utf-8")) == [["run", "--store"], False]
+    assert rounds.missing(MAKE_ALL, rounds.Options(against=str(tmp_path))) is None
+    assert "--against" in str(rounds.missing(MAKE_ALL, rounds.Options()))
 
 
 def test_a_process_of_its_own_answers_or_says_why_not(tmp_path: Path) -> None:
