@@ -185,4 +185,4 @@ def check(settings: Mapping[str, Any]) -> None:
         need(roles, why, prepare.corpora, prepare.data_root)
 
 
-STAGE = Stage(pretrain, makes=("model", "history.jsonl", "pretrain.json"), version=5, check=check, resumes=True)
+STAGE = Stage(pretrain, makes=("model", "history.jsonl", "pretrain.json"), version=6, check=check, resumes=True)

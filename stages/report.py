@@ -228,5 +228,5 @@ def _place_model(source: Path, target: Path) -> None:
 STAGE = Stage(
     report,
     makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=10,
+    version=11,
 )

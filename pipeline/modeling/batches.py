@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-POOL_TOKENS = 32
-"""Texts are sorted by length within pools of this many batches: little padding, and still a random mixture."""
+POOL = 64
+"""Texts are sorted by length within pools of about so many batches: little padding, and still a random mixture."""
 
 
 def length_buckets(
@@ -42,6 +42,31 @@ def length_buckets(
     return batches
 
 
+def tight_buckets(
+    lengths: Sequence[int], tokens_per_batch: int, max_rows: int | None, order: Sequence[int]
+) -> list[list[int]]:
+    """As few batches as ``length_buckets`` cuts, and of all such cuts the one with the least padding.
+
+    Args:
+        order: the rows to cut, shortest first.
+    """
+    sizes = np.array([lengths[row] for row in order], dtype=np.int64)
+    one_more = int(sizes.sum()) + len(sizes) * int(sizes.max(initial=0))  # dearer than any padding
+    cost = np.zeros(len(sizes) + 1, dtype=np.int64)  # of the best cut of the first so many rows
+    begin = [0] * (len(sizes) + 1)  # where the last batch of that cut begins
+    for end, longest in enumerate(sizes.tolist(), start=1):
+        rows = min(end, max_rows or end, max(1, tokens_per_batch // longest))
+        costs = cost[end - rows : end] + longest * np.arange(rows, 0, -1)
+        begin[end] = end - rows + int(costs.argmin())
+        cost[end] = costs.min() + one_more
+    batches: list[list[int]] = []
+    end = len(sizes)
+    while end:
+        batches.append(list(order[begin[end] : end]))
+        end = begin[end]
+    return batches[::-1]
+
+
 def epoch_batches(
     lengths: Sequence[int], tokens_per_batch: int, seed: int, epoch: int, max_rows: int | None = None
 ) -> list[list[int]]:
@@ -50,11 +75,11 @@ def epoch_batches(
     shuffled = random.permutation(len(lengths))
     mean = max(1.0, float(np.mean(np.asarray(lengths)))) if len(lengths) else 1.0
     rows_per_batch = min(max_rows or math.inf, max(1.0, tokens_per_batch / mean))
-    pool = int(POOL_TOKENS * rows_per_batch)
+    pools = max(1, round(len(shuffled) / (POOL * rows_per_batch)))
     batches: list[list[int]] = []
-    for start in range(0, len(shuffled), pool):
-        rows = sorted(shuffled[start : start + pool].tolist(), key=lambda row: lengths[row])
-        batches += length_buckets(lengths, tokens_per_batch, max_rows, order=rows)
+    for pool in np.array_split(shuffled, pools):
+        rows = sorted(pool.tolist(), key=lambda row: lengths[row])
+        batches += tight_buckets(lengths, tokens_per_batch, max_rows, rows)
     return [batches[place] for place in random.permutation(len(batches))]
 
 

@@ -79,10 +79,16 @@ def training(report: Report) -> Table:
                     number(tuned.get("frozen_parameters")),
                     Cell(str(tuned.get("best_epoch", "–"))),
                     percent({"value": tuned.get("dev_macro_recall"), "low": None, "high": None}),
+                    number(tuned.get("prefix_states_megabytes"), 1),
+                    *(
+                        percent({"value": of.get("padding_share"), "low": None, "high": None})
+                        for of in (adapted, tuned)
+                    ),
                 )
             )
     columns = ["arm", "pretraining: tokens seen", "ended", "emoji rows never seen", "tuning: weights trained"]
-    columns += ["weights frozen", "best epoch", "dev macro-recall, %"]
+    columns += ["weights frozen", "best epoch", "dev macro-recall, %", "frozen layers' states, MB"]
+    columns += ["padding in pretraining, %", "in tuning, %"]
     return Table("Training", tuple(columns), tuple(rows))
 
 

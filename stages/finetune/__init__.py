@@ -89,7 +89,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),
-    version=8,
+    version=9,
     check=check,
     resumes=True,
 )

@@ -105,7 +105,7 @@ def _tune(
     folder: Path,
 ) -> tuple[Any, list[dict[str, float]], dict[str, Any]]:
     """Train in place; return the outcome, the history with epochs, what augmentation drew from, what was kept."""
-    from pipeline.modeling import finetuning, layers, training
+    from pipeline.modeling import batches, finetuning, layers, training
 
     labels = [row["label"] for row in sides[0]]
     epochs, asked, emoji = _ids(settings, sides, vocabulary, mode, seed)
@@ -128,7 +128,12 @@ def _tune(
     def epoch(step: float) -> float:
         return round(float(step) / int(schedule.eval_steps), 2)
 
-    told = {"emoji_in_training": emoji, "prefix_states_megabytes": megabytes, "best_epoch": epoch(outcome.best_step)}
+    told = {
+        "emoji_in_training": emoji,
+        "prefix_states_megabytes": megabytes,
+        "padding_share": batches.padding_share([len(ids) for texts in epochs for ids in texts], plan.batches),
+        "best_epoch": epoch(outcome.best_step),
+    }
     return outcome, [{"epoch": epoch(row["step"]), **row} for row in history], told
 
 

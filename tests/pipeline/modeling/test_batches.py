@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,36 @@ def test_max_rows_bounds_a_batch() -> None:
     assert [len(batch) for batch in batches.length_buckets([3] * 10, 1000, max_rows=4)] == [4, 4, 2]
 
 
+def every_cut(rows: list[int]) -> Iterator[list[list[int]]]:
+    if not rows:
+        yield []
+    for end in range(1, len(rows) + 1):
+        yield from ([rows[:end], *rest] for rest in every_cut(rows[end:]))
+
+
+@given(st.lists(st.integers(1, 9), max_size=9), st.integers(9, 30), st.sampled_from([None, 2, 4]))
+def test_tight_buckets_are_as_few_as_can_be_with_the_least_padding(
+    lengths: list[int], budget: int, max_rows: int | None
+) -> None:
+    def worth(cut: list[list[int]]) -> tuple[int, int]:
+        return len(cut), sum(len(batch) * lengths[batch[-1]] for batch in cut)
+
+    order = sorted(range(len(lengths)), key=lambda row: lengths[row])
+    allowed = [
+        cut
+        for cut in every_cut(order)
+        if all(len(one) * lengths[one[-1]] <= budget and len(one) <= (max_rows or len(one)) for one in cut)
+    ]
+    made = batches.tight_buckets(lengths, budget, max_rows, order)
+    assert made in allowed
+    assert worth(made) == min(map(worth, allowed))
+    assert len(made) == len(batches.length_buckets(lengths, budget, max_rows, order))
+
+
+def test_a_row_beyond_the_budget_has_a_batch_of_its_own() -> None:
+    assert batches.tight_buckets([2, 50, 2, 60], 10, None, [0, 2, 1, 3]) == [[0, 2], [1], [3]]
+
+
 def test_an_epoch_is_the_same_for_the_same_seed_and_another_for_another() -> None:
     lengths = np.random.default_rng(0).integers(5, 60, 500).tolist()
     first = batches.epoch_batches(lengths, 512, seed=1, epoch=0)
@@ -28,6 +60,8 @@ def test_an_epoch_is_the_same_for_the_same_seed_and_another_for_another() -> Non
 def test_hardly_any_padding() -> None:
     lengths = np.random.default_rng(0).integers(5, 60, 5000).tolist()
     assert batches.padding_share(lengths, batches.epoch_batches(lengths, 1024, seed=0, epoch=0)) < 0.05
+    assert batches.padding_share(lengths, batches.epoch_batches(lengths, 4096, seed=0, epoch=0, max_rows=16)) < 0.05
+    assert batches.padding_share(lengths[:600], batches.epoch_batches(lengths[:600], 4096, 0, 0, max_rows=16)) < 0.05
     unsorted = [list(range(start, start + 30)) for start in range(0, 5000, 30)]
     assert batches.padding_share(lengths, [[row for row in batch if row < 5000] for batch in unsorted]) > 0.3
 

@@ -9,7 +9,19 @@ from typing import Any
 
 import pytest
 
-from pipeline.reporting import answers, emoji_map, errors, fixes, gallery, layers, pages, sheets, tradeoff, troubles
+from pipeline.reporting import (
+    answers,
+    details,
+    emoji_map,
+    errors,
+    fixes,
+    gallery,
+    layers,
+    pages,
+    sheets,
+    tradeoff,
+    troubles,
+)
 from pipeline.reporting.tables import Cell, Table
 from stages import report as stage
 from tests import toy_measures, toy_runs
@@ -46,6 +58,13 @@ def test_one_sentence_says_it_all(report: dict[str, Any]) -> None:
     )
     alone = {**report, "ladder": report["ladder"][-1:], "verdicts": []}
     assert answers.lead(alone).startswith("full has a macro-recall of 72.0% on shop and 72.0% on cafe and keeps")
+
+
+def test_how_training_went_with_what_is_kept_of_frozen_layers_and_padding(report: dict[str, Any]) -> None:
+    full, naive = (row(details.training(report), arm) for arm in ("full", "naive"))
+    assert (full["frozen layers' states, MB"].text, full["in tuning, %"].text) == ("12.5", "3.9")
+    assert full["padding in pretraining, %"].text == "4.2"
+    assert naive["padding in pretraining, %"].text == "–"  # adapted to nothing
 
 
 def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) -> None:
