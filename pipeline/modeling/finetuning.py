@@ -15,19 +15,21 @@ from transformers import BertTokenizerFast
 from pipeline.labels import LABELS
 from pipeline.modeling.batches import BatchPlan, epoch_batches, length_buckets, pad
 
-Ids = Sequence[Sequence[int]]
+Ids = Sequence[Sequence[int] | NDArray[np.int32]]
 """Of some texts, one row each, with [CLS] and [SEP]."""
 
 Feed = Callable[[Ids], dict[str, Any]]
 """What the model reads of a batch's texts: their padded ids (``inputs``), or states computed before (``prefix``)."""
 
 
-def encode(tokenizer: BertTokenizerFast, texts: Sequence[str], max_length: int) -> list[list[int]]:
+def encode(tokenizer: BertTokenizerFast, texts: Sequence[str], max_length: int, chunk: int = 512) -> Ids:
     """Ids of each text with [CLS] and [SEP], cut at ``max_length`` tokens."""
-    if not texts:
-        return []
-    encoded = tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
-    ids: list[list[int]] = encoded["input_ids"]
+    ids: list[NDArray[np.int32]] = []
+    for start in range(0, len(texts), chunk):  # what a tokenizer tells of a text is 4 KB, of which this is 0.2
+        encoded = tokenizer(
+            list(texts[start : start + chunk]), truncation=True, max_length=max_length, return_attention_mask=False
+        )
+        ids += [np.asarray(row, dtype=np.int32) for row in encoded["input_ids"]]
     return ids
 
 

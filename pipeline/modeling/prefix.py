@@ -29,7 +29,7 @@ TOKENS = {"cpu": 1024, "cuda": 16384}
 """How many are computed at once: enough to keep the processor busy, few enough for its cache (see ``_compute``)."""
 
 MEGABYTE = 2**20
-Ids = Sequence[int]
+Ids = Sequence[int] | NDArray[np.int32]
 Found = dict[bytes, NDArray[Any]]
 """States [length, hidden] by the ``key`` of their text."""
 
@@ -169,10 +169,10 @@ def _end_to_end(texts: Sequence[Ids], size: int) -> tuple[Tensor, Tensor, list[t
     """Ids and positions [1, size] of texts one after the other, and the lengths of those, (how many, how long)."""
     lengths = [len(ids) for ids in texts]
     rest = size - sum(lengths)
-    ids = [token for text in texts for token in text] + [0] * rest
+    ids = np.concatenate([*texts, np.zeros(rest, dtype=np.int32)]).astype(np.int64)
     positions = [place for length in lengths for place in range(length)] + [0] * rest
     groups = [(len(list(same)), length) for length, same in groupby(lengths)] + [(rest, 1)] * bool(rest)
-    return torch.tensor([ids]), torch.tensor([positions]), groups
+    return torch.from_numpy(ids)[None], torch.tensor([positions]), groups
 
 
 def _blocks(lengths: Sequence[int], size: int) -> Iterator[list[int]]:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
 @contextmanager
-def alone(model: Any, texts: Iterable[Sequence[int]]) -> Iterator[Tensor | None]:
+def alone(model: Any, texts: Iterable[Sequence[int] | NDArray[np.int32]]) -> Iterator[Tensor | None]:
     """Have a BERT hold only the word embeddings of some texts for a while; all others stay as they are.
 
     Not even weight decay reaches those: AdamW would shrink them by rate x decay a step.
@@ -32,7 +34,7 @@ def alone(model: Any, texts: Iterable[Sequence[int]]) -> Iterator[Tensor | None]
     if type(whole) is not nn.Embedding or whole.padding_idx is None or not whole.weight.requires_grad:
         yield None
         return
-    others = {token for ids in texts for token in ids} - {whole.padding_idx}
+    others = {int(token) for ids in texts for token in np.unique(ids)} - {whole.padding_idx}
     rows = torch.tensor([whole.padding_idx, *sorted(others)], device=whole.weight.device)
     table = torch.zeros(whole.num_embeddings, dtype=torch.int64)
     table[rows.cpu()] = torch.arange(len(rows))

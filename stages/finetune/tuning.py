@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import InputError
 from stages.finetune.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.modeling.finetuning import Ids
 
 Rows = list[dict[str, Any]]
 
@@ -138,9 +141,7 @@ def _tune(
 
 
 @contextmanager
-def _feed(
-    settings: Settings, model: Any, pad_id: int, texts: list[list[list[int]]], cache: Path
-) -> Iterator[tuple[Any, float]]:
+def _feed(settings: Settings, model: Any, pad_id: int, texts: list[Ids], cache: Path) -> Iterator[tuple[Any, float]]:
     """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
     from functools import partial
 
@@ -166,7 +167,7 @@ def _feed(
 
 def _ids(
     settings: Settings, sides: tuple[Rows, Rows], vocabulary: Any, mode: str, seed: int
-) -> tuple[list[list[list[int]]], list[list[int]], int]:
+) -> tuple[list[Ids], Ids, int]:
     """Ids of the training texts in each epoch and of the dev texts, and how many emoji augmentation draws from.
 
     With augmentation other emoji are drawn in each epoch.
@@ -204,7 +205,7 @@ def _schedule(settings: Settings, batches: int, seed: int) -> Any:
     )
 
 
-def _dev_figures(settings: Settings, ids: list[list[int]], dev: Rows, feed: Any) -> Any:
+def _dev_figures(settings: Settings, ids: Ids, dev: Rows, feed: Any) -> Any:
     """A function model -> dev loss, macro-recall (the one that decides) and accuracy, each the mean over corpora."""
     import numpy as np
 
