@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import multiprocessing
 import shutil
 import time
 import traceback
@@ -51,6 +52,7 @@ class Task:
     anew: bool
     """Whether to start over where an earlier attempt was interrupted."""
     why: str
+    run: Run | None
 
 
 def walk(
@@ -136,11 +138,12 @@ def _task(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: 
         given["seed"] = identity.seed
     if stage.wants("recipe"):
         given["recipe"] = plan.recipe.name
-    return Task(plan.store, stage, plan.settings(stage, run), identity, given, anew, why)
+    return Task(plan.store, stage, plan.settings(stage, run), identity, given, anew, why, run)
 
 
 def _make(task: Task) -> Artifact:
     store, stage, identity, given = task.store, task.stage, task.identity, dict(task.given)
+    multiprocessing.current_process().name = f"{stage.name} {task.run or ''}".strip()  # what progress bars call it
     scratch = store.scratch(stage.name, identity.fingerprint)
     started = time.monotonic()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import signal
 import time
@@ -149,7 +150,13 @@ class History(TrainerCallback, ExportableState):
 
 
 class Bar(ProgressCallback):
-    """Trainer's bar with the time left, without its printing of every logged row."""
+    """Trainer's bar with the time left and the name of what is made, without its printing of every logged row."""
+
+    def on_train_begin(self, *args: Any, **rest: Any) -> None:
+        """Say whose bar it is: of arms side by side each has one."""
+        super().on_train_begin(*args, **rest)
+        if self.training_bar is not None:
+            self.training_bar.set_description(multiprocessing.current_process().name)
 
     def on_log(self, *_: Any, **__: Any) -> None:
         """Say nothing: the history is written at the end."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +36,15 @@ def test_it_learns_and_tells_how(undisturbed) -> None:
     assert losses[-1] < losses[0]
     assert outcome.best == min(losses)
     assert all("runtime" not in key for row in history for key in row)
+
+
+def test_a_bar_says_whose_it_is(
+    toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(multiprocessing.current_process(), "name", "finetune full#0")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    run(toy_model, tmp_path)
+    assert "finetune full#0: 100%" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("step", [1, 5, 11])
