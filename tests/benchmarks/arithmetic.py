@@ -32,22 +32,27 @@ class Count:
     tokens: int
 
 
-def passes(shape: Shape, tokens: float, read: float, first: int, end: int) -> float:
+def passes(shape: Shape, tokens: float, read: float, first: int, end: int, *, alone: bool = False) -> float:
     """Operations of one forward pass through layers ``first`` to ``end - 1``: 2 for each weight and token.
 
-    Of the model's last layer all tokens need keys and values, and only the ``read`` positions all the rest. Attention's
-    own products are left out: at 30 tokens they are 1% of a layer.
+    Of the model's last layer only the ``read`` positions need query, output and feed-forward, and all tokens keys and
+    values; but where a text is read at one position ``alone``, their matrices meet that position only (see
+    ``pipeline.modeling.encoder``). Attention's own products are left out: at 30 tokens they are 1% of a layer.
     """
     square, forward = shape.hidden**2, 2 * shape.hidden * shape.intermediate
     layers = 2.0 * (4 * square + forward) * tokens * (min(end, shape.layers - 1) - first)
-    return layers + (2.0 * (2 * square * tokens + (2 * square + forward) * read) if end == shape.layers else 0.0)
+    if end < shape.layers:
+        return layers
+    return layers + 2.0 * (2 * square * (read if alone else tokens) + (2 * square + forward) * read)
 
 
 def tune_operations(shape: Shape, frozen: int, epochs: int, train: Count, dev: Count) -> float:
     """What tuning needs: the frozen layers once a text, the others in each epoch, with backward (2 x) in training."""
     total = sum(passes(shape, part.tokens, part.rows, 0, frozen) for part in (train, dev)) if frozen else 0.0
     for part, factor in ((train, 3), (dev, 1)):
-        above = passes(shape, part.tokens, part.rows, frozen, shape.layers) + 2.0 * shape.hidden**2 * part.rows
+        above = (
+            passes(shape, part.tokens, part.rows, frozen, shape.layers, alone=True) + 2.0 * shape.hidden**2 * part.rows
+        )
         total += epochs * factor * above
     return total
 
@@ -63,7 +68,7 @@ def dapt_operations(shape: Shape, epochs: int, train: Count, dev: Count) -> floa
 
 def pairs_operations(shape: Shape, queries: Count) -> float:
     """What scoring sentences needs: a forward pass for each hidden piece, and its one row of logits."""
-    return passes(shape, queries.tokens, queries.rows, 0, shape.layers) + _head(shape, queries.rows)
+    return passes(shape, queries.tokens, queries.rows, 0, shape.layers, alone=True) + _head(shape, queries.rows)
 
 
 def _head(shape: Shape, rows: float) -> float:

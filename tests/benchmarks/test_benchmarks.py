@@ -22,15 +22,16 @@ def run(cpu: float, *, recall: float | None = None, peak: float = 100.0) -> dict
     return {**cost, "tokens": 60, "rate": 100.0, "updates": 7, "dev_macro_recall": recall}
 
 
-def test_of_the_last_layer_all_tokens_need_keys_and_values_only() -> None:
+def test_of_the_last_layer_all_tokens_need_keys_and_values_at_most() -> None:
     assert arithmetic.passes(SHAPE, tokens=5, read=1, first=0, end=2) == 2 * 5 * LAYER
     assert arithmetic.passes(SHAPE, tokens=5, read=1, first=2, end=3) == 5 * KEYS + 1 * REST
+    assert arithmetic.passes(SHAPE, tokens=5, read=1, first=2, end=3, alone=True) == LAYER
     assert arithmetic.passes(SHAPE, tokens=5, read=5, first=0, end=3) == 3 * 5 * LAYER
 
 
 def test_frozen_layers_count_once_and_others_in_each_epoch() -> None:
     train, dev = Count(rows=2, tokens=10), Count(rows=1, tokens=4)
-    above = {10: 10 * KEYS + 2 * (REST + 8), 4: 4 * KEYS + 1 * (REST + 8)}  # 8: the pooler
+    above = {10: 2 * (LAYER + 8), 4: LAYER + 8}  # 8: the pooler
     frozen = arithmetic.tune_operations(SHAPE, 2, 5, train, dev)
     assert frozen == 2 * 14 * LAYER + 5 * (3 * above[10] + above[4])
     everything = arithmetic.tune_operations(SHAPE, 0, 5, train, dev)
@@ -39,7 +40,7 @@ def test_frozen_layers_count_once_and_others_in_each_epoch() -> None:
 
 def test_logits_count_where_something_is_predicted() -> None:
     head = 2 * 2 * (2 + 10)
-    assert arithmetic.pairs_operations(SHAPE, Count(3, 12)) == 2 * 12 * LAYER + 12 * KEYS + 3 * (REST + head)
+    assert arithmetic.pairs_operations(SHAPE, Count(3, 12)) == 2 * 12 * LAYER + 3 * (LAYER + head)
     read = 0.15 * (12 - 2 * 1)
     one = 2 * 12 * LAYER + 12 * KEYS + read * (REST + head)
     assert arithmetic.dapt_operations(SHAPE, 2, Count(1, 12), Count(0, 0)) == pytest.approx(2 * 3 * one)

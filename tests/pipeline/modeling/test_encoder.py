@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import BertModel
+from transformers.models.bert.modeling_bert import BertSelfAttention
 
 from pipeline.modeling import encoder
 from pipeline.modeling.dropout import Dropout, use_dropout
@@ -18,6 +19,9 @@ PADDED = (torch.arange(9) < torch.tensor([[9], [4], [6], [9]])).long()
 IDS = torch.randint(5, 100, (4, 9), generator=torch.Generator().manual_seed(0)) * PADDED
 READ = torch.zeros(4, 9, dtype=torch.bool).index_put(
     (torch.tensor([0, 0, 0, 1, 3]), torch.tensor([1, 5, 8, 2, 0])), torch.tensor(True)
+)
+ALONE = torch.zeros(4, 9, dtype=torch.bool).index_put(
+    (torch.tensor([0, 1, 3]), torch.tensor([0, 2, 0])), torch.tensor(True)
 )
 
 
@@ -52,8 +56,9 @@ def test_places() -> None:
 
 @pytest.mark.parametrize("mask", [PADDED, None])
 @pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("read", [READ, ALONE])
 def test_states_and_gradients_are_those_of_the_full_layers(
-    bert: BertModel, monkeypatch: pytest.MonkeyPatch, mask: Tensor | None, plain: bool
+    bert: BertModel, monkeypatch: pytest.MonkeyPatch, mask: Tensor | None, plain: bool, read: Tensor
 ) -> None:
     if plain:
         monkeypatch.setattr(
@@ -61,8 +66,8 @@ def test_states_and_gradients_are_those_of_the_full_layers(
             "scaled_dot_product_attention",
             lambda *heads, attn_mask, **_: encoder._plainly(bert.encoder.layer[0].attention.self, *heads, attn_mask),
         )
-    full = bert(IDS, attention_mask=mask).last_hidden_state[READ]
-    ours = encoder.last_states(bert, bert.embeddings(IDS), mask, Places.where(READ))
+    full = bert(IDS, attention_mask=mask).last_hidden_state[read]
+    ours = encoder.last_states(bert, bert.embeddings(IDS), mask, Places.where(read))
     torch.testing.assert_close(ours, full, atol=1e-5, rtol=0)
     for mine, other in zip(gradients(bert, ours), gradients(bert, full), strict=True):
         assert (mine is None) == (other is None)
@@ -72,6 +77,27 @@ def test_states_and_gradients_are_those_of_the_full_layers(
     through = encoder.states_after(bert, bert.embeddings(IDS), mask, 0, 2)
     real = PADDED.bool() if mask is not None else torch.ones(4, 9, dtype=torch.bool)
     torch.testing.assert_close(through[real], below[real], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("drops", [0.0, 0.4])
+def test_one_glance_a_text_sees_what_keys_and_values_would_show(bert: BertModel, bf16: bool, drops: float) -> None:
+    inner, states = bert.encoder.layer[2].attention.self.train(), torch.randn(4, 9, bert.config.hidden_size)
+    inner.dropout = Dropout(drops)  # weights that do not sum to 1: a value's bias must count as often as they do
+    torch.nn.init.normal_(inner.value.bias)
+    query, mask = torch.randn(4, 1, bert.config.hidden_size), encoder._mask(PADDED)
+    found = []
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        torch.manual_seed(1)
+        found.append(encoder._glance(inner, query, states, mask))
+        torch.manual_seed(1)
+        found.append(encoder._plainly(inner, *_by_head(inner, query, states), mask).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(*found, atol=5e-2 if bf16 else 1e-5, rtol=0, check_dtype=False)
+
+
+def _by_head(inner: BertSelfAttention, query: Tensor, states: Tensor) -> list[Tensor]:
+    size = (4, -1, inner.num_attention_heads, inner.attention_head_size)
+    return [part.view(size).transpose(1, 2) for part in (query, inner.key(states), inner.value(states))]
 
 
 def test_which_attention(bert: BertModel, monkeypatch: pytest.MonkeyPatch) -> None:
