@@ -93,4 +93,4 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
 
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
-STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=6, reads=reads, resumes=True)
+STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=7, reads=reads, resumes=True)
