@@ -18,6 +18,9 @@ from torch.utils.data import Dataset
 POOL = 64
 """Texts are sorted by length within pools of about so many batches: little padding, and still a random mixture."""
 
+FORWARD_TOKENS = {"cpu": 1024, "cuda": 16384}
+"""Padded size of a batch that nobody learns from: what stays in a processor's cache, what keeps a GPU busy."""
+
 
 def length_buckets(
     lengths: Sequence[int], tokens_per_batch: int, max_rows: int | None = None, order: Sequence[int] | None = None

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from transformers import BertTokenizerFast
 
 from pipeline.labels import LABELS
-from pipeline.modeling.batches import BatchPlan, epoch_batches, length_buckets, pad
+from pipeline.modeling.batches import FORWARD_TOKENS, BatchPlan, epoch_batches, length_buckets, pad
 
 Ids = Sequence[Sequence[int] | NDArray[np.int32]]
 """Of some texts, one row each, with [CLS] and [SEP]."""
@@ -110,11 +110,11 @@ def weighted_loss(label_smoothing: float) -> Callable[[Any, Tensor, Tensor | Non
 
 
 @torch.inference_mode()
-def dev_logits(model: nn.Module, ids: Ids, feed: Feed, tokens_per_batch: int) -> NDArray[np.float64]:
+def dev_logits(model: nn.Module, ids: Ids, feed: Feed) -> NDArray[np.float64]:
     """Logits [texts, 3] in the texts' order."""
     device = next(model.parameters()).device
     logits = np.zeros((len(ids), len(LABELS)))
-    for rows in length_buckets([len(row) for row in ids], tokens_per_batch):
+    for rows in length_buckets([len(row) for row in ids], FORWARD_TOKENS[device.type]):
         batch = feed([ids[row] for row in rows])
         placed = {name: part.to(device) if isinstance(part, Tensor) else part for name, part in batch.items()}
         logits[rows] = model(**placed).logits.double().cpu().numpy()

@@ -23,10 +23,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.files import digest, held, remove, sha256
+from pipeline.modeling.batches import FORWARD_TOKENS
 from pipeline.modeling.encoder import packed_states
-
-TOKENS = {"cpu": 1024, "cuda": 16384}
-"""How many are computed at once: enough to keep the processor busy, few enough for its cache (see ``_compute``)."""
 
 MEGABYTE = 2**20
 Ids = Sequence[int] | NDArray[np.int32]
@@ -128,7 +126,7 @@ def _identity(model: Any, layers: int, dtype: str, bf16: bool) -> str:
     config, device = model.config, _device()
     shape = [config.num_attention_heads, config.hidden_act, config.layer_norm_eps, config._attn_implementation]
     whole = layers < config.num_hidden_layers
-    return digest([weights.hexdigest(), whole, *shape, dtype, bf16, device, TOKENS[device], torch.__version__])
+    return digest([weights.hexdigest(), whole, *shape, dtype, bf16, device, FORWARD_TOKENS[device], torch.__version__])
 
 
 def _device() -> str:
@@ -149,7 +147,7 @@ def _compute(
     for part in _parts(model, layers):
         part.eval()
     by_length = sorted(texts, key=lambda name: len(texts[name]))
-    size = max(TOKENS[device], len(texts[by_length[-1]]))
+    size = max(FORWARD_TOKENS[device], len(texts[by_length[-1]]))
     bar = tqdm(total=len(texts), desc="frozen layers", disable=None, leave=False)
     with bar, _cast(_parts(model, layers), bf16):
         for block in _blocks([len(texts[name]) for name in by_length], size):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pipeline.modeling.batches import length_buckets, pad
+from pipeline.modeling.batches import FORWARD_TOKENS, length_buckets, pad
 from pipeline.modeling.encoder import Places, last_states
 from pipeline.modeling.fixed_masks import FixedMasks, Window
 from pipeline.modeling.memory import bound_kernel_cache
@@ -24,8 +24,6 @@ from pipeline.modeling.memory import bound_kernel_cache
 HEAD_ROWS = 512
 """Positions that go through the vocabulary head at once: bounds the memory of their logits (512 x 30,522: 60 MB)."""
 
-TOKENS = {"cpu": 1024, "cuda": 16384}
-"""Padded size of a batch that nobody has set: what stays in a processor's cache, what keeps a GPU busy."""
 DIGITS = 6
 """Decimals kept of probabilities."""
 Scores = NDArray[np.float64]
@@ -199,7 +197,7 @@ def in_batches(
     rows: Sequence[Sequence[int]], tokens_per_batch: int | None, what: str, model: nn.Module
 ) -> Iterator[list[int]]:
     """Row numbers, a batch of similar length at a time, under a progress bar that says ``what``."""
-    budget = tokens_per_batch or TOKENS[next(model.parameters()).device.type]
+    budget = tokens_per_batch or FORWARD_TOKENS[next(model.parameters()).device.type]
     buckets = length_buckets([len(row) for row in rows], budget)
     yield from tqdm(buckets, desc=what, disable=None, leave=False)
 

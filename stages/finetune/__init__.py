@@ -68,7 +68,6 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
         tuned.vocabulary,
         [emojis.as_model_reads(row["text"], tuned.mode) for row in rows],
         [row["raw"] for row in rows],
-        tokens_per_batch=settings.tokens_per_batch,
         max_length=settings.max_length,
     )
     told = zip(rows, *(table.tolist() for table in tables), strict=True)

@@ -216,7 +216,7 @@ def _dev_figures(settings: Settings, ids: Ids, dev: Rows, feed: Any) -> Any:
     parts = [corpora == name for name in np.unique(corpora)]
 
     def figures(model: Any) -> dict[str, float]:
-        logits = finetuning.dev_logits(model, ids, feed, settings.tokens_per_batch)
+        logits = finetuning.dev_logits(model, ids, feed)
         matrices = np.array([confusion(labels[own], logits[own].argmax(axis=1)) for own in parts], dtype=float)
         surprise = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
         return {

@@ -52,11 +52,12 @@ def test_each_epoch_holds_every_text_once_with_its_label(toy_model: Path) -> Non
     assert batch["attention_mask"].sum(dim=1).tolist() == (batch["input_ids"] != tokenizer.pad_token_id).sum(1).tolist()
 
 
-def test_dev_logits_come_in_the_texts_order(toy_model: Path) -> None:
+def test_dev_logits_come_in_the_texts_order(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(finetuning.FORWARD_TOKENS, "cpu", 8)  # so that there is more than one batch
     torch.manual_seed(0)
     model, tokenizer = models.load_classifier(toy_model), models.load_tokenizer(toy_model)
     ids = finetuning.encode(tokenizer, ["good", "bad food and rude staff", "the cat"], 32)
     feed = partial(finetuning.inputs, pad_id=tokenizer.pad_token_id)
-    together = finetuning.dev_logits(model, ids, feed, 16)
-    alone = [finetuning.dev_logits(model, [row], feed, 16)[0] for row in ids]
+    together = finetuning.dev_logits(model, ids, feed)
+    alone = [finetuning.dev_logits(model, [row], feed)[0] for row in ids]
     assert together == pytest.approx(np.array(alone), abs=1e-5)

@@ -54,9 +54,7 @@ def test_logits_from_states_are_those_from_ids(tmp_path: Path, frozen: int, mega
     rows = TEXTS[:20]
     plain = model(**finetuning.inputs(rows, 0)).logits
     torch.testing.assert_close(model(**states.inputs(rows)).logits, plain, atol=1e-5, rtol=0)
-    dev = [
-        finetuning.dev_logits(model, TEXTS, feed, 64) for feed in (states.inputs, partial(finetuning.inputs, pad_id=0))
-    ]
+    dev = [finetuning.dev_logits(model, TEXTS, feed) for feed in (states.inputs, partial(finetuning.inputs, pad_id=0))]
     np.testing.assert_allclose(*dev, atol=1e-5, rtol=0)
     assert all(states.found[prefix.key(text)].flags.owndata == bool(megabytes) for text in TEXTS)
 
@@ -113,7 +111,7 @@ def test_a_second_run_computes_only_what_is_new_and_gets_the_same_bits(
 def test_a_texts_states_do_not_depend_on_the_texts_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, bf16: bool
 ) -> None:
-    monkeypatch.setitem(prefix.TOKENS, "cpu", 48)  # so that there are many blocks
+    monkeypatch.setitem(prefix.FORWARD_TOKENS, "cpu", 48)  # so that there are many blocks
     given = KEPT | {"dtype": dtype, "bf16": bf16}
     together = prefix.states_of(toy(2), TEXTS, layers=2, folder=tmp_path / "all", **given)
     for part in (TEXTS[:1], TEXTS[::3], TEXTS[5:30]):
@@ -202,7 +200,7 @@ def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters:
     plan = finetuning.plan(epochs, labels, feed, batch_size=4, tokens_per_batch=1000, seed=0)
 
     def figures(model: torch.nn.Module) -> dict[str, float]:
-        logits = finetuning.dev_logits(model, epochs[0], feed, 64)
+        logits = finetuning.dev_logits(model, epochs[0], feed)
         return {"general_dev_loss": float(np.logaddexp.reduce(logits, axis=1).mean())}
 
     return trained, *training.train(
