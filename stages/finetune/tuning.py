@@ -123,7 +123,7 @@ def _tune(
             plan,
             schedule,
             groups=layers.parameter_groups(model, **settings.model_dump(include=rates)),
-            figures=_dev_figures(settings, asked, sides[1], feed),
+            figures=_dev_figures(asked, sides[1], feed),
             loss=finetuning.weighted_loss(settings.label_smoothing),
             folder=folder,
         )
@@ -205,7 +205,7 @@ def _schedule(settings: Settings, batches: int, seed: int) -> Any:
     )
 
 
-def _dev_figures(settings: Settings, ids: Ids, dev: Rows, feed: Any) -> Any:
+def _dev_figures(ids: Ids, dev: Rows, feed: Any) -> Any:
     """A function model -> dev loss, macro-recall (the one that decides) and accuracy, each the mean over corpora."""
     import numpy as np
 
