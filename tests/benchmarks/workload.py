@@ -15,6 +15,12 @@ ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 MINILM = SHARED / "models" / "minilm-wiki"
 TWEETS = SHARED / "data" / "tweet_sentiment" / "train.csv"
+MORE_TWEETS = (
+    (SHARED / "data" / "tweet_sentiment" / "val.csv", "label"),
+    (SHARED / "data" / "tweet_sentiment" / "test.csv", "label"),
+    (SHARED / "data" / "reviews_airline" / "Tweets.csv", "airline_sentiment"),
+)
+"""Read where those are too few: files, and the column of the class in each."""
 STARTER = ROOT / "data_cards"
 MAX_LENGTH = 64
 """Of a text, in tokens."""
@@ -35,20 +41,23 @@ class Rows:
 
 def texts() -> Rows:
     """Tweets where they are present, else the corpora that ship."""
-    labelled = dict(_tweets() if TWEETS.exists() else _starter_reviews())
+    labelled = dict(_tweets(TWEETS, "label") if TWEETS.exists() else _starter_reviews())
+    more = dict(row for path, column in MORE_TWEETS if path.exists() for row in _tweets(path, column))
     plain = list(labelled) if TWEETS.exists() else list(dict.fromkeys([*labelled, *_starter_posts()]))
     order = random.Random(0)
     chosen = sorted(labelled.items())
     order.shuffle(chosen)
     order.shuffle(plain)
-    return Rows(chosen, plain, "tweets" if TWEETS.exists() else "starter")
+    rest = sorted(row for row in more.items() if row[0] not in labelled)
+    order.shuffle(rest)
+    return Rows(chosen + rest, plain, "tweets" if TWEETS.exists() else "starter")
 
 
-def _tweets() -> Iterator[tuple[str, int]]:
+def _tweets(path: Path, column: str) -> Iterator[tuple[str, int]]:
     from pipeline.labels import LABEL_TO_ID
 
-    with TWEETS.open(encoding="utf-8", newline="") as file:
-        yield from ((row["text"], LABEL_TO_ID[row["label"]]) for row in csv.DictReader(file))
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from ((row["text"], LABEL_TO_ID[row[column]]) for row in csv.DictReader(file))
 
 
 def _starter_reviews() -> Iterator[tuple[str, int]]:
