@@ -41,16 +41,17 @@ class Rows:
 
 def texts() -> Rows:
     """Tweets where they are present, else the corpora that ship."""
-    labelled = dict(_tweets(TWEETS, "label") if TWEETS.exists() else _starter_reviews())
-    more = dict(row for path, column in MORE_TWEETS if path.exists() for row in _tweets(path, column))
-    plain = list(labelled) if TWEETS.exists() else list(dict.fromkeys([*labelled, *_starter_posts()]))
+    real = TWEETS.exists()
+    labelled = dict(_tweets(TWEETS, "label") if real else _starter_reviews())
+    plain = list(labelled) if real else list(dict.fromkeys([*labelled, *_starter_posts()]))
+    more = dict(row for path, column in MORE_TWEETS if real and path.exists() for row in _tweets(path, column))
     order = random.Random(0)
     chosen = sorted(labelled.items())
     order.shuffle(chosen)
     order.shuffle(plain)
     rest = sorted(row for row in more.items() if row[0] not in labelled)
     order.shuffle(rest)
-    return Rows(chosen + rest, plain, "tweets" if TWEETS.exists() else "starter")
+    return Rows(chosen + rest, plain, "tweets" if real else "starter")
 
 
 def _tweets(path: Path, column: str) -> Iterator[tuple[str, int]]:
