@@ -153,7 +153,7 @@ def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
 def _explained(error: Exception) -> tuple[int, str]:
     """Exit code and line for whatever ended a command."""
     if isinstance(error, TyperException):
-        return error.exit_code, f"{error.format_message()} See {PROGRAM} --help."
+        return error.exit_code, f"{error.format_message().rstrip('.')}. See {PROGRAM} --help."
     codes: dict[type[Exception], int] = {InputError: 2, BusyError: 75, StageFailedError: 1}
     if type(error) in codes:
         return codes[type(error)], str(error)

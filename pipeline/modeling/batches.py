@@ -50,11 +50,15 @@ def tight_buckets(
 ) -> list[list[int]]:
     """As few batches as ``length_buckets`` cuts, and of all such cuts the one with the least padding.
 
+    A dynamic programme: the best cut of the first n rows is the best cut of fewer and one batch more.
+
     Args:
-        order: the rows to cut, shortest first.
+        order: the rows to cut, shortest first; one beyond the budget gets a batch of its own.
     """
     sizes = np.array([lengths[row] for row in order], dtype=np.int64)
-    one_more = int(sizes.sum()) + len(sizes) * int(sizes.max(initial=0))  # dearer than any padding
+    one_more = int(sizes.sum()) + len(sizes) * int(
+        sizes.max(initial=0)
+    )  # for each batch, above all padding
     cost = np.zeros(len(sizes) + 1, dtype=np.int64)  # of the best cut of the first so many rows
     begin = [0] * (len(sizes) + 1)  # where the last batch of that cut begins
     for end, longest in enumerate(sizes.tolist(), start=1):

@@ -164,8 +164,9 @@ def _attend(inner: BertSelfAttention, query: Tensor, key: Tensor, value: Tensor,
 def _glance(inner: BertSelfAttention, query: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
     """What one query a text sees, [batch, 1, hidden], without a key or a value of any token.
 
-    Projections are linear: q (W x) is (q W) x, and a mean of values is the value of a mean. So the matrices meet one
-    vector a text and head instead of every token: of 35 tokens, a thirteenth of the products.
+    Projections are linear: q (W x + b) is (q W) x + q b, and a mean of values is the value of a mean. So the matrices
+    meet one vector a text and head instead of every token: of n tokens, 1 + n heads / hidden products of that size
+    instead of n.
     """
     split = (inner.num_attention_heads, inner.attention_head_size)
     with _no_autocast(states.device.type):

@@ -35,7 +35,7 @@ def bench(
     threads: Annotated[int, typer.Option(min=1, help="Of the processor, for each process.")] = 1,
     quick: Annotated[
         bool,
-        typer.Option(help="A toy model, and 24 texts in batches of 8 once, whatever else is said."),
+        typer.Option(help="A toy model, and 24 texts in batches of 8 once, whatever else is said; nothing is kept."),
     ] = False,
     against: Annotated[
         Path | None,
@@ -57,6 +57,8 @@ def bench(
     from the model's folder to the tuned model, without imports; sides alternate, medians count.
     """
     if markdown:
+        if not kept(out):
+            raise typer.BadParameter(f"no figures in {out} yet; run make bench first", param_hint="--markdown")
         print(tables.markdown(kept(out)))
         return
     unknown = [name for name in only or () if name not in BY_SLUG]
@@ -68,7 +70,8 @@ def bench(
     console = Console(stderr=True)
     measured = []
     for record in run(only or [slug(case) for case in CASES], options, lambda line: console.print(line, markup=False)):
-        write(out, [record])  # at once: a run that is stopped keeps the cases it has finished
+        if not quick:
+            write(out, [record])  # at once: a run that is stopped keeps the cases it has finished
         measured.append(record)
     screen = Console()
     Console(width=screen.width if screen.is_terminal else WIDTH).print(tables.terminal(measured))
