@@ -56,9 +56,7 @@ def tight_buckets(
         order: the rows to cut, shortest first; one beyond the budget gets a batch of its own.
     """
     sizes = np.array([lengths[row] for row in order], dtype=np.int64)
-    one_more = int(sizes.sum()) + len(sizes) * int(
-        sizes.max(initial=0)
-    )  # for each batch, above all padding
+    one_more = int(sizes.sum()) + len(sizes) * int(sizes.max(initial=0))  # for each batch, above all padding
     cost = np.zeros(len(sizes) + 1, dtype=np.int64)  # of the best cut of the first so many rows
     begin = [0] * (len(sizes) + 1)  # where the last batch of that cut begins
     for end, longest in enumerate(sizes.tolist(), start=1):
