@@ -299,7 +299,7 @@ def test_dev_figures_are_the_mean_over_corpora(monkeypatch: pytest.MonkeyPatch) 
     cafe = [{"corpus": "cafe", "label": label} for label in (0, 1)]  # both right
     logits = np.log([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25]] * 2)[:6]
     monkeypatch.setattr(finetuning, "dev_logits", lambda *_: logits)
-    found = tuning._dev_figures(SHORT, [[]] * 6, shop + cafe, None)(None)
+    found = tuning._dev_figures([[]] * 6, shop + cafe, None)(None)
     assert found["dev_macro_recall"] == pytest.approx(((1 + 1 + 1 / 2) / 3 + 1) / 2)
     assert found["dev_accuracy"] == pytest.approx((3 / 4 + 1) / 2)
     assert found["dev_loss"] == pytest.approx((np.log(2) * 3 + np.log(4)) / 4 / 2 + np.log(2) / 2)
