@@ -16,6 +16,9 @@ from pipeline.cards import Role, need
 from pipeline.files import write_jsonl
 from pipeline.stage import Stage, StageSettings, speed_only
 
+DEV_PROBABILITY = 0.15
+"""Share of tokens hidden in dev text, whatever training hides: else runs could not be held against each other."""
+
 
 class Settings(StageSettings):
     """How long and how carefully to adapt."""
@@ -33,6 +36,7 @@ class Settings(StageSettings):
         0.2, ge=0, le=1, description="share of the tokens that is general text; 1 trains on that alone"
     )
     learning_rate: float = Field(1e-4, gt=0, le=0.1, description="peak rate")
+    head_learning_rate: float | None = Field(None, gt=0, le=0.1, description="of pooler and MLM head; null: the same")
     emoji_rate_factor: float = Field(5.0, ge=1, le=100, description="new emoji rows learn this many times faster")
     layerwise_lr_decay: float = Field(1.0, gt=0, le=1, description="each layer's rate as a share of the one above")
     weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, not on biases and layer norms")
@@ -43,11 +47,27 @@ class Settings(StageSettings):
     )
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of tokens hidden")
     whole_words: bool = Field(False, description="hide all pieces of a word together; an emoji is a unit either way")
+    method: Literal["full", "lora"] = Field(
+        "full", description="all weights above the frozen ones, or LoRA adapters there, written beside the model, too"
+    )
+    lora_rank: int = Field(48, ge=1, le=256, description="lora: rank of the update")
+    frozen_layers: int = Field(
+        0, ge=0, le=48, description="layers frozen from the embeddings up, new emoji rows apart; 0 freezes nothing"
+    )
     bag_of_words: float = Field(
         0.0,
         ge=0,
         le=100,
         description="weight of telling a text's words from [CLS], which trains what a classifier reads",
+    )
+    cls_distillation: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="weight of matching the pooled [CLS] to the mean of the tokens in the model as it was before",
+    )
+    mean_distillation: float = Field(
+        0.0, ge=0, le=100, description="weight of keeping the mean of the tokens where it was before"
     )
     max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
     tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
@@ -69,7 +89,10 @@ class Settings(StageSettings):
 
 
 def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -> None:
-    """Write ``model/`` (adapted), ``history.jsonl`` (losses by step) and ``pretrain.json`` (what was seen)."""
+    """Write ``model/`` (adapted), ``history.jsonl`` (losses by step) and ``pretrain.json`` (what was seen).
+
+    With lora also ``adapter/``, what was learnt in the layers, which ``model/`` holds merged.
+    """
     from pipeline.modeling import models
 
     start = tokenizer / "model"
@@ -103,7 +126,9 @@ def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> d
                 reviews = prepared.rows(prepare, role="reviews", split=split)
                 rows += [row for row in reviews if "fold" not in row]  # with folds each is tested, by one of them
             texts = [emojis.as_model_reads(row["text"], mode) for row in rows]
-            windows[role, split] = pretraining.cut(vocabulary, texts, settings.max_length)
+            teaching = settings.cls_distillation > 0 or settings.mean_distillation > 0
+            taught = emojis.demojize if teaching and split == "train" else None
+            windows[role, split] = pretraining.cut(vocabulary, texts, settings.max_length, taught=taught)
         if wanted and not len(windows[role, "train"]):
             share = 1 if role == "informal" else 0
             raise InputError(
@@ -117,7 +142,9 @@ def _adapt(
     settings: Settings, model: Any, vocabulary: Any, windows: dict[tuple[str, str], Any], first_row: int, folder: Path
 ) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """Train the model in place; return what pretrain.json and history.jsonl say."""
-    from pipeline.modeling import batches, callbacks, layers, pretraining, training
+    from dataclasses import replace
+
+    from pipeline.modeling import batches, callbacks, distillation, layers, lora, pretraining, training
 
     informal = windows["informal", "train"] if settings.replay_share < 1 else pretraining.Windows([], [])
     text = informal + windows["general", "train"]
@@ -130,19 +157,32 @@ def _adapt(
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     if settings.dropout is not None:
         layers.set_dropout(model, settings.dropout)
+    teacher = None
+    if settings.cls_distillation or settings.mean_distillation:
+        teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught)
+        model.learn_from(teacher.teaching(settings.cls_distillation, settings.mean_distillation))
+    new_rows, adapters = first_row if len(vocabulary) > first_row else None, settings.method == "lora"
+    layers.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=adapters)
+    if adapters:
+        lora.inject(model, rank=settings.lora_rank, frozen_layers=settings.frozen_layers)
     model.train_pooler(settings.bag_of_words)
     faster = callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
     outcome, history = training.train(
         model,
-        pretraining.plan(text, order, masking),
+        pretraining.plan(text, order, masking, teacher),
         _schedule(settings, len(order), f"{deciding}_dev_loss"),
         groups=layers.parameter_groups(
-            model, **settings.model_dump(include={"learning_rate", "layerwise_lr_decay", "weight_decay"})
+            model,
+            **settings.model_dump(
+                include={"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
+            ),
         ),
-        figures=pretraining.dev_losses(dev, masking, settings.tokens_per_batch),
+        figures=pretraining.dev_losses(dev, replace(masking, probability=DEV_PROBABILITY), settings.tokens_per_batch),
         folder=folder,
-        callbacks=[faster] if len(vocabulary) > first_row and settings.emoji_rate_factor != 1 else [],
+        callbacks=[faster] if new_rows is not None and settings.emoji_rate_factor != 1 else [],
     )
+    if adapters:
+        lora.extract(model, folder.parent / "adapter", settings.save_dtype)
     trained = order[: outcome.steps * settings.gradient_accumulation_steps]
     return {
         "method": "dapt" if len(informal) else "general",
@@ -185,4 +225,11 @@ def check(settings: Mapping[str, Any]) -> None:
         need(roles, why, prepare.corpora, prepare.data_root)
 
 
-STAGE = Stage(pretrain, makes=("model", "history.jsonl", "pretrain.json"), version=6, check=check, resumes=True)
+STAGE = Stage(
+    pretrain,
+    makes=("model", "history.jsonl", "pretrain.json"),
+    may_make=("adapter",),
+    version=7,
+    check=check,
+    resumes=True,
+)

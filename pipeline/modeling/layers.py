@@ -20,7 +20,7 @@ def layer_count(model: PreTrainedModel) -> int:
     return int(model.config.num_hidden_layers)
 
 
-def freeze_prefix(model: PreTrainedModel, frozen_layers: int) -> list[str]:
+def freeze_prefix(model: PreTrainedModel, frozen_layers: int, setting: str = "finetune.frozen_layers") -> list[str]:
     """Freeze the embeddings and the first ``frozen_layers`` layers; 0 freezes nothing. Return the frozen names.
 
     Frozen means bit-identical after training: no gradient (so in no optimizer group, where weight decay alone would
@@ -32,7 +32,7 @@ def freeze_prefix(model: PreTrainedModel, frozen_layers: int) -> list[str]:
     count = layer_count(model)
     if frozen_layers > count:
         raise InputError(
-            f"finetune.frozen_layers: {frozen_layers} of a model with {count} layers; "
+            f"{setting}: {frozen_layers} of a model with {count} layers; "
             f"give 0 to {count}, {count} trains the head alone"
         )
     if frozen_layers == 0:
@@ -42,6 +42,33 @@ def freeze_prefix(model: PreTrainedModel, frozen_layers: int) -> list[str]:
     for module in prefix:
         hold(module)
     return [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+
+
+def freeze_for_adaptation(
+    model: PreTrainedModel, frozen_layers: int, new_rows: int | None, *, embeddings: bool = False
+) -> None:
+    """Freeze as ``freeze_prefix`` does, but let the embedding rows from ``new_rows`` on learn; None: there are none.
+
+    The rows before keep a gradient of zero, and Adam without decay leaves those to the bit as they are
+    (``parameter_groups`` gives embeddings that are frozen in part no decay).
+
+    Args:
+        embeddings: freeze them though no layer is frozen.
+    """
+    freeze_prefix(model, frozen_layers, "pretrain.frozen_layers")
+    if not frozen_layers and not embeddings:
+        return
+    hold(model.bert.embeddings)
+    if new_rows is None:
+        return
+    rows: Any = model.get_input_embeddings().weight
+    rows.requires_grad_(True)
+    rows.frozen_rows = new_rows
+
+    def keep(weight: Any) -> None:
+        weight.grad[:new_rows] = 0.0
+
+    rows.register_post_accumulate_grad_hook(keep)
 
 
 def hold(module: nn.Module) -> None:
@@ -88,7 +115,8 @@ def parameter_groups(
         rate = learning_rate * layerwise_lr_decay ** max(0, below - 1)
         if below == 0 and head_learning_rate is not None:
             rate = head_learning_rate
-        decay = 0.0 if name.endswith("bias") or "LayerNorm" in name else weight_decay
+        undecayed = name.endswith("bias") or "LayerNorm" in name or hasattr(parameter, "frozen_rows")
+        decay = 0.0 if undecayed else weight_decay
         group = groups.setdefault((rate, decay), {"params": [], "names": [], "lr": rate, "weight_decay": decay})
         group["params"].append(parameter)
         group["names"].append(name)

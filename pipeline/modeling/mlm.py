@@ -13,8 +13,9 @@ from torch.nn.functional import cross_entropy, embedding
 from transformers import BertConfig, BertForMaskedLM, BertModel
 from transformers.modeling_outputs import MaskedLMOutput
 
+from pipeline.modeling.distillation import Teaching
 from pipeline.modeling.dropout import use_dropout
-from pipeline.modeling.encoder import Places, last_states
+from pipeline.modeling.encoder import Places, last_states, states_after
 
 IGNORED = -100
 """Label of a position that is not predicted (the value torch's cross-entropy skips)."""
@@ -33,6 +34,7 @@ class MaskedLM(BertForMaskedLM):
         super().__init__(config)
         self.bert = BertModel(config, add_pooling_layer=True)
         self.bag_weight = 0.0
+        self.teaching: Teaching | None = None
         self.post_init()
         use_dropout(self)
         self.bert.pooler.requires_grad_(False)
@@ -40,7 +42,12 @@ class MaskedLM(BertForMaskedLM):
     def train_pooler(self, weight: float) -> None:
         """In training add ``weight`` times the bag-of-words loss, which trains [CLS] and the pooler; 0: neither."""
         self.bag_weight = weight
-        self.bert.pooler.requires_grad_(weight > 0)
+        self.bert.pooler.requires_grad_(weight > 0 or (self.teaching is not None and self.teaching.cls_weight > 0))
+
+    def learn_from(self, teaching: Teaching) -> None:
+        """In training add what a batch's ``targets`` teach (see ``distillation``); the pooler learns if [CLS] does."""
+        self.teaching = teaching
+        self.train_pooler(self.bag_weight)
 
     def forward(
         self,
@@ -48,6 +55,7 @@ class MaskedLM(BertForMaskedLM):
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         places: Places | None = None,
+        targets: Tensor | None = None,
         **rest: Any,
     ) -> MaskedLMOutput:
         """Without ``labels`` the full logits [batch, length, vocabulary]; with them the logits [masked, vocabulary].
@@ -56,23 +64,29 @@ class MaskedLM(BertForMaskedLM):
 
         Args:
             places: where a label stands, if the caller knows; to look for it, a GPU would be waited for.
+            targets: what the teacher makes of each text, [batch, hidden]; read in training alone.
         """
         of_its_own = attention_mask is not None and attention_mask.dim() != 2
         if labels is None or input_ids is None or rest or of_its_own:
             return super().forward(input_ids, attention_mask=attention_mask, labels=labels, **rest)
         bag = self.training and self.bag_weight > 0
+        teaching = self.teaching if self.training and targets is not None else None
+        with_cls = bag or (teaching is not None and teaching.cls_weight > 0)
         places = Places.where(labels != IGNORED) if places is None else places
-        texts = len(input_ids)
-        read, order = places.with_first(texts) if bag else (places, None)
-        states = last_states(self.bert, self._embedded(input_ids), attention_mask, read)
+        texts, last = len(input_ids), self.config.num_hidden_layers - 1
+        read, order = places.with_first(texts) if with_cls else (places, None)
+        inner = states_after(self.bert, self._embedded(input_ids), attention_mask, 0, last)
+        states = last_states(self.bert, inner, attention_mask, read, last)
         logits = self.cls(states if order is None else states[order[texts:]])
         # a batch of unknown signs alone has nothing to predict: no loss, where the mean of nothing would be NaN
         loss = cross_entropy(logits.float(), places.of(labels)) if len(logits) else (states.sum() + logits.sum()) * 0.0
-        if order is not None:
-            cls = states[order[:texts]][:, None]
+        pooled = None if order is None else self.bert.pooler(states[order[:texts]][:, None])
+        if bag and pooled is not None:
             text = torch.where(labels != IGNORED, labels, input_ids)
             real = torch.ones_like(text) if attention_mask is None else attention_mask
-            loss = loss + self.bag_weight * bag_of_words_loss(self.cls(self.bert.pooler(cls)), text, real)
+            loss = loss + self.bag_weight * bag_of_words_loss(self.cls(pooled), text, real)
+        if teaching is not None and targets is not None:
+            loss = loss + teaching.loss(targets, inner, attention_mask, pooled)
         return MaskedLMOutput(loss=loss, logits=logits)
 
     def _embedded(self, input_ids: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ Gururangan et al. 2020, "Don't Stop Pretraining", section 3; replay: Robins 1995
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import BertTokenizerFast
 
 from pipeline.modeling.batches import BatchPlan, epoch_batches, length_buckets, pad
+from pipeline.modeling.distillation import Teacher
 from pipeline.modeling.encoder import Places
 from pipeline.modeling.mlm import IGNORED, choose_masked, hide
 
@@ -29,16 +30,18 @@ class Windows:
 
     ids: list[Ids]
     words: list[Ids]
+    taught: list[Ids] = field(default_factory=list)
+    """The ids that a teacher reads of each window; empty where there is none."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __add__(self, other: Windows) -> Windows:
-        return Windows(self.ids + other.ids, self.words + other.words)
+        return Windows(self.ids + other.ids, self.words + other.words, self.taught + other.taught)
 
     def first(self, count: int) -> Windows:
         """The first ``count`` windows."""
-        return Windows(self.ids[:count], self.words[:count])
+        return Windows(self.ids[:count], self.words[:count], self.taught[:count])
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -46,24 +49,45 @@ class Windows:
         return [len(row) for row in self.ids]
 
 
-def cut(tokenizer: BertTokenizerFast, texts: Sequence[str], max_length: int, chunk: int = 512) -> Windows:
-    """Tokenise texts, each cut into consecutive windows of at most ``max_length`` tokens; empty ones are left out."""
+def cut(
+    tokenizer: BertTokenizerFast,
+    texts: Sequence[str],
+    max_length: int,
+    chunk: int = 512,
+    taught: Callable[[str], str] | None = None,
+) -> Windows:
+    """Tokenise texts, each cut into consecutive windows of at most ``max_length`` tokens; empty ones are left out.
+
+    Args:
+        taught: what a teacher reads of a window's text; None: nobody teaches.
+    """
     ids: list[Ids] = []
     words: list[Ids] = []
+    told: list[Ids] = []
     for start in range(0, len(texts), chunk):
+        some = list(texts[start : start + chunk])
         encoded = tokenizer(
-            list(texts[start : start + chunk]),
+            some,
             truncation=True,
             max_length=max_length,
             return_overflowing_tokens=True,
             return_attention_mask=False,
             return_token_type_ids=False,
         )
-        for window, encoding in zip(encoded["input_ids"], encoded.encodings, strict=True):
+        origins = encoded["overflow_to_sample_mapping"]
+        for window, encoding, origin in zip(encoded["input_ids"], encoded.encodings, origins, strict=True):
             if len(window) > 2:
                 ids.append(np.asarray(window, dtype=np.int32))
                 words.append(np.asarray([-1 if word is None else word for word in encoding.word_ids], dtype=np.int32))
-    return Windows(ids, words)
+                if taught is not None:
+                    begin, end = encoding.offsets[1][0], encoding.offsets[-2][1]
+                    said, read = some[origin][begin:end], taught(some[origin][begin:end])
+                    told.append(ids[-1] if read == said else _ids(tokenizer, read, max_length))
+    return Windows(ids, words, told)
+
+
+def _ids(tokenizer: BertTokenizerFast, text: str, max_length: int) -> Ids:
+    return np.asarray(tokenizer(text, truncation=True, max_length=max_length)["input_ids"], dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -151,9 +175,16 @@ def batches_within(
     return batches
 
 
-def plan(windows: Windows, batches: Sequence[Sequence[int]], masking: Masking) -> BatchPlan:
-    """The run as Trainer reads it; masks are drawn anew for every batch."""
-    return BatchPlan(batches, lambda rows, place: masking.batch(windows, rows, place))
+def plan(
+    windows: Windows, batches: Sequence[Sequence[int]], masking: Masking, teacher: Teacher | None = None
+) -> BatchPlan:
+    """The run as Trainer reads it; masks are drawn anew for every batch, and the teacher is asked about its texts."""
+
+    def make(rows: Sequence[int], place: int) -> dict[str, Any]:
+        taught = {} if teacher is None else {"targets": teacher.targets([windows.taught[row] for row in rows])}
+        return masking.batch(windows, rows, place) | taught
+
+    return BatchPlan(batches, make)
 
 
 def dev_losses(windows: Mapping[str, Windows], masking: Masking, tokens_per_batch: int) -> Any:
