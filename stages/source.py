@@ -1,30 +1,37 @@
-"""Fetch and verify the source BERT; give it an MLM head on general text if it has none."""
+"""Fetch and verify the source BERT; give it an MLM head if it has none."""
 
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from pipeline.files import write_jsonl
+from pipeline.files import sha256, write_jsonl
 from pipeline.stage import Reads, Stage, StageSettings, speed_only
+
+_LOG = logging.getLogger(__name__)
 
 
 class Settings(StageSettings):
     """What to start from."""
 
     model: str = Field(
-        "starter",
-        description="`starter` (ships with Retone), `minilm` (an optional package), `scratch` (random weights and a "
+        "minilm",
+        description="`minilm` (all-MiniLM-L6-v2, which the set-up installs), `scratch` (random weights and a "
         "vocabulary trained on the general corpora), a model folder, or a Hub id owner/name",
+    )
+    adapter: Literal["shipped", "none"] = Field(
+        "shipped",
+        description="minilm: put on the MLM head, pooler and adapter that ship with Retone; none: as it is published",
     )
     revision: str | None = Field(None, description="commit of the Hub repository, to pin what a Hub id means")
     vocab_size: int = Field(8192, ge=200, le=200_000, description="scratch: word pieces of the trained vocabulary")
-    num_hidden_layers: int = Field(4, ge=1, le=48, description="scratch: transformer layers")
-    hidden_size: int = Field(256, ge=16, le=4096, description="scratch: dimensions of the hidden states")
-    num_attention_heads: int = Field(4, ge=1, le=64, description="scratch: attention heads; divides hidden_size")
+    num_hidden_layers: int = Field(6, ge=1, le=48, description="scratch: transformer layers")
+    hidden_size: int = Field(384, ge=16, le=4096, description="scratch: dimensions of the hidden states")
+    num_attention_heads: int = Field(12, ge=1, le=64, description="scratch: attention heads; divides hidden_size")
     head_learning_rate: float = Field(
         1e-3, gt=0, le=0.1, description="MLM head restoration: rate while the encoder is frozen"
     )
@@ -44,18 +51,30 @@ class Settings(StageSettings):
 
 
 def reads(settings: Settings) -> Reads:
-    """A local model's files, by content; a Hub model's by its revision, which is a setting already."""
+    """A local model's files, by content; a Hub model's by its revision, which is a setting already.
+
+    `minilm` is the same wherever it is found: its weights by the digest that they must have, and the parts by content.
+    """
     from pipeline.modeling import sources
 
+    if settings.model == "minilm":
+        return {"model": sources.MINILM_SHA256} | {f"part {name}": path for name, path in _parts(settings).items()}
     folder = sources.local_folder(settings.model)
     return {} if folder is None else {f"model {path.name}": path for path in sources.model_files(folder)}
+
+
+def _parts(settings: Settings) -> dict[str, Path]:
+    """What is to be put on the model, by its name."""
+    from pipeline.modeling import sources
+
+    return sources.part_files() if (settings.model, settings.adapter) == ("minilm", "shipped") else {}
 
 
 def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     """Write ``model/`` (encoder, pooler, MLM head, tokenizer), ``source.json`` (its origin) and ``history.jsonl``."""
     import torch
 
-    from pipeline.modeling import models, restoration, scratch, sources
+    from pipeline.modeling import attachments, models, restoration, scratch, sources
     from pipeline.text import prepared
 
     general = [row["text"] for row in prepared.rows(prepare, role="general", split="train")]
@@ -69,9 +88,19 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         model, tokenizer = models.load_masked_lm(folder), models.load_tokenizer(folder)
         story = {"name": settings.model, "revision": settings.revision, "sha256": sources.weights_digest(folder)}
         story |= {"licence": sources.licence_of(folder)}
+        if settings.model == "minilm":
+            story |= {"revision": sources.MINILM_REVISION}
+        if parts := _parts(settings):
+            model = attachments.attach(model, sources.PARTS)
+            digests = {name: sha256(path) for name, path in parts.items()}
+            story |= {"parts": {"sha256": digests, "licence": sources.licence_of(sources.PARTS)}}
+        elif settings.model == "minilm" and settings.adapter == "shipped":
+            _LOG.warning(
+                "source.adapter: no parts ship for minilm; its MLM head is trained on the general corpora alone"
+            )
     missing = restoration.missing_parts(model) if settings.model != "scratch" else []
     history: list[dict[str, float]] = []
-    if "mlm_head" in missing:
+    if "mlm_head" in missing and settings.head_tokens + settings.model_tokens:
         dev = [row["text"] for row in prepared.rows(prepare, role="general", split="dev")]
         history = restoration.restore_head(
             model,
@@ -79,7 +108,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
             general,
             dev,
             folder=out / "checkpoints",
-            **settings.model_dump(exclude={"model", "revision", "vocab_size", *_SHAPE}),
+            **settings.model_dump(exclude={"model", "revision", "adapter", "vocab_size", *_SHAPE}),
         )
     models.save(model, tokenizer, out / "model", emoji="none")
     story |= {
@@ -93,4 +122,4 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
 
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
-STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=7, reads=reads, resumes=True)
+STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, resumes=True)

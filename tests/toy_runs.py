@@ -125,7 +125,7 @@ def _review(toy: Toy, place: int) -> str:
 
 def _source(folder: Path, toy: Toy) -> Path:
     restored = {"head_tokens": 150_000, "model_tokens": 500_000} if toy.restored else None
-    told = {"name": "starter", "revision": None, "parameters": 5_400_000, "vocabulary": 8192}
+    told = {"name": "minilm", "revision": None, "parameters": 22_900_000, "vocabulary": 30_522}
     put_json(folder / "source.json", told | {"restored": restored})
     put_rows(folder / "history.jsonl", [])
     return folder
@@ -142,7 +142,7 @@ def _tokenizer(folder: Path, toy: Toy, arm: str) -> Path:
         "before": before,
         "after": after if mode == "all" else before,
     }
-    told = {"emoji": mode, "rows_added": 1438 if mode == "all" else 0, "first_row": 8192}
+    told = {"emoji": mode, "rows_added": 1438 if mode == "all" else 0, "first_row": 30_522}
     put_json(folder / "coverage.json", told | {"corpora": dict.fromkeys(names, found)})
     return folder
 

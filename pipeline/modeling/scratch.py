@@ -10,15 +10,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import BertConfig, BertTokenizerFast
 
 from pipeline.errors import InputError
-from pipeline.modeling import cooccurrence, pretraining
 from pipeline.modeling.mlm import MaskedLM
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ALPHABET = 400
 """The most frequent characters; with more, rare scripts eat the vocabulary."""
-
-COUNTED_LENGTH = 128
-"""Neighbours are counted within windows of this many tokens."""
 
 
 def train_wordpiece(texts: Iterable[str], vocab_size: int, max_length: int) -> BertTokenizerFast:
@@ -62,7 +58,7 @@ def from_scratch(
     seed: int,
     max_position_embeddings: int = 512,
 ) -> tuple[MaskedLM, BertTokenizerFast]:
-    """A BERT of random layers, a vocabulary trained on the spot, and rows counted from the same text.
+    """A BERT of random weights, and its tokenizer with a vocabulary trained on the spot.
 
     Raises:
         InputError: no text to train a vocabulary on, or a shape that does not divide.
@@ -85,7 +81,4 @@ def from_scratch(
         max_position_embeddings=max_position_embeddings,
         pad_token_id=tokenizer.pad_token_id,
     )
-    model = MaskedLM(config)
-    windows = pretraining.cut(tokenizer, texts, COUNTED_LENGTH)
-    cooccurrence.head_start(model, windows.ids, len(SPECIAL_TOKENS), seed)
-    return model, tokenizer
+    return MaskedLM(config), tokenizer

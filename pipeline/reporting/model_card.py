@@ -121,6 +121,8 @@ def _licences(report: Report, arm: str) -> dict[str, str | None]:
     """What the licences of the base (unless it was made from nothing) and of every text in training are."""
     source = report["arms"][arm]["source"]
     base = {} if source.get("name") == "scratch" else {f"the base {source.get('name', 'model')}": source.get("licence")}
+    if parts := source.get("parts"):
+        base["the head and adapter that Retone puts on it"] = parts["licence"]
     texts = {name: corpus for name, corpus in report["corpora"].items() if corpus["role"] != "pairs"}
     return base | {name: corpus.get("licence") for name, corpus in texts.items()}
 

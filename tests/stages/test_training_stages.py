@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.errors import InputError
-from pipeline.files import read_jsonl
-from pipeline.modeling import finetuning, models
+from pipeline.files import read_jsonl, sha256
+from pipeline.modeling import attachments, finetuning, models, sources
 from stages import finetune, pretrain, source, tokenizer
 from stages.finetune import tuning
 from tests.toy_texts import in_folds, write_prepared
@@ -235,12 +237,62 @@ def test_a_base_without_an_mlm_head_gets_one(story: dict[str, Path], toy_model: 
     assert losses[-1] < losses[0]
 
 
+def test_minilm_gets_what_ships_with_it(
+    story: dict[str, Path], toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """A toy in its place, and a head, a pooler and an adapter for it."""
+    headless, parts = tmp_path / "headless", tmp_path / "parts"
+    BertModel.from_pretrained(toy_model).save_pretrained(headless)
+    models.load_tokenizer(toy_model).save_pretrained(headless)
+    (headless / "README.md").write_text("---\nlicense: apache-2.0\n---\n", encoding="utf-8")
+    wrapped = get_peft_model(models.load_masked_lm(headless), LoraConfig(target_modules=["query"], lora_alpha=100))
+    wrapped.get_base_model().bert.encoder.layer[0].attention.self.query.lora_B["default"].weight.data.fill_(0.5)
+    monkeypatch.setattr(sources, "resolve", lambda *_: headless)
+    monkeypatch.setattr(sources, "part_files", functools.partial(sources.part_files, parts))
+    monkeypatch.setattr(sources, "PARTS", parts)
+    quick = {"head_tokens": 300, "model_tokens": 0, **QUICK}
+
+    def made(name: str, **settings: Any) -> dict[str, Any]:
+        (tmp_path / name).mkdir()
+        source.source(source.Settings(**quick | settings), prepare=story["prepare"], out=tmp_path / name)
+        return dict(told(tmp_path / name, "source"))
+
+    before = made("before")
+    assert before["restored"] == {"head_tokens": 300, "model_tokens": 0}
+    assert "source.adapter: no parts ship for minilm; its MLM head is trained on the general" in caplog.text
+    assert source.reads(source.Settings()) == {"model": sources.MINILM_SHA256}
+
+    attachments.detach(wrapped, parts)
+    (parts / "README.md").write_text("---\nlicense: cc-by-sa-4.0\n---\n", encoding="utf-8")
+    shipped = made("shipped")
+    files = ["adapter/adapter_config.json", "adapter/adapter_model.safetensors", "mlm_head.safetensors"]
+    assert shipped["parts"] == {"sha256": {name: sha256(parts / name) for name in files}, "licence": "cc-by-sa-4.0"}
+    assert (shipped["name"], shipped["revision"]) == ("minilm", sources.MINILM_REVISION)
+    assert (shipped["licence"], shipped["started_random"], shipped["restored"]) == ("apache-2.0", [], None)
+    merged = attachments.attach(models.load_masked_lm(headless), parts).state_dict()
+    assert all(torch.equal(weight, merged[name]) for name, weight in weights(tmp_path / "shipped").items())
+    assert source.reads(source.Settings()) == {"model": sources.MINILM_SHA256} | {
+        f"part {name}": parts / name for name in files
+    }
+
+    bare = made("bare", adapter="none", head_tokens=0)
+    assert (bare["started_random"], bare["restored"]) == (["mlm_head"], None)
+    assert "parts" not in bare
+    layers = models.load_masked_lm(headless).bert.encoder.state_dict()
+    kept = models.load_masked_lm(tmp_path / "bare" / "model").bert.encoder.state_dict()
+    assert all(torch.equal(weight, layers[name]) for name, weight in kept.items())
+    assert source.reads(source.Settings(adapter="none")) == {"model": sources.MINILM_SHA256}
+
+
 def test_from_scratch(story: dict[str, Path], tmp_path: Path) -> None:
     shape = {"vocab_size": 300, "num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2}
     source.source(source.Settings(model="scratch", **shape), prepare=story["prepare"], out=tmp_path)
     model = models.load_masked_lm(tmp_path / "model")
     assert (model.config.num_hidden_layers, model.config.hidden_size) == (1, 32)
     assert len(models.load_tokenizer(tmp_path / "model")) == model.config.vocab_size
+    rows = model.get_input_embeddings().weight[1:]  # [PAD]'s is zero
+    assert rows.std().item() == pytest.approx(model.config.initializer_range, rel=0.05)  # nothing of the text in them
+    assert not model.cls.predictions.bias.any()
     with pytest.raises(InputError, match="no multiple of num_attention_heads"):
         source.source(
             source.Settings(model="scratch", hidden_size=32, num_attention_heads=5),

@@ -178,9 +178,9 @@ def test_a_source_is_changed_for_all_arms() -> None:
         "value": 0.5, "low": 0.43, "high": 0.57, "n": 200
     }  # fmt: skip
     (found,) = diagnose(report)
-    assert (found["issue"], found["command"]) == ("negative transfer", 'make all SET="source.model=starter"')
+    assert (found["issue"], found["command"]) == ("negative transfer", 'make all SET="source.model=minilm"')
     (found,) = [one for one in diagnose(report | {"recipe": "my shop"}) if one["issue"] == "negative transfer"]
-    assert found["command"] == "make all RECIPE='my shop' SET=\"source.model=starter\""
+    assert found["command"] == "make all RECIPE='my shop' SET=\"source.model=minilm\""
 
 
 def test_only_the_ladder_is_needed() -> None:

@@ -91,7 +91,7 @@ def test_verdicts_and_changes_are_counted() -> None:
 def test_an_arm_is_set_against_those_from_random_weights() -> None:
     report = sound_report()
     report["ladder"].append({"arm": "late", "scores": {}, "changes": []})
-    report["arms"]["late"] = {"source": {"name": "starter"}}
+    report["arms"]["late"] = {"source": {"name": "minilm"}}
     report["arms"]["sound"]["source"]["name"] = "scratch"
     hurt = {"measure": "macro_recall", "arm": "late", "against": "sound", "verdict": "hurt", "place": "a"}
     report["verdicts"] = [hurt | {"question": question, "difference": figure(by)}

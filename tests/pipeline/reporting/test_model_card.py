@@ -49,8 +49,13 @@ def test_the_card_lists_what_the_model_is_made_of(tmp_path: Path) -> None:
         loaded = ModelCard.load(card / "README.md")
         assert loaded.data.license == licence
         assert said in loaded.text
-        assert "- the base starter: cc-by-sa-3.0" in loaded.text
+        assert "- the base minilm: cc-by-sa-3.0" in loaded.text
         assert "- posts: cc0-1.0" in loaded.text
+    known["arms"]["full"]["source"] |= {"licence": "apache-2.0", "parts": {"licence": "cc-by-sa-4.0"}}
+    model_card.write(known, "full", card, licence=None)
+    loaded = ModelCard.load(card / "README.md")
+    assert loaded.data.license == "other"
+    assert "- the head and adapter that Retone puts on it: cc-by-sa-4.0" in loaded.text
 
 
 @pytest.mark.parametrize(
