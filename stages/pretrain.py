@@ -48,7 +48,7 @@ class Settings(StageSettings):
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of tokens hidden")
     whole_words: bool = Field(False, description="hide all pieces of a word together; an emoji is a unit either way")
     method: Literal["full", "lora"] = Field(
-        "full", description="all weights above the frozen ones, or LoRA adapters there, written beside the model, too"
+        "full", description="all weights above the frozen ones, or LoRA adapters there, which are written as parts, too"
     )
     lora_rank: int = Field(48, ge=1, le=256, description="lora: rank of the update")
     frozen_layers: int = Field(
@@ -91,7 +91,7 @@ class Settings(StageSettings):
 def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -> None:
     """Write ``model/`` (adapted), ``history.jsonl`` (losses by step) and ``pretrain.json`` (what was seen).
 
-    With lora also ``adapter/``, what was learnt in the layers, which ``model/`` holds merged.
+    With lora also ``parts/``: the head and the adapter, which ``model/`` holds merged, for ``attachments.attach``.
     """
     from pipeline.modeling import models
 
@@ -144,7 +144,7 @@ def _adapt(
     """Train the model in place; return what pretrain.json and history.jsonl say."""
     from dataclasses import replace
 
-    from pipeline.modeling import batches, callbacks, distillation, layers, lora, pretraining, training
+    from pipeline.modeling import attachments, batches, callbacks, distillation, layers, lora, pretraining, training
 
     informal = windows["informal", "train"] if settings.replay_share < 1 else pretraining.Windows([], [])
     text = informal + windows["general", "train"]
@@ -161,10 +161,11 @@ def _adapt(
     if settings.cls_distillation or settings.mean_distillation:
         teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught)
         model.learn_from(teacher.teaching(settings.cls_distillation, settings.mean_distillation))
-    new_rows, adapters = first_row if len(vocabulary) > first_row else None, settings.method == "lora"
-    layers.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=adapters)
-    if adapters:
-        lora.inject(model, rank=settings.lora_rank, frozen_layers=settings.frozen_layers)
+    new_rows = first_row if len(vocabulary) > first_row else None
+    layers.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=settings.method == "lora")
+    wrapped = None
+    if settings.method == "lora":
+        wrapped = lora.inject(model, rank=settings.lora_rank, frozen_layers=settings.frozen_layers)
     model.train_pooler(settings.bag_of_words)
     faster = callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
     outcome, history = training.train(
@@ -181,8 +182,9 @@ def _adapt(
         folder=folder,
         callbacks=[faster] if new_rows is not None and settings.emoji_rate_factor != 1 else [],
     )
-    if adapters:
-        lora.extract(model, folder.parent / "adapter", settings.save_dtype)
+    if wrapped is not None:
+        attachments.detach(wrapped, folder.parent / "parts")
+        wrapped.merge_and_unload()
     trained = order[: outcome.steps * settings.gradient_accumulation_steps]
     return {
         "method": "dapt" if len(informal) else "general",
@@ -228,7 +230,7 @@ def check(settings: Mapping[str, Any]) -> None:
 STAGE = Stage(
     pretrain,
     makes=("model", "history.jsonl", "pretrain.json"),
-    may_make=("adapter",),
+    may_make=("parts",),
     version=7,
     check=check,
     resumes=True,

@@ -9,10 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, inject_adapter_in_model
-from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors.torch import save_file
+from peft import LoraConfig, get_peft_model
 from transformers import BertForSequenceClassification, BertTokenizerFast
 
 from pipeline.modeling.mlm import MaskedLM
@@ -45,8 +42,8 @@ EVERYWHERE = ("query", "key", "value", "attention.output.dense", "intermediate.d
 """The linear maps of a BERT layer, as peft matches them: by the end of a module's name."""
 
 
-def inject(model: MaskedLM, *, rank: int, frozen_layers: int) -> None:
-    """Put adapters on every linear map of the layers above the frozen ones, in place.
+def inject(model: MaskedLM, *, rank: int, frozen_layers: int) -> Any:
+    """Put adapters on every linear map of the layers above the frozen ones, in place; return peft's view of the model.
 
     They learn, and those layers do not; outside the layers what learned goes on.
     """
@@ -57,24 +54,10 @@ def inject(model: MaskedLM, *, rank: int, frozen_layers: int) -> None:
         layers_to_transform=list(range(frozen_layers, model.config.num_hidden_layers)),
     )
     outside = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".layer." not in name]
-    inject_adapter_in_model(config, model)
+    wrapped = get_peft_model(model, config)
     for weight in outside:
         weight.requires_grad_(True)
-
-
-def extract(model: MaskedLM, folder: Path, dtype: str) -> None:
-    """Write the injected adapters as peft does, then merge them into the model and take them out of it, in place."""
-    state = {f"base_model.model.{name}": weight for name, weight in get_peft_model_state_dict(model).items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = {name: weight.detach().to(getattr(torch, dtype)).contiguous() for name, weight in sorted(state.items())}
-    save_file(kept, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    model.peft_config["default"].save_pretrained(str(folder))
-    for name, module in list(model.named_modules()):
-        if isinstance(module, BaseTunerLayer):
-            module.merge(safe_merge=True)
-            parent, _, own = name.rpartition(".")
-            setattr(model.get_submodule(parent), own, module.get_base_layer())
-    del model.peft_config
+    return wrapped
 
 
 def merge(wrapped: Any, tokenizer: BertTokenizerFast, folder: Path) -> BertForSequenceClassification:
