@@ -7,7 +7,8 @@ where nothing was measured. Shares run from 0 to 1::
     {"name", "recipe", "final_arm", "labels",
      "ladder": [{"arm", "seeds": [n], "changes": [{"setting", "from", "to"}], "scores": {corpus: SCORES}}],  # in order
      "controls": as "ladder": arms that are no rung; their changes are against the final arm
-     "floors": {"tfidf|features": {corpus: SCORES}},    # logistic regression on TF-IDF, on states of the base
+     "floors": {"tfidf|features": {corpus: SCORES}},    # logistic regression on TF-IDF, on states of the
+                                                        # base of the ladder's first arm
      "verdicts": [{"question": "rung|overall|floor|control",   # against the arm above | the first arm | each floor |
                                                                # of the final arm: against each control
                    "measure": "macro_recall|masked|pairs", "place": corpus, "arm", "against",
@@ -158,9 +159,10 @@ def _compared(
     draws, many = (ladder.Draws(count, settings.seed) for count in (settings.draws, settings.verdict_draws))
     folders = {arm: [evaluate[run] for run in runs] for arm, runs in arms.items()}
     tested = evaluated.predictions(folders)
+    first = rungs[0]  # arms may differ in their base: a control from random weights sets no floor
     floors = {
         name: {
-            corpus: [evaluated.floor(folders, name, corpus, rows[next(iter(arms))][0])]
+            corpus: [evaluated.floor(folders[first][0], name, corpus, rows[first][0])]
             for corpus, rows in tested.items()
         }
         for name in FLOORS

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -318,6 +319,16 @@ def test_controls_are_no_rungs_and_the_final_arm_is_judged_against_each(tmp_path
     assert "helped against from-scratch" in read(out / "report.html").text
     rows = (out / "tables" / "full-against-its-controls.csv").read_text(encoding="utf-8").splitlines()
     assert [row.split(",")[0] for row in rows] == ["control", *controls]
+
+
+def test_a_control_sets_no_floor(tmp_path: Path) -> None:
+    toy = Toy(arms={"from-scratch": 0.5, "naive": 0.6, "full": 0.9}, measured=False)
+    inputs = toy_runs.write(tmp_path / "artifacts", toy)
+    shutil.rmtree(tmp_path / "artifacts" / "evaluate" / "from-scratch-0" / "floors")
+    settings = stage.Settings(controls=["from-scratch"], draws=1000, verdict_draws=1000)
+    stage.report(settings, **inputs, recipe="mine", out=tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["floors"]["features"]["starter-reviews"]["macro_recall"]["value"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
