@@ -7,12 +7,15 @@ where nothing was measured. Shares run from 0 to 1::
     {"name", "recipe", "final_arm", "labels",
      "ladder": [{"arm", "seeds": [n], "changes": [{"setting", "from", "to"}], "scores": {corpus: SCORES}}],  # in order
      "controls": as "ladder": arms that are no rung; their changes are against the final arm
-     "floor": {corpus: SCORES},                         # TF-IDF with logistic regression
-     "verdicts": [{"question": "rung|overall|floor|control",   # against the arm above | the first arm | the floor |
+     "floors": {"tfidf|features": {corpus: SCORES}},    # logistic regression on TF-IDF, on states of the
+                                                        # base of the ladder's first arm
+     "verdicts": [{"question": "rung|overall|floor|control",   # against the arm above | the first arm | each floor |
                                                                # of the final arm: against each control
                    "measure": "macro_recall|masked|pairs", "place": corpus, "arm", "against",
                    "difference": ESTIMATE, "p", "p_holm", "verdict": "helped|hurt|undecided"}],
-     "recommendation": {"arm", "equal": [arm], "keeps_more": arm | null, "beats_floor", "macro_recall": {arm: x}},
+     "recommendation": {"arm", "equal": [arm], "keeps_more": arm | null, "macro_recall": {arm: x},
+                        "floor": the better one by mean macro-recall over corpora,
+                        "beats_floor": whether the arm helped against that one on every corpus},
      "retention": {arm: {"base|adapted|tuned": {"masked": {corpus: {"loss", "loss_full", "bits_per_byte", "accuracy"}},
                                                 "pairs": {corpus: {"accuracy"}},
                                                 "kept": {"masked": {corpus: ESTIMATE}, "pairs": {corpus: ESTIMATE}}}}},
@@ -149,30 +152,45 @@ def _rungs(arms: list[str], settings: Settings) -> tuple[list[str], str]:
 def _compared(
     arms: Mapping[str, list[Run]], rungs: list[str], final: str, evaluate: Arms, settings: Settings
 ) -> dict[str, Any]:
-    """Everything that sets arms against each other: scores, floor, verdicts, retention, the arm advised."""
+    """Everything that sets arms against each other: scores, floors, verdicts, retention, the arm advised."""
+    from pipeline.floors import FLOORS
     from pipeline.metrics import evaluated, ladder
 
     draws, many = (ladder.Draws(count, settings.seed) for count in (settings.draws, settings.verdict_draws))
     folders = {arm: [evaluate[run] for run in runs] for arm, runs in arms.items()}
     tested = evaluated.predictions(folders)
-    floor = {corpus: [evaluated.floor(folders, corpus, rows[next(iter(arms))][0])] for corpus, rows in tested.items()}
+    first = rungs[0]  # arms may differ in their base: a control from random weights sets no floor
+    floors = {
+        name: {
+            corpus: [evaluated.floor(folders[first][0], name, corpus, rows[first][0])]
+            for corpus, rows in tested.items()
+        }
+        for name in FLOORS
+    }
     headline = {
         arm: {("macro_recall", corpus): ladder.measured(rows[arm]) for corpus, rows in tested.items()} for arm in arms
     }
     kept = {model: evaluated.kept(folders, model, draws) for model in ("adapted", "tuned")}
     verdicts = ladder.climb({arm: headline[arm] | kept["tuned"][arm] for arm in rungs}, many)
     verdicts += ladder.against_controls(final, headline, settings.controls, many)
-    lowest = {("macro_recall", corpus): ladder.measured(rows) for corpus, rows in floor.items()}
-    beside_floor = ladder.against_floor(headline, lowest, many)
+    lowest = {
+        name: {("macro_recall", corpus): ladder.measured(rows) for corpus, rows in found.items()}
+        for name, found in floors.items()
+    }
+    beside_floors = ladder.against_floors(headline, lowest, many)
+    better = max(lowest, key=lambda name: ladder.mean_of(lowest[name]))
     advised = ladder.recommend({arm: headline[arm] for arm in rungs}, kept["tuned"], many)
-    above = {verdict["place"] for verdict in beside_floor
-             if (verdict["arm"], verdict["verdict"]) == (advised["arm"], "helped")}  # fmt: skip
+    beaten = {"arm": advised["arm"], "against": better, "verdict": "helped"}
+    above = {verdict["place"] for verdict in beside_floors if beaten.items() <= verdict.items()}
     return {
         "tested": tested,
         "scores": {arm: {corpus: ladder.scores(rows[arm], draws) for corpus, rows in tested.items()} for arm in arms},
-        "floor": {corpus: ladder.scores(rows, draws) for corpus, rows in floor.items()},
-        "verdicts": verdicts + beside_floor,
-        "recommendation": advised | {"beats_floor": above == set(tested)},
+        "floors": {
+            name: {corpus: ladder.scores(rows, draws) for corpus, rows in found.items()}
+            for name, found in floors.items()
+        },
+        "verdicts": verdicts + beside_floors,
+        "recommendation": advised | {"floor": better, "beats_floor": above == set(tested)},
         "retention": {
             arm: evaluated.levels(folders[arm], {model: found[arm] for model, found in kept.items()}, draws)
             for arm in arms
@@ -228,5 +246,5 @@ def _place_model(source: Path, target: Path) -> None:
 STAGE = Stage(
     report,
     makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=11,
+    version=12,
 )

@@ -188,7 +188,8 @@ def sound_report() -> dict[str, Any]:
     return {
         "ladder": [{"arm": "sound", "seeds": [0], "changes": [], "scores": {"toy-reviews": {
             "macro_recall": figure(0.8), "emoji_macro_recall": figure(0.79, n=100)}}}],
-        "floor": {"toy-reviews": {"macro_recall": figure(0.7)}},
+        "floors": {name: {"toy-reviews": {"macro_recall": figure(level)}}
+                   for name, level in (("tfidf", 0.7), ("features", 0.68))},
         "verdicts": [],
         "retention": {"sound": {"base": {"pairs": {"toy-pairs": {"accuracy": figure(0.9, n=200)}}},
                                 "adapted": {"kept": copy.deepcopy(kept)}, "tuned": {"kept": copy.deepcopy(kept)}}},

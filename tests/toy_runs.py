@@ -16,7 +16,7 @@ from tests.toy_measures import DOCUMENTS, figure, put_json, put_rows, right
 LADDER = {"naive": 0.55, "careful": 0.61, "adapted": 0.63, "full": 0.72}
 """Share of each class that an arm gets right, in every corpus: its accuracy, its macro-recall and its macro-F1."""
 ADAPTED = ("adapted", "full")
-FLOOR = 0.6
+FLOORS = {"tfidf": 0.6, "features": 0.5}
 SECONDS = {"prepare": 4.0, "source": 1.0, "tokenizer": 3.5, "pretrain": 60.0, "finetune": 25.0, "evaluate": 12.0}
 TEXTS = 300
 
@@ -36,6 +36,7 @@ class Toy:
     measured: bool = True
     """Whether layers, the frontier and emoji were looked at."""
     budget: float | None = 0.95
+    floors: Mapping[str, float] = field(default_factory=lambda: FLOORS)
     folds: int = 0
     """Above 0: reviews have no test split, each text is tested in one of the folds."""
 
@@ -183,7 +184,8 @@ def _evaluate(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
     for corpus in toy.corpora:
         found = predictions(toy, share, corpus)
         put_rows(folder / "predictions" / f"{corpus}.jsonl", found)
-        put_rows(folder / "floor" / f"{corpus}.jsonl", predictions(toy, FLOOR, corpus))
+        for name, level in toy.floors.items():
+            put_rows(folder / "floors" / name / f"{corpus}.jsonl", predictions(toy, level, corpus))
         figures = {name: figure(share, TEXTS) for name in ("accuracy", "macro_recall", "macro_f1")}
         nothing = figure(0.0, TEXTS) | {"p": 1.0, "verdict": "undecided"}
         plain = {**figures, "changed": 0.04, "minus_model": dict.fromkeys(figures, nothing)}

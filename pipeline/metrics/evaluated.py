@@ -43,9 +43,9 @@ def predictions(arms: Folders) -> dict[str, dict[str, list[list[Row]]]]:
     return found
 
 
-def floor(arms: Folders, corpus: str, like: Sequence[Row]) -> list[Row]:
-    """The floor's predictions on the texts of ``like``, in their order."""
-    rows = {row["id"]: row for row in read_jsonl(_every(arms)[0] / "floor" / f"{corpus}.jsonl")}
+def floor(folder: Path, name: str, corpus: str, like: Sequence[Row]) -> list[Row]:
+    """The predictions of the floor of that name beside one arm, on the texts of ``like``, in their order."""
+    rows = {row["id"]: row for row in read_jsonl(folder / "floors" / name / f"{corpus}.jsonl")}
     return [rows[row["id"]] for row in like]
 
 

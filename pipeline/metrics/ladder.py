@@ -1,4 +1,4 @@
-"""Read a ladder of arms: each rung against the one below, against the floor, the last against the first.
+"""Read a ladder of arms: each rung against the one below, against the floors, the last against the first.
 
 Verdicts that answer the same question are read together and share Holm's correction. All figures are averages over
 seeds; the same test items stand on both sides of every comparison.
@@ -102,17 +102,20 @@ def climb(arms: Mapping[str, Mapping[Key, Measured]], draws: Draws) -> list[dict
     return found
 
 
-def against_floor(
-    arms: Mapping[str, Mapping[Key, Measured]], floor: Mapping[Key, Measured], draws: Draws
+def against_floors(
+    arms: Mapping[str, Mapping[Key, Measured]], floors: Mapping[str, Mapping[Key, Measured]], draws: Draws
 ) -> list[dict[str, Any]]:
-    """Every arm against TF-IDF with logistic regression on every corpus."""
-    sides = [
-        (key, (arm, found[key]), ("TF-IDF floor", floor[key]))
-        for arm, found in arms.items()
-        for key in found
-        if key in floor
-    ]
-    return judge("floor", sides, draws)
+    """Every arm against every floor on every corpus. Each floor is a question of its own, with its own correction."""
+    found = []
+    for name, floor in floors.items():
+        sides = [
+            (key, (arm, scored[key]), (name, floor[key]))
+            for arm, scored in arms.items()
+            for key in scored
+            if key in floor
+        ]
+        found += judge("floor", sides, draws)
+    return found
 
 
 def against_controls(

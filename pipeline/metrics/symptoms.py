@@ -14,6 +14,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
+from pipeline.floors import FLOORS
 from pipeline.metrics import bootstrap
 
 Report = Mapping[str, Any]
@@ -139,12 +140,13 @@ def _rung(report: Report, arm: str) -> Mapping[str, Any]:
 
 
 def _scores(report: Report, arm: str) -> Named:
-    """How well the classes are told apart on the test texts, by the arm and by the floor."""
+    """How well the classes are told apart on the test texts, by the arm and by the best floor there."""
     scores = _rung(report, arm).get("scores", {})
     score = _lowest(_each({corpus: told.get("macro_recall") for corpus, told in scores.items()}))
     yield "score", score
     if score:
-        yield "floor", _read(report.get("floor", {}).get(score.place, {}).get("macro_recall"), score.place)
+        there = [corpora.get(score.place, {}) for corpora in report.get("floors", {}).values()]
+        yield "floor", _highest(_read(floor.get("macro_recall"), score.place) for floor in there)
     slices = {corpus: _read(told.get("emoji_macro_recall"), corpus) for corpus, told in scores.items()}
     behind = {
         corpus: _minus(_read(scores[corpus].get("macro_recall"), corpus), found) for corpus, found in slices.items()
@@ -175,7 +177,8 @@ def _verdicts(report: Report, arm: str) -> Named:
     asked["scratch"] = [one for one in judged if sources.get(one["against"]) == "scratch" != own]
     for name, answers in asked.items():
         yield f"hurt.{name}", exactly(sum(one["verdict"] == "hurt" for one in answers))
-        yield f"against.{name}", _lowest(_read(one["difference"], one["against"]) for one in answers)
+        others = [(one["difference"], FLOORS.get(one["against"], one["against"])) for one in answers]
+        yield f"against.{name}", _lowest(_read(*other) for other in others)
     for stage in ("prepare", "source", "tokenizer", "pretrain", "finetune"):
         changes = [one for one in _rung(report, arm).get("changes", []) if one["setting"].startswith(f"{stage}.")]
         yield f"changed.{stage}", exactly(len(changes))

@@ -34,14 +34,24 @@ LOADERS: dict[str, Callable[[Path], nn.Module]] = {
 
 @torch.inference_mode()
 def pooled_layers(
-    model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tokens_per_batch: int | None = None
+    model: nn.Module,
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    tokens_per_batch: int | None = None,
+    max_length: int | None = None,
 ) -> Features:
     """Mean over the pieces of each text ([CLS] and [SEP] left out), float16 [texts, layers + 1, hidden].
 
-    Layer 0 is the embeddings'. Rounded to float16, so that what is kept is what was worked with.
+    Layer 0 is the embeddings'. Rounded to float16, so that what is kept is what was worked with. A text in which the
+    tokenizer finds no piece gets zeros.
+
+    Args:
+        max_length: pieces of a text that are read, [CLS] and [SEP] counted; None: as many as the model has positions.
     """
     bert: Any = ready(model).bert
-    ids = tokenizer(list(texts), truncation=True, max_length=bert.config.max_position_embeddings)["input_ids"]
+    longest = min(max_length or bert.config.max_position_embeddings, bert.config.max_position_embeddings)
+    ids = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
     found = np.empty((len(ids), bert.config.num_hidden_layers + 1, bert.config.hidden_size), dtype=np.float16)
     for rows in in_batches(ids, tokens_per_batch, "features", model):
         inputs = as_inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
@@ -49,7 +59,7 @@ def pooled_layers(
         lengths = inputs["attention_mask"].sum(dim=1, keepdim=True)
         places = torch.arange(states.shape[2], device=states.device)
         inner = ((places > 0) & (places < lengths - 1)).to(states.dtype)
-        means = torch.einsum("rldh,rd->rlh", states, inner) / inner.sum(dim=1)[:, None, None]
+        means = torch.einsum("rldh,rd->rlh", states, inner) / inner.sum(dim=1).clamp(min=1)[:, None, None]
         found[rows] = means.cpu().numpy().astype(np.float16)
     return found
 

@@ -25,6 +25,9 @@ DIGITS = 6
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)
 """Values of C (the inverse of the penalty) to choose from."""
 
+Fold = tuple[Sequence[tuple[str, int]], Sequence[tuple[str, int]], Sequence[str]]
+"""(text, label id) of train and of dev, and the test texts."""
+
 
 @dataclass(frozen=True)
 class Floor:
@@ -37,10 +40,15 @@ class Floor:
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probabilities [n, 3] in the order of ``LABELS``; 0 for a class that training never saw."""
-        found = np.zeros((len(texts), len(LABELS)))
-        if len(texts):
-            found[:, self.classifier.classes_] = self.classifier.predict_proba(self.features.transform(texts))
-        return found
+        return probabilities_of(self.classifier, self.features.transform(texts) if len(texts) else np.zeros((0, 0)))
+
+
+def probabilities_of(classifier: Any, table: Any) -> NDArray[np.float64]:
+    """What a classifier says of each row of a table, [n, 3] in the order of ``LABELS``; 0 for classes unknown to it."""
+    found = np.zeros((table.shape[0], len(LABELS)))
+    if len(found):
+        found[:, classifier.classes_] = classifier.predict_proba(table)
+    return found
 
 
 def fit_floor(train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]]) -> Floor:
@@ -60,17 +68,18 @@ def fit_floor(train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]]) 
     return Floor(features, *tried[best], reached[best])
 
 
-def floor_scores(
-    train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]], test: Sequence[str]
-) -> dict[str, Any]:
-    """How the floor was fitted and its probabilities [n, 3] of the test texts, as a JSON value."""
-    floor = fit_floor(train, dev)
-    settings = {
-        "C": floor.inverse_penalty,
-        "dev_macro_recall": floor.dev_macro_recall,
-        "features": int(floor.classifier.n_features_in_),
-    }
-    return {"settings": settings, "probabilities": floor.probabilities(test).round(DIGITS).tolist()}
+def floor_scores(folds: Sequence[Fold]) -> list[dict[str, Any]]:
+    """How the floor of each fold was fitted and its probabilities [n, 3] of the test texts, as JSON values."""
+    found = []
+    for train, dev, test in folds:
+        floor = fit_floor(train, dev)
+        settings = {
+            "C": floor.inverse_penalty,
+            "dev_macro_recall": floor.dev_macro_recall,
+            "features": int(floor.classifier.n_features_in_),
+        }
+        found.append({"settings": settings, "probabilities": floor.probabilities(test).round(DIGITS).tolist()})
+    return found
 
 
 def out_of_fold(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pipeline.floors import FLOORS
 from pipeline.reporting import transfer
 from pipeline.reporting.tables import (
     MARKS,
@@ -13,6 +14,7 @@ from pipeline.reporting.tables import (
     Estimate,
     Report,
     at_chance,
+    better_floor,
     find_verdict,
     kept,
     percent,
@@ -68,7 +70,7 @@ def lead(report: Report) -> str:
 
 
 def helped(report: Report) -> Answer:
-    """The last arm against the first on every corpus, and against the floor."""
+    """The last arm against the first on every corpus, and against the better floor."""
     question = "Did it help here?"
     first, last = report["ladder"][0]["arm"], report["final_arm"]
     lines, words, few = [], [], []
@@ -123,17 +125,18 @@ def _lost_together(verdict: Mapping[str, Any]) -> bool:
     return bool(verdict["verdict"] == "undecided" and verdict["p"] < 0.05 <= verdict["p_holm"])
 
 
-def floor_sentence(report: Report, arm: str, corpus: str) -> str:
-    """Whether an arm beats TF-IDF with logistic regression on a corpus: said plainly, above all when it does not."""
-    verdict = find_verdict(report, "floor", arm, corpus)
+def floor_sentence(report: Report, arm: str, corpus: str, floor: str | None = None) -> str:
+    """Whether an arm beats a floor (None: the better one) on a corpus: said plainly, above all when it does not."""
+    floor = floor or better_floor(report)
+    verdict, named = find_verdict(report, "floor", arm, corpus, floor=floor), f"the {FLOORS[floor]}"
     if verdict is None:
-        return f"{arm} was not compared with the TF-IDF floor."
+        return f"{arm} was not compared with {named}."
     asked = verdict["difference"]
     texts = f"{sample(report, asked)} {'are too few to' if too_few(asked) else 'do not'}"
     says = {
-        "helped": "beats the TF-IDF floor",
-        "undecided": f"does not beat the TF-IDF floor: {texts} tell {arm} from the floor",
-        "hurt": "does not beat the TF-IDF floor: it lies below it",
+        "helped": f"beats {named}",
+        "undecided": f"does not beat {named}: {texts} tell {arm} from the floor",
+        "hurt": f"does not beat {named}: it lies below it",
     }[verdict["verdict"]]
     if _lost_together(verdict):
         says += " once all arms are judged together"
@@ -187,13 +190,13 @@ def _kept(report: Report, arm: str, measure: str, place: str) -> str:
 def choice(report: Report) -> Answer:
     """The arm with the highest macro-recall, the arms that are as good, and what else speaks for or against them."""
     question, picked = "Which arm should I take?", report["recommendation"]
-    arm = picked["arm"]
+    arm, floor = picked["arm"], FLOORS[better_floor(report)]
     best = f"the highest macro-recall: {100 * picked['macro_recall'][arm]:.1f}%, the mean over corpora."
     beside = [find_verdict(report, "floor", arm, corpus) for corpus in reviews(report)]
     if all(verdict and verdict["verdict"] == "hurt" for verdict in beside):
         said = f"Of the arms, {arm} has {best}"
         return Answer(
-            question, "Rather the TF-IDF floor", (Line("", "It does better than every arm."), Line("", said)), "hurt"
+            question, f"Rather the {floor}", (Line("", "It does better than every arm."), Line("", said)), "hurt"
         )
     if len(report["ladder"]) == 1:
         lines = [f"It is the only arm of this run, with {best.replace('the highest ', '')}"]
@@ -206,9 +209,7 @@ def choice(report: Report) -> Answer:
         headline = f"{picked['keeps_more']}: not told apart from {arm}, and it kept more"
         lines.append(f"Of those, {picked['keeps_more']} kept more general English: take it if that matters to you.")
     if not picked["beats_floor"]:
-        lines.append(
-            f"{arm} does not beat the TF-IDF floor everywhere; where it does not, the floor is the cheaper choice."
-        )
+        lines.append(f"{arm} does not beat the {floor} everywhere; where it does not, the floor is the cheaper choice.")
     guessing = [corpus for corpus in reviews(report) if at_chance(report, _macro_recall(report, arm, corpus))]
     if guessing:
         lines.append(f"{arm} is at chance on {prose(guessing)}: no better than guessing.")
@@ -224,5 +225,6 @@ def whereabouts(report: Report) -> Answer:
     if picked != final:
         lines.append(f"The arm advised here lies in {report['arms'][picked]['model']}/.")
     if choice(report).tone == "hurt":
-        lines.append("It works, but lies below the TF-IDF floor: better text, or a better base, should come first.")
+        floor = FLOORS[better_floor(report)]
+        lines.append(f"It works, but lies below the {floor}: better text, or a better base, should come first.")
     return Answer("Where is the model?", "model/", tuple(Line("", said) for said in lines))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.floors import FLOORS
 from pipeline.reporting import tables
 from pipeline.reporting.printable import printable
 from pipeline.reporting.summary import aligned, said
@@ -15,7 +16,7 @@ from pipeline.reporting.tables import NOTHING, Cell, Estimate, Report, Table, pe
 
 NEEDED = ("name", "ladder", "retention", "verdicts", "arms")
 MEASURES = {"macro_recall": "macro-recall", "masked": "masked words kept", "pairs": "minimal pairs kept"}
-QUESTIONS = {"rung": "against the arm above", "overall": "against the first arm", "floor": "against the floor"}
+QUESTIONS = {"rung": "against the arm above", "overall": "against the first arm"}
 What = tuple[str, str, str]
 
 
@@ -76,7 +77,7 @@ def verdicts(a: Report, b: Report) -> Table:
     """Verdicts that both runs have and that came out differently."""
     before, now = ({_asked(verdict): str(verdict["verdict"]) for verdict in report["verdicts"]} for report in (a, b))
     rows = tuple(
-        (Cell(f"{arm} {QUESTIONS.get(question, question)}"), Cell(f"{MEASURES.get(measure, measure)}, {place}"),
+        (Cell(f"{arm} {question}"), Cell(f"{MEASURES.get(measure, measure)}, {place}"),
          _word(word), _word(now[question, measure, place, arm]))
         for (question, measure, place, arm), word in before.items()
         if now.get((question, measure, place, arm), word) != word
@@ -87,7 +88,10 @@ def verdicts(a: Report, b: Report) -> Table:
 
 
 def _asked(verdict: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return str(verdict["question"]), str(verdict["measure"]), str(verdict["place"]), str(verdict["arm"])
+    """What a verdict is about: the question in words, its measure, corpus and arm."""
+    question = str(verdict["question"])
+    said = f"against the {FLOORS.get(verdict['against'], verdict['against'])}" if question == "floor" else question
+    return QUESTIONS.get(said, said), str(verdict["measure"]), str(verdict["place"]), str(verdict["arm"])
 
 
 def _word(word: str) -> Cell:

@@ -56,7 +56,7 @@ def dots(
         for line in lines:
             axes.axvline(factor * line.value, color=MUTED, linewidth=1.2, linestyle="--", zorder=1)
             axes.text(factor * line.value, 1.0, line.label, transform=axes.get_xaxis_transform(), color=MUTED,
-                      fontsize=9.5, ha="center", va="bottom")  # fmt: skip
+                      fontsize=9.5, ha=outwards(line, lines), va="bottom")  # fmt: skip
         for place, (_, found) in enumerate(rows):
             axes.axhline(place, color=GRID, linewidth=0.8, zorder=0)
             measured = [dot for dot in found if dot.figure["value"] is not None]
@@ -72,6 +72,14 @@ def dots(
         axes.set_xlim(bounds)
         axes.set_xlabel(axis)
         return inline(figure, name)
+
+
+def outwards(line: Line, lines: Sequence[Line]) -> str:
+    """Where a line's label is set: centred where it is alone, to the outer side of the outermost ones."""
+    ranked = sorted(lines, key=lambda each: each.value)
+    if len(lines) == 1 or line not in (ranked[0], ranked[-1]):
+        return "center"
+    return "right" if line is ranked[0] else "left"
 
 
 def _put(axes: Axes, dot: Dot, height: float, factor: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.floors import FLOORS
 from pipeline.reporting import emoji_map, errors, figures, fixes, layers, tables, tradeoff
 from pipeline.reporting.curves import loss_curves
 from pipeline.reporting.dots import Dot, Line, dots
@@ -30,18 +31,19 @@ def pictures(report: Report) -> dict[str, list[Picture]]:
 
 
 def _ladders(report: Report) -> list[Picture]:
-    """Macro-recall of every arm on each review corpus, beside the floor."""
+    """Macro-recall of every arm on each review corpus, beside the floors."""
     drawn = []
     for index, corpus in enumerate(tables.reviews(report)):
-        floor = report["floor"][corpus]["macro_recall"]
+        floors = [
+            Line(report["floors"][name][corpus]["macro_recall"]["value"], title) for name, title in FLOORS.items()
+        ]
         rows = []
         for place, rung in enumerate(report["ladder"]):
             figure = rung["scores"][corpus]["macro_recall"]
             colour = ARM_COLOURS[place % len(ARM_COLOURS)]
             rows.append((label(rung["arm"]), [Dot(figure, f"{rung['arm']}: {told(figure)}", colour)]))
         name = f"ladder-{index}"
-        drawing = dots(rows, name=name, axis="macro-recall, % (right is better)",
-                       lines=[Line(floor["value"], "TF-IDF floor")])  # fmt: skip
+        drawing = dots(rows, name=name, axis="macro-recall, % (right is better)", lines=floors)
         drawn.append(Picture(name, corpus, f"{tables.tested(report, corpus)}; lines are 95% intervals.", drawing))
     return drawn
 

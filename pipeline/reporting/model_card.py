@@ -9,6 +9,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pipeline.floors import FLOORS
 from pipeline.reporting import answers, tables
 from pipeline.reporting.printable import markdown, printable
 
@@ -91,7 +92,9 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any]) -> dict[str, Any]
         ],
         "texts": {corpus: found["n"] for corpus, found in scores.items()},
         "names": {key: name for key, (_, name) in METRICS.items()},
-        "floors": [(corpus, answers.floor_sentence(report, arm, corpus)) for corpus in scores],
+        "floors": [
+            (corpus, answers.floor_sentence(report, arm, corpus, floor)) for corpus in scores for floor in FLOORS
+        ],
         "hardest": [(corpus, *_hardest(found["per_class"])) for corpus, found in scores.items()],
         "kept": [
             (tables.PLACES[measure], place, tables.percent(tables.kept(report, arm, measure, place)))

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.floors import FLOORS
 from pipeline.reporting import (
     answers,
     corpora,
@@ -76,9 +77,10 @@ def _contents(report: Report) -> dict[str, Any]:
         "answers": answers.answers(report),
         "ladders": [tables.ladder(report, corpus) for corpus in tables.reviews(report)],
         "floors": [
-            answers.Line(corpus, answers.floor_sentence(report, rung["arm"], corpus))
+            answers.Line(corpus, answers.floor_sentence(report, rung["arm"], corpus, floor))
             for corpus in tables.reviews(report)
             for rung in report["ladder"]
+            for floor in FLOORS
         ],
         "steps": tables.steps(report),
         "troubles": troubles.found(report),

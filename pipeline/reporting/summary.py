@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from pipeline.floors import FLOORS
 from pipeline.reporting import answers, tables
 from pipeline.reporting.printable import printable
 from pipeline.reporting.tables import Cell, Report
@@ -24,11 +25,14 @@ def summary(report: Report) -> str:
 
 
 def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
-    """Header, floor and arms: macro-recall, what was kept of the first measure of general English, the verdicts."""
+    """Header, floors and arms: macro-recall, what was kept of the first measure of general English, the verdicts."""
     places = tables.retention_places(report)[:1]
     measured = [f"{tables.PLACES[measure]} kept, %" for measure, _ in places]
-    rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, "against the arm above", "against the floor")]
-    rows.append(("TF-IDF floor", said(tables.percent(report["floor"][corpus]["macro_recall"])), *[""] * len(places)))
+    beside = f"against the {FLOORS[tables.better_floor(report)]}"
+    rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, "against the arm above", beside)]
+    for name, title in FLOORS.items():
+        score = said(tables.percent(report["floors"][name][corpus]["macro_recall"]))
+        rows.append((title, score, *[""] * len(places)))
     for rung in report["ladder"]:
         arm = rung["arm"]
         verdicts = (tables.find_verdict(report, question, arm, corpus) for question in ("rung", "floor"))

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline.floors import FLOORS
+
 Estimate = Mapping[str, Any]
 """A figure with its interval: {"value", "low", "high", "n"}; None stands for what could not be measured."""
 
@@ -127,12 +129,22 @@ def verdict_cell(verdict: Mapping[str, Any] | None) -> Cell:
 
 
 def find_verdict(
-    report: Report, question: str, arm: str, place: str, measure: str = "macro_recall"
+    report: Report, question: str, arm: str, place: str, measure: str = "macro_recall", floor: str | None = None
 ) -> Mapping[str, Any] | None:
-    """The verdict that answers ``question`` ("rung", "floor", "overall") about one arm and place, if there is one."""
+    """The verdict that answers ``question`` ("rung", "floor", "overall") about one arm and place, if there is one.
+
+    ``floor``: which floor "floor" asks about; None: the better one.
+    """
     wanted = {"question": question, "arm": arm, "place": place, "measure": measure}
+    if question == "floor":
+        wanted["against"] = floor or better_floor(report)
     matching = (verdict for verdict in report["verdicts"] if wanted.items() <= verdict.items())
     return next(matching, None)
+
+
+def better_floor(report: Report) -> str:
+    """The key of the floor that arms are held against first: the one with the higher mean of macro-recall."""
+    return str(report["recommendation"]["floor"])
 
 
 def kept(report: Report, arm: str, measure: str, place: str, model: str = "tuned") -> Estimate | None:
@@ -160,19 +172,20 @@ def reviews(report: Report) -> list[str]:
 
 
 def ladder(report: Report, corpus: str) -> Table:
-    """Arms of one corpus in order below the floor: scores, what was kept, and the verdict on every step."""
-    places, floor = retention_places(report), report["floor"][corpus]
-    everyone = [floor, *(rung["scores"][corpus] for rung in report["ladder"])]
+    """Arms of one corpus in order below the floors: scores, what was kept, and the verdict on every step."""
+    places, floors = retention_places(report), {name: report["floors"][name][corpus] for name in FLOORS}
+    everyone = [*floors.values(), *(rung["scores"][corpus] for rung in report["ladder"])]
     scores = {name: title for name, title in SCORES.items() if any(found[name] for found in everyone)}
     if "emoji_macro_recall" in scores:
-        scores["emoji_macro_recall"] = f"macro-recall on {floor['emoji_macro_recall']['n']:,} emoji texts"
+        scores["emoji_macro_recall"] = f"macro-recall on {everyone[0]['emoji_macro_recall']['n']:,} emoji texts"
     rows = [
         (
-            Cell("TF-IDF floor", tone="quiet"),
+            Cell(FLOORS[name], tone="quiet"),
             *[NOTHING] * 2,
-            *(percent(floor[name]) for name in scores),
+            *(percent(floor[score]) for score in scores),
             *[NOTHING] * len(places),
         )
+        for name, floor in floors.items()
     ]
     for rung in report["ladder"]:
         arm, found = rung["arm"], rung["scores"][corpus]
@@ -184,7 +197,8 @@ def ladder(report: Report, corpus: str) -> Table:
                 *(percent(kept(report, arm, *place)) for place in places),
             )
         )
-    columns = ["arm", "against the arm above", "against the floor", *(f"{title}, %" for title in scores.values())]
+    columns = ["arm", "against the arm above", f"against the {FLOORS[better_floor(report)]}"]
+    columns += [f"{title}, %" for title in scores.values()]
     columns += [f"{name} kept, %" for name in place_names(places)]
     title = f"{corpus}: {tested(report, corpus)}"
     return Table(title, tuple(columns), tuple(rows), _what_can_be_decided(report, corpus))
@@ -192,7 +206,7 @@ def ladder(report: Report, corpus: str) -> Table:
 
 def tested(report: Report, corpus: str) -> str:
     """How many texts the arms are scored on, and how: ``260 test texts``; or by folds."""
-    count = f"{report['floor'][corpus]['macro_recall']['n']:,}"
+    count = f"{report['ladder'][0]['scores'][corpus]['macro_recall']['n']:,}"
     folds = folds_of(report, corpus)
     return f"{count} test texts" if folds < 2 else f"{count} texts, each tested in one of {folds} folds"
 

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
+from pipeline.floors import FLOORS
 from pipeline.reporting import tables
 from pipeline.reporting.picture import Picture, label, told
 from pipeline.reporting.svg import ACCENT, ARM_COLOURS, CARD, MUTED, OTHER, STYLE, canvas, inline, tip
@@ -28,8 +29,8 @@ def pictures(report: Report) -> list[Picture]:
         ] if places else []  # fmt: skip
         shown = [point for point in measured if point["retention"] and point["retention"]["value"] is not None]
         if shown:
-            floor = report["floor"][corpus]["macro_recall"]["value"]
-            drawing = arms(shown, floor=floor, name=f"frontier-{index}")
+            floors = {name: report["floors"][name][corpus]["macro_recall"]["value"] for name in FLOORS}
+            drawing = arms(shown, floors=floors, name=f"frontier-{index}")
             where = f"kept: {tables.PLACES[places[0][0]]} of {places[0][1]}. Crosses are 95% intervals."
             title = f"The arms on {corpus}"
             drawn.append(Picture(f"frontier-{index}", title, f"Macro-recall on test; {where}", drawing))
@@ -60,11 +61,11 @@ def price(report: Report) -> str:
     )
 
 
-def arms(points: Sequence[Mapping[str, Any]], *, floor: float | None, name: str) -> str:
+def arms(points: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float], name: str) -> str:
     """A point an arm, crosses for 95% intervals, the ladder as a path.
 
     ``points`` in ladder order: {"arm", "retention": Estimate, "macro_recall": Estimate}, all as shares in [0, 1].
-    ``floor``: macro-recall of the TF-IDF floor, drawn as a dashed line.
+    ``floors``: macro-recall of each floor, drawn as a dashed line.
     """
     with mpl.rc_context(STYLE):
         figure, axes = canvas(5.4, 4.3)
@@ -77,11 +78,13 @@ def arms(points: Sequence[Mapping[str, Any]], *, floor: float | None, name: str)
         axes.margins(0.2, 0.12)
         axes.set_xlabel(KEPT)
         axes.set_ylabel(RECALL)
-        if floor is not None:
-            axes.axhline(100 * floor, color=MUTED, linewidth=1.2, linestyle="--", zorder=1)
-            axes.text(1.01, 100 * floor, "TF-IDF\nfloor", transform=axes.get_yaxis_transform(), va="center",
-                      color=MUTED, fontsize=10)  # fmt: skip
-        _label_points(axes, [str(point["arm"]) for point in points], xs, ys, floor)
+        lowest, *others = sorted(floors, key=lambda floor: floors[floor])
+        beside = {lowest: "top", others[-1]: "bottom"} if others else {}
+        for floor, level in floors.items():
+            axes.axhline(100 * level, color=MUTED, linewidth=1.2, linestyle="--", zorder=1)
+            axes.text(1.01, 100 * level, FLOORS[floor].replace(" ", "\n"), transform=axes.get_yaxis_transform(),
+                      va=beside.get(floor, "center"), color=MUTED, fontsize=10)  # fmt: skip
+        _label_points(axes, [str(point["arm"]) for point in points], xs, ys, list(floors.values()))
         return inline(figure, name)
 
 
@@ -152,16 +155,16 @@ def _arms_of_cross(estimate: Estimate) -> list[list[float]] | None:
 
 
 def _label_points(
-    axes: Axes, labels: Sequence[str], xs: Sequence[float], ys: Sequence[float], floor: float | None
+    axes: Axes, labels: Sequence[str], xs: Sequence[float], ys: Sequence[float], floors: Sequence[float]
 ) -> None:
-    """Write each label in the quarter around its point where the other points, and the floor, are farthest."""
+    """Write each label in the quarter around its point where the other points, and the floors, are farthest."""
     quarters = ((1, 1, "left", "bottom"), (-1, 1, "right", "bottom"), (1, -1, "left", "top"), (-1, -1, "right", "top"))
     width, height = (max(values) - min(values) or 1.0 for values in (xs, ys))
 
     def crowding(index: int, quarter: tuple[int, int, str, str]) -> float:
         here = xs[index] + 0.15 * width * quarter[0], ys[index] + 0.08 * height * quarter[1]
         others = [(x, y) for place, (x, y) in enumerate(zip(xs, ys, strict=True)) if place != index]
-        others += [] if floor is None else [(here[0], 100 * floor)]
+        others += [(here[0], 100 * floor) for floor in floors]
         return sum(1 / (0.01 + ((x - here[0]) / width) ** 2 + ((y - here[1]) / height) ** 2) for x, y in others)
 
     for index, text in enumerate(labels):

@@ -11,10 +11,12 @@ per masked piece. Where nothing can be said (no such items, a base at chance) th
      "corpora": {"<reviews corpus>": {
         "model": SCORES,                       # on the test split, or by cross-validation on all reviews
         "slices": {"emoji": SCORES | null, "no_emoji": SCORES | null},
-        "floor": SCORES,                       # TF-IDF with logistic regression, same splits
-        "floor_slices": {"emoji": SCORES | null, "no_emoji": SCORES | null},
-        "floor_settings": {"C": x, "dev_macro_recall": x, "features": n},
-        "minus_floor": {"accuracy": DIFFERENCE, "macro_recall": DIFFERENCE, "macro_f1": DIFFERENCE},   # model - floor
+        "floors": {"tfidf|features": {         # logistic regression on TF-IDF, on states of the base; same splits
+            "scores": SCORES,
+            "slices": {"emoji": SCORES | null, "no_emoji": SCORES | null},
+            "model_minus_floor": {"accuracy": DIFFERENCE, "macro_recall": DIFFERENCE, "macro_f1": DIFFERENCE},
+            "settings": {"C": x, "dev_macro_recall": x | null, "features": n,
+                         "layer": n, "train_texts": n}}},   # features alone: 0 is the embeddings; at most 10,000
         "plain": {"accuracy": FIGURE, "macro_recall": FIGURE, "macro_f1": FIGURE,   # raw texts, no code of ours
                   "changed": x,                # share of texts whose predicted label changes
                   "minus_model": {"accuracy": DIFFERENCE, "macro_recall": DIFFERENCE, "macro_f1": DIFFERENCE}}}}}
@@ -62,7 +64,7 @@ Items, one a row, from which all of this can be computed again without a model:
 
 - ``predictions/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted", "plain": from raw text}``;
   with cross-validation all reviews, fold after fold, each predicted by the model that was not tuned on it
-- ``floor/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted"}``, in the same order
+- ``floors/<floor>/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted"}``, in the same order
 - ``retention/{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "nats", "nats_full", "masked", "correct", "bytes"}``:
   sums over a general document's masked pieces
 - ``retention/{adapted,tuned}_refitted.jsonl``  the same under a head trained anew on the frozen encoder
@@ -105,7 +107,7 @@ def evaluate(
 
     remember = partial(remembered, cache)
     corpora = {
-        corpus: score_reviews(settings, corpus, prepare, finetune, remember, out)
+        corpus: score_reviews(settings, corpus, prepare, source / "model", finetune, remember, out)
         for corpus in corpora_of(prepare, "reviews")
     }
     _write(out / "scores.json", {"headline": HEADLINE, "draws": settings.draws, "level": LEVEL, "corpora": corpora})
@@ -120,7 +122,7 @@ def _write(path: Path, value: Any) -> None:
 
 STAGE = Stage(
     evaluate,
-    makes=("scores.json", "predictions", "floor", "retention.json", "retention", "emoji.json"),
-    version=5,
+    makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
+    version=6,
     reads=reads,
 )

@@ -1,22 +1,28 @@
-"""How well one tuned model tells the classes apart, beside the floor, from stored predictions."""
+"""How well one tuned model tells the classes apart, beside the floors, from stored predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.files import digest, read_jsonl, write_jsonl
-from pipeline.memo import Remember
+from pipeline.floors import FLOORS
+from pipeline.memo import Question, Remember
 from stages.evaluate.settings import Rows, Settings
+
+Labelled = list[tuple[str, int]]
+"""(text, label id) of each row."""
+FEATURE_FLOOR_TEXTS = 10_000
+"""At most so many training texts of a fold, evenly of each class, so that large corpora stay cheap."""
 
 
 def score_reviews(
-    settings: Settings, corpus: str, prepare: Path, finetune: Path, remember: Remember, out: Path
+    settings: Settings, corpus: str, prepare: Path, base: Path, finetune: Path, remember: Remember, out: Path
 ) -> dict[str, Any]:
-    """Predict the test texts three ways (as prepared, as raw text, by the floor), store it, and score it."""
+    """Predict the test texts as prepared, as raw text and by the floors, store it, and score it."""
     from pipeline.metrics.scorecard import compared
     from pipeline.text.emojis import has_emoji
     from pipeline.text.prepared import corpus_rows, folds_of
@@ -29,11 +35,12 @@ def score_reviews(
     labels, emoji = [row["label"] for row in test], [has_emoji(row["text"]) for row in test]
     tested_in = [fold for fold, rows in enumerate(tests) for _ in rows] if len(tests) > 1 else None
     found, plain = _probabilities(settings, finetune, tests)
-    floor = _floor(corpus, prepare, folds, remember)
-    predicted, from_raw, floored = (table.argmax(axis=1).tolist() for table in (found, plain, floor["probabilities"]))
+    floors = _floors(settings, corpus, prepare, base, folds, remember)
+    predicted, from_raw = (table.argmax(axis=1).tolist() for table in (found, plain))
+    floored = {name: floor["probabilities"].argmax(axis=1).tolist() for name, floor in floors.items()}
     for folder, table, more in (
         ("predictions", found, {"predicted": predicted, "plain": from_raw}),
-        ("floor", floor["probabilities"], {"predicted": floored}),
+        *((f"floors/{name}", floors[name]["probabilities"], {"predicted": floored[name]}) for name in floors),
     ):
         columns = {
             "id": [row["id"] for row in test],
@@ -46,7 +53,9 @@ def score_reviews(
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         write_jsonl(out / folder / f"{corpus}.jsonl", rows)
     card = compared(labels, emoji, predicted, floored, from_raw, tested_in, draws=settings.draws, seed=settings.seed)
-    return {**card, "floor_settings": floor["settings"]}
+    for name, floor in floors.items():
+        card["floors"][name]["settings"] = floor["settings"]
+    return card
 
 
 def _probabilities(settings: Settings, finetune: Path, tests: Sequence[Rows]) -> tuple[Any, Any]:
@@ -78,20 +87,64 @@ def _probabilities(settings: Settings, finetune: Path, tests: Sequence[Rows]) ->
     return as_prepared, from_raw
 
 
-def _floor(corpus: str, prepare: Path, folds: range, remember: Remember) -> dict[str, Any]:
-    """Settings (of fold 0) and probabilities of the floor on all test texts; remembered, as equal for all arms."""
+def _floors(
+    settings: Settings, corpus: str, prepare: Path, base: Path, folds: range, remember: Remember
+) -> dict[str, dict[str, Any]]:
+    """Settings (of fold 0) and probabilities of each floor on all test texts; remembered, as equal for all arms."""
     import numpy as np
+
+    from pipeline.text.prepared import corpus_rows
+
+    dealt = [
+        (
+            corpus_rows(prepare, corpus, "train", fold),
+            corpus_rows(prepare, corpus, "dev", fold),
+            corpus_rows(prepare, corpus, "test", fold),
+        )
+        for fold in folds
+    ]
+    questions = {"tfidf": _tfidf(dealt), "features": _features(settings, base, dealt)}
+    answers = remember([questions[name] for name in FLOORS])
+    tables = [[np.asarray(fold["probabilities"]).reshape(-1, 3) for fold in answer] for answer in answers]
+    return {
+        name: {"settings": answer[0]["settings"], "probabilities": np.concatenate(table)}
+        for name, answer, table in zip(FLOORS, answers, tables, strict=True)
+    }
+
+
+def _tfidf(dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
+    """The TF-IDF floor, asked of train, dev and test rows of each fold."""
     import sklearn
 
     from pipeline.modeling import floor
-    from pipeline.text.prepared import corpus_rows
 
-    questions = []
-    for fold in folds:
-        rows = [corpus_rows(prepare, corpus, split, fold) for split in ("train", "dev", "test")]
-        train, dev, test = ([(row["text"], row["label"]) for row in split] for split in rows)
-        key = ["floor", floor.VERSION, sklearn.__version__, digest([train, dev, test])]
-        questions.append((key, partial(floor.floor_scores, train, dev, [text for text, _ in test])))
-    found = remember(questions)
-    tables = [np.asarray(fold["probabilities"]).reshape(-1, 3) for fold in found]
-    return {**found[0], "probabilities": np.concatenate(tables)}
+    folds = [_as_fold(*rows) for rows in dealt]
+    key = ["tfidf floor", floor.VERSION, sklearn.__version__, digest(folds)]
+    return key, partial(floor.floor_scores, folds)
+
+
+def _features(settings: Settings, base: Path, dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
+    """The feature floor, asked of the same rows with emoji in words; of many training texts, of a sample."""
+    import sklearn
+
+    from pipeline.metrics.sampling import fixed_sample
+    from pipeline.modeling import exam, feature_floor, features, models
+    from pipeline.text.emojis import as_model_reads
+
+    in_words = partial(as_model_reads, emoji_mode="words")
+    folds = [
+        _as_fold(fixed_sample(train, FEATURE_FLOOR_TEXTS, 0, by="label"), dev, test, in_words)
+        for train, dev, test in dealt
+    ]
+    reads = [exam.weight_digests(base), exam.how_it_reads(models.load_tokenizer(base)), settings.max_length]
+    key = ["feature floor", feature_floor.VERSION, features.VERSION, sklearn.__version__, *reads, digest(folds)]
+    scores = partial(feature_floor.feature_floor_scores, max_length=settings.max_length)
+    return key, partial(scores, base, folds, tokens_per_batch=settings.tokens_per_batch)
+
+
+def _as_fold(
+    train: Rows, dev: Rows, test: Rows, read: Callable[[str], str] = str
+) -> tuple[Labelled, Labelled, list[str]]:
+    """The rows of a fold as floors are given them; the truth of test texts is kept from them."""
+    labelled = [[(read(row["text"]), row["label"]) for row in rows] for rows in (train, dev)]
+    return labelled[0], labelled[1], [read(row["text"]) for row in test]

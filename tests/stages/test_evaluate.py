@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
+from pipeline.floors import FLOORS
+from pipeline.memo import remembered
 from pipeline.metrics import classification
 from pipeline.metrics.cka import noise_floor
 from pipeline.metrics.retention import masked_retention
 from pipeline.modeling import models
-from stages.evaluate import STAGE, Settings, evaluate
+from stages.evaluate import STAGE, Settings, evaluate, reviews
 from tests.toy_texts import write_prepared
 
 SETTINGS = Settings(draws=100, tokens_per_batch=512)
@@ -103,26 +106,41 @@ def test_damaged_memory_is_not_believed(inputs: dict[str, Path], out: Path, tmp_
 
 def test_scores_follow_from_the_predictions(out: Path) -> None:
     found = told(out, "scores")["corpora"]["toy-reviews"]
-    predictions, floor = rows(out / "predictions", "toy-reviews"), rows(out / "floor", "toy-reviews")
-    assert [row["id"] for row in predictions] == [row["id"] for row in floor]
-    for kept, name in ((predictions, "model"), (floor, "floor")):
+    predictions, floors = rows(out / "predictions", "toy-reviews"), found["floors"]
+    told_of = {name: (rows(out / "floors" / name, "toy-reviews"), floors[name]["scores"]) for name in FLOORS}
+    for kept, scores in ((predictions, found["model"]), *told_of.values()):
+        assert [row["id"] for row in predictions] == [row["id"] for row in kept]
         matrix = classification.confusion([row["label"] for row in kept], [row["predicted"] for row in kept])
-        assert found[name]["confusion"] == matrix.tolist()
-        assert found[name]["macro_recall"]["value"] == pytest.approx(float(classification.macro_recall(matrix)))
+        assert scores["confusion"] == matrix.tolist()
+        assert scores["macro_recall"]["value"] == pytest.approx(float(classification.macro_recall(matrix)))
         assert all(row["predicted"] == row["probabilities"].index(max(row["probabilities"])) for row in kept)
     for slice_name, wanted in (("emoji", True), ("no_emoji", False)):
         assert found["slices"][slice_name]["n"] == sum(row["emoji"] is wanted for row in predictions)
     assert sum(row["emoji"] for row in predictions) == 12  # rows 0-2, 9-11, 18-20 and 27-29 of the toy
-    gap = found["minus_floor"]["macro_recall"]
-    assert gap["value"] == pytest.approx(
-        found["model"]["macro_recall"]["value"] - found["floor"]["macro_recall"]["value"]
-    )
+    for floor in floors.values():
+        assert floor["model_minus_floor"]["macro_recall"]["value"] == pytest.approx(
+            found["model"]["macro_recall"]["value"] - floor["scores"]["macro_recall"]["value"]
+        )
 
 
-def test_floor_beats_an_untrained_head_and_the_verdict_says_so(out: Path) -> None:
-    found = told(out, "scores")["corpora"]["toy-reviews"]
-    assert found["floor"]["macro_recall"]["value"] > 0.8
-    assert found["minus_floor"]["macro_recall"]["verdict"] == "hurt"
+def test_floors_beat_an_untrained_head_and_the_verdict_says_so(out: Path) -> None:
+    floors = told(out, "scores")["corpora"]["toy-reviews"]["floors"]
+    assert list(floors) == list(FLOORS)
+    for floor in floors.values():
+        assert floor["scores"]["macro_recall"]["value"] > 0.8
+        assert floor["model_minus_floor"]["macro_recall"]["verdict"] == "hurt"
+    assert set(floors["features"]["settings"]) == {"layer", "C", "dev_macro_recall", "features", "train_texts"}
+
+
+def test_the_feature_floor_is_fitted_on_a_sample_of_many_texts(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reviews, "FEATURE_FLOOR_TEXTS", 9)
+    folders = (inputs["prepare"], inputs["source"] / "model", inputs["finetune"])
+    remember = partial(remembered, tmp_path / "cache")
+    found = reviews.score_reviews(SETTINGS, "toy-reviews", *folders, remember, tmp_path)
+    assert found["floors"]["features"]["settings"]["train_texts"] == 9
+    assert found["floors"]["features"]["scores"]["n"] == 30
 
 
 def test_identical_models_keep_exactly_everything(out: Path) -> None:
@@ -193,6 +211,8 @@ def test_a_model_that_reads_names_gets_names(inputs: dict[str, Path], tmp_path: 
         out = run({**inputs, "prepare": tmp_path / "prepare", "finetune": tmp_path / mode}, tmp_path / mode / "run")
         *_, emoji, words = rows(out / "predictions", "toy-reviews")
         found[mode] = emoji["probabilities"] == words["probabilities"]
+        *_, emoji, words = rows(out / "floors" / "features", "toy-reviews")
+        assert emoji["probabilities"] == words["probabilities"]
     assert found == {"none": False, "words": True}
 
 

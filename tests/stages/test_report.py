@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -77,19 +78,21 @@ def test_figures_are_those_worked_out_by_hand(figures: dict[str, Any]) -> None:
         for name in ("accuracy", "macro_recall", "macro_f1", "neutral_f1"):
             assert scores[name]["value"] == pytest.approx(share + 0.005)  # seed 1 finds one text in a hundred more
             assert scores[name]["n"] == 300
-    assert figures["floor"]["airline"]["macro_recall"]["value"] == pytest.approx(0.6)
+    for name, share in toy_runs.FLOORS.items():
+        assert figures["floors"][name]["airline"]["macro_recall"]["value"] == pytest.approx(share)
     kept = figures["retention"]["full"]["tuned"]["kept"]
     assert kept["pairs"]["pairs"]["value"] == pytest.approx(0.8)
     assert figures["retention"]["full"]["base"]["masked"]["encyclopedia"]["loss"]["value"] == pytest.approx(2.0)
     assert figures["cost"]["seconds"]["careful"]["prepare"] == {"seconds": 4.0, "new": 0.0, "shared_with": "naive"}
     assert rungs["full"]["changes"] == [{"setting": "tokenizer.emoji", "from": "none", "to": "all"}]
-    assert figures["recommendation"]["arm"] == "full"
+    advised = figures["recommendation"]
+    assert (advised["arm"], advised["floor"], advised["beats_floor"]) == ("full", "tfidf", True)
 
 
 def test_every_verdict_says_how_sure_it_is(figures: dict[str, Any]) -> None:
     verdicts = figures["verdicts"]
-    # 3 rungs and 3 overall on 2 corpora, 1 general corpus and 1 set of pairs; 4 arms against the floor on 2 corpora
-    assert len(verdicts) == 3 * 4 + 3 * 4 + 4 * 2
+    # 3 rungs and 3 overall on 2 corpora, 1 general corpus and 1 set of pairs; 4 arms against 2 floors on 2 corpora
+    assert len(verdicts) == 3 * 4 + 3 * 4 + 4 * 2 * 2
     for verdict in verdicts:
         low, high = verdict["difference"]["low"], verdict["difference"]["high"]
         assert {"helped": low > 0, "hurt": high < 0, "undecided": True}[verdict["verdict"]]
@@ -114,6 +117,27 @@ def test_an_arm_that_does_not_beat_the_floor_is_named(made: Path) -> None:
     text = re.sub(r"\s+", " ", read(made / "report.html").text)
     assert "naive does not beat the TF-IDF floor: it lies below it, −4.5 (" in text
     assert "careful does not beat the TF-IDF floor: 300 texts are too few to tell careful from the floor" in text
+
+
+def test_the_better_floor_stands_against_the_arms(tmp_path: Path) -> None:
+    toy = Toy(arms={"naive": 0.5, "full": 0.7}, floors={"tfidf": 0.5, "features": 0.69}, measured=False)
+    out = make(tmp_path, toy)
+    advised = json.loads((out / "report.json").read_text("utf-8"))["recommendation"]
+    assert (advised["arm"], advised["floor"], advised["beats_floor"]) == ("full", "features", False)
+    text = re.sub(r"\s+", " ", read(out / "report.html").text)
+    start, rest = text[: text.index("The ladder")], text[text.index("The ladder") :]
+    assert "300 texts are too few to tell full from the floor, +1.0 (" in start
+    assert (
+        "full does not beat the feature floor everywhere; where it does not, the floor is the cheaper choice" in start
+    )
+    assert "TF-IDF" not in start
+    assert "full beats the TF-IDF floor, +20.0 (" in rest
+    card = (out / "models" / "full" / "README.md").read_text("utf-8")
+    assert "full beats the TF-IDF floor, +20.0 (" in card
+    assert "full does not beat the feature floor: 300 texts are too few" in card
+    rows = [line.split() for line in (out / "summary.txt").read_text("utf-8").splitlines() if line.startswith("  full")]
+    assert rows[0][-2:] == ["●", "undecided"]
+    assert "against the feature floor" in (out / "summary.txt").read_text("utf-8")
 
 
 def test_the_page_is_one_file_that_asks_nothing_of_anyone(made: Path) -> None:
@@ -162,9 +186,10 @@ def test_the_summary_fits_a_terminal(made: Path) -> None:
     assert lines[0] == "Corner shop, recipe mine"
     assert lines.count("airline: 300 test texts") == 1
     assert max(map(len, lines)) <= 120
-    rows = [line.split() for line in lines[lines.index("airline: 300 test texts") + 2 :][:5]]
+    rows = [line.split() for line in lines[lines.index("airline: 300 test texts") + 2 :][:6]]
     assert [row[:2] for row in rows] == [
         ["TF-IDF", "floor"],
+        ["feature", "floor"],
         ["naive", "55.5"],
         ["careful", "61.5"],
         ["adapted", "63.5"],
@@ -294,6 +319,16 @@ def test_controls_are_no_rungs_and_the_final_arm_is_judged_against_each(tmp_path
     assert "helped against from-scratch" in read(out / "report.html").text
     rows = (out / "tables" / "full-against-its-controls.csv").read_text(encoding="utf-8").splitlines()
     assert [row.split(",")[0] for row in rows] == ["control", *controls]
+
+
+def test_a_control_sets_no_floor(tmp_path: Path) -> None:
+    toy = Toy(arms={"from-scratch": 0.5, "naive": 0.6, "full": 0.9}, measured=False)
+    inputs = toy_runs.write(tmp_path / "artifacts", toy)
+    shutil.rmtree(tmp_path / "artifacts" / "evaluate" / "from-scratch-0" / "floors")
+    settings = stage.Settings(controls=["from-scratch"], draws=1000, verdict_draws=1000)
+    stage.report(settings, **inputs, recipe="mine", out=tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["floors"]["features"]["starter-reviews"]["macro_recall"]["value"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

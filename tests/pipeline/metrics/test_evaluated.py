@@ -83,7 +83,7 @@ def test_only_texts_that_all_arms_were_tested_on_are_compared(tmp_path: Path) ->
     path.write_text("".join(path.read_text().splitlines(keepends=True)[5:]))
     rows = evaluated.predictions(arms)["starter-reviews"]
     assert {len(seed) for seeds in rows.values() for seed in seeds} == {295}
-    floor = evaluated.floor(arms, "starter-reviews", rows["naive"][0])
+    floor = evaluated.floor(arms["full"][0], "features", "starter-reviews", rows["naive"][0])
     assert [row["id"] for row in floor] == [row["id"] for row in rows["full"][0]]
 
 

@@ -67,10 +67,15 @@ def test_retention_is_judged_apart_from_scores() -> None:
     assert words == ["helped", "undecided", "undecided"]
 
 
-def test_against_the_floor() -> None:
-    floor = headline(0.60)
-    found = {one["arm"]: one["verdict"] for one in ladder.against_floor(ARMS, floor, DRAWS)}
-    assert found == {"naive": "hurt", "careful": "helped", "same": "helped", "worse": "undecided"}
+def test_against_each_floor() -> None:
+    found = ladder.against_floors(ARMS, {"lower": headline(0.60), "higher": headline(0.70)}, DRAWS)
+    words = {
+        floor: {one["arm"]: one["verdict"] for one in found if one["against"] == floor} for floor in ("lower", "higher")
+    }
+    assert words["lower"] == {"naive": "hurt", "careful": "helped", "same": "helped", "worse": "undecided"}
+    assert words["higher"] == {"naive": "hurt", "careful": "undecided", "same": "undecided", "worse": "hurt"}
+    alone = ladder.against_floors(ARMS, {"lower": headline(0.60)}, DRAWS)
+    assert found[: len(alone)] == alone, "Holm runs over one floor at a time"
 
 
 def test_the_best_arm_is_advised_with_its_equals_and_the_one_that_kept_more() -> None:

@@ -47,7 +47,8 @@ def test_the_worst_corpus_stands_for_all() -> None:
     report = sound_report()
     report["retention"]["sound"]["tuned"]["kept"]["masked"]["other"] = figure(0.5)
     report["ladder"][0]["scores"]["hard"] = {"macro_recall": figure(0.6), "emoji_macro_recall": None}
-    report["floor"]["hard"] = {"macro_recall": figure(0.65)}
+    report["floors"]["tfidf"]["hard"] = {"macro_recall": figure(0.64)}
+    report["floors"]["features"]["hard"] = {"macro_recall": figure(0.65)}
     found = figures_of(report, "sound")
     assert (found["kept.tuned"].value, found["kept.tuned"].place) == (0.5, "other")
     assert (found["score"].value, found["score"].place, found["floor"].value) == (0.6, "hard", 0.65)
@@ -118,3 +119,15 @@ def test_without_general_text_nothing_is_said_of_it() -> None:
     found = figures_of(report, "sound")
     assert not {"kept.tuned", "far.reviews", "base.pairs"} & set(found)
     assert found["gain.reviews"].value == pytest.approx(1.1)
+
+
+def test_the_floor_that_is_farthest_above_is_named() -> None:
+    report = sound_report()
+    report["verdicts"] = [
+        {"question": "floor", "measure": "macro_recall", "place": "toy-reviews", "arm": "sound", "against": floor,
+         "difference": figure(gap), "verdict": word}
+        for floor, gap, word in (("tfidf", 0.1, "helped"), ("features", -0.2, "hurt"))
+    ]  # fmt: skip
+    found = figures_of(report, "sound")
+    assert (found["against.floor"].value, found["against.floor"].place) == (-0.2, "feature floor")
+    assert found["hurt.floor"].value == 1

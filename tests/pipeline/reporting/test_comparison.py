@@ -59,6 +59,18 @@ def test_two_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytest.Capture
     assert "1 of" in text
 
 
+def test_verdicts_on_each_floor_are_told_apart(run: Path) -> None:
+    report = json.loads((run / "report.json").read_text("utf-8"))
+    turned = copy.deepcopy(report)
+    for verdict in turned["verdicts"]:
+        if (verdict["arm"], verdict["against"]) == ("full", "features"):
+            verdict["verdict"] = "hurt"
+    table = comparison.verdicts(report, turned)
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["full against the feature floor", "macro-recall, starter-reviews", "▲ helped", "▼ hurt"]
+    ]
+
+
 def test_a_run_beside_itself_differs_in_nothing(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(verbs.build(), ["compare", str(run), str(run)]) == 0
     text = capsys.readouterr().out

@@ -4,14 +4,16 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from pipeline.reporting import curves, emoji_map, errors, figures, svg, tradeoff
-from pipeline.reporting.dots import Dot, Line, dots
+from pipeline.reporting.dots import Dot, Line, dots, outwards
 from tests import toy_measures
 
 ESTIMATE = {"value": 0.7, "low": 0.6, "high": 0.8, "n": 10}
 HOSTILE = "</svg><script> $x$ & 😂"
 DRAWINGS = {
     "arms": lambda: tradeoff.arms(
-        [{"arm": HOSTILE, "retention": ESTIMATE, "macro_recall": ESTIMATE}], floor=0.6, name="a"
+        [{"arm": HOSTILE, "retention": ESTIMATE, "macro_recall": ESTIMATE}],
+        floors={"tfidf": 0.6, "features": 0.65},
+        name="a",
     ),
     "front": lambda: tradeoff.front(
         {**toy_measures.frontier(), "points": [{**toy_measures.frontier()["points"][-1], "alphas": {HOSTILE: 0.5}}]},
@@ -93,3 +95,11 @@ def test_long_values_take_more_lines() -> None:
 
 def test_a_drawing_without_marks_has_no_line_for_them() -> None:
     assert "said" not in curves.curves([], name="a", across="x", upwards="y")
+
+
+def test_labels_of_lines_keep_out_of_each_others_way() -> None:
+    lines = [Line(0.6, "a"), Line(0.5, "b"), Line(0.55, "c")]
+    assert [outwards(line, lines) for line in lines] == ["left", "right", "center"]
+    same = [Line(0.5, "a"), Line(0.5, "b")]
+    assert [outwards(line, same) for line in same] == ["right", "left"]
+    assert outwards(lines[0], lines[:1]) == "center"
