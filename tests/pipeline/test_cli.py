@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,22 @@ def test_run_prints_a_line_per_stage_and_arm_and_where_the_results_are(capsys: p
     assert Path(kept.removeprefix("kept in ")).resolve() == Path("artifacts/latest").resolve()
     assert len(lines) == 3 * 3 + 1 + 4
     assert err == ""
+
+
+def test_news_of_what_was_made_stands_below_its_line_once(capsys: pytest.CaptureFixture[str]) -> None:
+    told = (
+        *STORY[:2],
+        replace(STORY[2], tell=lambda folder: [f"score {(folder / 'score.txt').read_text()}\a"]),
+        STORY[3],
+    )
+    for wanted in (["plain     score 28", "twin      score 28", "full      score 34"], []):
+        assert cli.main(cli.build(told), ["run", "--recipe", "toy.yaml"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.strip() for line in lines if "score" in line] == wanted
+    assert cli.main(cli.build(told), ["run", "judge", "--recipe", "toy.yaml", "--arm", "full", "--force"]) == 0
+    *_, line, news = capsys.readouterr().out.splitlines()
+    assert line.startswith("judge      full      done in ")
+    assert news == "           full      score 34"
 
 
 def test_dry_run_says_what_would_run_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
