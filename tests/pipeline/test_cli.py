@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import cli, console
-from tests.pipeline.toy_story import RECIPE, STORY, write_recipe
+from tests.pipeline.toy_story import RECIPE, STORY, TELLING, write_recipe
 
 ROOT = Path(__file__).parents[2]
 SLOW = ["run", "--recipe", "toy.yaml", "--set", "grow.steps=60 grow.pause=0.02", "--set", "arms={full: {}}"]
@@ -26,6 +25,7 @@ ways = pytest.mark.parametrize("more", [[], SIDE_BY_SIDE], ids=["alone", "side b
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RETONE_JOBS", "1")
     write_recipe(tmp_path)
 
 
@@ -71,16 +71,11 @@ def test_run_prints_a_line_per_stage_and_arm_and_where_the_results_are(capsys: p
 
 
 def test_news_of_what_was_made_stands_below_its_line_once(capsys: pytest.CaptureFixture[str]) -> None:
-    told = (
-        *STORY[:2],
-        replace(STORY[2], tell=lambda folder: [f"score {(folder / 'score.txt').read_text()}\a"]),
-        STORY[3],
-    )
     for wanted in (["plain     score 28", "twin      score 28", "full      score 34"], []):
-        assert cli.main(cli.build(told), ["run", "--recipe", "toy.yaml"]) == 0
+        assert cli.main(cli.build(TELLING), ["run", "--recipe", "toy.yaml"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert [line.strip() for line in lines if "score" in line] == wanted
-    assert cli.main(cli.build(told), ["run", "judge", "--recipe", "toy.yaml", "--arm", "full", "--force"]) == 0
+    assert cli.main(cli.build(TELLING), ["run", "judge", "--recipe", "toy.yaml", "--arm", "full", "--force"]) == 0
     *_, line, news = capsys.readouterr().out.splitlines()
     assert line.startswith("judge      full      done in ")
     assert news == "           full      score 34"

@@ -11,7 +11,7 @@ from pipeline.recipe import load_recipe
 from pipeline.runner import StageFailedError, Step, walk
 from pipeline.store import Store
 from tests.pipeline import toy_story
-from tests.pipeline.toy_story import CALLS, STORY, write_recipe
+from tests.pipeline.toy_story import CALLS, STORY, TELLING, write_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -59,12 +59,11 @@ def test_arms_with_the_same_identity_share_what_is_computed_once() -> None:
 
 
 def test_a_stage_with_news_goes_first() -> None:
-    telling = (*STORY[:2], replace(STORY[2], tell=lambda folder: [(folder / "score.txt").read_text()]), STORY[3])
-    steps = list(walk(Plan(telling, load_recipe("toy.yaml", telling), Store(Path("artifacts")))))
+    steps = list(walk(Plan(TELLING, load_recipe("toy.yaml", TELLING), Store(Path("artifacts")))))
     assert CALLS == ["gather", "grow", "judge", "grow", "judge", "total"]
     news = {str(step.run): step.stage.tell(step.made) for step in steps if step.made and step.stage.tell}
-    assert news == {"plain#0": ["28"], "twin#0": ["28"], "full#0": ["34"]}
-    again = walk(Plan(telling, load_recipe("toy.yaml", telling), Store(Path("artifacts"))))
+    assert news == {"plain#0": ["score 28\a"], "twin#0": ["score 28\a"], "full#0": ["score 34\a"]}
+    again = walk(Plan(TELLING, load_recipe("toy.yaml", TELLING), Store(Path("artifacts"))))
     assert not any(step.made for step in again)
 
 
