@@ -76,6 +76,8 @@ def show_step(plan: Plan, step: Step) -> None:
     else:
         line.append("reused", style="dim")
     screen.print(line)
+    for news in step.stage.tell(step.made) if step.stage.tell and step.made else ():
+        screen.print(Text(f"{'':<10} {run_label(plan, step.run):<{width}}  {clean(news)}", style="bold"))
 
 
 def show_standings(plan: Plan, standings: Iterable[Standing], *, would: bool = False) -> None:

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
@@ -49,12 +51,14 @@ def _processors() -> int:
 
 
 class Crew:
-    """Up to ``jobs`` processes, hired when there are two tasks or more, dismissed at the end of the ``with``."""
+    """Up to ``jobs`` processes, hired when there are two tasks at a time, dismissed at the end of the ``with``."""
 
     def __init__(self, jobs: int, settle_in: Callable[[], None] | None = None) -> None:
         self.jobs, self.settle_in = jobs, settle_in
         self.pool: ProcessPoolExecutor | None = None
         self.stopping: Any = None
+        self.busy: list[tuple[Any, Any]] = []
+        """Each task that was begun, and its future; or, of one that is done here, what does it."""
 
     def __enter__(self) -> Crew:
         return self
@@ -68,37 +72,53 @@ class Crew:
                 process.terminate()  # a training saves its checkpoint first
         self.pool.shutdown(cancel_futures=True)
 
-    def do(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-        """Results in the order of the tasks; the first failure of any ends it all.
+    @property
+    def free(self) -> int:
+        """How many more tasks can be begun now."""
+        return self.jobs - len(self.busy)
 
-        With one job, or one task, it is done here and now, task by task as results are asked for.
+    def begin(self, work: Callable[[Task], Any], tasks: Sequence[Task]) -> None:
+        """Hand out tasks, at most as many as are ``free``; one with none beside it is done here, when it is waited for.
 
         Raises:
             InputError: a process was killed.
         """
-        if self.jobs < 2 or len(tasks) < 2:
-            yield from map(work, tasks)
+        if len(tasks) == 1 and not self.busy:
+            self.busy.append((tasks[0], partial(work, tasks[0])))
             return
-        if self.pool is None:
+        if tasks and self.pool is None:
             context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks, held or not
             self.stopping = context.Event()
             start = (self.stopping, context.Value("i", 0), self.settle_in)
             self.pool = ProcessPoolExecutor(self.jobs, context, _arrive, start)
-        futures = [self.pool.submit(_do, work, task) for task in tasks]
-        try:
-            for future in futures:
-                while not future.done():
-                    _raise_failures(wait([each for each in futures if not each.done()], None, FIRST_COMPLETED).done)
-                yield future.result()
-        except BrokenProcessPool:
-            raise InputError(
-                "a process was killed, perhaps for want of memory; free some, or run fewer side by side with JOBS=1"
-            ) from None
+        with _killed_is_one_line():
+            self.busy += [(task, self.pool.submit(_do, work, task)) for task in tasks if self.pool]
+
+    def finished(self) -> list[tuple[Any, Any]]:
+        """Wait until one of the tasks is done; return what is done now with its results, in the order of the tasks.
+
+        Raises:
+            InputError: a process was killed. The first failure of any task is raised as it is.
+        """
+        task, doing = self.busy[0]
+        if not isinstance(doing, Future):
+            self.busy.clear()
+            return [(task, doing())]
+        done = wait([future for _, future in self.busy], None, FIRST_COMPLETED).done
+        over = [(task, future) for task, future in self.busy if future in done]
+        self.busy = [(task, future) for task, future in self.busy if future not in done]
+        with _killed_is_one_line():
+            return [(task, future.result()) for task, future in over]
 
 
-def _raise_failures(done: set[Future[Any]]) -> None:
-    for future in done:
-        future.result()
+@contextmanager
+def _killed_is_one_line() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise InputError(
+            "a process was killed, perhaps for want of memory; free some, or run fewer side by side with JOBS=1"
+        ) from None
 
 
 _stopping: Any = None

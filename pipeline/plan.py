@@ -55,13 +55,27 @@ class Plan:
         """The settings of a stage in the arm of this run."""
         return (self.recipe.arms[run.arm] if run else self.recipe.shared)[stage.name]
 
+    def sources(self, run: Run | None) -> Sequence[Run]:
+        """The runs whose artifacts are read in this run."""
+        return self.recipe.runs if run is None else [run]
+
+    def waits_for(self, stage: Stage, run: Run | None, known: Known) -> str:
+        """The first of a stage's inputs that is not there yet in this run; empty where all are."""
+        return next((name for name in stage.inputs if any((name, each) not in known for each in self.sources(run))), "")
+
+    def inputs(self, stage: Stage, run: Run | None, known: Known, take: Callable[[Artifact], Any]) -> dict[str, Any]:
+        """Something of each input's artifact; of every run's, in ladder order, where all are collected."""
+        if run is not None:
+            return {name: take(known[name, run]) for name in stage.inputs}
+        return {name: {each: take(known[name, each]) for each in self.recipe.runs} for name in stage.inputs}
+
     def identify(self, stage: Stage, run: Run | None, known: Known) -> Identity:
         """Identity of a stage in this run, given the artifacts of all its inputs."""
         settings = self.settings(stage, run)
         key = f"{stage.name} {settings.model_dump_json()}"
         if key not in self._reads:
             self._reads[key] = digest_reads(stage, settings)
-        inputs = {name: by_run(known, name, run, lambda artifact: artifact.digest) for name in stage.inputs}
+        inputs = self.inputs(stage, run, known, lambda artifact: artifact.digest)
         if run is None:
             inputs = {name: {str(each): digest for each, digest in made.items()} for name, made in inputs.items()}
         reads = self._reads[key] | ({"recipe": self.recipe.name} if stage.wants("recipe") else {})
@@ -89,9 +103,9 @@ def survey(plan: Plan, last: str | None = None) -> list[Standing]:
     standings = []
     for stage in plan.stages(last):
         for run in plan.runs(stage):
-            waits = [name for name in stage.inputs if any((name, each) not in known for each in _sources(plan, run))]
+            waits = plan.waits_for(stage, run, known)
             if waits:
-                standings.append(Standing(stage, run, f"waits for {waits[0]}"))
+                standings.append(Standing(stage, run, f"waits for {waits}"))
                 continue
             identity = plan.identify(stage, run, known)
             standing = _stand(plan, stage, run, identity)
@@ -126,14 +140,3 @@ def why_run(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> st
         if last:
             return "; ".join(differences(last, identity)) or "damaged: gone"
     return "never run"
-
-
-def _sources(plan: Plan, run: Run | None) -> Sequence[Run]:
-    return plan.recipe.runs if run is None else [run]
-
-
-def by_run(known: Known, stage: str, run: Run | None, take: Callable[[Artifact], Any]) -> Any:
-    """Take something of an input's artifact; of every run's, in ladder order, where all are collected."""
-    if run is not None:
-        return take(known[stage, run])
-    return {each: take(artifact) for (name, each), artifact in known.items() if name == stage and each is not None}

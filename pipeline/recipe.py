@@ -1,7 +1,8 @@
 """A recipe: every setting of every stage, checked before anything runs, for each arm that is compared.
 
 One section per stage; ``arms`` says how each arm differs from the recipe itself; ``extends`` takes another recipe and
-changes only what is written. ``--set PATH=VALUE`` does as if the recipe were edited at that path.
+changes only what is written; ``arms: {ARM: null}`` takes one of its arms out. ``--set PATH=VALUE`` does as if the
+recipe were edited at that path.
 """
 
 from __future__ import annotations
@@ -126,10 +127,14 @@ def _chain(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _merged(contents: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Merge mappings, later ones over earlier; an empty section changes nothing."""
+    """Merge mappings, later ones over earlier; an empty section changes nothing, an arm that is null is taken out."""
     merged: dict[str, Any] = {"seeds": [0], "arms": {}}
     for content in contents:
+        there = _section(merged, "arms")
+        out = [arm for arm, sections in _section(content, "arms").items() if sections is None and arm in there]
         _merge(merged, content)
+        for arm in out:
+            del merged["arms"][arm]
     merged["arms"] = merged["arms"] or {"full": {}}
     return merged
 
@@ -139,7 +144,7 @@ def _mention_slips(places: Sequence[tuple[str, dict[str, Any]]]) -> None:
     inherited: dict[str, Any] = {}
     for place, content in reversed(places):
         arms = _section(content, "arms")
-        for arm in [arm for arm in arms if inherited and arm not in inherited]:
+        for arm in [arm for arm in arms if inherited and arm not in inherited and arms[arm] is not None]:
             meant = near(str(arm), inherited, cutoff=0.75)
             if meant and meant not in re.split(r"[-_]", re.sub(r"\d+$", "", str(arm))):
                 logger.warning("%s: arm %s: new, though %s exists; rename it if you meant that", place, arm, meant)
@@ -175,6 +180,8 @@ def _override(draft: _Draft, override: str, problems: list[str]) -> str:
         target[key] = target[key] if isinstance(target.get(key), dict) else {}
         target = target[key]
     inner[keys[-1]] = target[keys[-1]] = value
+    if keys[0] == "arms" and len(keys) == 2 and value is None:
+        del target[keys[1]]
     if not own:
         return ""
     arm = f"{', '.join(own)}, where the arm sets it itself"
@@ -204,6 +211,8 @@ def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
         problems.append(draft.problem(["seeds"], f"{seeds} names a seed twice"))
     if not PLAIN_NAME.fullmatch(str(content["name"])):
         problems.append(draft.problem(["name"], f"{content['name']!r} must be letters, digits, - and _"))
+    if content["arms"] == {}:
+        problems.append(draft.problem(["arms"], "no arm is left; {full: {}} is the recipe as it is"))
     if isinstance(content["arms"], dict):
         for arm, sections in content["arms"].items():
             problems += _check_arm_outline(draft, arm, sections, story)
@@ -213,11 +222,16 @@ def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
 def _check_arm_outline(draft: _Draft, arm: str, sections: Any, story: Sequence[Stage]) -> Iterator[str]:
     if not PLAIN_NAME.fullmatch(arm):
         yield draft.problem(["arms", arm], "the name of an arm must be letters, digits, - and _")
-    if not isinstance(sections, dict | None):
+    if sections is None:
+        others = [other for other, differs in draft.content["arms"].items() if differs is not None]
+        hint = f"{nearest(arm, others)}; " if others else ""
+        yield draft.problem(["arms", arm], f"no such arm to take out; {hint}{{}} is an arm like the recipe itself")
+        return
+    if not isinstance(sections, dict):
         yield draft.problem(["arms", arm], "must hold stages and the settings that differ, or {}")
         return
     stages = {stage.name: stage for stage in story}
-    for name, section in (sections or {}).items():
+    for name, section in sections.items():
         keys = ["arms", arm, name]
         if name not in stages:
             yield draft.problem(keys, f"unknown stage; {nearest(name, stages)}")

@@ -10,13 +10,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.crew import Crew
 from pipeline.errors import InputError
 from pipeline.files import remove
 from pipeline.fingerprint import Identity
-from pipeline.plan import Known, Plan, by_run, why_run
+from pipeline.plan import Known, Plan, why_run
 from pipeline.stage import Run, Stage, StageSettings
 from pipeline.store import Artifact, DamagedError, Store
 
@@ -37,6 +38,8 @@ class Step:
     why: str = ""
     seconds: float = 0.0
     shared_with: Run | None = None
+    made: Path | None = None
+    """The artifact's folder, where this walk has made it, for this run or the one it is shared with."""
 
 
 @dataclass(frozen=True)
@@ -63,56 +66,98 @@ def walk(
     jobs: int = 1,
     settle_in: Callable[[], None] | None = None,
 ) -> Iterator[Step]:
-    """Run the story up to ``last`` (to its end by default), stage by stage over the runs; yield what happens.
+    """Run the story up to ``last`` (to its end by default) for every run; yield what happens.
+
+    A stage of a run is begun when its inputs are there: stages with news first, then in the order of the story and of
+    the ladder.
 
     Args:
         force: make ``last`` anew, or every stage if none is named.
-        jobs: how many runs of a stage are made side by side, each in a process of its own; what they make is the same.
+        jobs: how many are made side by side, each in a process of its own; what they make is the same.
         settle_in: called first in each of those processes; a function of a module.
 
     Raises:
         InputError: if something that the user gave, or the machine's disk or memory, does not suffice.
         StageFailedError: if a stage breaks; what was finished before stays.
     """
-    known: dict[tuple[str, Run | None], Artifact] = {}
+    desk = _Desk(plan, last, force)
     with Crew(jobs, settle_in) as crew:
-        for stage in plan.stages(last):
-            yield from _advance(plan, stage, known, crew, force=force and last in {None, stage.name})
+        while True:
+            yield from desk.look_up()
+            crew.begin(_make, desk.hand_out(crew.free))
+            if not crew.busy:
+                break
+            oldest: Task = crew.busy[0][0]
+            yield Step(oldest.stage, oldest.run, "running", oldest.why)
+            for task, artifact in crew.finished():
+                yield from desk.take_in(task, artifact)
     closing = plan.story[-1]
-    if closing.collects and (closing.name, None) in known:
-        plan.store.point_latest(known[closing.name, None])
+    if closing.collects and (closing.name, None) in desk.known:
+        plan.store.point_latest(desk.known[closing.name, None])
 
 
-def _advance(
-    plan: Plan, stage: Stage, known: dict[tuple[str, Run | None], Artifact], crew: Crew, *, force: bool
-) -> Iterator[Step]:
-    """Make or find a stage's artifact for every run, and add it to ``known``."""
-    identities = {run: plan.identify(stage, run, known) for run in plan.runs(stage)}
-    first: dict[str, Run | None] = {}
-    found: dict[str, Artifact] = {}
-    tasks: dict[str, Task] = {}
-    for run, identity in identities.items():
-        if first.setdefault(identity.fingerprint, run) != run:
-            continue
-        artifact = None if force else _find(plan.store, identity)
-        if artifact is None:
-            why = "forced" if force else why_run(plan, stage, run, identity)
-            tasks[identity.fingerprint] = _task(plan, stage, run, identity, known, anew=force, why=why)
-        else:
-            found[identity.fingerprint] = artifact
-    made = crew.do(_make, list(tasks.values()))
-    for run, identity in identities.items():
-        name = identity.fingerprint
-        if name not in found:
-            yield Step(stage, run, "running", tasks[name].why)
-            found[name] = next(made)
-            yield Step(stage, run, "done", tasks[name].why, found[name].manifest["seconds"])
-        elif first[name] != run:
-            yield Step(stage, run, "shared", shared_with=first[name])
-        else:
-            yield Step(stage, run, "reused")
-        known[stage.name, run] = found[name]
-        plan.store.remember(plan.recipe.name, str(run or "all"), stage.name, name)
+class _Desk:
+    """Each stage of each run: what is known of it, what can be made next, and what waits for its inputs."""
+
+    def __init__(self, plan: Plan, last: str | None, force: bool) -> None:
+        stages = plan.stages(last)
+        self.plan = plan
+        self.forced = {stage.name for stage in stages if force and last in {None, stage.name}}
+        urgent = sorted(stages, key=lambda stage: stage.tell is None)  # news first, then the order of the story
+        self.waiting = [(stage, run) for stage in urgent for run in plan.runs(stage)]
+        self.order = [(stage.name, run) for stage, run in self.waiting]
+        self.known: dict[tuple[str, Run | None], Artifact] = {}
+        self.found: dict[str, tuple[Run | None, Artifact, bool]] = {}
+        """By fingerprint: for which run an artifact was found or made first, and whether it was made."""
+        self.sharing: dict[str, list[Run | None]] = {}
+        """By fingerprint of what is being made, or to be made: the other runs that it will serve."""
+        self.tasks: list[Task] = []
+
+    def look_up(self) -> Iterator[Step]:
+        """Take in what the store has of everything whose inputs are there; what it has not becomes a task."""
+        while place := next((each for each in self.waiting if not self.plan.waits_for(*each, self.known)), None):
+            self.waiting.remove(place)
+            stage, run = place
+            identity = self.plan.identify(stage, run, self.known)
+            name = identity.fingerprint
+            if name in self.sharing:
+                self.sharing[name].append(run)
+            elif name in self.found:
+                yield self._shared(stage, run, name)
+            elif artifact := None if stage.name in self.forced else _find(self.plan.store, identity):
+                self._take_in(stage, run, name, artifact, made=False)
+                yield Step(stage, run, "reused")
+            else:
+                why = "forced" if stage.name in self.forced else why_run(self.plan, stage, run, identity)
+                self.tasks.append(_task(self.plan, stage, run, identity, self.known, stage.name in self.forced, why))
+                self.sharing[name] = []
+
+    def hand_out(self, most: int) -> list[Task]:
+        """The next tasks to begin."""
+        self.tasks.sort(key=lambda task: self.order.index((task.stage.name, task.run)))
+        given, self.tasks = self.tasks[:most], self.tasks[most:]
+        return given
+
+    def take_in(self, task: Task, artifact: Artifact) -> Iterator[Step]:
+        """Note what a task has made, also for the runs that share it."""
+        name = task.identity.fingerprint
+        self._take_in(task.stage, task.run, name, artifact, made=True)
+        yield Step(task.stage, task.run, "done", task.why, artifact.manifest["seconds"], made=artifact.folder)
+        for run in self.sharing.pop(name):
+            yield self._shared(task.stage, run, name)
+
+    def _shared(self, stage: Stage, run: Run | None, name: str) -> Step:
+        first, artifact, made = self.found[name]
+        self._note(stage, run, name, artifact)
+        return Step(stage, run, "shared", shared_with=first, made=artifact.folder if made else None)
+
+    def _take_in(self, stage: Stage, run: Run | None, name: str, artifact: Artifact, *, made: bool) -> None:
+        self.found[name] = run, artifact, made
+        self._note(stage, run, name, artifact)
+
+    def _note(self, stage: Stage, run: Run | None, name: str, artifact: Artifact) -> None:
+        self.known[stage.name, run] = artifact
+        self.plan.store.remember(self.plan.recipe.name, str(run or "all"), stage.name, name)
 
 
 def _find(store: Store, identity: Identity) -> Artifact | None:
@@ -132,8 +177,8 @@ def _find(store: Store, identity: Identity) -> Artifact | None:
         return None
 
 
-def _task(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: Known, *, anew: bool, why: str) -> Task:
-    given: dict[str, Any] = {name: by_run(known, name, run, lambda artifact: artifact.folder) for name in stage.inputs}
+def _task(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: Known, anew: bool, why: str) -> Task:
+    given = plan.inputs(stage, run, known, lambda artifact: artifact.folder)
     if stage.wants("seed"):
         given["seed"] = identity.seed
     if stage.wants("recipe"):

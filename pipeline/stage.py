@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,6 +73,9 @@ class Stage:
     check: Callable[[Mapping[str, Any]], None] = _objects_to_nothing
     """Given the settings of every stage in an arm, by name, before anything runs: raises InputError for what is bound
     to fail in this stage, so that nobody waits for stages before it."""
+    tell: Callable[[Path], Sequence[str]] | None = None
+    """Given its artifact, what people are shown below the stage's line when it was newly made. A stage that has such
+    news is run as soon as its inputs are there, before others that could be."""
     resumes: bool = False
     """After a failure ``out`` is kept, and handed again to the next run with the same fingerprint."""
 

@@ -22,7 +22,15 @@ class Settings(StageSettings):
     data_root: Path | None = speed_only(
         None, description="Folder for data that lies outside the cards' folders. The content counts, not the place."
     )
-    seed: int = Field(0, ge=0, description="Of the hash that makes the splits which a card does not give.")
+    share_of_rows: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of each corpus's texts (not of pairs) that is kept, to try things out sooner.",
+    )
+    seed: int = Field(
+        0, ge=0, description="Of the hash that makes the splits which a card does not give, and picks share_of_rows."
+    )
     dev_share: float = Field(0.1, gt=0, lt=0.5, description="Share of each class for dev, where a card gives none.")
     test_share: float = Field(0.2, gt=0, lt=0.5, description="Share of each class for test, where a card gives none.")
     folds: Literal[1, 3, 4, 5, 6, 7, 8, 9, 10] = Field(
@@ -53,12 +61,13 @@ def prepare(settings: Settings, *, out: Path) -> None:
     from pipeline.text.audit import audit
     from pipeline.text.corpora import Limits, read_corpus
     from pipeline.text.shift import shift
-    from pipeline.text.splits import check_trainable, split
+    from pipeline.text.splits import check_trainable, split, thin
     from pipeline.text.writing import write_corpora, write_json
 
     limits = Limits(settings.max_file_bytes, settings.max_text_characters, settings.max_review_characters)
     corpora = [read_corpus(card, limits) for card in load_cards(settings.corpora, settings.data_root)]
     for corpus in corpora:
+        thin(corpus, settings.share_of_rows, settings.seed)
         split(
             corpus,
             settings.dev_share,

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,8 +83,11 @@ source: {model: MODEL}
 pretrain:
   {num_train_epochs: 1, tokens_per_batch: 256, evaluations: 2, dev_windows: 8, precision: fp32,
    checkpoint_seconds: 0.01}
-finetune: {frozen_layers: 1, num_train_epochs: 2, precision: fp32, checkpoint_seconds: 0.01, frontier_points: 3}
-evaluate: {draws: 200, general_documents: 6, pairs: 6}
+finetune:
+  {frozen_layers: 1, num_train_epochs: 2, precision: fp32, checkpoint_seconds: 0.01, frontier_points: 3,
+   frontier_windows: 6}
+evaluate:
+  {draws: 100, general_documents: 6, pairs: 6, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}
 report: {draws: 1000, verdict_draws: 1000}
 """
 
@@ -185,7 +189,7 @@ def test_a_second_run_makes_nothing(place: Path) -> None:
 
 def test_one_setting_reruns_that_stage_and_what_follows_and_going_back_is_free(place: Path) -> None:
     before = made(place)
-    assert run(place, "--set", "finetune.head_learning_rate=1e-3") == 0
+    assert run(place, "--set", "arms.naive.finetune.learning_rate=2e-3") == 0
     new = set(made(place)) - set(before)
     assert {name.split("/")[0] for name in new} == {"finetune", "evaluate", "report"}
     after = made(place)
@@ -235,6 +239,8 @@ def test_stopped_in_training_it_goes_on_to_the_same_bytes(
 ) -> None:
     """In the middle, then the same command: the artifact equals the undisturbed run's, made in another locale."""
     store = f"stopped-{stage}{code}"
+    for earlier in ("prepare", "source", "tokenizer", *(["pretrain"] if stage == "finetune" else [])):
+        shutil.copytree(place / "store" / earlier, place / store / earlier)
     command = [sys.executable, "-m", "stages", "run", stage, "--recipe", str(place / "recipe.yaml"), "--arm", "full"]
     command += ["--store", str(place / store)]
     process = subprocess.Popen(

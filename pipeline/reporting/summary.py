@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pipeline.floors import FLOORS
 from pipeline.reporting import answers, tables
@@ -45,6 +46,21 @@ def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
             )
         )
     return rows
+
+
+def rung(scores: Mapping[str, Any], retention: Mapping[str, Any]) -> list[str]:
+    """One run's line of the ladder for each review corpus, from its ``scores.json`` and ``retention.json``."""
+    masked = retention["scores"]["base_to_tuned"]["masked"]
+    kept = [f"general English kept (masked words) {said(tables.percent(of))}" for of in [*masked.values()][:1]]
+    lines = []
+    for corpus, found in scores["corpora"].items():
+        emoji = found["slices"]["emoji"]
+        parts = [f"macro-recall {said(tables.percent(found['model']['macro_recall']))}"]
+        if emoji:
+            parts.append(f"on {emoji['n']:,} emoji texts {said(tables.percent(emoji['macro_recall']))}")
+        name = f"{corpus}: " if len(scores["corpora"]) > 1 else ""
+        lines.append(printable(f"{name}{', '.join([*parts, *kept])}, all in %"))
+    return lines
 
 
 def said(cell: Cell) -> str:

@@ -7,13 +7,15 @@ A text's rank depends on the text and the seed alone, so it falls on the same si
 from __future__ import annotations
 
 import hashlib
+import math
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from pipeline.cards import Split
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
-from pipeline.text.corpora import Corpus, Text
+from pipeline.text.corpora import FEWEST, Corpus, Text
 from pipeline.text.leaks import near_twins, twins, without
 
 Key = TypeVar("Key", bound=Hashable)
@@ -56,6 +58,30 @@ def cut(texts: Sequence[Text], shares: Mapping[Split, float], seed: int) -> dict
     for text in texts:
         parts[side.get(text.id, "train")].append(text)
     return parts
+
+
+def thin(corpus: Corpus, share: float, seed: int) -> None:
+    """Keep a share of the texts of each split and class (rounded up), those that come first in an order by hash.
+
+    The rest is dropped, in place, as ``not in the share``. Pairs are kept.
+    Raises InputError if a class of reviews is left with fewer than ``FEWEST`` rows.
+    """
+    if share == 1:
+        return
+    for split, texts in corpus.splits.items():
+        kept: set[str] = set()
+        for label in {text.label for text in texts}:
+            ordered = sorted((text for text in texts if text.label == label), key=lambda text: rank(text.text, seed))
+            kept |= {text.id for text in ordered[: math.ceil(share * len(ordered))]}
+        corpus.splits[split] = [text for text in texts if text.id in kept]
+        corpus.dropped["not in the share"] += len(texts) - len(kept)
+    rows = Counter(text.label for texts in corpus.splits.values() for text in texts)
+    for index, name in enumerate(LABELS if corpus.card.role == "reviews" else ()):
+        if rows[index] < FEWEST:
+            raise InputError(
+                f"card {corpus.card.name}: {share:g} of class {name} is {rows[index]} rows, needs {FEWEST}; "
+                "raise prepare.share_of_rows"
+            )
 
 
 def split_of(fold: int, tested: int, folds: int) -> Split:

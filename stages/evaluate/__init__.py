@@ -116,6 +116,14 @@ def evaluate(
     _write(out / "emoji.json", emoji_understood(settings, prepare, folders, remember))
 
 
+def tell(folder: Path) -> list[str]:
+    """The run's line of the ladder, for each review corpus."""
+    from pipeline.reporting.summary import rung
+
+    scores, retention = (json.loads((folder / name).read_text("utf-8")) for name in ("scores.json", "retention.json"))
+    return rung(scores, retention)
+
+
 def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -125,4 +133,5 @@ STAGE = Stage(
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
     version=6,
     reads=reads,
+    tell=tell,
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import cli, console
-from tests.pipeline.toy_story import RECIPE, STORY, write_recipe
+from tests.pipeline.toy_story import RECIPE, STORY, TELLING, write_recipe
 
 ROOT = Path(__file__).parents[2]
 SLOW = ["run", "--recipe", "toy.yaml", "--set", "grow.steps=60 grow.pause=0.02", "--set", "arms={full: {}}"]
@@ -25,6 +25,7 @@ ways = pytest.mark.parametrize("more", [[], SIDE_BY_SIDE], ids=["alone", "side b
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RETONE_JOBS", "1")
     write_recipe(tmp_path)
 
 
@@ -67,6 +68,17 @@ def test_run_prints_a_line_per_stage_and_arm_and_where_the_results_are(capsys: p
     assert Path(kept.removeprefix("kept in ")).resolve() == Path("artifacts/latest").resolve()
     assert len(lines) == 3 * 3 + 1 + 4
     assert err == ""
+
+
+def test_news_of_what_was_made_stands_below_its_line_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for wanted in (["plain     score 28", "twin      score 28", "full      score 34"], []):
+        assert cli.main(cli.build(TELLING), ["run", "--recipe", "toy.yaml"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.strip() for line in lines if "score" in line] == wanted
+    assert cli.main(cli.build(TELLING), ["run", "judge", "--recipe", "toy.yaml", "--arm", "full", "--force"]) == 0
+    *_, line, news = capsys.readouterr().out.splitlines()
+    assert line.startswith("judge      full      done in ")
+    assert news == "           full      score 34"
 
 
 def test_dry_run_says_what_would_run_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Tasks done side by side: in order, all or none, and never by a process that has nobody to work for."""
+"""Tasks done side by side: all or none, and never by a process that has nobody to work for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,13 @@ def refuse_two(number: int) -> int:
     return number
 
 
+def wait_for(place: str) -> None:
+    """Until a file is there; with no place, not at all."""
+    deadline = time.monotonic() + 30
+    while place and not Path(place).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def vanish(number: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return number
@@ -44,33 +53,56 @@ def count_up(place: str) -> None:
         Path(f"{place}.ended").write_text("saved")
 
 
-def test_results_come_in_the_order_of_the_tasks_from_processes_of_their_own() -> None:
+def do(crew: Crew, work: Callable[[int], Any], tasks: list[int]) -> list[tuple[int, Any]]:
+    """Begin tasks and wait for all of them; with the results."""
+    crew.begin(work, tasks)
+    found = []
+    while crew.busy:
+        found += crew.finished()
+    return found
+
+
+def test_tasks_are_done_by_processes_of_their_own() -> None:
     with Crew(2) as crew:
-        found = list(crew.do(square, [0, 1, 2]))
-        again = list(crew.do(square, [2, 2]))
-    assert [number for number, _ in found + again] == [0, 1, 4, 4, 4]
-    workers = {process for _, process in found + again}
+        found = []
+        for tasks in ([0, 1], [2, 1]):
+            found += do(crew, square, tasks)
+    assert sorted((task, square) for task, (square, _) in found) == [(0, 0), (1, 1), (1, 1), (2, 4)]
+    workers = {process for _, (_, process) in found}
     assert os.getpid() not in workers
     assert len(workers) == 2  # the same ones all along
 
 
-@pytest.mark.parametrize(("jobs", "tasks"), [(1, [1, 2]), (2, [1])])
-def test_one_job_or_one_task_is_done_here(jobs: int, tasks: list[int]) -> None:
+def test_a_process_that_is_free_takes_on_more_while_the_other_goes_on(tmp_path: Path) -> None:
+    with Crew(2) as crew:
+        crew.begin(wait_for, [str(tmp_path / "let-go"), ""])
+        assert crew.free == 0
+        assert [task for task, _ in crew.finished()] == [""]
+        assert crew.free == 1
+        crew.begin(wait_for, [""])
+        assert [task for task, _ in crew.finished()] == [""]
+        (tmp_path / "let-go").touch()
+        assert [task for task, _ in crew.finished()] == [str(tmp_path / "let-go")]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_task_with_none_beside_it_is_done_here(jobs: int) -> None:
     with Crew(jobs) as crew:
-        assert list(crew.do(square, tasks)) == [(number * number, os.getpid()) for number in tasks]
+        for number in (1, 2):
+            assert do(crew, square, [number]) == [(number, (number * number, os.getpid()))]
         assert crew.pool is None
 
 
 def test_a_failure_ends_the_others_at_once() -> None:
     began = time.monotonic()
     with pytest.raises(InputError, match="two: not wanted"), Crew(2) as crew:
-        list(crew.do(refuse_two, [1, 2]))
+        do(crew, refuse_two, [1, 2])
     assert time.monotonic() - began < 30
 
 
 def test_a_process_that_was_killed_is_one_line() -> None:
     with pytest.raises(InputError, match=r"a process was killed.*JOBS=1"), Crew(2) as crew:
-        list(crew.do(vanish, [1, 2]))
+        do(crew, vanish, [1, 2])
 
 
 @pytest.mark.parametrize(("number", "saved"), [(signal.SIGTERM, True), (signal.SIGINT, True), (signal.SIGKILL, False)])
@@ -83,7 +115,8 @@ def test_whatever_ends_the_parent_ends_the_children(tmp_path: Path, number: sign
         "if __name__ == '__main__':\n"
         "    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
         "    with Crew(2) as crew:\n"
-        "        list(crew.do(count_up, sys.argv[1:]))\n"
+        "        crew.begin(count_up, sys.argv[1:])\n"
+        "        crew.finished()\n"
     )
     places = [tmp_path / name for name in ("a", "b")]
     parent = subprocess.Popen(

@@ -72,6 +72,30 @@ def test_extends_merges_deeply_keeps_the_order_of_arms_and_takes_its_own_name(tm
     assert recipe.seeds == (4,)
 
 
+def test_an_overlay_takes_out_arms_and_another_may_bring_them_back(tmp_path: Path) -> None:
+    write_recipe(tmp_path)
+    middle, top = tmp_path / "middle.yaml", tmp_path / "top.yaml"
+    middle.write_text("extends: toy.yaml\narms: {plain: null, twin: null}")
+    top.write_text("extends: middle.yaml\narms: {plain: {grow: {steps: 9}}}")
+    assert list(load_recipe(middle, STORY).arms) == ["full"]
+    recipe = load_recipe(top, STORY)
+    assert list(recipe.arms) == ["full", "plain"]
+    assert grow(recipe, "plain") == Grow(steps=9)  # nothing is left of what it was
+    assert list(load(tmp_path, RECIPE, "arms.twin=null").arms) == ["plain", "full"]
+
+
+def test_an_arm_to_take_out_must_be_there(tmp_path: Path) -> None:
+    write_recipe(tmp_path)
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: toy.yaml\narms: {plian: null}")
+    with pytest.raises(InputError) as caught:
+        load_recipe(path, STORY)
+    assert str(caught.value) == (
+        "recipe mine.yaml: arms.plian: no such arm to take out; did you mean plain?; "
+        "{} is an arm like the recipe itself"
+    )
+
+
 def test_extends_finds_a_recipe_that_ships_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shipped").mkdir()
     (tmp_path / "shipped" / "starter.yaml").write_text("grow: {steps: 8}")
@@ -135,6 +159,7 @@ def test_a_problem_names_the_file_of_the_chain_that_it_stands_in(tmp_path: Path)
         ("arms: {a: {grw: {}}}", "arms.a.grw: unknown stage; did you mean grow?"),
         ("arms: {a: {total: {title: x}}}", "total runs once for all arms; set it in the recipe's own section"),
         ("arms: [a]", "arms: must hold `key: value` lines"),
+        ("arms: {a: null}", "arms.a: no such arm to take out; {} is an arm like the recipe itself"),
         ("arms: {a: 3}", "arms.a: must hold stages"),
         ("arms: {a: {grow: 3}}", "arms.a.grow: must hold `key: value` lines"),
         ("arms: {../up: {}}", "arms.../up: the name of an arm must be letters"),
@@ -158,6 +183,8 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, says: str) -
         ("=3", "not of the form"),
         ("extends=x", "not of the form"),
         ("grw.steps=3", "--set grw.steps=3: grw: unknown stage or key; did you mean grow?"),
+        ("arms.ful=null", "unknown arm ful; did you mean full?"),
+        ("arms={}", "arms: no arm is left; {full: {}} is the recipe as it is"),
         ("arms.ful.grow.steps=3", "unknown arm ful; did you mean full?"),
         ("grow.step=3", "--set grow.step=3: grow.step: unknown key; did you mean steps?"),
         ("grow.steps=[", "--set grow.steps=[ line 1"),

@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from pipeline.recipe import load_recipe
 from pipeline.runner import StageFailedError, Step, walk
 from pipeline.store import Store
 from tests.pipeline import toy_story
-from tests.pipeline.toy_story import CALLS, STORY, write_recipe
+from tests.pipeline.toy_story import CALLS, STORY, TELLING, write_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,24 @@ def test_arms_with_the_same_identity_share_what_is_computed_once() -> None:
     assert CALLS == ["gather", "grow", "grow", "judge", "judge", "total"]
 
 
+def test_a_stage_with_news_goes_first() -> None:
+    steps = list(walk(Plan(TELLING, load_recipe("toy.yaml", TELLING), Store(Path("artifacts")))))
+    assert CALLS == ["gather", "grow", "judge", "grow", "judge", "total"]
+    news = {str(step.run): step.stage.tell(step.made) for step in steps if step.made and step.stage.tell}
+    assert news == {"plain#0": ["score 28\a"], "twin#0": ["score 28\a"], "full#0": ["score 34\a"]}
+    again = walk(Plan(TELLING, load_recipe("toy.yaml", TELLING), Store(Path("artifacts"))))
+    assert not any(step.made for step in again)
+
+
+def test_an_arm_goes_on_while_another_is_slow_and_the_ladder_keeps_its_order() -> None:
+    steps = list(walk(plan("arms.plain.grow.pause=0.5", "arms.twin.grow.steps=2"), jobs=2))
+    done = [f"{step.stage.name} {step.run or 'all'}" for step in steps if step.state == "done"]
+    assert done.index("judge full#0") < done.index("grow plain#0") < done.index("total all")
+    assert [line.split()[0] for line in Path("artifacts/latest/report.md").read_text().splitlines()[2:]] == [
+        *("plain#0", "twin#0", "full#0")
+    ]
+
+
 def test_results_by_value_and_latest() -> None:
     run()
     weights = (artifact("grow", "full#0") / "model" / "weights.txt").read_text()
@@ -77,9 +96,8 @@ def test_a_changed_setting_reruns_its_stage_and_what_depends_on_it_and_changing_
     run()
     changed = "grow.learning_rate=3e-5"
     assert states(run(changed))[3:] == [
-        *("grow plain#0 reused", "grow twin#0 shared", "grow full#0 done"),
-        *("judge plain#0 reused", "judge twin#0 shared", "judge full#0 done"),
-        "total all done",
+        *("grow plain#0 reused", "grow twin#0 shared", "judge plain#0 reused", "judge twin#0 shared"),
+        *("grow full#0 done", "judge full#0 done", "total all done"),
     ]
     assert CALLS == ["grow", "judge", "total"]
     assert run()
@@ -252,8 +270,6 @@ def test_status_reasons_one_by_one() -> None:
 
 
 def test_a_raised_version_is_a_reason() -> None:
-    from dataclasses import replace
-
     run()
     newer = (STORY[0], replace(STORY[1], version=2), *STORY[2:])
     standings = survey(Plan(newer, load_recipe("toy.yaml", newer), Store(Path("artifacts"))))

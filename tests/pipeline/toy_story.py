@@ -6,6 +6,7 @@ Also a program: ``python -m tests.pipeline.toy_story run --recipe r.yaml``.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +81,10 @@ def judge(settings: Judge, *, gather: Path, grow: Path, cache: Path, out: Path) 
     (out / "rubbish.txt").write_text("not declared")
 
 
+def tell(folder: Path) -> list[str]:
+    return [f"score {(folder / 'score.txt').read_text()}\a"]
+
+
 class Total(StageSettings):
     title: str = Field("Totals", min_length=1, description="the heading")
 
@@ -99,6 +104,9 @@ STORY = (
     Stage(judge, makes=("score.txt",)),
     Stage(total, makes=("report.md", "report.html", "model")),
 )
+
+TELLING = (*STORY[:2], replace(STORY[2], tell=tell), STORY[3])
+"""The same story, but what is judged is told."""
 
 RECIPE = """
 name: toy

@@ -299,6 +299,29 @@ def test_batches_do_not_change_the_result(inputs: dict[str, Path], out: Path, tm
     assert ours == pytest.approx(theirs, abs=2e-4)
 
 
+def test_what_is_told_is_the_line_of_the_ladder(tmp_path: Path) -> None:
+    def scores(value: float, n: int) -> dict[str, Any]:
+        return {"n": n, "macro_recall": {"value": value, "low": value - 0.04, "high": value + 0.05, "n": n}}
+
+    shop = {"model": scores(0.5, 90), "slices": {"emoji": scores(0.25, 12), "no_emoji": None}}
+    blog = {"model": scores(0.75, 60), "slices": {"emoji": None, "no_emoji": None}}
+    masked = {"articles": {"value": 0.9, "low": 0.85, "high": 1.02, "n": 30}}
+
+    def told(corpora: dict[str, Any], masked: dict[str, Any]) -> list[str]:
+        (tmp_path / "scores.json").write_text(json.dumps({"corpora": corpora}))
+        (tmp_path / "retention.json").write_text(json.dumps({"scores": {"base_to_tuned": {"masked": masked}}}))
+        assert STAGE.tell
+        return list(STAGE.tell(tmp_path))
+
+    kept = "general English kept (masked words) 90.0 (85.0–102.0)"
+    assert told({"shop": shop}, masked) == [
+        f"macro-recall 50.0 (46.0–55.0), on 12 emoji texts 25.0 (21.0–30.0), {kept}, all in %"
+    ]
+    assert told({"shop": shop, "blog": blog}, masked)[1] == f"blog: macro-recall 75.0 (71.0–80.0), {kept}, all in %"
+    assert told({"blog": blog}, {}) == ["macro-recall 75.0 (71.0–80.0), all in %"]
+    assert told({}, masked) == []
+
+
 def test_importing_the_stage_is_cheap() -> None:
     code = "import sys, stages.evaluate; print({'torch', 'transformers', 'sklearn', 'evaluate'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ import pytest
 from pipeline.cards import load_card
 from pipeline.errors import InputError
 from pipeline.text.corpora import Corpus, Limits, Text, read_corpus
-from pipeline.text.splits import check_trainable, cut, deal, rank, split, split_of
+from pipeline.text.splits import check_trainable, cut, deal, rank, split, split_of, thin
 from tests.cards import REVIEWS, write_card, write_reviews
 
 SHARES = {"test": 0.2, "dev": 0.1}
@@ -55,6 +55,22 @@ def corpus(folder: Path) -> Corpus:
     found = read_corpus(load_card(folder), Limits())
     split(found, 0.1, 0.2, 0)
     return found
+
+
+def test_a_share_of_each_class_is_kept_whatever_the_order_and_the_rest_is_counted(tmp_path: Path) -> None:
+    shop = load_card(write_reviews(tmp_path / "shop", 60))
+    corpus, turned = read_corpus(shop, Limits()), read_corpus(shop, Limits())
+    turned.splits["train"].reverse()
+    for each in (corpus, turned):
+        thin(each, 0.26, seed=0)
+    train = corpus.splits["train"]
+    assert Counter(text.label for text in train) == {0: 16, 1: 16, 2: 16}  # 15.6
+    assert corpus.dropped["not in the share"] == 180 - 48
+    assert [text.id for text in turned.splits["train"]] == [text.id for text in reversed(train)]
+    thin(turned, 1.0, seed=0)
+    assert len(turned.splits["train"]) == 48
+    with pytest.raises(InputError, match=r"card shop: 0.5 of class negative is 8 rows, needs 10; raise prepare.share"):
+        thin(corpus, 0.5, seed=0)
 
 
 def test_folds_hold_every_class_evenly() -> None:
