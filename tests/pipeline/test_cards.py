@@ -182,7 +182,7 @@ def test_cards_are_found_by_name_or_path(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("name", "split", "rows"),
-    [("reviews", "train", 1040), ("informal", "train", 1600), ("general", "train", 130), ("pairs", "test", 480)],
+    [("reviews", "train", 5791), ("informal", "train", 10776), ("general", "train", 357), ("pairs", "test", 480)],
 )
 def test_plain_datasets_reads_the_shipped_cards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, split: str, rows: int

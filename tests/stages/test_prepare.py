@@ -59,7 +59,7 @@ def test_it_makes_what_it_declares(starter: Path) -> None:
 def test_the_starter_is_split_by_class_and_every_row_is_accounted_for(starter: Path) -> None:
     described = json.loads((starter / "corpora.json").read_text())
     assert list(described) == ["starter-reviews", "starter-informal", "starter-general", "starter-pairs"]
-    total = {"starter-reviews": 1040, "starter-informal": 1600, "starter-general": 130, "starter-pairs": 480}
+    total = {"starter-reviews": 5791, "starter-informal": 10_776, "starter-general": 357, "starter-pairs": 480}
     for name, corpus in described.items():
         assert sum(corpus["splits"].values()) + sum(corpus["dropped"].values()) == total[name]
     reviews = described["starter-reviews"]
