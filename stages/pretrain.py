@@ -144,6 +144,8 @@ def _adapt(
     """Train the model in place; return what pretrain.json and history.jsonl say."""
     from dataclasses import replace
 
+    from transformers import set_seed
+
     from pipeline.modeling import attachments, batches, callbacks, distillation, layers, lora, pretraining, training
 
     informal = windows["informal", "train"] if settings.replay_share < 1 else pretraining.Windows([], [])
@@ -165,6 +167,7 @@ def _adapt(
     layers.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=settings.method == "lora")
     wrapped = None
     if settings.method == "lora":
+        set_seed(settings.seed)  # of the adapters' weights
         wrapped = lora.inject(model, rank=settings.lora_rank, frozen_layers=settings.frozen_layers)
     model.train_pooler(settings.bag_of_words)
     faster = callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)

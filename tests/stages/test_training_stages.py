@@ -136,6 +136,29 @@ def test_a_second_time_gives_the_same_bytes(story: dict[str, Path], tmp_path: Pa
     assert digests(tmp_path) == digests(story[stage])
 
 
+def test_adaptation_by_adapters_with_a_teacher_leaves_the_frozen_as_it_was_and_repeats(
+    story: dict[str, Path], tmp_path: Path
+) -> None:
+    more = {"method": "lora", "lora_rank": 4, "frozen_layers": 1, "cls_distillation": 1.0, "mean_distillation": 1.0}
+    made = []
+    for place in range(2):
+        made.append(tmp_path / str(place))
+        made[-1].mkdir()
+        settings = PRETRAIN.model_copy(update=more)
+        pretrain.pretrain(settings, prepare=story["prepare"], tokenizer=story["tokenizer"], out=made[-1])
+    assert digests(made[0]) == digests(made[1])
+    assert sorted(path.name for path in (made[0] / "parts").iterdir()) == ["adapter", "mlm_head.safetensors"]
+    before, after = weights(story["tokenizer"]), weights(made[0])
+    first = told(story["tokenizer"], "coverage")["first_row"]
+    rows = "bert.embeddings.word_embeddings.weight"
+    assert torch.equal(before[rows][:first], after[rows][:first])
+    assert not torch.equal(before[rows][first:], after[rows][first:])
+    for name, weight in before.items():
+        if name.startswith("bert.encoder") and name.endswith("weight") and "LayerNorm" not in name:
+            assert torch.equal(weight, after[name]) == (".layer.0." in name), name
+    assert not torch.equal(before["bert.pooler.dense.weight"], after["bert.pooler.dense.weight"])
+
+
 def test_the_same_seed_gives_the_same_classifier_and_another_another(story: dict[str, Path], tmp_path: Path) -> None:
     made = []
     for place, seed in enumerate((0, 0, 1)):
