@@ -63,9 +63,9 @@ def test_the_starter_is_split_by_class_and_every_row_is_accounted_for(starter: P
     for name, corpus in described.items():
         assert sum(corpus["splits"].values()) + sum(corpus["dropped"].values()) == total[name]
     reviews = described["starter-reviews"]
-    assert reviews["classes"]["test"] == {"negative": 69, "neutral": 69, "positive": 69}
+    assert reviews["classes"]["test"] == {"negative": 392, "neutral": 352, "positive": 414}
     test = rows(starter / "texts" / "starter-reviews" / "test.jsonl")
-    assert Counter(row["label"] for row in test) == {0: 69, 1: 69, 2: 69}
+    assert Counter(row["label"] for row in test) == {0: 392, 1: 352, 2: 414}
 
 
 def test_rows_have_the_keys_others_rely_on(starter: Path) -> None:
