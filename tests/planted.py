@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import cli
+from pipeline.modeling import models, pretraining
+from pipeline.modeling.scratch import SPECIAL_TOKENS
+from pipeline.text import prepared
 from stages.__main__ import build
+from tests import cooccurrence
 
 ANIMALS = ["fox", "owl", "bear", "wolf", "frog", "swan", "deer", "crab", "mole", "hare"]
 PLACES = ["forest", "river", "valley", "meadow", "island", "desert", "harbour", "castle"]
@@ -154,20 +158,37 @@ def run(place: Path, recipe: str, *more: str, only: str = "report") -> None:
 
 
 def base(place: Path, text: str, epochs: int) -> Path:
-    """A base model that has read nothing but the general card ``text``; its folder."""
+    """A base model that has read nothing but the general card ``text``; its folder.
+
+    Its rows start from what the text says of its words (``cooccurrence``), so that seconds of training suffice.
+    """
     recipe = f"""
 name: base
 prepare: {{corpora: [{place}/cards/{text}, {place}/cards/reviews], near_duplicate_threshold: 1.0}}
-source: {{model: scratch, vocab_size: 360, num_hidden_layers: 2, hidden_size: 64, num_attention_heads: 4}}
+source: {{model: MODEL, vocab_size: 360, num_hidden_layers: 2, hidden_size: 64, num_attention_heads: 4}}
 tokenizer: {{emoji: none}}
 pretrain:
   {{num_train_epochs: {epochs}, replay_share: 1, include_reviews: false, learning_rate: 3e-3, tokens_per_batch: 512,
     bag_of_words: 0.5, dropout: 0.0, evaluations: 1, dev_windows: 16, precision: fp32}}
 """
-    known = set((place / "store" / "pretrain").glob("*"))
-    run(place, recipe, only="pretrain")
-    (made,) = set((place / "store" / "pretrain").glob("*")) - known
-    return made / "model"
+    prepared_in, scratch_in = (
+        _made(place, stage, recipe.replace("MODEL", "scratch")) for stage in ("prepare", "source")
+    )
+    model, tokenizer = (load(scratch_in / "model") for load in (models.load_masked_lm, models.load_tokenizer))
+    texts = [row["text"] for row in prepared.rows(prepared_in, role="general", split="train")]
+    windows = pretraining.cut(tokenizer, texts, 128)
+    cooccurrence.head_start(model, windows.ids, len(SPECIAL_TOKENS), 0)
+    started = place / "started" / text
+    models.save(model, tokenizer, started, emoji="none")
+    return _made(place, "pretrain", recipe.replace("MODEL", str(started))) / "model"
+
+
+def _made(place: Path, stage: str, recipe: str) -> Path:
+    """The one artifact of a stage that a recipe's run adds."""
+    known = set((place / "store" / stage).glob("*"))
+    run(place, recipe, only=stage)
+    (made,) = set((place / "store" / stage).glob("*")) - known
+    return made
 
 
 def read_report(place: Path) -> dict[str, Any]:
