@@ -20,10 +20,10 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from pipeline import cli, console
-from pipeline.errors import InputError
-from pipeline.labels import ID_TO_LABEL, LABELS
-from pipeline.store import DamagedError, check_around
+from pipeline.common.errors import InputError
+from pipeline.common.labels import ID_TO_LABEL, LABELS
+from pipeline.machine import cli, console
+from pipeline.machine.store import DamagedError, check_around
 from stages import STORY
 
 MODEL = Path("artifacts/latest/model")
@@ -36,7 +36,7 @@ def cards(
     write: Annotated[bool, typer.Option("--write", help="Also write the folder's README.md, a table of them.")] = False,
 ) -> None:
     """Check every data card, and show five rows of each as they will be read."""
-    from pipeline.text.desk import contents, describe_cards
+    from pipeline.corpora.check import contents, describe_cards
 
     reports = describe_cards(folder, data_root)
     for report in reports:
@@ -63,7 +63,7 @@ def new_card(
     into: Annotated[Path, typer.Option("--into", help="Folder of card folders.")] = CARDS,
 ) -> None:
     """Draft a data card for a file by looking at its columns."""
-    from pipeline.text.desk import draft_card
+    from pipeline.corpora.check import draft_card
 
     card = draft_card(file, into)
     print(f"drafted {card}; look it over, then name the corpus in a recipe under prepare.corpora")
@@ -83,8 +83,8 @@ def predict(
     Every row and column is kept; label and the probabilities negative, neutral and positive are added (predicted_label
     and so on where the file has such columns of its own). A row without text gets no label.
     """
-    from pipeline.reporting.spreadsheet import write_csv
-    from pipeline.text.new_texts import read_texts
+    from pipeline.corpora.new_texts import read_texts
+    from pipeline.report.spreadsheet import write_csv
 
     if model == MODEL and not model.exists():
         raise InputError(f"model {model}: none there yet; make one with `make all`, or name one with --model")
@@ -117,8 +117,8 @@ def compare(
     b: Annotated[Path, typer.Argument(help="The run to set beside it.")],
 ) -> None:
     """Set two runs side by side: scores, general English kept, verdicts that changed, settings that differ."""
-    from pipeline.metrics import two_runs
-    from pipeline.reporting import comparison
+    from pipeline.measuring.runs import two_runs
+    from pipeline.report import comparison
 
     (file_a, report_a), (file_b, report_b) = comparison.read(a), comparison.read(b)
     folders = _evaluated(file_a, report_a), _evaluated(file_b, report_b)
@@ -147,15 +147,16 @@ def _answers(texts: list[str], folder: Path, max_length: int) -> list[list[str]]
 
     Says on stderr how many texts were too long to be read whole.
     """
-    from pipeline.modeling import models, scoring
-    from pipeline.text.emojis import as_model_reads
-    from pipeline.text.normalise import normalise
+    from pipeline.measuring import scoring
+    from pipeline.models import loading
+    from pipeline.text.cleaning import normalise
+    from pipeline.text.emoji import as_model_reads
 
-    config = models.check_folder(folder)
+    config = loading.check_folder(folder)
     if list((config.get("id2label") or {}).values()) != list(LABELS):
         raise InputError(f"model {folder}: its classes are not {', '.join(LABELS)}; give a model that Retone tuned")
-    classifier, tokenizer = models.load_classifier(folder), models.load_tokenizer(folder)
-    mode, longest = models.emoji_mode(folder), min(max_length, tokenizer.model_max_length)
+    classifier, tokenizer = loading.load_classifier(folder), loading.load_tokenizer(folder)
+    mode, longest = loading.emoji_mode(folder), min(max_length, tokenizer.model_max_length)
     read = [as_model_reads(normalise(text), mode) for text in texts]
     told = [text for text in read if text.strip()]
     cut = sum(len(ids) > longest for ids in tokenizer(told)["input_ids"]) if told else 0

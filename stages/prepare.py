@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.cards import load_cards
-from pipeline.stage import Reads, Stage, StageSettings, speed_only
+from pipeline.corpora.cards import load_cards
+from pipeline.machine.stage import Reads, Stage, StageSettings, speed_only
 
 
 class Settings(StageSettings):
@@ -58,11 +58,11 @@ def reads(settings: Settings) -> Reads:
 
 def prepare(settings: Settings, *, out: Path) -> None:
     """Write corpora.json, texts/<corpus>/<split>.jsonl, audit.json and shift.json; nothing before all was checked."""
-    from pipeline.text.audit import audit
-    from pipeline.text.corpora import Limits, read_corpus
-    from pipeline.text.shift import shift
-    from pipeline.text.splits import check_trainable, split, thin
-    from pipeline.text.writing import write_corpora, write_json
+    from pipeline.corpora.audit import audit
+    from pipeline.corpora.corpus import Limits, read_corpus
+    from pipeline.corpora.shift import shift
+    from pipeline.corpora.splits import check_trainable, split, thin
+    from pipeline.corpora.writing import write_corpora, write_json
 
     limits = Limits(settings.max_file_bytes, settings.max_text_characters, settings.max_review_characters)
     corpora = [read_corpus(card, limits) for card in load_cards(settings.corpora, settings.data_root)]

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pipeline.cards import Role, need
-from pipeline.files import write_jsonl
-from pipeline.stage import Stage, StageSettings, speed_only
+from pipeline.common.files import write_jsonl
+from pipeline.corpora.cards import Role, need
+from pipeline.machine.stage import Stage, StageSettings, speed_only
 
 DEV_PROBABILITY = 0.15
 """Share of tokens hidden in dev text, whatever training hides: else runs could not be held against each other."""
@@ -93,17 +93,17 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
 
     With lora also ``parts/``: the head and the adapter, which ``model/`` holds merged, for ``attachments.attach``.
     """
-    from pipeline.modeling import models
+    from pipeline.models import loading
 
     start = tokenizer / "model"
-    model, vocabulary = models.load_masked_lm(start), models.load_tokenizer(start)
+    model, vocabulary = loading.load_masked_lm(start), loading.load_tokenizer(start)
     history: list[dict[str, float]] = []
     story: dict[str, Any] = {"method": "none", "tokens_seen": 0, "steps": 0}
     if settings.num_train_epochs > 0:
-        windows = _windows(settings, prepare, vocabulary, models.emoji_mode(start))
+        windows = _windows(settings, prepare, vocabulary, loading.emoji_mode(start))
         first_row = json.loads((tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
         story, history = _adapt(settings, model, vocabulary, windows, first_row, out / "checkpoints")
-    models.save(model, vocabulary, out / "model", emoji=models.emoji_mode(start), dtype=settings.save_dtype)
+    loading.save(model, vocabulary, out / "model", emoji=loading.emoji_mode(start), dtype=settings.save_dtype)
     (out / "pretrain.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
     write_jsonl(out / "history.jsonl", history)
 
@@ -114,9 +114,10 @@ def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> d
     Raises:
         InputError: the replay share asks for text of a role that no corpus has.
     """
-    from pipeline.errors import InputError
-    from pipeline.modeling import pretraining
-    from pipeline.text import emojis, prepared
+    from pipeline.common.errors import InputError
+    from pipeline.corpora import prepared
+    from pipeline.learning import adaptation
+    from pipeline.text import emoji
 
     windows = {}
     for role, wanted in (("informal", settings.replay_share < 1), ("general", settings.replay_share > 0)):
@@ -125,10 +126,10 @@ def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> d
             if wanted and role == "informal" and settings.include_reviews:
                 reviews = prepared.rows(prepare, role="reviews", split=split)
                 rows += [row for row in reviews if "fold" not in row]  # with folds each is tested, by one of them
-            texts = [emojis.as_model_reads(row["text"], mode) for row in rows]
+            texts = [emoji.as_model_reads(row["text"], mode) for row in rows]
             teaching = settings.cls_distillation > 0 or settings.mean_distillation > 0
-            taught = emojis.demojize if teaching and split == "train" else None
-            windows[role, split] = pretraining.cut(vocabulary, texts, settings.max_length, taught=taught)
+            taught = emoji.demojize if teaching and split == "train" else None
+            windows[role, split] = adaptation.cut(vocabulary, texts, settings.max_length, taught=taught)
         if wanted and not len(windows[role, "train"]):
             share = 1 if role == "informal" else 0
             raise InputError(
@@ -146,42 +147,43 @@ def _adapt(
 
     from transformers import set_seed
 
-    from pipeline.modeling import attachments, batches, callbacks, distillation, layers, lora, pretraining, training
+    from pipeline.learning import adaptation, callbacks, distillation, freezing, loop, lora
+    from pipeline.models import attachments, batches
 
-    informal = windows["informal", "train"] if settings.replay_share < 1 else pretraining.Windows([], [])
+    informal = windows["informal", "train"] if settings.replay_share < 1 else adaptation.Windows([], [])
     text = informal + windows["general", "train"]
-    budget = pretraining.Budget(settings.num_train_epochs, settings.max_tokens, settings.tokens_per_batch)
-    order = pretraining.batches_within(
+    budget = adaptation.Budget(settings.num_train_epochs, settings.max_tokens, settings.tokens_per_batch)
+    order = adaptation.batches_within(
         informal, windows["general", "train"], settings.replay_share, budget, settings.seed
     )
-    masking = pretraining.Masking.of(vocabulary, settings.mlm_probability, settings.whole_words, settings.seed)
+    masking = adaptation.Masking.of(vocabulary, settings.mlm_probability, settings.whole_words, settings.seed)
     dev = {role: windows[role, "dev"].first(settings.dev_windows) for role in ("informal", "general")}
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     if settings.dropout is not None:
-        layers.set_dropout(model, settings.dropout)
+        freezing.set_dropout(model, settings.dropout)
     teacher = None
     if settings.cls_distillation or settings.mean_distillation:
         teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught)
         model.learn_from(teacher.teaching(settings.cls_distillation, settings.mean_distillation))
     new_rows = first_row if len(vocabulary) > first_row else None
-    layers.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=settings.method == "lora")
+    freezing.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=settings.method == "lora")
     wrapped = None
     if settings.method == "lora":
         set_seed(settings.seed)  # of the adapters' weights
         wrapped = lora.inject(model, rank=settings.lora_rank, frozen_layers=settings.frozen_layers)
     model.train_pooler(settings.bag_of_words)
     faster = callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
-    outcome, history = training.train(
+    outcome, history = loop.train(
         model,
-        pretraining.plan(text, order, masking, teacher),
+        adaptation.plan(text, order, masking, teacher),
         _schedule(settings, len(order), f"{deciding}_dev_loss"),
-        groups=layers.parameter_groups(
+        groups=freezing.parameter_groups(
             model,
             **settings.model_dump(
                 include={"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
             ),
         ),
-        figures=pretraining.dev_losses(dev, replace(masking, probability=DEV_PROBABILITY), settings.tokens_per_batch),
+        figures=adaptation.dev_losses(dev, replace(masking, probability=DEV_PROBABILITY), settings.tokens_per_batch),
         folder=folder,
         callbacks=[faster] if new_rows is not None and settings.emoji_rate_factor != 1 else [],
     )
@@ -198,17 +200,17 @@ def _adapt(
         f"best_{deciding}_dev_loss": outcome.best,
         "padding_share": batches.padding_share(text.lengths, trained),
         "emoji_rows": len(vocabulary) - first_row,
-        "emoji_rows_never_seen": pretraining.rows_never_seen(text, trained, first_row, len(vocabulary)),
+        "emoji_rows_never_seen": adaptation.rows_never_seen(text, trained, first_row, len(vocabulary)),
     }, history
 
 
 def _schedule(settings: Settings, batches: int, metric: str) -> Any:
     """How the run goes: evaluated ``evaluations`` times, the lowest dev loss kept."""
-    from pipeline.modeling import training
+    from pipeline.learning import loop
 
     steps = max(1, batches // settings.gradient_accumulation_steps)
     same = ("warmup_ratio", "patience", "seed", "gradient_accumulation_steps", "lr_scheduler_type")
-    return training.Schedule(
+    return loop.Schedule(
         steps=steps,
         eval_steps=max(1, steps // settings.evaluations),
         metric=metric,

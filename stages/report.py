@@ -47,9 +47,9 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.errors import InputError
-from pipeline.labels import LABELS
-from pipeline.stage import Arms, Run, Stage, StageSettings
+from pipeline.common.errors import InputError
+from pipeline.common.labels import LABELS
+from pipeline.machine.stage import Arms, Run, Stage, StageSettings
 
 LARGE_FILE_BYTES = 200_000_000
 
@@ -86,8 +86,10 @@ def report(
     out: Path,
 ) -> None:
     """Write the report as ``STAGE.makes`` names it: all models with their cards, and the final one in ``model/``."""
-    from pipeline.metrics import diagnosis, evaluated, ladder
-    from pipeline.reporting import gathered, model_card, pages
+    from pipeline.measuring.diagnosis import rules
+    from pipeline.measuring.runs import evaluated
+    from pipeline.measuring.statistics import ladder
+    from pipeline.report import collect, model_card, pages
 
     stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
     stages |= {"finetune": finetune, "evaluate": evaluate}
@@ -99,7 +101,7 @@ def report(
         stage: {arm: {run.seed: made[run] for run in runs} for arm, runs in arms.items()}
         for stage, made in stages.items()
     }
-    described |= gathered.described(folders, rungs, final)
+    described |= collect.described(folders, rungs, final)
     described["exchange"] = {
         arm: evaluated.exchanged(evaluate[runs[0]], ladder.Draws(settings.draws, settings.seed))
         for arm, runs in arms.items()
@@ -114,7 +116,7 @@ def report(
     described["ladder"] = [told[arm] for arm in rungs]
     described["controls"] = [told[arm] for arm in settings.controls]
     described["errors"] = _looked_at(prepare[arms[final][0]], final, described.pop("tested"), settings)
-    described["diagnosis"] = diagnosis.diagnose(described)
+    described["diagnosis"] = rules.diagnose(described)
     pages.write(described, out)
     for arm, runs in arms.items():
         _place_model(finetune[runs[0]] / "model", out / "models" / arm)
@@ -153,8 +155,9 @@ def _compared(
     arms: Mapping[str, list[Run]], rungs: list[str], final: str, evaluate: Arms, settings: Settings
 ) -> dict[str, Any]:
     """Everything that sets arms against each other: scores, floors, verdicts, retention, the arm advised."""
-    from pipeline.floors import FLOORS
-    from pipeline.metrics import evaluated, ladder
+    from pipeline.common.floors import FLOORS
+    from pipeline.measuring.runs import evaluated
+    from pipeline.measuring.statistics import ladder
 
     draws, many = (ladder.Draws(count, settings.seed) for count in (settings.draws, settings.verdict_draws))
     folders = {arm: [evaluate[run] for run in runs] for arm, runs in arms.items()}
@@ -204,9 +207,9 @@ def _looked_at(
     """Where one arm errs, by corpus: kinds of texts, classes, confidence, its surest mistakes, doubtful labels."""
     import numpy as np
 
-    from pipeline.metrics import calibration, label_noise, mistakes, slices
-    from pipeline.metrics.ladder import Draws
-    from pipeline.text.prepared import corpus_rows, folds_of
+    from pipeline.corpora.prepared import corpus_rows, folds_of
+    from pipeline.measuring.reviews import calibration, doubtful, mistakes, slices
+    from pipeline.measuring.statistics.ladder import Draws
     from pipeline.text.traits import TRAITS, traits
 
     draws, found = Draws(settings.draws, settings.seed), {}
@@ -220,7 +223,7 @@ def _looked_at(
             "classes": slices.by_class(rows, draws),
             "calibration": calibration.calibration(rows, draws),
             "mistakes": mistakes.most_confident(rows, texts),
-            "label_noise": label_noise.candidates(rows[0], mean, texts),  # test texts: no model saw their labels
+            "label_noise": doubtful.candidates(rows[0], mean, texts),  # test texts: no model saw their labels
         }
     return found
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.files import sha256, write_jsonl
-from pipeline.stage import Reads, Stage, StageSettings, speed_only
+from pipeline.common.files import sha256, write_jsonl
+from pipeline.machine.stage import Reads, Stage, StageSettings, speed_only
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def reads(settings: Settings) -> Reads:
 
     `minilm` is the same wherever it is found: its weights by the digest that they must have, and the parts by content.
     """
-    from pipeline.modeling import sources
+    from pipeline.models import sources
 
     if settings.model == "minilm":
         return {"model": sources.MINILM_SHA256} | {f"part {name}": path for name, path in _parts(settings).items()}
@@ -65,7 +65,7 @@ def reads(settings: Settings) -> Reads:
 
 def _parts(settings: Settings) -> dict[str, Path]:
     """What is to be put on the model, by its name."""
-    from pipeline.modeling import sources
+    from pipeline.models import sources
 
     return sources.part_files() if (settings.model, settings.adapter) == ("minilm", "shipped") else {}
 
@@ -74,8 +74,9 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     """Write ``model/`` (encoder, pooler, MLM head, tokenizer), ``source.json`` (its origin) and ``history.jsonl``."""
     import torch
 
-    from pipeline.modeling import attachments, models, restoration, scratch, sources
-    from pipeline.text import prepared
+    from pipeline.corpora import prepared
+    from pipeline.learning import head_restoration, scratch
+    from pipeline.models import attachments, loading, sources
 
     general = [row["text"] for row in prepared.rows(prepare, role="general", split="train")]
     if settings.model == "scratch":
@@ -85,7 +86,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     else:
         torch.manual_seed(settings.seed)  # of the parts that the folder lacks
         folder = sources.resolve(settings.model, settings.revision)
-        model, tokenizer = models.load_masked_lm(folder), models.load_tokenizer(folder)
+        model, tokenizer = loading.load_masked_lm(folder), loading.load_tokenizer(folder)
         story = {"name": settings.model, "revision": settings.revision, "sha256": sources.weights_digest(folder)}
         story |= {"licence": sources.licence_of(folder)}
         if settings.model == "minilm":
@@ -98,11 +99,11 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
             _LOG.warning(
                 "source.adapter: no parts ship for minilm; its MLM head is trained on the general corpora alone"
             )
-    missing = restoration.missing_parts(model) if settings.model != "scratch" else []
+    missing = head_restoration.missing_parts(model) if settings.model != "scratch" else []
     history: list[dict[str, float]] = []
     if "mlm_head" in missing and settings.head_tokens + settings.model_tokens:
         dev = [row["text"] for row in prepared.rows(prepare, role="general", split="dev")]
-        history = restoration.restore_head(
+        history = head_restoration.restore_head(
             model,
             tokenizer,
             general,
@@ -110,7 +111,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
             folder=out / "checkpoints",
             **settings.model_dump(exclude={"model", "revision", "adapter", "vocab_size", *_SHAPE}),
         )
-    models.save(model, tokenizer, out / "model", emoji="none")
+    loading.save(model, tokenizer, out / "model", emoji="none")
     story |= {
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "vocabulary": len(tokenizer),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pipeline.stage import Stage, StageSettings
+from pipeline.machine.stage import Stage, StageSettings
 
 
 class Settings(StageSettings):
@@ -28,23 +28,24 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     """Write ``model/`` (grown), ``coverage.json`` (per corpus, before and after), ``emoji_rows.json`` (the new ids)."""
     import torch
 
-    from pipeline.modeling import embeddings, models
-    from pipeline.text import emojis, prepared
+    from pipeline.corpora import prepared
+    from pipeline.models import loading, vocabulary
+    from pipeline.text import emoji
 
     torch.manual_seed(settings.seed)  # the library's default rows are drawn
-    model, grown = models.load_masked_lm(source / "model"), models.load_tokenizer(source / "model")
-    base, first_row = models.load_tokenizer(source / "model"), len(grown)
+    model, grown = loading.load_masked_lm(source / "model"), loading.load_tokenizer(source / "model")
+    base, first_row = loading.load_tokenizer(source / "model"), len(grown)
     new: list[str] = []
     if settings.emoji == "all":
-        new = embeddings.add_tokens(grown, embeddings.compositional_tokens())
-        embeddings.grow(model, grown, first_row, mean_resizing=settings.row_init == "library")
+        new = vocabulary.add_tokens(grown, vocabulary.compositional_tokens())
+        vocabulary.grow(model, grown, first_row, mean_resizing=settings.row_init == "library")
     rows = {first_row + place: token for place, token in enumerate(new)}
     if rows and settings.row_init == "names":
-        embeddings.name_rows(model, grown, rows, emojis.name_words, noise=settings.row_noise, seed=settings.seed)
+        vocabulary.name_rows(model, grown, rows, emoji.name_words, noise=settings.row_noise, seed=settings.seed)
     corpora = {
         name: _coverage(base, grown, texts, settings.emoji) for name, texts in prepared.texts_by_corpus(prepare).items()
     }
-    models.save(model, grown, out / "model", emoji=settings.emoji)
+    loading.save(model, grown, out / "model", emoji=settings.emoji)
     figures = {"emoji": settings.emoji, "rows_added": len(rows), "first_row": first_row, "corpora": corpora}
     (out / "coverage.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (out / "emoji_rows.json").write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -52,14 +53,14 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
 
 def _coverage(base: Any, grown: Any, texts: list[str], mode: str) -> dict[str, Any]:
     """A corpus as the base's tokenizer sees it, and as the grown one does."""
-    from pipeline.modeling import coverage
-    from pipeline.text import emojis
+    from pipeline.models import coverage
+    from pipeline.text import emoji
 
-    has_emoji = [emojis.has_emoji(text) for text in texts]
+    has_emoji = [emoji.has_emoji(text) for text in texts]
     before = coverage.measure(base, texts, has_emoji)
     after = before
     if mode != "none":
-        after = coverage.measure(grown, [emojis.as_model_reads(text, mode) for text in texts], has_emoji)
+        after = coverage.measure(grown, [emoji.as_model_reads(text, mode) for text in texts], has_emoji)
     return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-from pipeline.modeling.mlm import MaskedLM
+from pipeline.models.masked_lm import MaskedLM
 
 REACH = 5
 """Neighbours up to this many positions away count, one d positions away as 1/d."""

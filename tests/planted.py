@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import cli
-from pipeline.modeling import models, pretraining
-from pipeline.modeling.scratch import SPECIAL_TOKENS
-from pipeline.text import prepared
+from pipeline.corpora import prepared
+from pipeline.learning import adaptation
+from pipeline.learning.scratch import SPECIAL_TOKENS
+from pipeline.machine import cli
+from pipeline.models import loading
 from stages.__main__ import build
 from tests import cooccurrence
 
@@ -174,12 +175,12 @@ pretrain:
     prepared_in, scratch_in = (
         _made(place, stage, recipe.replace("MODEL", "scratch")) for stage in ("prepare", "source")
     )
-    model, tokenizer = (load(scratch_in / "model") for load in (models.load_masked_lm, models.load_tokenizer))
+    model, tokenizer = (load(scratch_in / "model") for load in (loading.load_masked_lm, loading.load_tokenizer))
     texts = [row["text"] for row in prepared.rows(prepared_in, role="general", split="train")]
-    windows = pretraining.cut(tokenizer, texts, 128)
+    windows = adaptation.cut(tokenizer, texts, 128)
     cooccurrence.head_start(model, windows.ids, len(SPECIAL_TOKENS), 0)
     started = place / "started" / text
-    models.save(model, tokenizer, started, emoji="none")
+    loading.save(model, tokenizer, started, emoji="none")
     return _made(place, "pretrain", recipe.replace("MODEL", str(started))) / "model"
 
 

@@ -30,7 +30,7 @@ def test_a_disk_that_fills_in_training_is_one_line_and_costs_nothing(
     place = write_place(small_disk, toy_model)
     assert run(place, "pretrain", "--arm", "full") == 2
     assert "the disk is nearly full" in capsys.readouterr().err  # said before anything is written
-    monkeypatch.setattr("pipeline.store.LEAST_FREE_BYTES", 0)
+    monkeypatch.setattr("pipeline.machine.store.LEAST_FREE_BYTES", 0)
     assert run(place, "tokenizer", "--arm", "full") == 0
     before = made(place)
     filler = small_disk / "filler"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pipeline.metrics.symptoms import figures_of
+from pipeline.measuring.diagnosis.symptoms import figures_of
 from tests import planted
 
 pytestmark = pytest.mark.timeout(1200)  # all is trained while the first test waits: a minute on a core of its own

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from transformers import pipeline
 
-from pipeline import cli
+from pipeline.machine import cli
 from stages.__main__ import build
 from tests.toy_texts import reviews
 from tests.toys import SENTENCES

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.labels import LABELS
-from pipeline.stage import Run
+from pipeline.common.labels import LABELS
+from pipeline.machine.stage import Run
 from tests import toy_measures
 from tests.toy_measures import DOCUMENTS, figure, put_json, put_rows, right
 

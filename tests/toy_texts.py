@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import read_jsonl, write_json, write_jsonl
-from pipeline.text.splits import split_of
+from pipeline.common.files import read_jsonl, write_json, write_jsonl
+from pipeline.corpora.splits import split_of
 from tests.toys import SENTENCES
 
 WORDS = {

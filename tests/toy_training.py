@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from pipeline.modeling import layers, models, pretraining, training
+from pipeline.learning import adaptation, freezing, loop
+from pipeline.models import loading
 from tests.toys import SENTENCES
 
-SCHEDULE = training.Schedule(
+SCHEDULE = loop.Schedule(
     steps=12,
     eval_steps=4,
     warmup_ratio=0.1,
@@ -48,21 +49,21 @@ def run(
     """Pretrain the toy on toy sentences; return model, outcome, history. ``losses`` stand in for those on dev text."""
     schedule = replace(SCHEDULE, **changes)
     torch.manual_seed(0)  # of the pooler, which the toy lacks
-    model, tokenizer = models.load_masked_lm(toy_model), models.load_tokenizer(toy_model)
-    windows = pretraining.cut(tokenizer, SENTENCES * 6, 32)
-    nothing = pretraining.Windows([], [])
-    budget = pretraining.Budget(1000, schedule.steps * schedule.gradient_accumulation_steps * 200, 128)
-    order = pretraining.batches_within(nothing, windows, 1.0, budget, 0)
-    masking = pretraining.Masking.of(tokenizer, 0.15, False, 0)
+    model, tokenizer = loading.load_masked_lm(toy_model), loading.load_tokenizer(toy_model)
+    windows = adaptation.cut(tokenizer, SENTENCES * 6, 32)
+    nothing = adaptation.Windows([], [])
+    budget = adaptation.Budget(1000, schedule.steps * schedule.gradient_accumulation_steps * 200, 128)
+    order = adaptation.batches_within(nothing, windows, 1.0, budget, 0)
+    masking = adaptation.Masking.of(tokenizer, 0.15, False, 0)
     if touch:
         touch(model)
-    figures = pretraining.dev_losses({"general": windows.first(8)}, masking, 128)
+    figures = adaptation.dev_losses({"general": windows.first(8)}, masking, 128)
     given = iter(losses)
-    outcome, history = training.train(
+    outcome, history = loop.train(
         model,
-        pretraining.plan(windows, order, masking),
+        adaptation.plan(windows, order, masking),
         schedule,
-        groups=layers.parameter_groups(model, learning_rate=1e-3, weight_decay=0.01),
+        groups=freezing.parameter_groups(model, learning_rate=1e-3, weight_decay=0.01),
         figures=(lambda _: {"general_dev_loss": next(given)}) if losses else figures,
         folder=folder,
         callbacks=list(callbacks),

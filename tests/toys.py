@@ -18,7 +18,7 @@ SENTENCES = [
 
 def toy_tokenizer(vocabulary_size: int = 400):  # type: ignore[no-untyped-def]
     """BERT's uncased fast tokenizer over a WordPiece vocabulary trained on SENTENCES."""
-    from pipeline.modeling.scratch import train_wordpiece
+    from pipeline.learning.scratch import train_wordpiece
 
     return train_wordpiece(SENTENCES, vocabulary_size, 128)
 

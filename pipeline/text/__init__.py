@@ -1,1 +1,1 @@
-"""Reading and cleaning what people wrote: normalisation, emoji, corpora, splits and leaks."""
+"""One text at a time: cleaned, its emoji, its words."""

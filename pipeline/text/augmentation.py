@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.labels import LABELS
-from pipeline.text.emojis import emoji_list
+from pipeline.common.labels import LABELS
+from pipeline.text.emoji import emoji_list
 
 
 @dataclass(frozen=True)

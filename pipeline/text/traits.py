@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.text.emojis import has_emoji
+from pipeline.text.emoji import has_emoji
 from pipeline.text.words import words
 
 TRAITS = ("emoji", "short", "middle", "long", "negation", "elongation", "question", "exclamation")

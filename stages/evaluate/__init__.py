@@ -84,7 +84,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.stage import Reads, Stage
+from pipeline.machine.stage import Reads, Stage
 from stages.evaluate.emoji import emoji_understood
 from stages.evaluate.english import general_english
 from stages.evaluate.reviews import score_reviews
@@ -100,10 +100,10 @@ def evaluate(
     settings: Settings, *, prepare: Path, source: Path, pretrain: Path, finetune: Path, cache: Path, out: Path
 ) -> None:
     """Write scores.json, retention.json, emoji.json and the items behind them (layout: this module's docstring)."""
-    from pipeline.memo import remembered
-    from pipeline.metrics.bootstrap import LEVEL
-    from pipeline.metrics.classification import HEADLINE
-    from pipeline.text.prepared import corpora_of
+    from pipeline.common.cache import remembered
+    from pipeline.corpora.prepared import corpora_of
+    from pipeline.measuring.statistics.bootstrap import LEVEL
+    from pipeline.measuring.statistics.classification import HEADLINE
 
     remember = partial(remembered, cache)
     corpora = {
@@ -118,7 +118,7 @@ def evaluate(
 
 def tell(folder: Path) -> list[str]:
     """The run's line of the ladder, for each review corpus."""
-    from pipeline.reporting.summary import rung
+    from pipeline.report.summary import rung
 
     scores, retention = (json.loads((folder / name).read_text("utf-8")) for name in ("scores.json", "retention.json"))
     return rung(scores, retention)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.memo import Remember
+from pipeline.common.cache import Remember
 from stages.evaluate.settings import Settings
 
 EMOJI_ASKED = 200
@@ -20,13 +20,15 @@ def emoji_understood(
     settings: Settings, prepare: Path, folders: Mapping[str, Path], remember: Remember
 ) -> dict[str, Any]:
     """Polarity of emoji in each model against people's, and what changing the emoji of test texts does."""
-    from pipeline.metrics.rank_agreement import agreement, gain
-    from pipeline.text import counterfactuals, emoji_sentiment, prepared
+    from pipeline.corpora import prepared
+    from pipeline.measuring.emoji import counterfactuals
+    from pipeline.measuring.emoji import reference as emoji_reference
+    from pipeline.measuring.emoji.score import agreement, gain
 
     train = prepared.rows(prepare, role="reviews", split="train")
-    seen = partial(emoji_sentiment.from_reviews, [row["text"] for row in train], [row["label"] for row in train])
+    seen = partial(emoji_reference.from_reviews, [row["text"] for row in train], [row["label"] for row in train])
     ranking = settings.emoji_ranking
-    reference = emoji_sentiment.ranking(ranking) if ranking else seen()
+    reference = emoji_reference.ranking(ranking) if ranking else seen()
     asked = list(dict.fromkeys([*reference, *list(seen(at_least=1))[:EMOJI_ASKED]]))
     found = _polarity(settings, asked, folders, remember)
     sure = {"draws": settings.draws, "seed": settings.seed}
@@ -45,32 +47,33 @@ def emoji_understood(
 
 def _polarity(settings: Settings, asked: list[str], folders: Mapping[str, Path], remember: Remember) -> dict[str, Any]:
     """What each emoji means to base, adapted and tuned, and to the base with rows from names and with the library's."""
-    from pipeline.modeling import models, polarity
-    from pipeline.modeling.exam import how_it_reads, weight_digests
-    from pipeline.text.emojis import as_model_reads, name_words
+    from pipeline.measuring.emoji import ask as emoji_ask
+    from pipeline.measuring.general.ask import how_it_reads, weight_digests
+    from pipeline.models import loading
+    from pipeline.text.emoji import as_model_reads, name_words
 
     base, adapted, tuned = (folders[name] for name in ("base", "adapted", "tuned"))
 
     def question(who: str, folder: Path, reader: Path, load: Callable[[Any], Any], ask: Any) -> Any:
         """What the model that is loaded from ``folder`` is asked, in the words of the tokenizer in ``reader``."""
-        mode, tokenizer = models.emoji_mode(reader), models.load_tokenizer(reader)
+        mode, tokenizer = loading.emoji_mode(reader), loading.load_tokenizer(reader)
         texts = {one: as_model_reads(one, mode) for one in asked}
-        key = ["polarity", polarity.VERSION, who, weight_digests(folder), how_it_reads(tokenizer), texts]
+        key = ["polarity", emoji_ask.VERSION, who, weight_digests(folder), how_it_reads(tokenizer), texts]
         return key, lambda: ask(load(tokenizer), tokenizer, texts, tokens_per_batch=settings.tokens_per_batch)
 
     def masked_lm(folder: Path) -> Any:
-        return question("masked lm", folder, folder, lambda _: models.load_masked_lm(folder), polarity.in_masked_lm)
+        return question("masked lm", folder, folder, lambda _: loading.load_masked_lm(folder), emoji_ask.in_masked_lm)
 
     def newborn(name: str, name_of: Callable[[str], str] | None) -> Any:
-        born = partial(polarity.newborn, base, name_of=name_of, noise=ROW_NOISE)
-        return question(f"{name}, noise {ROW_NOISE}", base, adapted, born, polarity.in_masked_lm)
+        born = partial(emoji_ask.newborn, base, name_of=name_of, noise=ROW_NOISE)
+        return question(f"{name}, noise {ROW_NOISE}", base, adapted, born, emoji_ask.in_masked_lm)
 
     questions = {
         "base": masked_lm(base),
         "adapted": masked_lm(adapted),
-        "tuned": question("tuned", tuned, tuned, lambda _: models.load_classifier(tuned), polarity.in_classifier),
+        "tuned": question("tuned", tuned, tuned, lambda _: loading.load_classifier(tuned), emoji_ask.in_classifier),
     }
-    if models.emoji_rows(adapted):
+    if loading.emoji_rows(adapted):
         questions |= {"names": newborn("names", name_words), "default": newborn("default", None)}
     return dict(zip(questions, remember(list(questions.values())), strict=True))
 
@@ -79,19 +82,22 @@ def _counterfactuals(
     settings: Settings, prepare: Path, corpus: str, model: Path, known: Mapping[str, int]
 ) -> dict[str, Any]:
     """Emoji of test texts swapped, deleted, moved and appended: shares of predictions that follow as they should."""
-    from pipeline.metrics.emoji_effects import effects
-    from pipeline.metrics.sampling import fixed_sample
-    from pipeline.modeling import models, scoring
-    from pipeline.text import counterfactuals, emojis, prepared
+    from pipeline.corpora import prepared
+    from pipeline.measuring import scoring
+    from pipeline.measuring.emoji import counterfactuals
+    from pipeline.measuring.emoji.effects import effects
+    from pipeline.measuring.statistics.sampling import fixed_sample
+    from pipeline.models import loading
+    from pipeline.text import emoji
 
-    test = [row | {"emoji": emojis.has_emoji(row["text"])} for row in prepared.corpus_rows(prepare, corpus, "test")]
+    test = [row | {"emoji": emoji.has_emoji(row["text"])} for row in prepared.corpus_rows(prepare, corpus, "test")]
     chosen = fixed_sample(test, settings.counterfactuals, settings.seed, by="emoji")
     made = counterfactuals.variants([row["text"] for row in chosen], known, seed=settings.seed)
-    texts, mode, tokenizer = counterfactuals.texts_of(made), models.emoji_mode(model), models.load_tokenizer(model)
+    texts, mode, tokenizer = counterfactuals.texts_of(made), loading.emoji_mode(model), loading.load_tokenizer(model)
     table = scoring.class_probabilities(
-        models.load_classifier(model),
+        loading.load_classifier(model),
         tokenizer,
-        [emojis.as_model_reads(text, mode) for text in texts],
+        [emoji.as_model_reads(text, mode) for text in texts],
         tokens_per_batch=settings.tokens_per_batch,
         max_length=tokenizer.model_max_length,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import write_jsonl
-from pipeline.memo import Remember
+from pipeline.common.cache import Remember
+from pipeline.common.files import write_jsonl
 from stages.evaluate.settings import Rows, Settings
 
 ASKED = {"general": "test", "informal": "dev", "reviews": "test"}
@@ -19,29 +19,32 @@ def general_english(
     """Put the models to the exam and look at their layers; store the answers, return what retention.json says."""
     import numpy as np
 
-    from pipeline.metrics import cka, drift, probing, retention
-    from pipeline.modeling import exam as room
-    from pipeline.modeling.features import observe
-    from pipeline.text.prepared import corpora_of
+    from pipeline.corpora.prepared import corpora_of
+    from pipeline.measuring.general import ask as general_ask
+    from pipeline.measuring.general import drift
+    from pipeline.measuring.general import score as general_score
+    from pipeline.measuring.layers import cka
+    from pipeline.measuring.layers import probes as layer_probes
+    from pipeline.measuring.layers.ask import observe
 
     exam = _set_exam(settings, prepare, folders["base"])
     asking: dict[str, Any] = {"tokens_per_batch": settings.tokens_per_batch, "remember": remember}
-    answers = room.sit(exam, folders, **asking)
-    room.store(exam, answers, out)
+    answers = general_ask.sit(exam, folders, **asking)
+    general_ask.store(exam, answers, out)
     sentences = _sentences(settings, prepare)
     seen = observe(exam.tokenizer, sentences, folders, **asking) if sentences else {}
-    probes = probing.answers(seen, sentences, seed=settings.seed, remember=remember)
+    probes = layer_probes.answers(seen, sentences, seed=settings.seed, remember=remember)
     write_jsonl(out / "sentences.jsonl", sentences)
     for model, found in probes.items():
         write_jsonl(out / f"probes_{model}.jsonl", found)
     if seen:
         np.save(out / "features_tuned.npy", seen["tuned"][:, 0])
     roles = {corpus: (role, split) for role, split in ASKED.items() for corpus in corpora_of(prepare, role)}
-    roles |= {room.sentences_of(corpus): ("pairs", "test") for corpus in exam.pairs}
+    roles |= {general_ask.sentences_of(corpus): ("pairs", "test") for corpus in exam.pairs}
     sure = {"draws": settings.draws, "seed": settings.seed}
     return {
-        **retention.marked(answers, roles, **sure),
-        "probes": probing.marked(probes, **sure),
+        **general_score.marked(answers, roles, **sure),
+        "probes": layer_probes.marked(probes, **sure),
         "cka": cka.against(seen),
         "drift": drift.marked({model: kinds["masked"] for model, kinds in answers.items()}, **sure),
         "masks": {corpus: masks.digest for corpus, masks in {**exam.masked, **exam.shift}.items()},
@@ -50,17 +53,18 @@ def general_english(
 
 def _set_exam(settings: Settings, prepare: Path, base: Path) -> Any:
     """The exam of this recipe: masks chosen once with the base's tokenizer, pairs sampled evenly over phenomena."""
-    from pipeline.metrics.sampling import fixed_sample
-    from pipeline.modeling import exam, models
-    from pipeline.text.prepared import corpora_of, corpus_rows, rows
+    from pipeline.corpora.prepared import corpora_of, corpus_rows, rows
+    from pipeline.measuring.general import ask as general_ask
+    from pipeline.measuring.statistics.sampling import fixed_sample
+    from pipeline.models import loading
 
     def texts(role: str) -> dict[str, list[tuple[str, str]]]:
         every = {corpus: corpus_rows(prepare, corpus, ASKED[role]) for corpus in corpora_of(prepare, role)}
         return {corpus: _sample(settings, found) for corpus, found in every.items()}
 
     pairs = {corpus: corpus_rows(prepare, corpus, "test") for corpus in corpora_of(prepare, "pairs")}
-    tokenizer = models.load_tokenizer(base)
-    return exam.set_exam(
+    tokenizer = loading.load_tokenizer(base)
+    return general_ask.set_exam(
         tokenizer,
         general=texts("general"),
         shift=texts("informal") | texts("reviews"),
@@ -74,16 +78,16 @@ def _set_exam(settings: Settings, prepare: Path, base: Path) -> Any:
 
 
 def _sample(settings: Settings, rows: Rows) -> list[tuple[str, str]]:
-    from pipeline.metrics.sampling import fixed_sample
+    from pipeline.measuring.statistics.sampling import fixed_sample
 
     return [(row["id"], row["text"]) for row in fixed_sample(rows, settings.general_documents, settings.seed)]
 
 
 def _sentences(settings: Settings, prepare: Path) -> Rows:
     """Sentences of general test texts with their shuffled twins; none if there are too few to say anything."""
-    from pipeline.metrics.bootstrap import FEWEST_ITEMS
-    from pipeline.metrics.sampling import fixed_sample
-    from pipeline.text.prepared import corpora_of, corpus_rows
+    from pipeline.corpora.prepared import corpora_of, corpus_rows
+    from pipeline.measuring.statistics.bootstrap import FEWEST_ITEMS
+    from pipeline.measuring.statistics.sampling import fixed_sample
     from pipeline.text.sentences import with_twins
 
     texts = {corpus: corpus_rows(prepare, corpus, ASKED["general"]) for corpus in corpora_of(prepare, "general")}

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
-from pipeline.files import digest, read_jsonl, write_jsonl
-from pipeline.floors import FLOORS
-from pipeline.memo import Question, Remember
+from pipeline.common.cache import Question, Remember
+from pipeline.common.errors import InputError
+from pipeline.common.files import digest, read_jsonl, write_jsonl
+from pipeline.common.floors import FLOORS
 from stages.evaluate.settings import Rows, Settings
 
 Labelled = list[tuple[str, int]]
@@ -23,9 +23,9 @@ def score_reviews(
     settings: Settings, corpus: str, prepare: Path, base: Path, finetune: Path, remember: Remember, out: Path
 ) -> dict[str, Any]:
     """Predict the test texts as prepared, as raw text and by the floors, store it, and score it."""
-    from pipeline.metrics.scorecard import compared
-    from pipeline.text.emojis import has_emoji
-    from pipeline.text.prepared import corpus_rows, folds_of
+    from pipeline.corpora.prepared import corpus_rows, folds_of
+    from pipeline.measuring.reviews.score import compared
+    from pipeline.text.emoji import has_emoji
 
     folds = range(folds_of(prepare, corpus))
     tests = [corpus_rows(prepare, corpus, "test", fold) for fold in folds]
@@ -65,13 +65,14 @@ def _probabilities(settings: Settings, finetune: Path, tests: Sequence[Rows]) ->
     """
     import numpy as np
 
-    from pipeline.modeling import models, scoring
-    from pipeline.text.emojis import as_model_reads
+    from pipeline.measuring import scoring
+    from pipeline.models import loading
+    from pipeline.text.emoji import as_model_reads
 
     model = finetune / "model"
-    mode, tokenizer = models.emoji_mode(model), models.load_tokenizer(model)
+    mode, tokenizer = loading.emoji_mode(model), loading.load_tokenizer(model)
     own = scoring.both_readings(
-        models.load_classifier(model),
+        loading.load_classifier(model),
         tokenizer,
         [as_model_reads(row["text"], mode) for row in tests[0]],
         [row["raw"] for row in tests[0]],
@@ -93,7 +94,7 @@ def _floors(
     """Settings (of fold 0) and probabilities of each floor on all test texts; remembered, as equal for all arms."""
     import numpy as np
 
-    from pipeline.text.prepared import corpus_rows
+    from pipeline.corpora.prepared import corpus_rows
 
     dealt = [
         (
@@ -116,29 +117,36 @@ def _tfidf(dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
     """The TF-IDF floor, asked of train, dev and test rows of each fold."""
     import sklearn
 
-    from pipeline.modeling import floor
+    from pipeline.measuring.reviews import tfidf_baseline
 
     folds = [_as_fold(*rows) for rows in dealt]
-    key = ["tfidf floor", floor.VERSION, sklearn.__version__, digest(folds)]
-    return key, partial(floor.floor_scores, folds)
+    key = ["tfidf floor", tfidf_baseline.VERSION, sklearn.__version__, digest(folds)]
+    return key, partial(tfidf_baseline.floor_scores, folds)
 
 
 def _features(settings: Settings, base: Path, dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
     """The feature floor, asked of the same rows with emoji in words; of many training texts, of a sample."""
     import sklearn
 
-    from pipeline.metrics.sampling import fixed_sample
-    from pipeline.modeling import exam, feature_floor, features, models
-    from pipeline.text.emojis import as_model_reads
+    from pipeline.measuring.general import ask as general_ask
+    from pipeline.measuring.layers import ask as layers_ask
+    from pipeline.measuring.reviews import feature_baseline
+    from pipeline.measuring.statistics.sampling import fixed_sample
+    from pipeline.models import loading
+    from pipeline.text.emoji import as_model_reads
 
     in_words = partial(as_model_reads, emoji_mode="words")
     folds = [
         _as_fold(fixed_sample(train, FEATURE_FLOOR_TEXTS, 0, by="label"), dev, test, in_words)
         for train, dev, test in dealt
     ]
-    reads = [exam.weight_digests(base), exam.how_it_reads(models.load_tokenizer(base)), settings.max_length]
-    key = ["feature floor", feature_floor.VERSION, features.VERSION, sklearn.__version__, *reads, digest(folds)]
-    scores = partial(feature_floor.feature_floor_scores, max_length=settings.max_length)
+    reads = [
+        general_ask.weight_digests(base),
+        general_ask.how_it_reads(loading.load_tokenizer(base)),
+        settings.max_length,
+    ]
+    key = ["feature floor", feature_baseline.VERSION, layers_ask.VERSION, sklearn.__version__, *reads, digest(folds)]
+    scores = partial(feature_baseline.feature_floor_scores, max_length=settings.max_length)
     return key, partial(scores, base, folds, tokens_per_batch=settings.tokens_per_batch)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.stage import StageSettings, speed_only
+from pipeline.machine.stage import StageSettings, speed_only
 
 Rows = list[dict[str, Any]]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.cards import need
-from pipeline.files import remove, write_jsonl
-from pipeline.stage import Stage
+from pipeline.common.files import remove, write_jsonl
+from pipeline.corpora.cards import need
+from pipeline.machine.stage import Stage
 from stages.finetune import tuning
 from stages.finetune.frontier import Ground, frontier_of, general_dev, take_best
 from stages.finetune.settings import Settings
@@ -20,14 +20,14 @@ def finetune(
     settings: Settings, *, seed: int, prepare: Path, tokenizer: Path, pretrain: Path, cache: Path, out: Path
 ) -> None:
     """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``, and
-    ``frontier.json``: models between the base and the tuned one (layout: ``pipeline/metrics/frontier.py``). With a
-    ``retention_budget`` the one chosen there is ``model/``; ``adapter/`` is the tuned one's in any case.
+    ``frontier.json``: models between the base and the tuned one (layout: ``pipeline/measuring/frontier/score.py``).
+    With a ``retention_budget`` the one chosen there is ``model/``; ``adapter/`` is the tuned one's in any case.
 
     With cross-validation ``model/`` is tuned with fold 0 held out, and ``folds/<n>.jsonl`` holds what models tuned with
     each other fold held out say of it: ``{"id", "probabilities", "plain": of the raw text}``.
     """
-    from pipeline.modeling import models
-    from pipeline.text import prepared
+    from pipeline.corpora import prepared
+    from pipeline.models import loading
 
     ground = Ground(tokenizer, pretrain / "model", general_dev(settings, prepare))
     folds = max((prepared.folds_of(prepare, corpus) for corpus in prepared.corpora_of(prepare, "reviews")), default=1)
@@ -37,7 +37,7 @@ def finetune(
     model = merged(settings, tuned, out / "adapter")
     told = frontier_of(settings, model, tuned, reviews(prepare, "dev", 0), ground)
     tuned.vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
-    models.save(model, tuned.vocabulary, out / "model", emoji=tuned.mode)
+    loading.save(model, tuned.vocabulary, out / "model", emoji=tuned.mode)
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
     story = tuned.story | {
         "chosen": told["chosen"],
@@ -50,8 +50,9 @@ def finetune(
 
 def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fold: int, cache: Path, out: Path) -> None:
     """Tune with a fold held out and write what the model says of it, unless an interrupted run has done so."""
-    from pipeline.modeling import scoring
-    from pipeline.text import emojis, prepared
+    from pipeline.corpora import prepared
+    from pipeline.measuring import scoring
+    from pipeline.text import emoji
 
     path, folder = out / "folds" / f"{fold}.jsonl", out / "checkpoints" / str(fold)
     if path.exists():
@@ -66,7 +67,7 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
     tables = scoring.both_readings(
         model,
         tuned.vocabulary,
-        [emojis.as_model_reads(row["text"], tuned.mode) for row in rows],
+        [emoji.as_model_reads(row["text"], tuned.mode) for row in rows],
         [row["raw"] for row in rows],
         max_length=settings.max_length,
     )

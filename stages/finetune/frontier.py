@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from stages.finetune.settings import Settings
 from stages.finetune.tuning import Rows, Tuned
 
@@ -28,8 +28,8 @@ def general_dev(settings: Settings, prepare: Path) -> Rows:
     Raises:
         InputError: a budget asks for them and there are none.
     """
-    from pipeline.metrics.sampling import fixed_sample
-    from pipeline.text import prepared
+    from pipeline.corpora import prepared
+    from pipeline.measuring.statistics.sampling import fixed_sample
 
     rows = fixed_sample(prepared.rows(prepare, role="general", split="dev"), settings.frontier_windows, 0)
     if settings.retention_budget is not None and not rows:
@@ -42,15 +42,15 @@ def general_dev(settings: Settings, prepare: Path) -> Rows:
 
 def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> dict[str, Any]:
     """Score models between base and ``model`` on dev; make ``model`` the chosen one; return what frontier.json says."""
-    from pipeline.metrics import frontier
-    from pipeline.modeling import interpolation
+    from pipeline.learning import blending
+    from pipeline.measuring.frontier import score as frontier_score
 
     if not settings.frontier_points or not ground.general:
         reason = "no general dev text" if settings.frontier_points else "finetune.frontier_points is 0"
-        return frontier.left_out(reason, tuned=interpolation.TUNED)
+        return frontier_score.left_out(reason, tuned=blending.TUNED)
     dev = _asked(dev)
     stops, panel = _panel(settings, model, tuned, dev, ground)
-    points = frontier.points(
+    points = frontier_score.points(
         {stop.name: stop.alphas for stop in stops},
         labels=[row["label"] for row in dev],
         corpora=[row["corpus"] for row in dev],
@@ -59,7 +59,7 @@ def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground:
         nats=[panel.nats(stop) for stop in stops],
         masked=panel.masked,
     )
-    told = frontier.told(points, tuned=interpolation.TUNED, budget=settings.retention_budget)
+    told = frontier_score.told(points, tuned=blending.TUNED, budget=settings.retention_budget)
     panel.become(model, next(stop for stop in stops if stop.name == told["chosen"]))
     return told
 
@@ -69,24 +69,24 @@ def take_best(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: G
 
     A blend that scores less than one within the budget is not asked what it keeps.
     """
-    from pipeline.metrics import frontier
-    from pipeline.metrics.comparison import masked_kept
+    from pipeline.measuring.frontier import score as frontier_score
+    from pipeline.measuring.statistics.comparison import masked_kept
 
     assert settings.retention_budget is not None
     dev = _asked(dev)
     stops, panel = _panel(settings, model, tuned, dev, ground)
     labels, corpora = ([row[column] for row in dev] for column in ("label", "corpus"))
-    scores = [frontier.recalled(labels, corpora, panel.classes(stop)).value for stop in stops]
+    scores = [frontier_score.recalled(labels, corpora, panel.classes(stop)).value for stop in stops]
 
     def kept(place: int) -> float:
         return masked_kept(panel.base_nats, panel.nats(stops[place]), panel.masked).value
 
-    panel.become(model, stops[frontier.choose(scores, kept, settings.retention_budget)])
+    panel.become(model, stops[frontier_score.choose(scores, kept, settings.retention_budget)])
 
 
 def _asked(dev: Rows) -> Rows:
     """The dev reviews that models are scored on."""
-    from pipeline.metrics.sampling import fixed_sample
+    from pipeline.measuring.statistics.sampling import fixed_sample
 
     corpora = dict.fromkeys(row["corpus"] for row in dev)
     own = ([row for row in dev if row["corpus"] == corpus] for corpus in corpora)
@@ -95,18 +95,19 @@ def _asked(dev: Rows) -> Rows:
 
 def _panel(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> tuple[list[Any], Any]:
     """The blends of base and ``model``, and who answers for them."""
-    from pipeline.modeling import interpolation, models
-    from pipeline.text import emojis
+    from pipeline.learning import blending
+    from pipeline.models import loading
+    from pipeline.text import emoji
 
     first_row = json.loads((ground.tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
     documents = [(row["id"], row["text"]) for row in ground.general]
     windows = {"windows": settings.frontier_windows, "max_length": settings.max_length}
-    asked = interpolation.Questions(
+    asked = blending.Questions(
         tuned.vocabulary,
-        [emojis.as_model_reads(row["text"], tuned.mode) for row in dev],
-        interpolation.general_masks(tuned.vocabulary, first_row, documents, **windows),
+        [emoji.as_model_reads(row["text"], tuned.mode) for row in dev],
+        blending.general_masks(tuned.vocabulary, first_row, documents, **windows),
         first_row,
         settings.max_length,
     )
-    base, adapted = (models.load_masked_lm(folder) for folder in (ground.tokenizer / "model", ground.adapted))
-    return interpolation.blends(settings.frontier_points), interpolation.Panel(base, model, adapted, asked)
+    base, adapted = (loading.load_masked_lm(folder) for folder in (ground.tokenizer / "model", ground.adapted))
+    return blending.blends(settings.frontier_points), blending.Panel(base, model, adapted, asked)

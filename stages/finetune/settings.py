@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pipeline.stage import StageSettings, speed_only
+from pipeline.machine.stage import StageSettings, speed_only
 
 
 class Settings(StageSettings):

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from stages.finetune.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.modeling.finetuning import Ids
+    from pipeline.learning.tuning_steps import Ids
 
 Rows = list[dict[str, Any]]
 
@@ -30,16 +30,17 @@ def tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, 
     """Tune the model in ``start`` with a fold held out."""
     from transformers import set_seed
 
-    from pipeline.modeling import layers, models
+    from pipeline.learning import freezing
+    from pipeline.models import loading
 
     set_seed(seed)  # the new head's weights
-    model = models.load_classifier(start)
-    vocabulary, mode = models.load_tokenizer(start), models.emoji_mode(start)
+    model = loading.load_classifier(start)
+    vocabulary, mode = loading.load_tokenizer(start), loading.emoji_mode(start)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
-    frozen = layers.freeze_prefix(model, settings.frozen_layers)
+    frozen = freezing.freeze_prefix(model, settings.frozen_layers)
     if settings.dropout is not None:
-        layers.set_dropout(model, settings.dropout)
-    trained = model if settings.method == "full" else _with_adapters(settings, model, models.emoji_rows(start))
+        freezing.set_dropout(model, settings.dropout)
+    trained = model if settings.method == "full" else _with_adapters(settings, model, loading.emoji_rows(start))
     train, dev = (reviews(prepare, split, fold) for split in ("train", "dev"))
     outcome, history, told = _tune(settings, trained, vocabulary, mode, (train, dev), seed, cache, folder)
     trainable = sum(weight.numel() for weight in trained.parameters() if weight.requires_grad)
@@ -64,7 +65,7 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
     Raises:
         InputError: there are none.
     """
-    from pipeline.text import prepared
+    from pipeline.corpora import prepared
 
     rows = [
         row | {"corpus": corpus}
@@ -78,14 +79,14 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
 
 def merged(settings: Settings, tuned: Tuned, folder: Path) -> Any:
     """The tuned classifier alone; adapters are merged into it, and written to the folder."""
-    from pipeline.modeling import lora
+    from pipeline.learning import lora
 
     return lora.merge(tuned.model, tuned.vocabulary, folder) if settings.method == "lora" else tuned.model
 
 
 def _with_adapters(settings: Settings, model: Any, new_rows: list[int]) -> Any:
     """The model under LoRA on the layers that are not frozen."""
-    from pipeline.modeling import lora
+    from pipeline.learning import lora
 
     return lora.wrap(
         model,
@@ -108,23 +109,24 @@ def _tune(
     folder: Path,
 ) -> tuple[Any, list[dict[str, float]], dict[str, Any]]:
     """Train in place; return the outcome, the history with epochs, what augmentation drew from, what was kept."""
-    from pipeline.modeling import batches, finetuning, layers, training
+    from pipeline.learning import freezing, loop, tuning_steps
+    from pipeline.models import batches
 
     labels = [row["label"] for row in sides[0]]
     epochs, asked, emoji = _ids(settings, sides, vocabulary, mode, seed)
     budget = {"batch_size": settings.batch_size, "tokens_per_batch": settings.tokens_per_batch}
-    weights = finetuning.row_weights(labels, [row["corpus"] for row in sides[0]]) if settings.class_weights else None
+    weights = tuning_steps.row_weights(labels, [row["corpus"] for row in sides[0]]) if settings.class_weights else None
     rates = {"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
     with _feed(settings, model, vocabulary.pad_token_id, [*epochs, asked], cache) as (feed, megabytes):
-        plan = finetuning.plan(epochs, labels, feed, weights=weights, seed=seed, **budget)
+        plan = tuning_steps.plan(epochs, labels, feed, weights=weights, seed=seed, **budget)
         schedule = _schedule(settings, len(plan), seed)
-        outcome, history = training.train(
+        outcome, history = loop.train(
             model,
             plan,
             schedule,
-            groups=layers.parameter_groups(model, **settings.model_dump(include=rates)),
+            groups=freezing.parameter_groups(model, **settings.model_dump(include=rates)),
             figures=_dev_figures(asked, sides[1], feed),
-            loss=finetuning.weighted_loss(settings.label_smoothing),
+            loss=tuning_steps.weighted_loss(settings.label_smoothing),
             folder=folder,
         )
 
@@ -145,19 +147,19 @@ def _feed(settings: Settings, model: Any, pad_id: int, texts: list[Ids], cache: 
     """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
     from functools import partial
 
-    from pipeline.modeling import finetuning, prefix, read_rows, training
+    from pipeline.learning import embedding_subset, frozen_cache, loop, tuning_steps
 
     every = [ids for some in texts for ids in some]
-    if settings.prefix_states == "recomputed" or not prefix.is_frozen(model, settings.frozen_layers):
-        with read_rows.alone(model, every) as table:
-            yield partial(finetuning.inputs, pad_id=pad_id, table=table), 0.0
+    if settings.prefix_states == "recomputed" or not frozen_cache.is_frozen(model, settings.frozen_layers):
+        with embedding_subset.alone(model, every) as table:
+            yield partial(tuning_steps.inputs, pad_id=pad_id, table=table), 0.0
         return
-    states = prefix.states_of(
+    states = frozen_cache.states_of(
         model,
         every,
         layers=settings.frozen_layers,
         dtype=settings.prefix_states,
-        bf16=training.use_bf16(settings.precision),
+        bf16=loop.use_bf16(settings.precision),
         folder=cache,
         megabytes=settings.prefix_memory_megabytes,
         disk=settings.prefix_disk_megabytes,
@@ -172,8 +174,8 @@ def _ids(
 
     With augmentation other emoji are drawn in each epoch.
     """
-    from pipeline.modeling import finetuning
-    from pipeline.text import augmentation, emojis
+    from pipeline.learning import tuning_steps
+    from pipeline.text import augmentation, emoji
 
     train, dev = ([row["text"] for row in rows] for rows in sides)
     labels, passes, epochs = [row["label"] for row in sides[0]], [train], settings.num_train_epochs
@@ -183,7 +185,7 @@ def _ids(
         seeds = range(seed * 1000, seed * 1000 + epochs)
         passes = [augmentation.augment(train, labels, known, **draw, seed=own) for own in seeds]
     *found, asked = (
-        finetuning.encode(vocabulary, [emojis.as_model_reads(text, mode) for text in texts], settings.max_length)
+        tuning_steps.encode(vocabulary, [emoji.as_model_reads(text, mode) for text in texts], settings.max_length)
         for texts in [*passes, dev]
     )
     return found * (epochs // len(found)), asked, len(known.emoji) if known is not None else 0
@@ -191,11 +193,11 @@ def _ids(
 
 def _schedule(settings: Settings, batches: int, seed: int) -> Any:
     """How the run goes: evaluated about once an epoch, the best dev macro-recall kept."""
-    from pipeline.modeling import training
+    from pipeline.learning import loop
 
     steps = max(1, batches // settings.gradient_accumulation_steps)
     same = ("warmup_ratio", "patience", "gradient_accumulation_steps")
-    return training.Schedule(
+    return loop.Schedule(
         steps=steps,
         eval_steps=max(1, round(steps / settings.num_train_epochs)),
         metric="dev_macro_recall",
@@ -209,14 +211,14 @@ def _dev_figures(ids: Ids, dev: Rows, feed: Any) -> Any:
     """A function model -> dev loss, macro-recall (the one that decides) and accuracy, each the mean over corpora."""
     import numpy as np
 
-    from pipeline.metrics.classification import accuracy, confusion, macro_recall
-    from pipeline.modeling import finetuning
+    from pipeline.learning import tuning_steps
+    from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 
     labels, corpora = (np.array([row[column] for row in dev]) for column in ("label", "corpus"))
     parts = [corpora == name for name in np.unique(corpora)]
 
     def figures(model: Any) -> dict[str, float]:
-        logits = finetuning.dev_logits(model, ids, feed)
+        logits = tuning_steps.dev_logits(model, ids, feed)
         matrices = np.array([confusion(labels[own], logits[own].argmax(axis=1)) for own in parts], dtype=float)
         surprise = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
         return {

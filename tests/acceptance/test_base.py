@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from transformers import BertTokenizerFast
 
-from pipeline.metrics.retention import masked_figures, pair_accuracy
-from pipeline.metrics.sampling import fixed_sample
-from pipeline.modeling import attachments, fixed_masks, models, scoring, sources
-from pipeline.modeling.mlm import MaskedLM
+from pipeline.measuring import masks as fixed_masks
+from pipeline.measuring import scoring
+from pipeline.measuring.general.score import masked_figures, pair_accuracy
+from pipeline.measuring.statistics.sampling import fixed_sample
+from pipeline.models import attachments, loading, sources
+from pipeline.models.masked_lm import MaskedLM
 from tests.acceptance.test_real_text import ROOT, SHARED, articles
 
 PAIRS = 6700
@@ -68,12 +70,12 @@ def shown(name: str, found: dict[str, Any]) -> None:
 def test_the_base_knows_words_and_grammar(capsys: pytest.CaptureFixture[str]) -> None:
     """Beside it, where it is there, the same encoder trained whole on the encyclopedia."""
     folder, other = sources.resolve("minilm", None), SHARED / "models" / "minilm-wiki"
-    model = attachments.attach(models.load_masked_lm(folder), sources.PARTS)
-    found = figures(model, models.load_tokenizer(folder))
+    model = attachments.attach(loading.load_masked_lm(folder), sources.PARTS)
+    found = figures(model, loading.load_tokenizer(folder))
     with capsys.disabled():
         shown("minilm", found)
         if other.is_dir():
-            shown("minilm-wiki", figures(models.load_masked_lm(other), models.load_tokenizer(other)))
+            shown("minilm-wiki", figures(loading.load_masked_lm(other), loading.load_tokenizer(other)))
     assert found["wikitext2_loss"].value < 5.0  # a bag of word frequencies stands at about 7
     assert found["blimp"].low > 0.55
 

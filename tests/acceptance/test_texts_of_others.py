@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.labels import LABEL_TO_ID
-from pipeline.metrics.bootstrap import Figure
-from pipeline.metrics.classification import METRICS
-from pipeline.metrics.comparison import classified
-from pipeline.metrics.sampling import fixed_sample
-from pipeline.modeling import models, scoring
-from pipeline.text.emojis import as_model_reads
-from pipeline.text.normalise import normalise
+from pipeline.common.labels import LABEL_TO_ID
+from pipeline.measuring import scoring
+from pipeline.measuring.statistics.bootstrap import Figure
+from pipeline.measuring.statistics.classification import METRICS
+from pipeline.measuring.statistics.comparison import classified
+from pipeline.measuring.statistics.sampling import fixed_sample
+from pipeline.models import loading
+from pipeline.text.cleaning import normalise
+from pipeline.text.emoji import as_model_reads
 from tests.acceptance.test_real_text import ROOT, SHARED
 
 MODELS = ROOT / "artifacts" / "latest" / "models"
@@ -51,10 +52,10 @@ CORPORA: dict[str, Callable[[], Rows]] = {
 
 def macro_recall(folder: Path, rows: Rows) -> Figure:
     """Of the classifier in a folder on texts read as `predict` reads them, with its 95% interval."""
-    mode, tokenizer = models.emoji_mode(folder), models.load_tokenizer(folder)
+    mode, tokenizer = loading.emoji_mode(folder), loading.load_tokenizer(folder)
     texts = [as_model_reads(normalise(row["text"]), mode) for row in rows]
     found = scoring.class_probabilities(
-        models.load_classifier(folder), tokenizer, texts, max_length=tokenizer.model_max_length
+        loading.load_classifier(folder), tokenizer, texts, max_length=tokenizer.model_max_length
     )
     labels = [LABEL_TO_ID[row["label"]] for row in rows]
     return classified(labels, found.argmax(axis=1), METRICS["macro_recall"]).figure(draws=2000, seed=0)

@@ -37,7 +37,7 @@ def passes(shape: Shape, tokens: float, read: float, first: int, end: int, *, al
 
     Of the model's last layer only the ``read`` positions need query, output and feed-forward, and all tokens keys and
     values; but where a text is read at one position ``alone``, their matrices meet that position only (see
-    ``pipeline.modeling.encoder``). Attention's own products are left out: at 30 tokens they are 1% of a layer that
+    ``pipeline.models.encoder``). Attention's own products are left out: at 30 tokens they are 1% of a layer that
     reads all of them, and as much as is counted of one read at a single position.
     """
     square, forward = shape.hidden**2, 2 * shape.hidden * shape.intermediate

@@ -77,7 +77,7 @@ def rate(hidden: int, intermediate: int, bf16: bool) -> float:
 
 def measure(spec: Spec, shape: list[int]) -> dict[str, Any]:
     """Do the work once; what it cost without imports, and what this machine's matrix products reach beside it."""
-    from pipeline.modeling.training import use_bf16
+    from pipeline.learning.loop import use_bf16
 
     work = SIDES[spec.task, spec.side](spec)
     cpu, wall = cpu_seconds(), time.perf_counter()

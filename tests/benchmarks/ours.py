@@ -20,9 +20,9 @@ THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
 def tune(spec: Spec) -> Work:
     """A classifier tuned on the reviews, evaluated once an epoch, its best state kept."""
-    from pipeline.metrics import classification  # noqa: F401  imports are no part of the work
-    from pipeline.modeling import finetuning, layers, models, prefix, training  # noqa: F401
-    from pipeline.text import augmentation, emojis, prepared  # noqa: F401
+    from pipeline.corpora import prepared  # noqa: F401
+    from pipeline.measuring.statistics import classification  # noqa: F401  imports are no part of the work
+    from pipeline.models import loading  # noqa: F401
     from stages.finetune.settings import Settings
     from stages.finetune.tuning import tuned
 
@@ -52,8 +52,8 @@ def tune(spec: Spec) -> Work:
 
 def dapt(spec: Spec) -> Work:
     """The encoder adapted to the posts; a batch holds as many tokens as ``batch_size`` posts hold on average."""
-    from pipeline.modeling import batches, callbacks, layers, models, pretraining, training  # noqa: F401  as above
-    from pipeline.text import emojis, prepared  # noqa: F401
+    from pipeline.corpora import prepared  # noqa: F401
+    from pipeline.learning import adaptation, callbacks, freezing, loop  # noqa: F401  as above
     from stages.pretrain import Settings, pretrain
 
     counts = spec.counts["informal_train"]
@@ -81,13 +81,13 @@ def dapt(spec: Spec) -> Work:
 
 def pairs(spec: Spec) -> Work:
     """Pseudo-log-likelihoods of the sentences."""
-    from pipeline.modeling import models
-    from pipeline.modeling.scoring import pseudo_log_likelihoods
+    from pipeline.measuring.scoring import pseudo_log_likelihoods
+    from pipeline.models import loading
 
     sentences = json.loads((spec.folder / "sentences.json").read_text(encoding="utf-8"))
 
     def work() -> Told:
-        model, tokenizer = models.load_masked_lm(spec.model), models.load_tokenizer(spec.model)
+        model, tokenizer = loading.load_masked_lm(spec.model), loading.load_tokenizer(spec.model)
         pseudo_log_likelihoods(model, tokenizer, sentences, vocabulary_size=model.config.vocab_size)
         return {}
 
@@ -96,13 +96,14 @@ def pairs(spec: Spec) -> Work:
 
 def tokenise(spec: Spec) -> Work:
     """Ids of all lines, as tuning makes them."""
-    from pipeline.modeling import finetuning, models
+    from pipeline.learning import tuning_steps
+    from pipeline.models import loading
 
-    tokenizer = models.load_tokenizer(spec.model)
+    tokenizer = loading.load_tokenizer(spec.model)
     lines = json.loads((spec.folder / "lines.json").read_text(encoding="utf-8"))
 
     def work() -> Told:
-        finetuning.encode(tokenizer, lines, spec.max_length)
+        tuning_steps.encode(tokenizer, lines, spec.max_length)
         return {}
 
     return work

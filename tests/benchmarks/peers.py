@@ -16,7 +16,7 @@ from tests.benchmarks.spec import Spec, Told, Work
 def _dataset(spec: Spec, role: str, split: str) -> Any:
     from datasets import Dataset
 
-    from pipeline.files import read_jsonl
+    from pipeline.common.files import read_jsonl
 
     rows = read_jsonl(spec.folder / "prepare" / "texts" / role / f"{split}.jsonl")
     columns = ("text", "label") if role == "reviews" else ("text",)
@@ -37,7 +37,7 @@ def _arguments(spec: Spec, place: str, metric: str, warmup: float) -> Any:
     import torch
     from transformers import TrainingArguments
 
-    from pipeline.modeling.training import use_bf16
+    from pipeline.learning.loop import use_bf16
 
     return TrainingArguments(
         output_dir=place,
@@ -73,7 +73,7 @@ def tune(spec: Spec) -> Work:
         set_seed,
     )
 
-    from pipeline.metrics.classification import confusion, macro_recall
+    from pipeline.measuring.statistics.classification import confusion, macro_recall
 
     def compute_metrics(found: Any) -> dict[str, float]:
         matrix = confusion(found.label_ids, found.predictions.argmax(axis=1))

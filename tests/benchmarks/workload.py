@@ -55,7 +55,7 @@ def texts() -> Rows:
 
 
 def _tweets(path: Path, column: str) -> Iterator[tuple[str, int]]:
-    from pipeline.labels import LABEL_TO_ID
+    from pipeline.common.labels import LABEL_TO_ID
 
     with path.open(encoding="utf-8", newline="") as file:
         yield from ((row["text"], LABEL_TO_ID[row[column]]) for row in csv.DictReader(file))
@@ -78,7 +78,7 @@ def _jsonl(path: Path) -> list[dict[str, Any]]:
 
 def write(folder: Path, *, count: int, toy: bool) -> dict[str, Any]:
     """Lay out model and texts as the stages read them; return the model's shape, and rows and tokens of each part."""
-    from pipeline.files import write_json, write_jsonl
+    from pipeline.common.files import write_json, write_jsonl
 
     found = texts()
     tokenizer, config = _model(folder / "tokenizer" / "model", found.plain, toy)
@@ -125,14 +125,15 @@ def _model(folder: Path, texts: list[str], toy: bool) -> tuple[Any, Any]:
     import torch
     from transformers import BertConfig, BertForMaskedLM
 
-    from pipeline.modeling import models, scratch
+    from pipeline.learning import scratch
+    from pipeline.models import loading
 
     if MINILM.is_dir() and not toy:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.symlink_to(MINILM.resolve(), target_is_directory=True)
         config = BertConfig.from_pretrained(folder)
         config.name_or_path = MINILM.name
-        return models.load_tokenizer(folder), config
+        return loading.load_tokenizer(folder), config
     tokenizer = scratch.train_wordpiece(texts[: 500 if toy else None], 800 if toy else 30_522, 512)
     torch.manual_seed(0)
     config = BertConfig(vocab_size=len(tokenizer) if toy else 30_522, **(TOY if toy else SHAPE))

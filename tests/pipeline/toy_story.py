@@ -12,8 +12,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.errors import InputError
-from pipeline.stage import Arms, Reads, Stage, StageSettings, speed_only
+from pipeline.common.errors import InputError
+from pipeline.machine.stage import Arms, Reads, Stage, StageSettings, speed_only
 
 CALLS: list[str] = []
 """Which stages ran in this process, in order."""
@@ -127,6 +127,6 @@ def write_recipe(folder: Path, text: str = RECIPE, source: str = "Hello") -> Pat
 
 
 if __name__ == "__main__":
-    from pipeline import cli
+    from pipeline.machine import cli
 
     raise SystemExit(cli.main(cli.build(STORY)))

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.errors import InputError
-from pipeline.floors import FLOORS
-from pipeline.memo import remembered
-from pipeline.metrics import classification
-from pipeline.metrics.cka import noise_floor
-from pipeline.metrics.retention import masked_retention
-from pipeline.modeling import models
+from pipeline.common.cache import remembered
+from pipeline.common.errors import InputError
+from pipeline.common.floors import FLOORS
+from pipeline.measuring.general.score import masked_retention
+from pipeline.measuring.layers.cka import noise_floor
+from pipeline.measuring.statistics import classification
+from pipeline.models import loading
 from stages.evaluate import STAGE, Settings, evaluate, reviews
 from tests.toy_texts import write_prepared
 
@@ -50,11 +50,11 @@ def inputs(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     at = {name: root / name for name in ("prepare", "source", "pretrain", "finetune")}
     at["prepare"].mkdir()
     write_prepared(at["prepare"])
-    model, tokenizer = models.load_masked_lm(toy_model), models.load_tokenizer(toy_model)
-    models.save(model, tokenizer, at["source"] / "model", emoji="none")
-    models.save(model, tokenizer, at["pretrain"] / "model", emoji="none")
+    model, tokenizer = loading.load_masked_lm(toy_model), loading.load_tokenizer(toy_model)
+    loading.save(model, tokenizer, at["source"] / "model", emoji="none")
+    loading.save(model, tokenizer, at["pretrain"] / "model", emoji="none")
     torch.manual_seed(0)
-    models.save(models.load_classifier(at["source"] / "model"), tokenizer, at["finetune"] / "model", emoji="none")
+    loading.save(loading.load_classifier(at["source"] / "model"), tokenizer, at["finetune"] / "model", emoji="none")
     return at
 
 
@@ -168,10 +168,10 @@ def test_shift_has_every_slice(out: Path) -> None:
 
 
 def test_forgetting_is_measured(inputs: dict[str, Path], out: Path, tmp_path: Path) -> None:
-    model, tokenizer = (load(inputs["source"] / "model") for load in (models.load_masked_lm, models.load_tokenizer))
+    model, tokenizer = (load(inputs["source"] / "model") for load in (loading.load_masked_lm, loading.load_tokenizer))
     with torch.no_grad():  # piece 20 becomes the answer to everything
         model.cls.predictions.bias[20] += 3.0
-    models.save(model, tokenizer, tmp_path / "pretrain" / "model", emoji="none")
+    loading.save(model, tokenizer, tmp_path / "pretrain" / "model", emoji="none")
     worse = run({**inputs, "pretrain": tmp_path / "pretrain"}, tmp_path)
     kept = told(worse, "retention")["scores"]["base_to_adapted"]["masked"]["toy-general"]
     assert kept["high"] < 1
@@ -203,8 +203,8 @@ def test_a_model_that_reads_names_gets_names(inputs: dict[str, Path], tmp_path: 
     found = {}
     for mode in ("none", "words"):
         head = tmp_path / mode / "model"
-        models.save(
-            *(load(inputs["finetune"] / "model") for load in (models.load_classifier, models.load_tokenizer)),
+        loading.save(
+            *(load(inputs["finetune"] / "model") for load in (loading.load_classifier, loading.load_tokenizer)),
             head,
             emoji=mode,
         )
@@ -260,10 +260,10 @@ def test_probes_and_cka_look_at_every_layer(inputs: dict[str, Path], tmp_path: P
     text = [{"id": str(place), "text": f"{line}."} for place, line in enumerate(LONGER)]
     path = tmp_path / "prepare" / "texts" / "toy-general" / "test.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in text), encoding="utf-8")
-    classifier = models.load_classifier(inputs["source"] / "model")
+    classifier = loading.load_classifier(inputs["source"] / "model")
     with torch.no_grad():  # the embeddings and the first layer stay as they are
         classifier.bert.encoder.layer[1].output.dense.weight.mul_(-20.0)
-    models.save(classifier, models.load_tokenizer(inputs["source"] / "model"), tmp_path / "tuned/model", emoji="none")
+    loading.save(classifier, loading.load_tokenizer(inputs["source"] / "model"), tmp_path / "tuned/model", emoji="none")
     at = {**inputs, "prepare": tmp_path / "prepare", "finetune": tmp_path / "tuned"}
     out = run(at, tmp_path)
     found = told(out, "retention")

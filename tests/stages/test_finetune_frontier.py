@@ -12,11 +12,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from pipeline.errors import InputError
-from pipeline.files import read_jsonl
-from pipeline.metrics import classification, frontier
-from pipeline.modeling import interpolation, models, scoring
-from pipeline.text import emojis
+from pipeline.common.errors import InputError
+from pipeline.common.files import read_jsonl
+from pipeline.learning import blending
+from pipeline.measuring import scoring
+from pipeline.measuring.frontier import score as frontier_score
+from pipeline.measuring.statistics import classification
+from pipeline.models import loading
+from pipeline.text import emoji
 from stages import finetune, pretrain, source, tokenizer
 from stages.finetune import tuning
 from stages.finetune.frontier import Ground, frontier_of, general_dev, take_best
@@ -73,16 +76,16 @@ def test_the_frontier_is_of_the_models_that_were_written(before: dict[str, Path]
     found, story = told(tuned, "frontier"), told(tuned, "finetune")
     points = {point["name"]: point for point in found["points"]}
     assert [point["alpha"] for point in found["points"]][:9] == [place / 8 for place in range(9)]
-    assert len(points) == 9 + len(interpolation.VARIANTS)
+    assert len(points) == 9 + len(blending.VARIANTS)
     assert points["base"]["kept"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 2}, "base encoder under its own head"
     assert points["tuned"]["kept"]["value"] != 1.0
     assert (found["budget"], found["chosen"], story["chosen"], found["reason"]) == (None, "tuned", "tuned", None)
     assert any(point["front"] for point in found["points"])
 
     dev = read_jsonl(before["prepare"] / "texts" / "toy-reviews" / "dev.jsonl")
-    reader = models.load_tokenizer(tuned / "model")
-    texts = [emojis.as_model_reads(row["text"], "all") for row in dev]
-    classifier = models.load_classifier(tuned / "model")
+    reader = loading.load_tokenizer(tuned / "model")
+    texts = [emoji.as_model_reads(row["text"], "all") for row in dev]
+    classifier = loading.load_classifier(tuned / "model")
     chances = scoring.class_probabilities(classifier, reader, texts, tokens_per_batch=256, max_length=128)
     matrix = classification.confusion([row["label"] for row in dev], chances.argmax(axis=1)).astype(float)
     recall = float(classification.macro_recall(matrix))
@@ -107,9 +110,9 @@ def test_a_budget_writes_another_model_the_blend_it_names(
     assert story["dev_macro_recall"] == told(tuned, "finetune")["dev_macro_recall"]
     assert found["cost"]["kept"]["value"] > 0
 
-    ends = (models.load_masked_lm(before["tokenizer"] / "model"), models.load_classifier(tuned / "model"))
-    expected = interpolation.weights_at(interpolation.ends(*ends), most["alphas"])
-    written = models.load_classifier(tmp_path / "model")
+    ends = (loading.load_masked_lm(before["tokenizer"] / "model"), loading.load_classifier(tuned / "model"))
+    expected = blending.weights_at(blending.ends(*ends), most["alphas"])
+    written = loading.load_classifier(tmp_path / "model")
     assert all(torch.equal(weight, expected[name]) for name, weight in written.bert.named_parameters())
     assert torch.equal(written.classifier.weight, ends[1].classifier.weight)
     assert (tmp_path / "model" / "model.safetensors").read_bytes() != (
@@ -121,7 +124,7 @@ def test_folds_are_tested_by_blends_too(
     before: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a toy has no English to keep, so which blend keeps most is luck: here it is the one in the middle
-    monkeypatch.setattr(frontier, "choose", lambda *_: 1)
+    monkeypatch.setattr(frontier_score, "choose", lambda *_: 1)
     prepared = write_prepared(tmp_path / "prepared")
     in_folds(prepared, 3)
     inputs = before | {"prepare": prepared}

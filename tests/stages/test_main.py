@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
-from pipeline.labels import LABELS
+from pipeline.common.labels import LABELS
+from pipeline.machine import cli
 from stages.__main__ import build
 
 ROOT = Path(__file__).parents[2]
@@ -20,10 +20,10 @@ HEAVY = ["torch", "transformers", "datasets", "evaluate", "sklearn", "pandas", "
 
 @pytest.fixture(scope="module")
 def classifier(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from pipeline.modeling import models
+    from pipeline.models import loading
 
     folder = tmp_path_factory.mktemp("classifier") / "model"
-    models.save(models.load_classifier(toy_model), models.load_tokenizer(toy_model), folder, emoji="words")
+    loading.save(loading.load_classifier(toy_model), loading.load_tokenizer(toy_model), folder, emoji="words")
     return folder
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.cards import load_card
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
+from pipeline.corpora.cards import load_card
 from stages.prepare import STAGE, Settings, prepare
 from tests.cards import REVIEWS, write_card, write_reviews
 

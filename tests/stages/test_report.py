@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from stages import report as stage
 from tests import toy_runs
 from tests.toy_runs import Toy

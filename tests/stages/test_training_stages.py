@@ -14,9 +14,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import BertForSequenceClassification, BertModel, pipeline
 
-from pipeline.errors import InputError
-from pipeline.files import read_jsonl, sha256
-from pipeline.modeling import attachments, finetuning, models, sources
+from pipeline.common.errors import InputError
+from pipeline.common.files import read_jsonl, sha256
+from pipeline.learning import tuning_steps
+from pipeline.models import attachments, loading, sources
 from stages import finetune, pretrain, source, tokenizer
 from stages.finetune import tuning
 from tests.toy_texts import in_folds, write_prepared
@@ -50,7 +51,7 @@ def told(folder: Path, name: str) -> Any:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return dict(models.load_masked_lm(folder / "model").state_dict())
+    return dict(loading.load_masked_lm(folder / "model").state_dict())
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def story(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 def test_source_keeps_the_weights_and_says_what_was_missing(story: dict[str, Path], toy_model: Path) -> None:
-    kept, base = weights(story["source"]), dict(models.load_masked_lm(toy_model).state_dict())
+    kept, base = weights(story["source"]), dict(loading.load_masked_lm(toy_model).state_dict())
     assert all(torch.equal(kept[name], base[name]) for name in base if "pooler" not in name)
     assert told(story["source"], "source")["started_random"] == ["pooler"]
     assert told(story["source"], "source")["restored"] is None
@@ -231,7 +232,7 @@ def test_emoji_as_words(story: dict[str, Path], tmp_path: Path) -> None:
         seen["corpora"]["toy-reviews"]["after"]["tokens_per_text"]
         > seen["corpora"]["toy-reviews"]["before"]["tokens_per_text"]
     )
-    assert models.emoji_mode(tmp_path / "model") == "words"
+    assert loading.emoji_mode(tmp_path / "model") == "words"
 
 
 def test_the_librarys_rows_for_comparison(story: dict[str, Path], tmp_path: Path) -> None:
@@ -266,9 +267,9 @@ def test_minilm_gets_what_ships_with_it(
     """A toy in its place, and a head, a pooler and an adapter for it."""
     headless, parts = tmp_path / "headless", tmp_path / "parts"
     BertModel.from_pretrained(toy_model).save_pretrained(headless)
-    models.load_tokenizer(toy_model).save_pretrained(headless)
+    loading.load_tokenizer(toy_model).save_pretrained(headless)
     (headless / "README.md").write_text("---\nlicense: apache-2.0\n---\n", encoding="utf-8")
-    wrapped = get_peft_model(models.load_masked_lm(headless), LoraConfig(target_modules=["query"], lora_alpha=100))
+    wrapped = get_peft_model(loading.load_masked_lm(headless), LoraConfig(target_modules=["query"], lora_alpha=100))
     wrapped.get_base_model().bert.encoder.layer[0].attention.self.query.lora_B["default"].weight.data.fill_(0.5)
     monkeypatch.setattr(sources, "resolve", lambda *_: headless)
     monkeypatch.setattr(sources, "part_files", functools.partial(sources.part_files, parts))
@@ -292,7 +293,7 @@ def test_minilm_gets_what_ships_with_it(
     assert shipped["parts"] == {"sha256": {name: sha256(parts / name) for name in files}, "licence": "cc-by-sa-4.0"}
     assert (shipped["name"], shipped["revision"]) == ("minilm", sources.MINILM_REVISION)
     assert (shipped["licence"], shipped["started_random"], shipped["restored"]) == ("apache-2.0", [], None)
-    merged = attachments.attach(models.load_masked_lm(headless), parts).state_dict()
+    merged = attachments.attach(loading.load_masked_lm(headless), parts).state_dict()
     assert all(torch.equal(weight, merged[name]) for name, weight in weights(tmp_path / "shipped").items())
     assert source.reads(source.Settings()) == {"model": sources.MINILM_SHA256} | {
         f"part {name}": parts / name for name in files
@@ -301,8 +302,8 @@ def test_minilm_gets_what_ships_with_it(
     bare = made("bare", adapter="none", head_tokens=0)
     assert (bare["started_random"], bare["restored"]) == (["mlm_head"], None)
     assert "parts" not in bare
-    layers = models.load_masked_lm(headless).bert.encoder.state_dict()
-    kept = models.load_masked_lm(tmp_path / "bare" / "model").bert.encoder.state_dict()
+    layers = loading.load_masked_lm(headless).bert.encoder.state_dict()
+    kept = loading.load_masked_lm(tmp_path / "bare" / "model").bert.encoder.state_dict()
     assert all(torch.equal(weight, layers[name]) for name, weight in kept.items())
     assert source.reads(source.Settings(adapter="none")) == {"model": sources.MINILM_SHA256}
 
@@ -310,9 +311,9 @@ def test_minilm_gets_what_ships_with_it(
 def test_from_scratch(story: dict[str, Path], tmp_path: Path) -> None:
     shape = {"vocab_size": 300, "num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2}
     source.source(source.Settings(model="scratch", **shape), prepare=story["prepare"], out=tmp_path)
-    model = models.load_masked_lm(tmp_path / "model")
+    model = loading.load_masked_lm(tmp_path / "model")
     assert (model.config.num_hidden_layers, model.config.hidden_size) == (1, 32)
-    assert len(models.load_tokenizer(tmp_path / "model")) == model.config.vocab_size
+    assert len(loading.load_tokenizer(tmp_path / "model")) == model.config.vocab_size
     rows = model.get_input_embeddings().weight[1:]  # [PAD]'s is zero
     assert rows.std().item() == pytest.approx(model.config.initializer_range, rel=0.05)  # nothing of the text in them
     assert not model.cls.predictions.bias.any()
@@ -373,7 +374,7 @@ def test_dev_figures_are_the_mean_over_corpora(monkeypatch: pytest.MonkeyPatch) 
     shop = [{"corpus": "shop", "label": label} for label in (0, 1, 2, 2)]  # one of two positive ones missed
     cafe = [{"corpus": "cafe", "label": label} for label in (0, 1)]  # both right
     logits = np.log([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25]] * 2)[:6]
-    monkeypatch.setattr(finetuning, "dev_logits", lambda *_: logits)
+    monkeypatch.setattr(tuning_steps, "dev_logits", lambda *_: logits)
     found = tuning._dev_figures([[]] * 6, shop + cafe, None)(None)
     assert found["dev_macro_recall"] == pytest.approx(((1 + 1 + 1 / 2) / 3 + 1) / 2)
     assert found["dev_accuracy"] == pytest.approx((3 / 4 + 1) / 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.text.normalise import normalise
+from pipeline.text.cleaning import normalise
 from pipeline.text.traits import TRAITS, traits
 
 

@@ -1,0 +1,1 @@
+"""Words and small tools that every room uses; knows none of them."""

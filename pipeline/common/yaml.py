@@ -1,0 +1,81 @@
+"""YAML as people write it by hand: plain data only, and every mistake named with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.common.errors import InputError
+
+LARGEST_BYTES = 1_000_000
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """SafeLoader (no Python objects) that also refuses repeated keys, keys that are not text, and aliases.
+
+    Aliases let a page of text stand for gigabytes ("billion laughs"); a repeated key silently loses the first value.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed", problem_mark=self._mark())
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                problem = f"key {key_node.value!r} is read as {key!r}; quote it"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+    def _mark(self) -> yaml.Mark | None:
+        return self.peek_event().start_mark  # type: ignore[no-untyped-call, no-any-return]
+
+
+def read_mapping(path: Path, thing: str) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping; ``thing`` is what errors call it, such as ``recipe starter.yaml``.
+
+    Raises:
+        InputError: if it is missing, not UTF-8, over 1 MB, not YAML, not plain data, or not a mapping.
+    """
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise InputError(f"{thing}: larger than {LARGEST_BYTES:,} bytes; is {path} the right file?")
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{thing}: byte {error.start} is not UTF-8; save {path} as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{thing}: cannot read {path} ({error.strerror}); check the path") from error
+    return parse_mapping(text, thing)
+
+
+def parse_mapping(text: str, thing: str) -> dict[str, Any]:
+    """Parse YAML text that holds a mapping (nothing at all counts as an empty one); raises InputError otherwise."""
+    content = parse(text, thing)
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{thing}: holds {type(content).__name__}, not `key: value` lines; write a mapping")
+    return content
+
+
+def parse(text: str, thing: str) -> Any:
+    """Parse YAML text into plain data; raises InputError with the line of the mistake."""
+    try:
+        return yaml.load(text, Loader=_PlainLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        problem = (error.problem or "not valid YAML").splitlines()[0]
+        raise InputError(f"{thing}{line}: {problem}; mend the YAML there") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{thing}: not valid YAML ({str(error).splitlines()[0]}); mend it") from error
+    except RecursionError as error:
+        raise InputError(f"{thing}: nested too deeply to be meant; mend the YAML") from error

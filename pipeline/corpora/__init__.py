@@ -1,0 +1,1 @@
+"""From data cards to prepared corpora: read, labelled, split, audited."""

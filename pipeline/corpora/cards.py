@@ -1,0 +1,141 @@
+"""A data card: the README.md of a corpus, whose front matter says where its rows are and what they mean.
+
+The form is the Hugging Face Hub's dataset card; what the Hub has no word for stands under the one key ``retone``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.frontmatter import split_front_matter
+from pipeline.common.labels import LABELS
+from pipeline.common.yaml import LARGEST_BYTES
+from pipeline.corpora.card_files import Reading, card_files, reading, sole_config
+from pipeline.corpora.schema import COLUMNS, Hub, Role, Split, own_section
+
+__all__ = ["Card", "Hub", "Reading", "Role", "Split", "load_card", "load_cards", "need"]
+
+CARDS = Path("data_cards")
+"""Where cards are looked for by name, relative to the working directory."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card that was read and checked; its files exist and lie where they may."""
+
+    name: str
+    folder: Path
+    pretty_name: str
+    role: Role
+    columns: Mapping[str, str]
+    """Our name of a column -> the file's name for it."""
+    classes: Mapping[str, int | None]
+    """A label as written in the file -> class id, or None where the card says to drop it. Empty but for reviews."""
+    files: Mapping[Split, tuple[Path, ...]]
+    reading: Reading
+    hub: Hub | None
+    identity: str
+    """What of the front matter can change the result, in one normal form: prose and comments are not in it."""
+    licence: str | None = None
+    """As the front matter says under ``license``; None: not stated."""
+
+    def reads(self) -> dict[str, str | Path]:
+        """What a result made from this card depends on: the literal identity, and each data file."""
+        files = {f"{self.name}/{self.key(path)}": path for paths in self.files.values() for path in paths}
+        return {f"card {self.name}": self.identity, **files}
+
+    def key(self, path: Path) -> str:
+        """Short name of a data file, the same on every machine: its path below the folder all of them share."""
+        everything = [path for paths in self.files.values() for path in paths]
+        if len({path.name for path in everything}) == len(everything):
+            return path.name
+        return path.relative_to(_common_folder(everything)).as_posix()
+
+
+def _common_folder(paths: list[Path]) -> Path:
+    folder = paths[0].parent
+    while not all(path.is_relative_to(folder) for path in paths):
+        folder = folder.parent
+    return folder
+
+
+def load_card(folder: Path, data_root: Path | None = None) -> Card:
+    """Read and check ``folder/README.md``; ``data_root`` is where data that lies elsewhere may be found.
+
+    Raises InputError that names the card, the key and the next step. Reads no data.
+    """
+    place = f"card {folder.resolve().name}"
+    front = _front_matter(folder, place)
+    own = own_section(front, place)
+    config = {} if own.hub else sole_config(front, place)
+    identity = {name: front.get(name) for name in ("pretty_name", "license", "retone")} | {"config": config}
+    return Card(
+        name=folder.resolve().name,
+        folder=folder,
+        pretty_name=str(front.get("pretty_name") or folder.resolve().name),
+        role=own.role,
+        columns={name: own.columns.get(name, name) for name in COLUMNS[own.role]},
+        classes={value: LABELS.index(label) for label, values in own.labels.items() for value in values}
+        | dict.fromkeys(own.drop),
+        files=dict(card_files(config, folder, data_root, place)),
+        reading=reading(config, place),
+        hub=own.hub,
+        identity=json.dumps(identity, sort_keys=True, ensure_ascii=False, default=str),
+        licence=licence(front),
+    )
+
+
+def licence(front: Mapping[str, Any]) -> str | None:
+    """What a card's front matter says under ``license``: an identifier, or several with commas between."""
+    found = front.get("license")
+    names = found if isinstance(found, list) else [found]
+    return ", ".join(str(name) for name in names if name) or None
+
+
+def _front_matter(folder: Path, place: str) -> dict[str, Any]:
+    path = folder / "README.md"
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise InputError(f"{place}: README.md is larger than {LARGEST_BYTES:,} bytes; keep data out of the card")
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{place}: no README.md in {folder}; `python -m stages new-card FILE` drafts one") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{place}: README.md is not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{place}: README.md cannot be read ({error.strerror}); check its permissions") from None
+    front, _ = split_front_matter(text, f"{place}, README.md")
+    languages = front.get("language")
+    if any(isinstance(language, bool) for language in (languages if isinstance(languages, list) else [languages])):
+        raise InputError(f"{place}: language: YAML reads an unquoted no as false; write language: 'no'")
+    return front
+
+
+def load_cards(names: Sequence[str], data_root: Path | None) -> list[Card]:
+    """The cards of a recipe: each a folder's name under ``data_cards/``, or a path. Raises InputError."""
+    found: dict[str, Card] = {}
+    for name in names:
+        known = CARDS / name
+        folder = known if len(Path(name).parts) == 1 and known.is_dir() else Path(name)
+        if not folder.is_dir():
+            there = sorted(path.parent.name for path in CARDS.glob("*/README.md"))
+            raise InputError(f"corpus {name}: no folder {known} and none at {name}; there are {', '.join(there)}")
+        card = load_card(folder, data_root)
+        if card.name in found:
+            raise InputError(f"corpus {card.name}: two cards have this name; rename one folder")
+        found[card.name] = card
+    return list(found.values())
+
+
+def need(roles: Sequence[Role], why: str, names: Sequence[str], data_root: Path | None) -> None:
+    """Raise InputError, with the reason and what to add, unless one of a recipe's cards has one of the roles."""
+    if not {card.role for card in load_cards(names, data_root)} & set(roles):
+        raise InputError(
+            f"prepare.corpora: {why}, and none of {', '.join(names)} has the role {' or '.join(roles)}; add a card "
+            f"that has, such as starter-{roles[0]} (`python -m stages new-card FILE` drafts one of yours)"
+        )

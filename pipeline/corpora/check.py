@@ -1,0 +1,105 @@
+"""The desk where cards are looked over: each read, mapped and shown with a few of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.frontmatter import split_front_matter
+from pipeline.common.labels import LABELS
+from pipeline.corpora.cards import load_card
+from pipeline.corpora.corpus import Corpus, Limits, read_corpus
+from pipeline.corpora.drafting import draft_card
+
+__all__ = ["CardReport", "contents", "describe_card", "describe_cards", "draft_card"]
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class CardReport:
+    """What a look at one card found."""
+
+    name: str
+    role: str
+    """Empty where the card itself cannot be read."""
+    rows: int
+    """Rows that would be used."""
+    splits: Mapping[str, int]
+    """Rows of each split that the files give; what is missing is cut from train later."""
+    dropped: Mapping[str, int]
+    problems: tuple[str, ...]
+    """Empty for a card in order."""
+    sample: tuple[Mapping[str, str], ...]
+    """The first five rows as Retone reads them: texts normalised, labels as class names."""
+
+
+def describe_cards(folder: Path, data_root: Path | None) -> list[CardReport]:
+    """Look over every card in a folder of cards, by name; a problem is reported, not raised.
+
+    Raises InputError where the folder holds no card at all.
+    """
+    cards = sorted(path.parent for path in folder.glob("*/README.md"))
+    if not cards:
+        raise InputError(f"{folder}: no cards there; `python -m stages new-card FILE` drafts one")
+    return [describe_card(card, data_root) for card in cards]
+
+
+def describe_card(folder: Path, data_root: Path | None) -> CardReport:
+    """Look over one card."""
+    role = ""
+    try:
+        card = load_card(folder, data_root)
+        role = card.role
+        corpus = read_corpus(card, Limits())
+    except InputError as error:
+        return CardReport(folder.name, role, 0, {}, {}, (str(error),), ())
+    splits: dict[str, int] = {name: len(rows) for name, rows in corpus.splits.items()}
+    if corpus.pairs:
+        splits["test"] = len(corpus.pairs)
+    dropped = {reason: count for reason, count in corpus.dropped.items() if count}
+    return CardReport(card.name, role, sum(splits.values()), splits, dropped, (), _sample(corpus))
+
+
+def _sample(corpus: Corpus) -> tuple[Mapping[str, str], ...]:
+    pairs = [{"good": pair.good, "bad": pair.bad, "phenomenon": pair.phenomenon} for pair in corpus.pairs[:SHOWN]]
+    texts = [text for rows in corpus.splits.values() for text in rows][:SHOWN]
+    labels = [{} if text.label is None else {"label": LABELS[text.label]} for text in texts]
+    return (*pairs, *({"text": text.text} | label for text, label in zip(texts, labels, strict=True)))
+
+
+def contents(folder: Path, data_root: Path | None = None) -> str:
+    """The Markdown of ``data_cards/README.md``: a table made from the cards.
+
+    Raises InputError where a card there is not in order.
+    """
+    lines = [
+        "# Data cards",
+        "",
+        "One folder per corpus; its `README.md` is the card. This table is made from the cards by",
+        "`python -m stages cards --write`; what a card may say is in [TEMPLATE.md](TEMPLATE.md).",
+        "",
+        "| corpus | role | what | rows | language | licence |",
+        "|---|---|---|---:|---|---|",
+    ]
+    for report in describe_cards(folder, data_root):
+        if report.problems:
+            raise InputError(report.problems[0])
+        text = (folder / report.name / "README.md").read_text(encoding="utf-8")
+        front, _ = split_front_matter(text, f"card {report.name}")
+        cells = (
+            f"[{report.name}]({report.name}/README.md)",
+            report.role,
+            *(_cell(value) for value in (front.get("pretty_name"), f"{report.rows:,}")),
+            *(_cell(front.get(key)) for key in ("language", "license")),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "not stated")
+    return " ".join(text.split()).replace("|", "\\|")

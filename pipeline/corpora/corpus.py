@@ -1,0 +1,212 @@
+"""From a card to its rows: columns found, labels mapped to classes, texts normalised, every drop counted by reason."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tqdm import tqdm
+
+from pipeline.common.errors import InputError
+from pipeline.common.labels import LABELS
+from pipeline.common.validation import nearest
+from pipeline.corpora.cards import Card, Split
+from pipeline.corpora.labelling import LabelProblems
+from pipeline.corpora.readers import MAX_FILE_BYTES, read_rows
+from pipeline.text.cleaning import normalise, rejoin, repair
+
+
+@dataclass(slots=True)
+class Text:
+    """One text of a corpus. ``label`` is a class id for reviews, None elsewhere."""
+
+    id: str
+    raw: str
+    text: str
+    label: int | None = None
+    fold: int | None = None
+    """The fold that tests it, in a corpus that is scored by cross-validation."""
+
+
+@dataclass(slots=True)
+class Pair:
+    """A minimal pair: a good sentence and the same one spoilt in one point."""
+
+    id: str
+    good: str
+    bad: str
+    phenomenon: str
+
+
+@dataclass
+class Corpus:
+    """The rows of one card by split, and how many were dropped for which reason."""
+
+    card: Card
+    splits: dict[Split, list[Text]] = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    doubles: dict[str, Counter[str]] = field(default_factory=dict)
+    """What stood twice, by the part it was looked for in: figures for the audit."""
+    folds: int = 1
+    """Above 1 every text is tested once, by a model tuned on other folds; ``splits`` are those of fold 0."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds against files that are broken or hostile."""
+
+    max_file_bytes: int = MAX_FILE_BYTES
+    max_text_characters: int = 2_000_000
+    """A single text above it is an error: no text, but a file gone wrong."""
+    max_review_characters: int = 20_000
+    """A review or post above it is dropped as ``too long``."""
+
+
+FEWEST = 10
+"""Rows that each class must have: below it neither a split nor a score means anything."""
+
+
+def read_corpus(card: Card, limits: Limits) -> Corpus:
+    """Read all rows of a card. Nothing is written, so an error leaves nothing behind.
+
+    Raises InputError for a file without rows, a missing column, a label that belongs to no class (all of them at
+    once, with counts and rows), a text that cannot be one, and a class with fewer than ``FEWEST`` rows.
+    """
+    corpus = Corpus(card)
+    problems = LabelProblems(card)
+    rows = tqdm(_rows(card, limits), desc=f"reading {card.name}", unit=" rows", disable=None, leave=False)
+    for split, key, number, values in rows:
+        row_id = f"{card.name}:{key}:{number}"
+        place = f"card {card.name}, {key}, row {number}"
+        if card.role == "pairs":
+            _add_pair(corpus, row_id, values, place, limits)
+        else:
+            _add_text(corpus, split, row_id, values, place, limits, problems)
+    problems.raise_if_any()
+    _check_counts(corpus)
+    return corpus
+
+
+def _rows(card: Card, limits: Limits) -> Iterator[tuple[Split, str, int, dict[str, Any]]]:
+    """(given split, name of the file, number of the row, values) of every row; each file must have one."""
+    if card.hub is not None:
+        from pipeline.corpora.hub import hub_rows
+
+        for split, number, values in hub_rows(card.hub, f"card {card.name}"):
+            _check_columns(card, values, f"card {card.name}, {card.hub.id}")
+            yield split, split, number, values
+        return
+    for split, paths in card.files.items():
+        for path in paths:
+            key = card.key(path)
+            place = f"card {card.name}, {key}"
+            number = 0
+            for number, values in read_rows(path, place, card.reading, limits.max_file_bytes):
+                _check_columns(card, values, f"{place}, row {number}")
+                yield split, key, number, values
+            if number == 0:
+                raise InputError(f"{place}: no rows; the file is empty or holds only its header")
+
+
+def _check_columns(card: Card, values: dict[str, Any], place: str) -> None:
+    for ours, theirs in card.columns.items():
+        if theirs not in values:
+            known = nearest(theirs, [str(name) for name in values])
+            raise InputError(f"{place}: no column {theirs}; write the right one under retone.columns.{ours}, {known}")
+
+
+def _add_text(
+    corpus: Corpus,
+    split: Split,
+    row_id: str,
+    values: dict[str, Any],
+    place: str,
+    limits: Limits,
+    problems: LabelProblems,
+) -> None:
+    card = corpus.card
+    raw = _written(values[card.columns["text"]], place, limits)
+    short = card.role != "general"
+    if short and len(raw) > limits.max_review_characters:
+        corpus.dropped["too long"] += 1
+        return
+    text = normalise(raw) if short else repair(rejoin(raw))
+    if not text:
+        corpus.dropped["empty"] += 1
+        return
+    label = None
+    if card.role == "reviews":
+        value = label_as_written(values[card.columns["label"]])
+        if value not in card.classes:
+            problems.note(value, place)
+            return
+        label = card.classes[value]
+        if label is None:
+            corpus.dropped["dropped label"] += 1
+            return
+    corpus.splits.setdefault(split, []).append(Text(row_id, raw, text, label))
+
+
+def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, limits: Limits) -> None:
+    columns = corpus.card.columns
+    good, bad, phenomenon = (
+        repair(_written(values[columns[name]], place, limits)) for name in ("good", "bad", "phenomenon")
+    )
+    if not good or not bad:
+        corpus.dropped["empty"] += 1
+    elif good == bad:
+        corpus.dropped["no difference"] += 1
+    else:
+        corpus.pairs.append(Pair(row_id, good, bad, phenomenon))
+
+
+def label_as_written(value: Any) -> str:
+    """A label as the card would write it: trimmed; a whole float (how tables store 5 beside a gap) as an integer."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
+
+
+def _written(value: Any, place: str, limits: Limits) -> str:
+    """The text of a cell, checked to be one."""
+    if value is None:
+        return ""
+    if isinstance(value, (dict, list, bytes)):
+        raise InputError(f"{place}: a {type(value).__name__} where a text belongs; name another column in the card")
+    text = str(value)
+    if len(text) > limits.max_text_characters:
+        raise InputError(
+            f"{place}: one text of {len(text):,} characters; a quote left open? "
+            f"Split it, or raise max_text_characters ({limits.max_text_characters:,})"
+        )
+    if "\0" in text:
+        raise InputError(f"{place}: a NUL character in the text; remove it from the file")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: half an emoji (a lone surrogate) at character {error.start}; repair it") from None
+    return text
+
+
+def _check_counts(corpus: Corpus) -> None:
+    name = corpus.card.name
+    if corpus.card.role == "pairs":
+        if not corpus.pairs:
+            raise InputError(f"card {name}: no pair is left of {corpus.dropped.total()} rows; check retone.columns")
+        return
+    kept = [text for texts in corpus.splits.values() for text in texts]
+    if not kept:
+        raise InputError(f"card {name}: no text is left of {corpus.dropped.total()} rows; check retone.columns")
+    if corpus.card.role == "reviews":
+        rows = Counter(text.label for text in kept)
+        for index, label in enumerate(LABELS):
+            if rows[index] < FEWEST:
+                raise InputError(f"card {name}: class {label} has {rows[index]} rows, needs {FEWEST}; add some")

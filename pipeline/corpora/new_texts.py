@@ -1,0 +1,61 @@
+"""Texts that are to be scored, from whatever file they come in, with the columns that stand beside them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.common.errors import InputError
+from pipeline.corpora.readers import read_rows
+
+
+class NewTexts(NamedTuple):
+    """The rows of a file in its order: the text of each, and every column as it stands there."""
+
+    texts: list[str]
+    columns: list[str]
+    cells: list[list[str]]
+    """Of each row, in the order of ``columns``; a value that is missing is empty."""
+
+
+def read_texts(source: str, column: str | None = None) -> NewTexts:
+    """Read a file in any format that cards know, or standard input, a text a line, for ``-``.
+
+    Without ``column``, the texts are in the column ``text``, or the only one there is.
+
+    Raises:
+        InputError: no such file, not UTF-8, no such column, a row that cannot be read, or nothing in it.
+    """
+    place = f"input {source}"
+    if source == "-":
+        rows = [(number, {"text": line}) for number, line in enumerate(_lines(sys.stdin.buffer.read()), start=1)]
+    else:
+        rows = list(read_rows(Path(source), place))
+    if not rows:
+        raise InputError(f"{place}: no texts in it; write one a row")
+    texts = [_written(row[_name(row, column, f"{place}, row {number}")]) for number, row in rows]
+    columns = list(dict.fromkeys(name for _, row in rows for name in row))
+    return NewTexts(texts, columns, [[_written(row.get(name)) for name in columns] for _, row in rows])
+
+
+def _lines(content: bytes) -> list[str]:
+    try:
+        return content.decode("utf-8").removeprefix("\ufeff").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"input -: byte {error.start} is not UTF-8; convert the texts to UTF-8") from None
+
+
+def _name(row: dict[str, Any], column: str | None, place: str) -> str:
+    name = column or ("text" if "text" in row or len(row) != 1 else next(iter(row)))
+    if name not in row:
+        raise InputError(f"{place}: no column {name}; name one with --text-column, there are: {', '.join(row)}")
+    return name
+
+
+def _written(value: Any) -> str:
+    """A value as a cell of a table: lists and the like as JSON."""
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else str(value)

@@ -1,0 +1,86 @@
+"""Domain shift: how far the way of writing in each corpus is from general text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.corpora.corpus import Corpus
+from pipeline.text.emoji import emoji_list
+from pipeline.text.words import words
+
+TOP = 10_000
+_SHOWN = 15
+_ELONGATED = re.compile(r"([^\W\d_])\1\1")
+_CAPITALS = re.compile(r"\b[A-Z]\w*[A-Z]\b")
+_MASK = re.compile(r"@user|\bhttp\b")
+
+
+def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
+    """For each corpus of texts, its habits of writing and how much of its vocabulary general text knows.
+
+    ``vocabulary_overlap``: share of word tokens whose word stands anywhere in the general corpora.
+    ``vocabulary_overlap_types``: the same over different words. ``top_words_overlap``: share of the commonest 10,000
+    words of both that they have in common (Gururangan et al. 2020, section 3). None without a general corpus.
+    The masks ``@user`` and ``http`` are no words here.
+    """
+    texts = {
+        corpus.card.name: [text.text for split in corpus.splits.values() for text in split]
+        for corpus in corpora
+        if corpus.card.role != "pairs"
+    }
+    words_of = {name: [words(_MASK.sub(" ", text)) for text in found] for name, found in texts.items()}
+    counted = {name: Counter(word for text in found for word in text) for name, found in words_of.items()}
+    general: Counter[str] = Counter()
+    for corpus in corpora:
+        if corpus.card.role == "general":
+            general += counted[corpus.card.name]
+    return {
+        corpus.card.name: habits(texts[corpus.card.name], words_of[corpus.card.name])
+        | (overlap(counted[corpus.card.name], general) if corpus.card.role != "general" else {})
+        for corpus in corpora
+        if corpus.card.name in texts
+    }
+
+
+def habits(texts: Sequence[str], found: Sequence[Sequence[str]]) -> dict[str, float]:
+    """How people write here, from texts and the words of each: rates per text and shares of words (0 to 1), means."""
+    emoji = [emoji_list(text) for text in texts]
+    count = max(1, len(texts))
+    tokens = max(1, sum(len(text) for text in found))
+    return {
+        "texts": len(texts),
+        "mean_words": sum(len(text) for text in found) / count,
+        "emoji_rate": sum(bool(some) for some in emoji) / count,
+        "emoji_per_text": sum(len(some) for some in emoji) / count,
+        "different_emoji": len({one for some in emoji for one in some}),
+        "elongated_words": sum(bool(_ELONGATED.search(word)) for text in found for word in text) / tokens,
+        "capital_words": sum(_capitals(text) for text in texts) / tokens,
+        "masks_per_text": sum(len(_MASK.findall(text)) for text in texts) / count,
+    }
+
+
+def overlap(own: Mapping[str, int], general: Mapping[str, int]) -> dict[str, Any]:
+    """How much of a vocabulary (word -> count) general text knows; None for each figure where there is none."""
+    if not general:
+        return {"vocabulary_overlap": None, "vocabulary_overlap_types": None, "top_words_overlap": None}
+    known = sum(count for word, count in own.items() if word in general)
+    top = min(TOP, len(own), len(general))
+    strange = [word for word in _commonest(own, len(own)) if word not in general]
+    return {
+        "vocabulary_overlap": known / max(1, sum(own.values())),
+        "vocabulary_overlap_types": sum(word in general for word in own) / max(1, len(own)),
+        "top_words_overlap": len({*_commonest(own, top)} & {*_commonest(general, top)}) / max(1, top),
+        "commonest_unknown_words": " ".join(strange[:_SHOWN]),
+    }
+
+
+def _capitals(text: str) -> int:
+    """Words of at least two letters, all of them capitals."""
+    return sum(word.isalpha() and word.isupper() for word in _CAPITALS.findall(text))
+
+
+def _commonest(counts: Mapping[str, int], most: int) -> list[str]:
+    return sorted(counts, key=lambda word: (-counts[word], word))[:most]

@@ -1,0 +1,147 @@
+"""Train, dev and test, or folds, by a seeded hash of each text: no chance, no order of rows, no state.
+
+A text's rank depends on the text and the seed alone, so it falls on the same side again when rows are added around it
+(but for the few at the borders), and equal texts can never be torn apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+from pipeline.common.errors import InputError
+from pipeline.common.labels import LABELS
+from pipeline.corpora.cards import Split
+from pipeline.corpora.corpus import FEWEST, Corpus, Text
+from pipeline.corpora.duplicates import near_twins, twins, without
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+SPLITS_OF: dict[str, tuple[Split, ...]] = {
+    "reviews": ("train", "dev", "test"),
+    "informal": ("train", "dev"),
+    "general": ("train", "dev", "test"),
+    "pairs": ("test",),
+}
+"""The files that a corpus of each role is written to; one may be empty."""
+
+
+def rank(text: str, seed: int) -> str:
+    """Where a text stands in the seeded order: hex digits, uniform over texts."""
+    return hashlib.sha256(f"{seed}\n{text}".encode()).hexdigest()
+
+
+def cut(texts: Sequence[Text], shares: Mapping[Split, float], seed: int) -> dict[Split, list[Text]]:
+    """Split texts so that every class has its exact share (rounded) in each part; the rest is ``train``.
+
+    Args:
+        texts: equal ones (same ``text``) must have been dropped before.
+        shares: of the parts to cut off, such as ``{"test": 0.2, "dev": 0.1}``, in that order.
+        seed: of the hash.
+
+    Returns:
+        Each part in the order of ``texts``. Every class keeps at least one text in train.
+    """
+    side: dict[str, Split] = {}
+    for label in {text.label for text in texts}:
+        ordered = sorted((text for text in texts if text.label == label), key=lambda text: rank(text.text, seed))
+        at = 0
+        for split, share in shares.items():
+            until = min(at + round(share * len(ordered)), len(ordered) - 1)
+            side |= {text.id: split for text in ordered[at:until]}
+            at = until
+    parts: dict[Split, list[Text]] = {"train": [], **{split: [] for split in shares}}
+    for text in texts:
+        parts[side.get(text.id, "train")].append(text)
+    return parts
+
+
+def thin(corpus: Corpus, share: float, seed: int) -> None:
+    """Keep a share of the texts of each split and class (rounded up), those that come first in an order by hash.
+
+    The rest is dropped, in place, as ``not in the share``. Pairs are kept.
+    Raises InputError if a class of reviews is left with fewer than ``FEWEST`` rows.
+    """
+    if share == 1:
+        return
+    for split, texts in corpus.splits.items():
+        kept: set[str] = set()
+        for label in {text.label for text in texts}:
+            ordered = sorted((text for text in texts if text.label == label), key=lambda text: rank(text.text, seed))
+            kept |= {text.id for text in ordered[: math.ceil(share * len(ordered))]}
+        corpus.splits[split] = [text for text in texts if text.id in kept]
+        corpus.dropped["not in the share"] += len(texts) - len(kept)
+    rows = Counter(text.label for texts in corpus.splits.values() for text in texts)
+    for index, name in enumerate(LABELS if corpus.card.role == "reviews" else ()):
+        if rows[index] < FEWEST:
+            raise InputError(
+                f"card {corpus.card.name}: {share:g} of class {name} is {rows[index]} rows, needs {FEWEST}; "
+                "raise prepare.share_of_rows"
+            )
+
+
+def split_of(fold: int, tested: int, folds: int) -> Split:
+    """Where the texts of a fold stand when another one is tested: the tested one, the next one dev, the rest train."""
+    return {0: "test", 1: "dev"}.get((fold - tested) % folds, "train")  # type: ignore[return-value]
+
+
+def deal(texts: Sequence[Text], folds: int, seed: int) -> None:
+    """Give every text its fold: each class spread evenly over all of them, by the hash of the texts."""
+    for label in {text.label for text in texts}:
+        ordered = sorted((text for text in texts if text.label == label), key=lambda text: rank(text.text, seed))
+        for place, text in enumerate(ordered):
+            text.fold = place * folds // len(ordered)
+
+
+def split(
+    corpus: Corpus, dev_share: float, test_share: float, seed: int, *, folds: int = 1, threshold: float = 1.0
+) -> None:
+    """Drop what stands twice in train, then cut from train the splits that the card does not give; in place.
+
+    A dev or test split that is given is a benchmark that others use too: it stays as it is, doubles counted.
+    Reviews without one are dealt into ``folds`` where there are several; texts nearly the same as another (similarity
+    of at least ``threshold``) are dropped then, since each fold is trained on by the others.
+    Raises InputError for a split that the card's role has no use for.
+    """
+    role, given = corpus.card.role, corpus.splits
+    if role == "pairs":
+        return
+    for name in given:
+        if name not in SPLITS_OF[role]:
+            raise InputError(f"card {corpus.card.name}: role {role} has no {name} split; call it train or dev")
+    train = twins(given.get("train", []))
+    conflicting = [text for group in train.conflicts for text in group]
+    corpus.dropped.update({"duplicate": len(train.duplicates), "label conflict": len(conflicting)})
+    corpus.doubles = {name: twins(texts).counts() for name, texts in given.items() if name != "train"}
+    corpus.doubles["train" if corpus.doubles else "all"] = train.counts()
+    shares: dict[Split, float] = {"test": test_share, "dev": dev_share}
+    missing = {name: share for name, share in shares.items() if name in SPLITS_OF[role] and name not in given}
+    kept = without(given.get("train", []), [*train.duplicates, *conflicting])
+    if kept and folds > 1 and role == "reviews" and set(given) == {"train"}:
+        echoes = near_twins(kept, threshold)
+        corpus.dropped["near duplicate"] += len(echoes)
+        corpus.folds, kept = folds, without(kept, echoes)
+        deal(kept, folds, seed)
+        corpus.splits = {"train": [], "dev": [], "test": []}
+        for text in kept:
+            corpus.splits[split_of(text.fold or 0, 0, folds)].append(text)
+    elif kept:
+        corpus.splits = given | cut(kept, missing, seed)
+
+
+def check_trainable(corpus: Corpus) -> None:
+    """Raise InputError where leaks and conflicts left a class of the training split without a row."""
+    train = corpus.splits.get("train")
+    if train is None or corpus.card.role != "reviews":
+        return
+    for index, label in enumerate(LABELS):
+        if not any(text.label == index for text in train):
+            raise InputError(
+                f"card {corpus.card.name}: no {label} row is left in train once duplicates, conflicts and leaks are "
+                f"removed ({dict(corpus.dropped)}); do train and test hold the same texts? "
+                "If they only look alike, raise prepare.near_duplicate_threshold"
+            )

@@ -1,0 +1,1 @@
+"""Tables and pictures as plain data and SVG; know nothing of what they show."""

@@ -1,0 +1,264 @@
+"""Tables as plain data: a cell is its words, and the HTML and the Markdown page only set them differently."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.common.floors import FLOORS
+
+Estimate = Mapping[str, Any]
+"""A figure with its interval: {"value", "low", "high", "n"}; None stands for what could not be measured."""
+
+Report = Mapping[str, Any]
+"""The contents of report.json; stages/report.py documents its layout."""
+
+MARKS = {"helped": "▲", "hurt": "▼", "undecided": "●"}
+"""A sign beside each verdict word, so that colour is never the only carrier."""
+
+BESIDE_FLOOR = {"helped": "above it", "hurt": "below it", "undecided": "undecided"}
+
+SCORES = {
+    "macro_recall": "macro-recall",
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "neutral_f1": "neutral F1",
+    "emoji_macro_recall": "macro-recall on emoji texts",
+}
+"""Scores of the ladder in the order of its columns: shares, higher is better."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one box of a table; ``detail`` is set smaller, ``tone`` is a verdict word, "quiet" or ""."""
+
+    text: str
+    detail: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be set. The columns say unit and direction; ``words`` are the places of those with prose."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    words: tuple[int, ...] = ()
+
+
+NOTHING = Cell("–", tone="quiet")
+
+
+FEW_TEXTS, WIDE = 500, 0.05
+"""Below so many texts, or with an interval of more than so much (a share) to either side, little can be decided."""
+
+
+def percent(figure: Estimate | None) -> Cell:
+    """A share as percent, with its interval as the detail."""
+    return amount(figure, 1, 100)
+
+
+def amount(figure: Estimate | None, digits: int = 2, factor: int = 1) -> Cell:
+    """A figure in its own unit, with its interval as the detail: ``60.0–70.0``, or ``−2.0 to 3.0`` below zero."""
+    if figure is None or figure["value"] is None:
+        return NOTHING
+    ends = [figure[end] for end in ("low", "high") if figure[end] is not None]
+    interval = (" to " if min(ends, default=0) < 0 else "–").join(written(factor * end, digits) for end in ends)
+    return Cell(written(factor * figure["value"], digits), interval if len(ends) == 2 else "")
+
+
+def written(value: float, digits: int) -> str:
+    """A number with thousands set apart and a true minus; what rounds to zero has none."""
+    text = f"{value:,.{digits}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", "−")
+
+
+def too_few(difference: Estimate) -> bool:
+    """Whether an undecided difference may be so for want of texts."""
+    low, high = difference["low"], difference["high"]
+    return bool(difference["n"] < FEW_TEXTS or (low is not None and high is not None and high - low > 2 * WIDE))
+
+
+def sample(report: Report, difference: Estimate) -> str:
+    """What a difference was measured on: ``300 texts``, ``12,284 texts and 3 seeds``; few texts are few at any rate."""
+    texts, seeds = f"{difference['n']:,} texts", len(report["ladder"][0]["seeds"])
+    return texts if seeds < 2 or difference["n"] < FEW_TEXTS else f"{texts} and {seeds} seeds"
+
+
+def at_chance(report: Report, figure: Estimate) -> bool:
+    """Whether an interval of macro-recall covers what guessing gives: one in so many classes."""
+    low, high = figure["low"], figure["high"]
+    return low is not None and high is not None and bool(low <= 1 / len(report["labels"]) <= high)
+
+
+def points(difference: Estimate) -> str:
+    """A difference of two shares in percentage points, with its interval: ``+5.2 (+3.1 to +7.3)``."""
+    value, low, high = (difference[key] for key in ("value", "low", "high"))
+    interval = "" if low is None or high is None else f" ({signed(100 * low)} to {signed(100 * high)})"
+    return signed(100 * value) + interval
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign and a true minus; what rounds to zero has no sign."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def number(value: float | None, digits: int = 0) -> Cell:
+    """A count or a measure with its thousands set apart."""
+    return NOTHING if value is None else Cell(written(value, digits))
+
+
+def prose(items: Iterable[str]) -> str:
+    """A list as words: "a, b and c"."""
+    *most, last = list(items) or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def verdict_cell(verdict: Mapping[str, Any] | None) -> Cell:
+    """The verdict's sign and words, with the difference in points as the detail."""
+    if verdict is None:
+        return NOTHING
+    word = str(verdict["verdict"])
+    said = BESIDE_FLOOR[word] if verdict["question"] == "floor" else word
+    return Cell(f"{MARKS[word]} {said}", points(verdict["difference"]), word)
+
+
+def find_verdict(
+    report: Report, question: str, arm: str, place: str, measure: str = "macro_recall", floor: str | None = None
+) -> Mapping[str, Any] | None:
+    """The verdict that answers ``question`` ("rung", "floor", "overall") about one arm and place, if there is one.
+
+    ``floor``: which floor "floor" asks about; None: the better one.
+    """
+    wanted = {"question": question, "arm": arm, "place": place, "measure": measure}
+    if question == "floor":
+        wanted["against"] = floor or better_floor(report)
+    matching = (verdict for verdict in report["verdicts"] if wanted.items() <= verdict.items())
+    return next(matching, None)
+
+
+def better_floor(report: Report) -> str:
+    """The key of the floor that arms are held against first: the one with the higher mean of macro-recall."""
+    return str(report["recommendation"]["floor"])
+
+
+def kept(report: Report, arm: str, measure: str, place: str, model: str = "tuned") -> Estimate | None:
+    """Share of the base's general English that a model ("adapted", "tuned") of an arm kept, if it was measured."""
+    found: Any = report["retention"].get(arm)
+    for key in (model, "kept", measure, place):
+        found = (found or {}).get(key)
+    return found  # type: ignore[no-any-return]
+
+
+def retention_places(report: Report) -> list[tuple[str, str]]:
+    """(measure, corpus) of everything that general English was measured on: masked words first, then pairs."""
+    places = (
+        (measure, place)
+        for measure in ("masked", "pairs")
+        for models in report["retention"].values()
+        for place in models["base"][measure]
+    )
+    return list(dict.fromkeys(places))
+
+
+def reviews(report: Report) -> list[str]:
+    """Names of the review corpora, in the recipe's order."""
+    return list(dict.fromkeys(corpus for rung in report["ladder"] for corpus in rung["scores"]))
+
+
+def ladder(report: Report, corpus: str) -> Table:
+    """Arms of one corpus in order below the floors: scores, what was kept, and the verdict on every step."""
+    places, floors = retention_places(report), {name: report["floors"][name][corpus] for name in FLOORS}
+    everyone = [*floors.values(), *(rung["scores"][corpus] for rung in report["ladder"])]
+    scores = {name: title for name, title in SCORES.items() if any(found[name] for found in everyone)}
+    if "emoji_macro_recall" in scores:
+        scores["emoji_macro_recall"] = f"macro-recall on {everyone[0]['emoji_macro_recall']['n']:,} emoji texts"
+    rows = [
+        (
+            Cell(FLOORS[name], tone="quiet"),
+            *[NOTHING] * 2,
+            *(percent(floor[score]) for score in scores),
+            *[NOTHING] * len(places),
+        )
+        for name, floor in floors.items()
+    ]
+    for rung in report["ladder"]:
+        arm, found = rung["arm"], rung["scores"][corpus]
+        rows.append(
+            (
+                Cell(arm),
+                *(verdict_cell(find_verdict(report, question, arm, corpus)) for question in ("rung", "floor")),
+                *(_score(report, name, found[name]) for name in scores),
+                *(percent(kept(report, arm, *place)) for place in places),
+            )
+        )
+    columns = ["arm", "against the arm above", f"against the {FLOORS[better_floor(report)]}"]
+    columns += [f"{title}, %" for title in scores.values()]
+    columns += [f"{name} kept, %" for name in place_names(places)]
+    title = f"{corpus}: {tested(report, corpus)}"
+    return Table(title, tuple(columns), tuple(rows), _what_can_be_decided(report, corpus))
+
+
+def tested(report: Report, corpus: str) -> str:
+    """How many texts the arms are scored on, and how: ``260 test texts``; or by folds."""
+    count = f"{report['ladder'][0]['scores'][corpus]['macro_recall']['n']:,}"
+    folds = folds_of(report, corpus)
+    return f"{count} test texts" if folds < 2 else f"{count} texts, each tested in one of {folds} folds"
+
+
+def folds_of(report: Report, corpus: str) -> int:
+    """By how many folds a corpus was scored; 1: on a test split."""
+    return int(report["corpora"].get(corpus, {}).get("folds", 1))
+
+
+def _score(report: Report, name: str, figure: Estimate | None) -> Cell:
+    cell = percent(figure)
+    if name == "macro_recall" and figure and at_chance(report, figure):
+        return replace(cell, detail=f"{cell.detail}, at chance")
+    return cell
+
+
+def _what_can_be_decided(report: Report, corpus: str) -> str:
+    """How small a difference these texts leave open; empty where they are many, or everything was decided."""
+    undecided = [
+        verdict["difference"]
+        for verdict in report["verdicts"]
+        if verdict["place"] == corpus and verdict["verdict"] == "undecided" and too_few(verdict["difference"])
+    ]
+    halves = [(each["high"] - each["low"]) / 2 for each in undecided if each["low"] is not None]
+    if not halves:
+        return ""
+    few, wide = f"{sample(report, undecided[0])} are few", f"±{100 * max(halves):.0f} points"
+    return f"{few}: a difference is known to about {wide} here, and smaller ones stay undecided."
+
+
+PLACES = {"masked": "masked words", "pairs": "minimal pairs"}
+"""What general English was measured on, in words."""
+
+
+def place_names(places: list[tuple[str, str]]) -> list[str]:
+    """Each measure in words, with its corpus where there are several."""
+    many = {measure for measure, _ in places if sum(measure == other for other, _ in places) > 1}
+    return [f"{PLACES[measure]} of {place}" if measure in many else PLACES[measure] for measure, place in places]
+
+
+def steps(report: Report) -> Table:
+    """What each arm changes against the one above it."""
+    rows = []
+    for rung in report["ladder"]:
+        changes = [
+            f"{change['setting']}: {setting(change['from'])} → {setting(change['to'])}" for change in rung["changes"]
+        ]
+        rows.append((Cell(rung["arm"]), Cell("; ".join(changes) or "the first arm: nothing to compare with")))
+    columns = ("arm", "settings that differ from the arm above")
+    return Table("What each arm changes", columns, tuple(rows), words=(1,))
+
+
+def setting(value: Any) -> str:
+    """A setting's value as a recipe writes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

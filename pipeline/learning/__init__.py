@@ -1,0 +1,1 @@
+"""Everything that changes weights: the loop, what learns, and what holds it back."""

@@ -1,0 +1,222 @@
+"""Domain-adaptive pretraining (DAPT): informal text with a share of general text replayed, tokens hidden and guessed.
+
+Gururangan et al. 2020, "Don't Stop Pretraining", section 3; replay: Robins 1995.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import BertTokenizerFast
+
+from pipeline.learning.distillation import Teacher
+from pipeline.models.batches import BatchPlan, epoch_batches, length_buckets, pad
+from pipeline.models.encoder import Places
+from pipeline.models.masked_lm import IGNORED, choose_masked, hide
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Texts cut into pieces a model can read: ids with [CLS] and [SEP], and which word each token belongs to."""
+
+    ids: list[Ids]
+    words: list[Ids]
+    taught: list[Ids] = field(default_factory=list)
+    """The ids that a teacher reads of each window; empty where there is none."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __add__(self, other: Windows) -> Windows:
+        return Windows(self.ids + other.ids, self.words + other.words, self.taught + other.taught)
+
+    def first(self, count: int) -> Windows:
+        """The first ``count`` windows."""
+        return Windows(self.ids[:count], self.words[:count], self.taught[:count])
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Tokens in each window."""
+        return [len(row) for row in self.ids]
+
+
+def cut(
+    tokenizer: BertTokenizerFast,
+    texts: Sequence[str],
+    max_length: int,
+    chunk: int = 512,
+    taught: Callable[[str], str] | None = None,
+) -> Windows:
+    """Tokenise texts, each cut into consecutive windows of at most ``max_length`` tokens; empty ones are left out.
+
+    Args:
+        taught: what a teacher reads of a window's text; None: nobody teaches.
+    """
+    ids: list[Ids] = []
+    words: list[Ids] = []
+    told: list[Ids] = []
+    for start in range(0, len(texts), chunk):
+        some = list(texts[start : start + chunk])
+        encoded = tokenizer(
+            some,
+            truncation=True,
+            max_length=max_length,
+            return_overflowing_tokens=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        origins = encoded["overflow_to_sample_mapping"]
+        for window, encoding, origin in zip(encoded["input_ids"], encoded.encodings, origins, strict=True):
+            if len(window) > 2:
+                ids.append(np.asarray(window, dtype=np.int32))
+                words.append(np.asarray([-1 if word is None else word for word in encoding.word_ids], dtype=np.int32))
+                if taught is not None:
+                    begin, end = encoding.offsets[1][0], encoding.offsets[-2][1]
+                    said, read = some[origin][begin:end], taught(some[origin][begin:end])
+                    told.append(ids[-1] if read == said else _ids(tokenizer, read, max_length))
+    return Windows(ids, words, told)
+
+
+def _ids(tokenizer: BertTokenizerFast, text: str, max_length: int) -> Ids:
+    return np.asarray(tokenizer(text, truncation=True, max_length=max_length)["input_ids"], dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class Masking:
+    """How tokens are hidden; every draw is a pure function of ``seed`` and the batch's place in the plan."""
+
+    probability: float
+    whole_words: bool
+    mask_id: int
+    pad_id: int
+    special: frozenset[int]
+    ordinary: Tensor
+    """Ids that a token may be replaced by."""
+    seed: int
+
+    @classmethod
+    def of(cls, tokenizer: BertTokenizerFast, probability: float, whole_words: bool, seed: int) -> Masking:
+        """The masking for a tokenizer: never a special token hidden, never one put in."""
+        special = frozenset(tokenizer.all_special_ids)
+        ordinary = torch.tensor([token for token in range(len(tokenizer)) if token not in special])
+        return cls(probability, whole_words, tokenizer.mask_token_id, tokenizer.pad_token_id, special, ordinary, seed)
+
+    def batch(self, windows: Windows, rows: Sequence[int], place: int) -> dict[str, Any]:
+        """The model's inputs for some windows: ids, mask and labels, each int64 [rows, longest], and labels' places."""
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + place) % 2**63)
+        ids = pad([windows.ids[row] for row in rows], self.pad_id)
+        maskable = ~torch.isin(ids, torch.tensor(sorted(self.special)))
+        units = _first_positions(pad([windows.words[row] for row in rows], -1)) if self.whole_words else None
+        chosen = choose_masked(maskable, self.probability, generator, units)
+        hidden = hide(ids, chosen, mask_id=self.mask_id, ordinary=self.ordinary, generator=generator)
+        labels = torch.where(chosen, ids, torch.full_like(ids, IGNORED))
+        mask = (ids != self.pad_id).long()
+        return {"input_ids": hidden, "attention_mask": mask, "labels": labels, "places": Places.where(chosen)}
+
+
+def _first_positions(words: Tensor) -> Tensor:
+    """For each position the first position of its word: what stands for the word when one draw is shared."""
+    starts = torch.ones_like(words, dtype=torch.bool)
+    starts[:, 1:] = (words[:, 1:] != words[:, :-1]) | (words[:, 1:] < 0)
+    places = torch.arange(words.shape[1]).expand_as(words)
+    return torch.where(starts, places, torch.zeros_like(places)).cummax(dim=1).values
+
+
+def mixture(informal: Sequence[int], general: Sequence[int], replay_share: float, seed: int, epoch: int) -> list[int]:
+    """One epoch's rows: all informal windows, and general ones until they hold ``replay_share`` of the tokens.
+
+    Args:
+        informal: lengths of the informal windows, rows 0 to n-1.
+        general: lengths of the general windows, rows n and up. Drawn without replacement, anew for each epoch.
+    """
+    if replay_share >= 1.0 or not informal:
+        return [len(informal) + row for row in range(len(general))]
+    wanted = sum(informal) * replay_share / (1.0 - replay_share)
+    order = np.random.default_rng([seed, epoch, 1]).permutation(len(general))
+    taken = np.cumsum(np.asarray(general, dtype=np.int64)[order]) if len(general) else np.zeros(0, dtype=np.int64)
+    return [*range(len(informal)), *(len(informal) + int(row) for row in order[: int(np.searchsorted(taken, wanted))])]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much to train: passes over the informal text, and a ceiling in tokens; and how much at a time."""
+
+    num_train_epochs: float
+    max_tokens: int | None
+    tokens_per_batch: int
+
+
+def batches_within(
+    informal: Windows, general: Windows, replay_share: float, budget: Budget, seed: int
+) -> list[list[int]]:
+    """All batches of a run, in order: epochs one after the other, cut where the budget ends."""
+    lengths = informal.lengths + general.lengths
+    batches: list[list[int]] = []
+    epoch, left = 0, budget.num_train_epochs
+    tokens = 0
+    while left > 0:
+        rows = mixture(informal.lengths, general.lengths, replay_share, seed, epoch)
+        made = epoch_batches([lengths[row] for row in rows], budget.tokens_per_batch, seed, epoch)
+        for batch in made[: max(1, round(len(made) * min(1.0, left)))]:
+            if budget.max_tokens is not None and tokens >= budget.max_tokens:
+                return batches
+            batches.append([rows[place] for place in batch])
+            tokens += sum(lengths[row] for row in batches[-1])
+        epoch, left = epoch + 1, left - 1
+    return batches
+
+
+def plan(
+    windows: Windows, batches: Sequence[Sequence[int]], masking: Masking, teacher: Teacher | None = None
+) -> BatchPlan:
+    """The run as Trainer reads it; masks are drawn anew for every batch, and the teacher is asked about its texts."""
+
+    def make(rows: Sequence[int], place: int) -> dict[str, Any]:
+        taught = {} if teacher is None else {"targets": teacher.targets([windows.taught[row] for row in rows])}
+        return masking.batch(windows, rows, place) | taught
+
+    return BatchPlan(batches, make)
+
+
+def dev_losses(windows: Mapping[str, Windows], masking: Masking, tokens_per_batch: int) -> Any:
+    """A function model -> {"<name>_dev_loss": nats per hidden token}, on masks that are fixed once and for all."""
+    fixed = {
+        name: [
+            masking.batch(part, rows, place)
+            for place, rows in enumerate(length_buckets(part.lengths, tokens_per_batch))
+        ]
+        for name, part in windows.items()
+        if len(part)
+    }
+
+    @torch.inference_mode()
+    def losses(model: nn.Module) -> dict[str, float]:
+        return {f"{name}_dev_loss": _mean_loss(model, batches) for name, batches in fixed.items()}
+
+    return losses
+
+
+def _mean_loss(model: nn.Module, batches: Sequence[dict[str, Any]]) -> float:
+    device = next(model.parameters()).device
+    nats, count = 0.0, 0
+    for batch in batches:
+        hidden = int((batch["labels"] != IGNORED).sum())
+        nats += float(model(**{name: part.to(device) for name, part in batch.items()}).loss) * hidden
+        count += hidden
+    return nats / max(1, count)
+
+
+def rows_never_seen(windows: Windows, batches: Sequence[Sequence[int]], first_row: int, rows: int) -> int:
+    """How many of the token ids ``first_row`` .. ``rows``-1 no trained window holds."""
+    used = {row for batch in batches for row in batch}
+    seen = {int(token) for row in used for token in windows.ids[row][windows.ids[row] >= first_row]}
+    return rows - first_row - len(seen)

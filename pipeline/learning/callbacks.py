@@ -1,0 +1,162 @@
+"""What happens beside the training loop: whole checkpoints, signals, a history that repeats, rows at their own rate."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from pipeline.common.errors import InputError
+from pipeline.learning.checkpoints import mark_complete
+
+
+class RowRates(TrainerCallback):
+    """Let some rows of one matrix learn at ``factor`` times its rate.
+
+    Rows of a parameter cannot be in a group of their own. AdamW's update is proportional to the rate, decay included,
+    so stretching each update of those rows by ``factor`` is the same thing.
+    """
+
+    def __init__(self, embeddings: nn.Embedding, first_row: int, factor: float) -> None:
+        self.embeddings, self.first_row, self.factor = embeddings, first_row, factor
+
+    def _rows(self) -> torch.Tensor:
+        return self.embeddings.weight.data[self.first_row :]  # asked anew: Trainer may move it to another device
+
+    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
+        """Remember the rows as they are."""
+        self.before = self._rows().clone()
+
+    def on_optimizer_step(self, *_: Any, **__: Any) -> None:
+        """Stretch what the step did to them."""
+        self._rows().copy_(self.before + self.factor * (self._rows() - self.before))
+
+
+class Guard(TrainerCallback):
+    """Saves every so many seconds and on a signal; marks whole checkpoints; knows the best one wherever it lies."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.saved, self.signal = seconds, time.monotonic(), 0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+        """Find the best checkpoint of a resumed run where it lies now."""
+        if state.best_global_step:  # resumed; the folder may have moved, and Trainer drops a best it does not find
+            state.best_model_checkpoint = str(Path(args.output_dir) / f"checkpoint-{state.best_global_step}")
+
+    def on_step_end(self, _args: Any, _state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Ask for a checkpoint when it is time, or when a signal came; after a signal, for the end."""
+        if self.signal:
+            control.should_training_stop = True
+        if self.signal or time.monotonic() - self.saved > self.seconds:
+            control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+        """Mark the checkpoint whole, now that all its files are written."""
+        self.saved = time.monotonic()
+        if state.is_world_process_zero:
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """While training, SIGTERM and Ctrl-C first ask for a checkpoint; after it they do what they always did.
+
+        A second SIGTERM changes nothing, because ``timeout make`` sends it through its group and make once more; a
+        Ctrl-C after a signal is a person who does not want to wait.
+        """
+
+        def note(number: int, _frame: Any) -> None:
+            if self.signal and number == signal.SIGINT:
+                signal.signal(number, earlier[signal.SIGINT])
+                os.kill(os.getpid(), number)
+            self.signal = self.signal or number
+
+        earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in earlier:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in earlier.items():
+                signal.signal(number, handler)
+        if self.signal:
+            os.kill(os.getpid(), self.signal)
+            raise KeyboardInterrupt
+
+
+class History(TrainerCallback, ExportableState):
+    """Losses by step, without clock times; saved with each checkpoint, so a resumed run writes the same bytes.
+
+    Training stops at a loss that is not finite: of weights that are NaN, Trainer would report a loss of 0.0. On a GPU
+    that is seen before anything is logged, evaluated or saved, not in each step, which would have to wait for it. To be
+    listed after whatever asks for a checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.pending: list[float] = []
+        """Losses of the batches since the last row."""
+        self.arrived: list[Tensor] = []
+        """Those of them that nobody has looked at, on their device."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"args": {}, "attributes": {"rows": self.rows, "pending": self.pending}}
+
+    def row(self, step: int) -> dict[str, float]:
+        """The row of a step, made when it is first asked for."""
+        if not self.rows or self.rows[-1]["step"] != step:
+            self.rows.append({"step": step})
+        return self.rows[-1]
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Look at the losses that came in.
+
+        Raises:
+            InputError: one is not finite.
+        """
+        on_gpu = self.arrived[-1].device.type != "cpu"
+        if on_gpu and not (control.should_log or control.should_evaluate or control.should_save):
+            return
+        batches = args.gradient_accumulation_steps
+        for place, loss in enumerate(map(float, self.arrived)):
+            if not math.isfinite(loss):
+                step = state.global_step - (len(self.arrived) - 1 - place) // batches
+                raise InputError(
+                    f"training: the loss is {loss} at step {step}; lower learning_rate, or raise warmup_ratio"
+                )
+            self.pending.append(loss * batches)
+        self.arrived = []
+
+    def on_log(self, _args: Any, state: TrainerState, _control: Any, logs: dict[str, float], **_: Any) -> None:
+        """Keep what is a figure: the mean loss since the last row, the rate, the evaluations."""
+        if "loss" in logs and self.pending:
+            self.row(state.global_step)["train_loss"] = sum(self.pending) / len(self.pending)
+            self.row(state.global_step)["learning_rate"] = logs["learning_rate"]
+            self.pending = []
+        figures = {key.removeprefix("eval_"): value for key, value in logs.items() if key.startswith("eval_")}
+        if figures:
+            self.row(state.global_step).update(figures)
+
+
+class Bar(ProgressCallback):
+    """Trainer's bar with the time left and the name of what is made, without its printing of every logged row."""
+
+    def on_train_begin(self, *args: Any, **rest: Any) -> None:
+        """Say whose bar it is: of arms side by side each has one."""
+        super().on_train_begin(*args, **rest)
+        if self.training_bar is not None:
+            self.training_bar.set_description(multiprocessing.current_process().name)
+
+    def on_log(self, *_: Any, **__: Any) -> None:
+        """Say nothing: the history is written at the end."""

@@ -1,0 +1,125 @@
+"""Which layers learn, and how fast: a frozen prefix, and learning rates that fall from the head down.
+
+Layer-wise rates: Howard & Ruder 2018, "Universal Language Model Fine-tuning", section 3.2 (discriminative fine-tuning).
+"""
+
+from __future__ import annotations
+
+import re
+from types import MethodType
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from pipeline.common.errors import InputError
+
+
+def layer_count(model: PreTrainedModel) -> int:
+    """Number of transformer layers of a BERT."""
+    return int(model.config.num_hidden_layers)
+
+
+def freeze_prefix(model: PreTrainedModel, frozen_layers: int, setting: str = "finetune.frozen_layers") -> list[str]:
+    """Freeze the embeddings and the first ``frozen_layers`` layers; 0 freezes nothing. Return the frozen names.
+
+    Frozen means bit-identical after training: no gradient (so in no optimizer group, where weight decay alone would
+    move it), and held in eval mode, so that dropout does not disturb what the prefix computes.
+
+    Raises:
+        InputError: the model has fewer layers.
+    """
+    count = layer_count(model)
+    if frozen_layers > count:
+        raise InputError(
+            f"{setting}: {frozen_layers} of a model with {count} layers; "
+            f"give 0 to {count}, {count} trains the head alone"
+        )
+    if frozen_layers == 0:
+        return []
+    bert = model.bert
+    prefix = [bert.embeddings, *bert.encoder.layer[:frozen_layers]]
+    for module in prefix:
+        hold(module)
+    return [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+
+
+def freeze_for_adaptation(
+    model: PreTrainedModel, frozen_layers: int, new_rows: int | None, *, embeddings: bool = False
+) -> None:
+    """Freeze as ``freeze_prefix`` does, but let the embedding rows from ``new_rows`` on learn; None: there are none.
+
+    The rows before keep a gradient of zero, and Adam without decay leaves those to the bit as they are
+    (``parameter_groups`` gives embeddings that are frozen in part no decay).
+
+    Args:
+        embeddings: freeze them though no layer is frozen.
+    """
+    freeze_prefix(model, frozen_layers, "pretrain.frozen_layers")
+    if not frozen_layers and not embeddings:
+        return
+    hold(model.bert.embeddings)
+    if new_rows is None:
+        return
+    rows: Any = model.get_input_embeddings().weight
+    rows.requires_grad_(True)
+    rows.frozen_rows = new_rows
+
+    def keep(weight: Any) -> None:
+        weight.grad[:new_rows] = 0.0
+
+    rows.register_post_accumulate_grad_hook(keep)
+
+
+def hold(module: nn.Module) -> None:
+    """Take a module out of training for good: no gradients, and ``train()`` leaves it in eval mode."""
+    module.requires_grad_(False)
+    module.eval()
+    for part in module.modules():
+        part.train = MethodType(lambda self, _mode=True: self, part)  # type: ignore[method-assign]
+
+
+def set_dropout(model: nn.Module, probability: float) -> None:
+    """Train with another dropout than the model's config says; the config, and so the saved model, stays as it is."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
+
+
+def depth(name: str, layers: int) -> int:
+    """Distance of a parameter from the head: 0 the head (pooler, classifier), 1 the last layer, ... the embeddings."""
+    layer = re.search(r"encoder\.layer\.(\d+)\.", name)
+    if layer:
+        return layers - int(layer[1])
+    return layers + 1 if "embeddings." in name and "cls." not in name else 0
+
+
+def parameter_groups(
+    model: PreTrainedModel,
+    *,
+    learning_rate: float,
+    head_learning_rate: float | None = None,
+    layerwise_lr_decay: float = 1.0,
+    weight_decay: float = 0.0,
+) -> list[dict[str, Any]]:
+    """Optimizer groups: every trainable parameter in exactly one, no decay on biases and layer norms.
+
+    The last layer learns at ``learning_rate``, each layer below at ``layerwise_lr_decay`` times the rate of the one
+    above, the embeddings below the first; the head at ``head_learning_rate`` (default: like the last layer).
+    Each group carries its parameter ``names`` for logs and tests.
+    """
+    groups: dict[tuple[float, float], dict[str, Any]] = {}
+    trainable = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    for name, parameter in trainable:
+        below = depth(name, layer_count(model))
+        rate = learning_rate * layerwise_lr_decay ** max(0, below - 1)
+        if below == 0 and head_learning_rate is not None:
+            rate = head_learning_rate
+        undecayed = name.endswith("bias") or "LayerNorm" in name or hasattr(parameter, "frozen_rows")
+        decay = 0.0 if undecayed else weight_decay
+        group = groups.setdefault((rate, decay), {"params": [], "names": [], "lr": rate, "weight_decay": decay})
+        group["params"].append(parameter)
+        group["names"].append(name)
+    placed = [id(parameter) for group in groups.values() for parameter in group["params"]]
+    assert sorted(placed) == sorted(id(parameter) for _, parameter in trainable), "each parameter in exactly one group"
+    return list(groups.values())

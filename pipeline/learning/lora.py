@@ -1,0 +1,67 @@
+"""LoRA: small trained updates beside frozen weights, merged into them at the end.
+
+Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models", section 4.1, through the peft library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, get_peft_model
+from transformers import BertForSequenceClassification, BertTokenizerFast
+
+from pipeline.models.masked_lm import MaskedLM
+
+
+def wrap(
+    model: BertForSequenceClassification,
+    *,
+    rank: int,
+    alpha: int,
+    dropout: float,
+    frozen_layers: int,
+    new_rows: Sequence[int],
+) -> Any:
+    """Adapters on query and value of the layers above the frozen ones; pooler, classifier and new rows train whole."""
+    config = LoraConfig(
+        task_type="SEQ_CLS",
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=["query", "value"],
+        modules_to_save=["classifier", "pooler"],  # peft adds the classifier alone
+        layers_to_transform=list(range(frozen_layers, model.config.num_hidden_layers)),
+        trainable_token_indices={"word_embeddings": list(new_rows)} if new_rows else None,
+    )
+    return get_peft_model(model, config)
+
+
+EVERYWHERE = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
+"""The linear maps of a BERT layer, as peft matches them: by the end of a module's name."""
+
+
+def inject(model: MaskedLM, *, rank: int, frozen_layers: int) -> Any:
+    """Put adapters on every linear map of the layers above the frozen ones, in place; return peft's view of the model.
+
+    They learn, and those layers do not; outside the layers what learned goes on.
+    """
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=rank,
+        target_modules=list(EVERYWHERE),
+        layers_to_transform=list(range(frozen_layers, model.config.num_hidden_layers)),
+    )
+    outside = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".layer." not in name]
+    wrapped = get_peft_model(model, config)
+    for weight in outside:
+        weight.requires_grad_(True)
+    return wrapped
+
+
+def merge(wrapped: Any, tokenizer: BertTokenizerFast, folder: Path) -> BertForSequenceClassification:
+    """Write the adapter with its tokenizer (peft resizes a base by it), then return the plain model with all merged."""
+    wrapped.save_pretrained(str(folder), save_embedding_layers=False)
+    tokenizer.save_pretrained(str(folder))
+    return wrapped.merge_and_unload()

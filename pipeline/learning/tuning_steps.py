@@ -1,0 +1,121 @@
+"""Tuning a classifier on reviews: its batches, class weights, loss, and logits on dev texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import BertTokenizerFast
+
+from pipeline.common.labels import LABELS
+from pipeline.models.batches import FORWARD_TOKENS, BatchPlan, epoch_batches, length_buckets, pad
+
+Ids = Sequence[Sequence[int] | NDArray[np.int32]]
+"""Of some texts, one row each, with [CLS] and [SEP]."""
+
+Feed = Callable[[Ids], dict[str, Any]]
+"""What the model reads of a batch's texts: padded ids (``inputs``), or states computed before (``frozen_cache``)."""
+
+
+def encode(tokenizer: BertTokenizerFast, texts: Sequence[str], max_length: int, chunk: int = 512) -> Ids:
+    """Ids of each text with [CLS] and [SEP], cut at ``max_length`` tokens."""
+    ids: list[NDArray[np.int32]] = []
+    for start in range(0, len(texts), chunk):  # what a tokenizer tells of a text is 4 KB, of which this is 0.2
+        encoded = tokenizer(
+            list(texts[start : start + chunk]), truncation=True, max_length=max_length, return_attention_mask=False
+        )
+        ids += [np.asarray(row, dtype=np.int32) for row in encoded["input_ids"]]
+    return ids
+
+
+def class_weights(labels: Sequence[int]) -> Tensor:
+    """Weights inverse to class frequency, mean 1 over the rows: float32 [3]; a class without rows weighs 0."""
+    counts = np.bincount(np.asarray(labels), minlength=len(LABELS))
+    weights = np.divide(len(labels), len(LABELS) * counts, out=np.zeros(len(LABELS)), where=counts > 0)
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+def row_weights(labels: Sequence[int], corpora: Sequence[str]) -> list[float]:
+    """A weight for each row, with which every class counts the same within its corpus; mean 1 over a corpus's rows.
+
+    Over all rows together it would not do: a corpus that is two thirds complaints would teach that texts of its kind
+    are complaints, whatever they say.
+    """
+    tables = {
+        corpus: class_weights([label for label, own in zip(labels, corpora, strict=True) if own == corpus])
+        for corpus in dict.fromkeys(corpora)
+    }
+    return [float(tables[corpus][label]) for label, corpus in zip(labels, corpora, strict=True)]
+
+
+def plan(
+    epochs: Sequence[Ids],
+    labels: Sequence[int],
+    feed: Feed,
+    *,
+    weights: Sequence[float] | None = None,
+    batch_size: int,
+    tokens_per_batch: int,
+    seed: int,
+) -> BatchPlan:
+    """All batches of a tuning run, in order: what ``feed`` makes of their texts, their labels and weights.
+
+    Args:
+        epochs: the texts of each epoch; augmentation may give other ones each time, in the same order.
+    """
+    batches: list[list[int]] = []
+    for epoch, ids in enumerate(epochs):
+        lengths = [len(row) for row in ids]
+        batches += [
+            [epoch * len(labels) + row for row in batch]
+            for batch in epoch_batches(lengths, tokens_per_batch, seed, epoch, max_rows=batch_size)
+        ]
+    everything = [row for ids in epochs for row in ids]
+
+    def make(rows: Sequence[int], _place: int) -> dict[str, Any]:
+        places = [row % len(labels) for row in rows]
+        told = {"labels": torch.tensor([labels[place] for place in places])}
+        if weights is not None:
+            told["weights"] = torch.tensor([weights[place] for place in places])
+        return feed([everything[row] for row in rows]) | told
+
+    return BatchPlan(batches, make)
+
+
+def inputs(rows: Ids, pad_id: int, table: Tensor | None = None) -> dict[str, Tensor]:
+    """Padded ``input_ids`` and their ``attention_mask``, int64 [rows, longest].
+
+    Args:
+        table: where the model has the embedding of each id, if not at its place (see ``embedding_subset``).
+    """
+    ids = pad(rows, pad_id)
+    ids = ids if table is None else table[ids]
+    lengths = torch.tensor([len(row) for row in rows])
+    return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long()}
+
+
+def weighted_loss(label_smoothing: float) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
+    """Cross-entropy [nats], the mean over a batch's rows by their weights; of a model's outputs, labels and weights."""
+
+    def loss(outputs: Any, labels: Tensor, weights: Tensor | None) -> Tensor:
+        surprise = cross_entropy(outputs.logits.float(), labels, label_smoothing=label_smoothing, reduction="none")
+        return surprise.mean() if weights is None else (surprise * weights).sum() / weights.sum()
+
+    return loss
+
+
+@torch.inference_mode()
+def dev_logits(model: nn.Module, ids: Ids, feed: Feed) -> NDArray[np.float64]:
+    """Logits [texts, 3] in the texts' order."""
+    device = next(model.parameters()).device
+    logits = np.zeros((len(ids), len(LABELS)))
+    for rows in length_buckets([len(row) for row in ids], FORWARD_TOKENS[device.type]):
+        batch = feed([ids[row] for row in rows])
+        placed = {name: part.to(device) if isinstance(part, Tensor) else part for name, part in batch.items()}
+        logits[rows] = model(**placed).logits.double().cpu().numpy()
+    return logits

@@ -1,0 +1,231 @@
+"""The commands that work on any story: run it, say where it stands, show what it made."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from pipeline.common.errors import InputError
+from pipeline.machine import console, workers
+from pipeline.machine.lock import BusyError, hold
+from pipeline.machine.plan import Plan, Standing, survey
+from pipeline.machine.recipe import load_recipe
+from pipeline.machine.runner import StageFailedError, Step, walk
+from pipeline.machine.stage import Stage
+from pipeline.machine.store import Store
+
+PROGRAM = "python -m stages"
+
+RecipeOption = Annotated[str, typer.Option("--recipe", help="Recipe file, or the name of one that ships.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="STAGE.KEY=VALUE",
+        help="As if the recipe were edited there: finetune.learning_rate=5e-5, arms.naive.finetune.frozen_layers=1, "
+        "seeds=[0,1]. Several times, or several with spaces between.",
+    ),
+]
+ArmOption = Annotated[list[str] | None, typer.Option("--arm", help="Only this arm (several times for several).")]
+StoreOption = Annotated[Path, typer.Option("--store", help="Folder of all results.")]
+DataRootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder with data that cards name.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        envvar="RETONE_JOBS",
+        help="Arms and seeds side by side; by default one a processor, 4 at most, and 1 where there is a GPU.",
+    ),
+]
+StageArgument = Annotated[str | None, typer.Argument(help="A stage; without it, the whole story.")]
+
+
+def build(story: Sequence[Stage]) -> typer.Typer:
+    """Make the command line of a story, without the verbs that need the craft."""
+    app = typer.Typer(
+        name=PROGRAM,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help="Add --debug to any command to see where an error came from.",
+        context_settings={"obj": tuple(story)},
+    )
+    for verb in (run, status, show):
+        app.command()(verb)
+    return app
+
+
+def run(
+    context: typer.Context,
+    stage: StageArgument = None,
+    recipe: RecipeOption = "starter",
+    changes: SetOption = None,
+    data_root: DataRootOption = None,
+    arm: ArmOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Make the stage (or all) anew.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and why.")] = False,
+    jobs: JobsOption = None,
+    store: StoreOption = Path("artifacts"),
+) -> None:
+    """Run the story, or one stage and what it needs. What is up to date is reused."""
+    plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
+    _check(plan, stage)
+    if dry_run:
+        console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
+    else:
+        _run(plan, stage, force=force, jobs=jobs or workers.usual())
+
+
+def status(
+    context: typer.Context,
+    recipe: RecipeOption = "starter",
+    changes: SetOption = None,
+    data_root: DataRootOption = None,
+    arm: ArmOption = None,
+    store: StoreOption = Path("artifacts"),
+    as_json: Annotated[bool, typer.Option("--json", help="For programs to read.")] = False,
+) -> None:
+    """Say for each stage and arm whether it is up to date, or why not. Changes nothing."""
+    plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
+    if as_json:
+        print(json.dumps(console.standings_data(plan, survey(plan)), indent=1, ensure_ascii=False))
+    else:
+        console.show_standings(plan, survey(plan))
+
+
+def show(
+    context: typer.Context,
+    stage: StageArgument = None,
+    recipe: RecipeOption = "starter",
+    changes: SetOption = None,
+    data_root: DataRootOption = None,
+    arm: ArmOption = None,
+    store: StoreOption = Path("artifacts"),
+) -> None:
+    """Show the last report; of a stage, its settings and what it made."""
+    if stage is None:
+        console.show_latest(store)
+    else:
+        plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
+        console.show_stage(plan, plan.stages(stage)[-1], survey(plan, stage))
+
+
+def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; every error is one line on stderr. Returns the exit code.
+
+    0 done, 1 something broke, 2 something given cannot be used, 75 another run holds the store, 130 Ctrl-C,
+    143 SIGTERM.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug, given = "--debug" in given, [each for each in given if each != "--debug"] or ["--help"]
+    signal.signal(signal.SIGTERM, _terminate)
+    console.show_warnings()
+    try:
+        return int(app(given, standalone_mode=False, prog_name=PROGRAM) or 0)
+    except typer.Abort:
+        return 130
+    except BrokenPipeError:  # the reader went away, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code, text = _explained(error)
+        console.say(text)
+        return code
+
+
+def _explained(error: Exception) -> tuple[int, str]:
+    """Exit code and line for whatever ended a command."""
+    if isinstance(error, TyperException):
+        return error.exit_code, f"{error.format_message().rstrip('.')}. See {PROGRAM} --help."
+    codes: dict[type[Exception], int] = {InputError: 2, BusyError: 75, StageFailedError: 1}
+    if type(error) in codes:
+        return codes[type(error)], str(error)
+    log = Path("artifacts/logs") / f"{datetime.now():%Y%m%d-%H%M%S}.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), "utf-8")
+    except OSError:
+        return 1, f"{type(error).__name__}: {error}; --debug shows where it came from"
+    return 1, f"{type(error).__name__}: {error}; a fault of Retone's own, its traceback is in {log}"
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    del frame
+    signal.signal(number, signal.SIG_IGN)  # the same signal often comes twice: from the terminal's group and from make
+    raise SystemExit(128 + number)  # unwinds the main thread like Ctrl-C, so that a stage can save what it has
+
+
+def _plan(context: typer.Context, recipe: str, changes: Sequence[str], arms: list[str] | None, store: Path) -> Plan:
+    story: tuple[Stage, ...] = context.obj
+    return Plan(story, load_recipe(recipe, story, changes), Store(store), tuple(arms or ()))
+
+
+def _rooted(context: typer.Context, changes: list[str] | None, data_root: Path | None) -> list[str]:
+    """The changes, with ``--data-root`` as one more: a short way to set it where a stage has it."""
+    names = [stage.name for stage in context.obj if "data_root" in stage.settings_type.model_fields]
+    rooted = [f"{name}.data_root={json.dumps(str(data_root))}" for name in names if data_root is not None]
+    return _split(changes or []) + rooted
+
+
+def _check(plan: Plan, last: str | None) -> None:
+    """Let every stage object to the settings of every arm before any runs. Raises InputError with all they say."""
+    problems: dict[str, dict[str, None]] = {}
+    for stage in plan.stages(last):
+        for arm in dict.fromkeys(run.arm for run in plan.runs(stage) if run):
+            try:
+                stage.check(plan.recipe.arms[arm])
+            except InputError as problem:
+                problems.setdefault(str(problem), {})[arm] = None
+    every = set(plan.arms or plan.recipe.arms)
+    who = {text: "" if set(arms) == every else f", {', '.join(arms)}" for text, arms in problems.items()}
+    if problems:
+        raise InputError("\n".join(f"recipe {plan.recipe.name}{arms}: {text}" for text, arms in who.items()))
+
+
+def _run(plan: Plan, last: str | None, *, force: bool, jobs: int) -> None:
+    command = shlex.join([*PROGRAM.split(), *sys.argv[1:]])
+    step: Step | None = None
+    workers.share_processors(jobs)
+    with hold(plan.store.root, command):
+        try:
+            for step in walk(plan, last, force=force, jobs=jobs, settle_in=console.show_warnings):
+                console.show_step(plan, step)
+        except (KeyboardInterrupt, SystemExit):
+            where = f" in {step.stage.name}" if step and step.state == "running" else ""
+            console.say(f"stopped{where}; the same command continues from there")
+            raise
+    left_out = [stage.name for stage in plan.story if stage.collects and plan.arms and last is None]
+    if left_out:
+        print(f"left out: {', '.join(left_out)}, for all arms are needed")
+    elif last in {None, plan.story[-1].name}:
+        print(f"recipe  {plan.recipe.name}")
+        console.show_ways(plan.store.root)
+
+
+def _forced(standings: Iterable[Standing], stage: str | None, force: bool) -> list[Standing]:
+    return [
+        replace(each, why="forced") if force and stage in {None, each.stage.name} and not each.why else each
+        for each in standings
+    ]
+
+
+def _split(changes: Iterable[str]) -> list[str]:
+    """Take apart ``a.b=1 c.d=2``: a space ends a change where another PATH= follows."""
+    return [each for change in changes for each in re.split(r"\s+(?=[\w.-]+=)", change.strip()) if each]

@@ -1,0 +1,120 @@
+"""The identity of a piece of work: whatever can change its result, and nothing else, as one fingerprint.
+
+An input counts by the digest of what it holds, not by how it was made: if a stage is run again and comes out the same,
+nothing after it has to run (early cut-off).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import digest, sha256
+from pipeline.machine.stage import Stage, StageSettings
+
+InputDigests = Mapping[str, str | Mapping[str, str]]
+"""Per input stage the digest of its artifact; for a stage that collects, one digest per run, in ladder order."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What one run of a stage is made from."""
+
+    stage: str
+    version: int
+    settings: Mapping[str, Any]
+    seed: int | None
+    reads: Mapping[str, str]
+    inputs: InputDigests
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256, as 64 hexadecimal digits. The order of settings does not count, the order of collected runs does."""
+        inputs = [
+            [name, list(it.items()) if isinstance(it, Mapping) else it] for name, it in sorted(self.inputs.items())
+        ]
+        return digest([self.stage, self.version, self.settings, self.seed, self.reads, inputs])
+
+    def manifest(self, seconds: float) -> dict[str, Any]:
+        """What the store writes down about the artifact, beside its files."""
+        return {"fingerprint": self.fingerprint, **asdict(self), "seconds": round(seconds, 3)}
+
+
+def identify(
+    stage: Stage, settings: StageSettings, seed: int | None, reads: Mapping[str, str], inputs: InputDigests
+) -> Identity:
+    """Gather the identity of a stage under these settings; ``seed`` counts only if the stage wants one."""
+    return Identity(
+        stage=stage.name,
+        version=stage.version,
+        settings=result_settings(settings),
+        seed=seed if stage.wants("seed") else None,
+        reads=reads,
+        inputs=inputs,
+    )
+
+
+def result_settings(settings: BaseModel) -> dict[str, Any]:
+    """The settings that can change the result, as plain JSON values: all but those declared ``speed_only``."""
+    plain = settings.model_dump(mode="json")
+    for name, field in type(settings).model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("speed_only"):
+            del plain[name]
+        elif isinstance(value := getattr(settings, name), BaseModel):
+            plain[name] = result_settings(value)
+    return plain
+
+
+def digest_reads(stage: Stage, settings: StageSettings) -> dict[str, str]:
+    """Digest what the stage reads from outside the store: files and folders by content, literal texts as they are.
+
+    Raises:
+        InputError: if a file is missing or cannot be read.
+    """
+    digests = {}
+    for label, source in stage.reads(settings).items():
+        try:
+            digests[label] = sha256(source) if isinstance(source, Path) else digest(source)
+        except OSError as error:
+            raise InputError(
+                f"{stage.name} reads {label}: cannot read {source} ({error.strerror}); check the path and permissions"
+            ) from error
+    return digests
+
+
+def differences(last: Mapping[str, Any], now: Identity) -> list[str]:
+    """Say why the artifact with the manifest ``last`` is not the one that ``now`` asks for, in words for people."""
+    reasons = []
+    if last["version"] != now.version:
+        reasons.append(f"version {last['version']} -> {now.version}")
+    if last["seed"] != now.seed:
+        reasons.append(f"seed {last['seed']} -> {now.seed}")
+    for name in _changed(last["settings"], now.settings):
+        before, after = (side.get(name, "unset") for side in (last["settings"], now.settings))
+        reasons.append(f"setting {name}: {as_plain(before)} -> {as_plain(after)}")
+    reasons += [f"reads {label} changed" for label in _changed(last["reads"], now.reads)]
+    reasons += [f"input {name} changed" for name in _changed(last["inputs"], now.inputs)]
+    return reasons
+
+
+def as_plain(value: Any) -> str:
+    """Write a setting's value the way a recipe would, shortened where it is long."""
+    text = repr(value).replace("e-0", "e-") if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+    text = text.strip('"')
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    names = dict.fromkeys([*after, *before])
+    return [name for name in names if _ordered(before.get(name)) != _ordered(after.get(name))]
+
+
+def _ordered(value: Any) -> Any:
+    return [list(pair) for pair in value.items()] if isinstance(value, Mapping) else value

@@ -1,0 +1,142 @@
+"""What is to be run under which settings, and where each stage stands: up to date, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.validation import nearest
+from pipeline.machine.fingerprint import Identity, differences, digest_reads, identify
+from pipeline.machine.lock import holder
+from pipeline.machine.recipe import Recipe
+from pipeline.machine.stage import Run, Stage, StageSettings
+from pipeline.machine.store import Artifact, DamagedError, Store
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run, under which settings, and where the results are kept."""
+
+    story: Sequence[Stage]
+    recipe: Recipe
+    store: Store
+    arms: Sequence[str] = ()
+    """Only these arms; none named means all. With a choice of arms, stages that collect every run are left out."""
+    _reads: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def stages(self, last: str | None = None) -> list[Stage]:
+        """The stages in order; with ``last``, that one and those it needs.
+
+        Raises:
+            InputError: if there is no such stage, or it collects all arms and only some were chosen.
+        """
+        names = [stage.name for stage in self.story]
+        if last is not None and last not in names:
+            raise InputError(f"stage {last}: unknown; {nearest(last, names)}")
+        needed = set(names) if last is None else {last}
+        for stage in reversed(self.story):
+            if stage.name in needed:
+                needed.update(stage.inputs)
+                if last == stage.name and stage.collects and self.arms:
+                    raise InputError(f"stage {last}: looks at all arms at once; run it without --arm")
+        return [stage for stage in self.story if stage.name in needed and not (stage.collects and self.arms)]
+
+    def runs(self, stage: Stage) -> list[Run | None]:
+        """The runs a stage is made for, in ladder order; None stands for all of them at once."""
+        for arm in self.arms:
+            if arm not in self.recipe.arms:
+                raise InputError(f"arm {arm}: unknown in recipe {self.recipe.name}; {nearest(arm, self.recipe.arms)}")
+        every = [run for run in self.recipe.runs if not self.arms or run.arm in self.arms]
+        return [None] if stage.collects else list(every)
+
+    def settings(self, stage: Stage, run: Run | None) -> StageSettings:
+        """The settings of a stage in the arm of this run."""
+        return (self.recipe.arms[run.arm] if run else self.recipe.shared)[stage.name]
+
+    def sources(self, run: Run | None) -> Sequence[Run]:
+        """The runs whose artifacts are read in this run."""
+        return self.recipe.runs if run is None else [run]
+
+    def waits_for(self, stage: Stage, run: Run | None, known: Known) -> str:
+        """The first of a stage's inputs that is not there yet in this run; empty where all are."""
+        return next((name for name in stage.inputs if any((name, each) not in known for each in self.sources(run))), "")
+
+    def inputs(self, stage: Stage, run: Run | None, known: Known, take: Callable[[Artifact], Any]) -> dict[str, Any]:
+        """Something of each input's artifact; of every run's, in ladder order, where all are collected."""
+        if run is not None:
+            return {name: take(known[name, run]) for name in stage.inputs}
+        return {name: {each: take(known[name, each]) for each in self.recipe.runs} for name in stage.inputs}
+
+    def identify(self, stage: Stage, run: Run | None, known: Known) -> Identity:
+        """Identity of a stage in this run, given the artifacts of all its inputs."""
+        settings = self.settings(stage, run)
+        key = f"{stage.name} {settings.model_dump_json()}"
+        if key not in self._reads:
+            self._reads[key] = digest_reads(stage, settings)
+        inputs = self.inputs(stage, run, known, lambda artifact: artifact.digest)
+        if run is None:
+            inputs = {name: {str(each): digest for each, digest in made.items()} for name, made in inputs.items()}
+        reads = self._reads[key] | ({"recipe": self.recipe.name} if stage.wants("recipe") else {})
+        return identify(stage, settings, run.seed if run else None, reads, inputs)
+
+
+Known = Mapping[tuple[str, Run | None], Artifact]
+"""Artifacts by stage and run."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one stage stands in one run."""
+
+    stage: Stage
+    run: Run | None
+    why: str
+    """Empty if the artifact is there and up to date, otherwise why it is not."""
+    artifact: Artifact | None = None
+
+
+def survey(plan: Plan, last: str | None = None) -> list[Standing]:
+    """Say for each stage (up to ``last``) and run whether it is up to date, by presence and sizes; change nothing."""
+    known: dict[tuple[str, Run | None], Artifact] = {}
+    standings = []
+    for stage in plan.stages(last):
+        for run in plan.runs(stage):
+            waits = plan.waits_for(stage, run, known)
+            if waits:
+                standings.append(Standing(stage, run, f"waits for {waits}"))
+                continue
+            identity = plan.identify(stage, run, known)
+            standing = _stand(plan, stage, run, identity)
+            if standing.artifact:
+                known[stage.name, run] = standing.artifact
+            standings.append(standing)
+    return standings
+
+
+def _stand(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> Standing:
+    try:
+        artifact = plan.store.find(stage.name, identity.fingerprint, verify=False)
+    except DamagedError as damage:
+        return Standing(stage, run, f"damaged: {damage}")
+    why = "" if artifact else why_run(plan, stage, run, identity)
+    if why.startswith("interrupted") and holder(plan.store.root):
+        why = "running now"
+    return Standing(stage, run, why, artifact)
+
+
+def why_run(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> str:
+    """Why a stage has to run: what went wrong last time, or what differs from what this run last used."""
+    failure = plan.store.failure(stage.name, identity.fingerprint)
+    if failure:
+        return f"failed: {failure}"
+    if plan.store.scratch(stage.name, identity.fingerprint).is_dir():
+        return "interrupted, will resume" if stage.resumes else "interrupted, will start over"
+    runs = plan.store.runs(plan.recipe.name)
+    same_arm = [used for name, used in runs.items() if run and name.startswith(f"{run.arm}#")]
+    for used in [runs.get(str(run or "all"), {}), *same_arm]:
+        last = plan.store.manifest(stage.name, used.get(stage.name, "none"))
+        if last:
+            return "; ".join(differences(last, identity)) or "damaged: gone"
+    return "never run"

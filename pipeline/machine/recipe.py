@@ -1,0 +1,269 @@
+"""A recipe: every setting of every stage, checked before anything runs, for each arm that is compared.
+
+One section per stage; ``arms`` says how each arm differs from the recipe itself; ``extends`` takes another recipe and
+changes only what is written; ``arms: {ARM: null}`` takes one of its arms out. ``--set PATH=VALUE`` does as if the
+recipe were edited at that path.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from pipeline.common.errors import InputError
+from pipeline.common.validation import explain, near, nearest
+from pipeline.common.yaml import parse, read_mapping
+from pipeline.machine.stage import Run, Stage, StageSettings
+
+logger = logging.getLogger(__name__)
+
+SHIPPED = Path(__file__).parents[1] / "recipes"
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+Settings = Mapping[str, StageSettings]
+"""The validated settings of every stage, by stage name."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe. Arms are in ladder order."""
+
+    name: str
+    seeds: tuple[int, ...]
+    shared: Settings
+    """As the recipe's own sections say; stages that run once for all arms take these."""
+    arms: Mapping[str, Settings]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Every arm with every seed, in ladder order."""
+        return tuple(Run(arm, seed) for arm in self.arms for seed in self.seeds)
+
+
+class _Draft(NamedTuple):
+    """A recipe as written, not checked yet, and the places that its values come from, the strongest first."""
+
+    content: dict[str, Any]
+    places: list[tuple[str, dict[str, Any]]]
+
+    def place(self, keys: Sequence[Any]) -> str:
+        """Where the value at these keys was written."""
+        for place, content in self.places:
+            inner: Any = content
+            for key in keys:
+                inner = inner.get(key, ...) if isinstance(inner, dict) else ...
+            if inner is not ...:
+                return place
+        return self.places[0][0]
+
+    def problem(self, keys: Sequence[Any], text: str) -> str:
+        return f"{self.place(keys)}: {'.'.join(map(str, keys))}: {text}"
+
+
+def load_recipe(path: str | Path, story: Sequence[Stage], overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe file (or one that ships, by name), apply ``--set`` overrides, and check everything.
+
+    Raises:
+        InputError: with all problems at once, each naming the key, the place and what is allowed.
+    """
+    file = _find(path)
+    draft = _Draft({}, list(_chain(file)))
+    draft.content.update(_merged(content for _, content in reversed(draft.places)))
+    _mention_slips(draft.places)
+    problems: list[str] = []
+    warnings = [warning for override in overrides if (warning := _override(draft, override, problems))]
+    problems += _check_outline(draft, story)
+    shared = _check_sections(draft, story, problems)
+    arms = {arm: _check_arm(draft, arm, story, shared, problems) for arm in _section(draft.content, "arms")}
+    if problems:
+        raise InputError("\n".join(dict.fromkeys(problems)))
+    for warning in warnings:
+        logger.warning(warning)
+    return Recipe(draft.content["name"], tuple(draft.content["seeds"]), shared, arms)
+
+
+def _find(path: str | Path) -> Path:
+    """The file itself, the recipe of that name that ships, or ``<name>.yaml`` here: what a report's advice names."""
+    if Path(path).is_file():
+        return Path(path)
+    named = [folder / f"{path}.yaml" for folder in (SHIPPED, Path()) if Path(path).name == str(path)]
+    for file in named:
+        if file.is_file():
+            return file
+    known = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
+    meant = near(str(path), known)
+    hint = f"did you mean {meant}? The" if meant else "give a path, or one of the"
+    raise InputError(f"recipe {path}: no such file; {hint} recipes that ship: {', '.join(known)}")
+
+
+def _chain(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the recipe and, through ``extends``, the ones below it; ``name`` is the top one's alone."""
+    seen: list[Path] = []
+    while True:
+        content = read_mapping(file, f"recipe {file.name}")
+        if not content:
+            raise InputError(f"recipe {file.name}: empty; write `extends: starter` and what you change")
+        if not seen:
+            content.setdefault("name", file.stem)
+        below = content.pop("extends", None)
+        yield f"recipe {file.name}", content
+        if below is None:
+            return
+        seen.append(file.resolve())
+        if not isinstance(below, str):
+            raise InputError(f"recipe {file.name}: extends: {below!r} is no file name; name one recipe file")
+        beside = file.parent / below
+        lower = _find(beside if beside.exists() else below)
+        if lower.resolve() in seen:
+            raise InputError(f"recipe {file.name}: extends: {below} comes back to itself; break the circle")
+        file = lower
+
+
+def _merged(contents: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Merge mappings, later ones over earlier; an empty section changes nothing, an arm that is null is taken out."""
+    merged: dict[str, Any] = {"seeds": [0], "arms": {}}
+    for content in contents:
+        there = _section(merged, "arms")
+        out = [arm for arm, sections in _section(content, "arms").items() if sections is None and arm in there]
+        _merge(merged, content)
+        for arm in out:
+            del merged["arms"][arm]
+    merged["arms"] = merged["arms"] or {"full": {}}
+    return merged
+
+
+def _mention_slips(places: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Warn of a new arm whose name is nearly that of an inherited one; full2, full-mild and not-adapted are meant."""
+    inherited: dict[str, Any] = {}
+    for place, content in reversed(places):
+        arms = _section(content, "arms")
+        for arm in [arm for arm in arms if inherited and arm not in inherited and arms[arm] is not None]:
+            meant = near(str(arm), inherited, cutoff=0.75)
+            if meant and meant not in re.split(r"[-_]", re.sub(r"\d+$", "", str(arm))):
+                logger.warning("%s: arm %s: new, though %s exists; rename it if you meant that", place, arm, meant)
+        inherited |= arms
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(below.get(key), dict) and (value is None or isinstance(value, dict)):
+            _merge(below[key], value or {})
+        else:
+            below[key] = copy.deepcopy(value)
+
+
+def _override(draft: _Draft, override: str, problems: list[str]) -> str:
+    """Put one change into the draft; return a warning where it does less than one might think."""
+    path, equals, text = override.partition("=")
+    keys, thing = path.strip().split("."), f"--set {override}"
+    if not equals or not all(keys) or keys[0] == "extends":
+        problems.append(f"{thing}: not of the form stage.key=value; for one arm, arms.ARM.stage.key=value")
+        return ""
+    if keys[0] == "arms" and len(keys) > 1 and keys[1] not in _section(draft.content, "arms"):
+        problems.append(f"{thing}: unknown arm {keys[1]}; {nearest(keys[1], _section(draft.content, 'arms'))}")
+        return ""
+    arms = _section(draft.content, "arms")
+    own = [arm for arm in arms if len(keys) > 1 and keys[1] in _section(_section(arms, arm), keys[0])]
+    value = parse(text, thing)
+    inner: dict[str, Any] = {}
+    draft.places.insert(0, (thing, inner))
+    target = draft.content
+    for key in keys[:-1]:
+        inner = inner.setdefault(key, {})
+        target[key] = target[key] if isinstance(target.get(key), dict) else {}
+        target = target[key]
+    inner[keys[-1]] = target[keys[-1]] = value
+    if keys[0] == "arms" and len(keys) == 2 and value is None:
+        del target[keys[1]]
+    if not own:
+        return ""
+    arm = f"{', '.join(own)}, where the arm sets it itself"
+    return f"{thing}: without effect in {arm}; arms.{own[0]}.{path.strip()}=... changes that"
+
+
+def _section(content: dict[str, Any], key: str) -> dict[str, Any]:
+    """The mapping at a key; an empty one where there is none."""
+    section = content.get(key)
+    return section if isinstance(section, dict) else {}
+
+
+def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
+    """Check everything but the stages' settings."""
+    content, names = draft.content, [stage.name for stage in story]
+    problems = []
+    for key, value in content.items():
+        if key not in {"name", "seeds", "arms", *names}:
+            hint = nearest(key, ["name", "extends", "seeds", "arms", *names])
+            problems.append(draft.problem([key], f"unknown stage or key; {hint}"))
+        elif key in {"arms", *names} and value is not None and not isinstance(value, dict):
+            problems.append(draft.problem([key], "must hold `key: value` lines"))
+    seeds = content["seeds"]
+    if not (isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds)):
+        problems.append(draft.problem(["seeds"], f"{seeds!r} is no list of whole numbers from 0 up, such as [0, 1, 2]"))
+    elif len(set(seeds)) < len(seeds):
+        problems.append(draft.problem(["seeds"], f"{seeds} names a seed twice"))
+    if not PLAIN_NAME.fullmatch(str(content["name"])):
+        problems.append(draft.problem(["name"], f"{content['name']!r} must be letters, digits, - and _"))
+    if content["arms"] == {}:
+        problems.append(draft.problem(["arms"], "no arm is left; {full: {}} is the recipe as it is"))
+    if isinstance(content["arms"], dict):
+        for arm, sections in content["arms"].items():
+            problems += _check_arm_outline(draft, arm, sections, story)
+    return problems
+
+
+def _check_arm_outline(draft: _Draft, arm: str, sections: Any, story: Sequence[Stage]) -> Iterator[str]:
+    if not PLAIN_NAME.fullmatch(arm):
+        yield draft.problem(["arms", arm], "the name of an arm must be letters, digits, - and _")
+    if sections is None:
+        others = [other for other, differs in draft.content["arms"].items() if differs is not None]
+        hint = f"{nearest(arm, others)}; " if others else ""
+        yield draft.problem(["arms", arm], f"no such arm to take out; {hint}{{}} is an arm like the recipe itself")
+        return
+    if not isinstance(sections, dict):
+        yield draft.problem(["arms", arm], "must hold stages and the settings that differ, or {}")
+        return
+    stages = {stage.name: stage for stage in story}
+    for name, section in sections.items():
+        keys = ["arms", arm, name]
+        if name not in stages:
+            yield draft.problem(keys, f"unknown stage; {nearest(name, stages)}")
+        elif stages[name].collects:
+            yield draft.problem(keys, f"{name} runs once for all arms; set it in the recipe's own section {name}")
+        elif not isinstance(section, dict | None):
+            yield draft.problem(keys, "must hold `key: value` lines")
+
+
+def _check_sections(draft: _Draft, story: Sequence[Stage], problems: list[str]) -> dict[str, StageSettings]:
+    checked = {}
+    for stage in story:
+        try:
+            checked[stage.name] = stage.settings_type.model_validate(_section(draft.content, stage.name))
+        except ValidationError as error:
+            problems += [draft.problem([stage.name, *loc], text) for loc, text in explain(error, stage.settings_type)]
+    return checked
+
+
+def _check_arm(
+    draft: _Draft, arm: str, story: Sequence[Stage], shared: Settings, problems: list[str]
+) -> dict[str, StageSettings]:
+    checked = dict(shared)
+    for stage in story:
+        differs = _section(_section(draft.content["arms"], arm), stage.name)
+        section = copy.deepcopy(_section(draft.content, stage.name))
+        _merge(section, differs)
+        try:
+            if differs:
+                checked[stage.name] = stage.settings_type.model_validate(section)
+        except ValidationError as error:
+            for loc, text in explain(error, stage.settings_type):
+                if (loc and loc[0] in differs) or (not loc and stage.name in shared):
+                    problems.append(draft.problem(["arms", arm, stage.name, *loc], text))
+    return checked

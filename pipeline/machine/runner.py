@@ -1,0 +1,242 @@
+"""Walks the story for every arm and seed: reuses what the store has, makes what it has not, says what it does."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import multiprocessing
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import remove
+from pipeline.machine.fingerprint import Identity
+from pipeline.machine.plan import Known, Plan, why_run
+from pipeline.machine.stage import Run, Stage, StageSettings
+from pipeline.machine.store import Artifact, DamagedError, Store
+from pipeline.machine.workers import Crew
+
+logger = logging.getLogger(__name__)
+
+
+class StageFailedError(Exception):
+    """A stage broke for a reason that is not the user's; the message names the log with the traceback."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happened in a run, for people to see."""
+
+    stage: Stage
+    run: Run | None
+    state: Literal["running", "done", "reused", "shared"]
+    why: str = ""
+    seconds: float = 0.0
+    shared_with: Run | None = None
+    made: Path | None = None
+    """The artifact's folder, where this walk has made it, for this run or the one it is shared with."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An artifact to be made, with all that it takes: what a process of its own is handed."""
+
+    store: Store
+    stage: Stage
+    settings: StageSettings
+    identity: Identity
+    given: Mapping[str, Any]
+    """What the stage's function is called with, beside its settings and folders."""
+    anew: bool
+    """Whether to start over where an earlier attempt was interrupted."""
+    why: str
+    run: Run | None
+
+
+def walk(
+    plan: Plan,
+    last: str | None = None,
+    *,
+    force: bool = False,
+    jobs: int = 1,
+    settle_in: Callable[[], None] | None = None,
+) -> Iterator[Step]:
+    """Run the story up to ``last`` (to its end by default) for every run; yield what happens.
+
+    A stage of a run is begun when its inputs are there: stages with news first, then in the order of the story and of
+    the ladder.
+
+    Args:
+        force: make ``last`` anew, or every stage if none is named.
+        jobs: how many are made side by side, each in a process of its own; what they make is the same.
+        settle_in: called first in each of those processes; a function of a module.
+
+    Raises:
+        InputError: if something that the user gave, or the machine's disk or memory, does not suffice.
+        StageFailedError: if a stage breaks; what was finished before stays.
+    """
+    desk = _Desk(plan, last, force)
+    with Crew(jobs, settle_in) as crew:
+        while True:
+            yield from desk.look_up()
+            crew.begin(_make, desk.hand_out(crew.free))
+            if not crew.busy:
+                break
+            oldest: Task = crew.busy[0][0]
+            yield Step(oldest.stage, oldest.run, "running", oldest.why)
+            for task, artifact in crew.finished():
+                yield from desk.take_in(task, artifact)
+    closing = plan.story[-1]
+    if closing.collects and (closing.name, None) in desk.known:
+        plan.store.point_latest(desk.known[closing.name, None])
+
+
+class _Desk:
+    """Each stage of each run: what is known of it, what can be made next, and what waits for its inputs."""
+
+    def __init__(self, plan: Plan, last: str | None, force: bool) -> None:
+        stages = plan.stages(last)
+        self.plan = plan
+        self.forced = {stage.name for stage in stages if force and last in {None, stage.name}}
+        urgent = sorted(stages, key=lambda stage: stage.tell is None)  # news first, then the order of the story
+        self.waiting = [(stage, run) for stage in urgent for run in plan.runs(stage)]
+        self.order = [(stage.name, run) for stage, run in self.waiting]
+        self.known: dict[tuple[str, Run | None], Artifact] = {}
+        self.found: dict[str, tuple[Run | None, Artifact, bool]] = {}
+        """By fingerprint: for which run an artifact was found or made first, and whether it was made."""
+        self.sharing: dict[str, list[Run | None]] = {}
+        """By fingerprint of what is being made, or to be made: the other runs that it will serve."""
+        self.tasks: list[Task] = []
+
+    def look_up(self) -> Iterator[Step]:
+        """Take in what the store has of everything whose inputs are there; what it has not becomes a task."""
+        while place := next((each for each in self.waiting if not self.plan.waits_for(*each, self.known)), None):
+            self.waiting.remove(place)
+            stage, run = place
+            identity = self.plan.identify(stage, run, self.known)
+            name = identity.fingerprint
+            if name in self.sharing:
+                self.sharing[name].append(run)
+            elif name in self.found:
+                yield self._shared(stage, run, name)
+            elif artifact := None if stage.name in self.forced else _find(self.plan.store, identity):
+                self._take_in(stage, run, name, artifact, made=False)
+                yield Step(stage, run, "reused")
+            else:
+                why = "forced" if stage.name in self.forced else why_run(self.plan, stage, run, identity)
+                self.tasks.append(_task(self.plan, stage, run, identity, self.known, stage.name in self.forced, why))
+                self.sharing[name] = []
+
+    def hand_out(self, most: int) -> list[Task]:
+        """The next tasks to begin."""
+        self.tasks.sort(key=lambda task: self.order.index((task.stage.name, task.run)))
+        given, self.tasks = self.tasks[:most], self.tasks[most:]
+        return given
+
+    def take_in(self, task: Task, artifact: Artifact) -> Iterator[Step]:
+        """Note what a task has made, also for the runs that share it."""
+        name = task.identity.fingerprint
+        self._take_in(task.stage, task.run, name, artifact, made=True)
+        yield Step(task.stage, task.run, "done", task.why, artifact.manifest["seconds"], made=artifact.folder)
+        for run in self.sharing.pop(name):
+            yield self._shared(task.stage, run, name)
+
+    def _shared(self, stage: Stage, run: Run | None, name: str) -> Step:
+        first, artifact, made = self.found[name]
+        self._note(stage, run, name, artifact)
+        return Step(stage, run, "shared", shared_with=first, made=artifact.folder if made else None)
+
+    def _take_in(self, stage: Stage, run: Run | None, name: str, artifact: Artifact, *, made: bool) -> None:
+        self.found[name] = run, artifact, made
+        self._note(stage, run, name, artifact)
+
+    def _note(self, stage: Stage, run: Run | None, name: str, artifact: Artifact) -> None:
+        self.known[stage.name, run] = artifact
+        self.plan.store.remember(self.plan.recipe.name, str(run or "all"), stage.name, name)
+
+
+def _find(store: Store, identity: Identity) -> Artifact | None:
+    """Return the artifact with every byte verified; put a damaged one aside, saying so."""
+    stage, fingerprint = identity.stage, identity.fingerprint
+    try:
+        return store.find(stage, fingerprint, verify=True)
+    except DamagedError as damage:
+        aside = store.set_aside(stage, fingerprint)
+        logger.warning(
+            "artifact %s/%s: %s changed on disk; set aside as %s, making it again",
+            stage,
+            fingerprint[:8],
+            damage,
+            aside,
+        )
+        return None
+
+
+def _task(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: Known, anew: bool, why: str) -> Task:
+    given = plan.inputs(stage, run, known, lambda artifact: artifact.folder)
+    if stage.wants("seed"):
+        given["seed"] = identity.seed
+    if stage.wants("recipe"):
+        given["recipe"] = plan.recipe.name
+    return Task(plan.store, stage, plan.settings(stage, run), identity, given, anew, why, run)
+
+
+def _make(task: Task) -> Artifact:
+    store, stage, identity, given = task.store, task.stage, task.identity, dict(task.given)
+    multiprocessing.current_process().name = f"{stage.name} {task.run or ''}".strip()  # what progress bars call it
+    scratch = store.scratch(stage.name, identity.fingerprint)
+    started = time.monotonic()
+    try:
+        if task.anew or not stage.resumes:
+            remove(scratch)
+        scratch.mkdir(parents=True, exist_ok=True)
+        store.check_room()
+        store.note_failure(stage.name, identity.fingerprint, None)
+        if stage.wants("cache"):
+            given["cache"] = store.root / "cache" / stage.name
+            given["cache"].mkdir(parents=True, exist_ok=True)
+        stage.function(settings=task.settings, **given, out=scratch)
+        return store.publish(identity.manifest(time.monotonic() - started), stage.makes, stage.may_make)
+    except BaseException as error:
+        if not stage.resumes:
+            remove(scratch)
+        if isinstance(error, Exception):
+            raise _explained(error, store, stage, task.settings, identity.fingerprint) from error
+        raise
+
+
+def _explained(
+    error: Exception, store: Store, stage: Stage, settings: StageSettings, fingerprint: str
+) -> InputError | StageFailedError:
+    """Turn whatever broke a stage into one line with the next step, and note it in the store where that can be done."""
+    log = store.root / "logs" / f"{stage.name}-{fingerprint[:8]}.log"
+    summary = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
+    text = str(error).lower()
+    full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or "no space left" in text
+    full = full or "unexpected pos" in text  # what torch.save says of a full disk
+    explained: InputError | StageFailedError
+    if isinstance(error, InputError):
+        explained = error
+    elif full or shutil.disk_usage(store.root).free < 1_000_000:
+        explained = InputError(
+            f"stage {stage.name}: disk full at {store.root}; free some space, then run the same again"
+        )
+    elif isinstance(error, OSError) and error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        explained = InputError(f"stage {stage.name}: no permission for {error.filename}; change it, then run the same")
+    elif isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        lower = " or ".join(f"{stage.name}.{name}" for name in type(settings).model_fields if "batch" in name)
+        explained = InputError(f"stage {stage.name}: out of memory; lower {lower or 'its settings'}, or free some")
+    else:
+        explained = StageFailedError(f"stage {stage.name}: {summary}; the traceback is in {log}")
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(traceback.format_exc(), "utf-8")
+        store.note_failure(stage.name, fingerprint, str(explained).removeprefix(f"stage {stage.name}: "))
+    except OSError:
+        logger.warning("could not write %s", log)
+    return explained

@@ -1,0 +1,250 @@
+"""Where results are kept: one folder per piece of work, either complete and checked or not there at all.
+
+``<root>/<stage>/<fingerprint>/`` holds the files and, written last, ``manifest.json`` with the digest of each. Work is
+done in ``<fingerprint>.partial/`` beside it and published by one rename.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import digest, remove, sha256, sync, write_json
+
+LEAST_FREE_BYTES = 300_000_000
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "accelerate",
+    "peft",
+    "evaluate",
+    "scikit-learn",
+    "numpy",
+    "emoji",
+    "ftfy",
+)
+
+
+class DamagedError(Exception):
+    """An artifact is not what its manifest says; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published result: its folder and its manifest."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything the stage made."""
+        return str(self.manifest["digest"])
+
+    @property
+    def label(self) -> str:
+        """Short name for people, such as ``pretrain/1a2b3c4d``."""
+        return f"{self.folder.parent.name}/{self.folder.name[:8]}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of all artifacts, and the bookkeeping beside them."""
+
+    root: Path
+    _verified: set[Path] = field(default_factory=set)
+
+    def folder(self, stage: str, fingerprint: str) -> Path:
+        """Where the artifact lies, or would."""
+        return self.root / stage / fingerprint[:16]
+
+    def scratch(self, stage: str, fingerprint: str) -> Path:
+        """Where the artifact is being made, or was when the work was interrupted."""
+        return self.folder(stage, fingerprint).with_suffix(".partial")
+
+    def find(self, stage: str, fingerprint: str, *, verify: bool) -> Artifact | None:
+        """Return the artifact, or None if it was never made.
+
+        ``verify`` compares every byte with the digests, once per process; otherwise presence and sizes alone.
+
+        Raises:
+            DamagedError: if it is not as it was published.
+        """
+        folder = self.folder(stage, fingerprint)
+        if not folder.is_dir():
+            return None
+        artifact = Artifact(folder, _read_manifest(folder))
+        if folder not in self._verified:
+            _check(artifact, digests=verify)
+            if verify:
+                self._verified.add(folder)
+        return artifact
+
+    def manifest(self, stage: str, fingerprint: str) -> Mapping[str, Any] | None:
+        """Return an artifact's manifest, whatever has become of its files, or None."""
+        try:
+            return _read_manifest(self.folder(stage, fingerprint))
+        except DamagedError:
+            return None
+
+    def set_aside(self, stage: str, fingerprint: str) -> Path:
+        """Move a damaged artifact out of the way, where it can be looked at, and return where it is now."""
+        folder = self.folder(stage, fingerprint)
+        aside = folder.with_suffix(".damaged")
+        remove(aside)
+        folder.rename(aside)
+        return aside
+
+    def publish(self, manifest: Mapping[str, Any], makes: tuple[str, ...], may_make: tuple[str, ...]) -> Artifact:
+        """Turn a finished scratch folder into the artifact, keeping only what the stage declares to make.
+
+        Raises:
+            FileNotFoundError: if something that the stage declares is missing.
+        """
+        stage, fingerprint = manifest["stage"], manifest["fingerprint"]
+        scratch, folder = self.scratch(stage, fingerprint), self.folder(stage, fingerprint)
+        for name in makes:
+            if not (scratch / name).exists():
+                raise FileNotFoundError(f"stage {stage} declares {name} and did not make it")
+        kept = {scratch / name for name in (*makes, *may_make)}
+        files = {name: _describe(scratch / name) for name in _files(scratch, kept)}
+        for path in set(scratch.iterdir()) - kept:
+            remove(path)
+        complete = {**manifest, "files": files, "digest": _digest(files), **_surroundings()}
+        write_json(scratch / "manifest.json", complete)
+        replaced = folder.with_suffix(".old")
+        remove(replaced)
+        if folder.exists():
+            folder.rename(replaced)
+        scratch.rename(folder)
+        sync(folder.parent)
+        remove(replaced)
+        self._verified.add(folder)
+        return Artifact(folder, complete)
+
+    def runs(self, recipe: str) -> dict[str, dict[str, str]]:
+        """What each run of a recipe last used: run -> stage -> fingerprint."""
+        try:
+            known = json.loads((self.root / "runs" / f"{recipe}.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    def remember(self, recipe: str, run: str, stage: str, fingerprint: str) -> None:
+        """Note that this run of the recipe now uses this artifact."""
+        runs = self.runs(recipe)
+        if runs.get(run, {}).get(stage) != fingerprint:
+            runs.setdefault(run, {})[stage] = fingerprint
+            write_json(self.root / "runs" / f"{recipe}.json", runs)
+
+    def failure(self, stage: str, fingerprint: str) -> str | None:
+        """How the last attempt at this piece of work failed, if it did."""
+        try:
+            return self._failure(stage, fingerprint).read_text("utf-8").strip()
+        except OSError:
+            return None
+
+    def note_failure(self, stage: str, fingerprint: str, problem: str | None) -> None:
+        """Keep (or with None forget) how the attempt failed."""
+        note = self._failure(stage, fingerprint)
+        if problem is None:
+            remove(note)
+        else:
+            note.write_text(problem + "\n", "utf-8")
+
+    def point_latest(self, artifact: Artifact) -> None:
+        """Let ``<root>/latest`` lead to this artifact."""
+        link = self.root / "latest"
+        fresh = link.with_name(".latest")
+        remove(fresh)
+        fresh.symlink_to(artifact.folder.relative_to(self.root), target_is_directory=True)
+        fresh.replace(link)
+
+    def check_room(self) -> None:
+        """Raise InputError if the disk is nearly full."""
+        free = shutil.disk_usage(self.root).free
+        if free < LEAST_FREE_BYTES:
+            raise InputError(
+                f"store {self.root}: the disk is nearly full, {free / 1e6:.0f} MB free and at least "
+                f"{LEAST_FREE_BYTES / 1e6:.0f} MB needed; free some, or choose another place with --store"
+            )
+
+    def _failure(self, stage: str, fingerprint: str) -> Path:
+        return self.folder(stage, fingerprint).with_suffix(".failed")
+
+
+def check_around(folder: Path) -> None:
+    """Raise DamagedError if a folder lies in an artifact that is not as it was published, whoever reads it."""
+    for place in folder.resolve().parents:
+        if (place / "manifest.json").is_file() and re.fullmatch("[0-9a-f]{16}", place.name):
+            _check(Artifact(place, _read_manifest(place)), digests=True)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        if manifest["digest"] == _digest(manifest["files"]) and manifest["fingerprint"].startswith(folder.name):
+            return dict(manifest)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise DamagedError("manifest.json")
+
+
+def _check(artifact: Artifact, *, digests: bool) -> None:
+    expected = artifact.manifest["files"]
+    for name, facts in expected.items():
+        path = artifact.folder / name
+        if not path.is_file() or path.stat().st_size != facts["bytes"] or (digests and sha256(path) != facts["sha256"]):
+            raise DamagedError(name)
+    present = {path.relative_to(artifact.folder).as_posix() for path in artifact.folder.rglob("*") if path.is_file()}
+    for name in sorted(present - set(expected) - {"manifest.json"}):
+        if not Path(name).name.startswith("."):
+            raise DamagedError(name)
+
+
+def _files(folder: Path, kept: Iterable[Path]) -> list[str]:
+    """Names, relative to the folder and sorted, of all files that are kept or lie in a kept folder."""
+    files = set()
+    for path in kept:
+        for file in path.rglob("*") if path.is_dir() else [path]:
+            if file.is_symlink():
+                raise ValueError(f"{file} is a link, and would not travel with the artifact")
+            if file.is_file():
+                files.add(file.relative_to(folder).as_posix())
+    return sorted(files)
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    path.chmod(0o644)  # safetensors come out readable by their owner alone
+    sync(path)
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def _digest(files: Mapping[str, Mapping[str, Any]]) -> str:
+    return digest({name: facts["sha256"] for name, facts in files.items()})
+
+
+def _surroundings() -> dict[str, Any]:
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "libraries": versions,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

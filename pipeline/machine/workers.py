@@ -1,0 +1,167 @@
+"""Processes that do pieces of work side by side, and stop, or die, together with the run that hired them.
+
+Small models do not keep many threads busy: what a second thread adds to one training, a second training adds several
+times over. So a run has few threads a process, and as many processes as the machine allows.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, TypeVar
+
+from pipeline.common.errors import InputError
+
+MOST = 4
+"""Processes at most, however many processors there are: each holds a model, and the ladder has four arms."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What numerical libraries read, once, when they are loaded."""
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def usual() -> int:
+    """How many processes suit this machine: one a processor, but one alone where they would share a GPU."""
+    return 1 if Path("/dev/nvidiactl").exists() else min(MOST, _processors())
+
+
+def share_processors(jobs: int) -> None:
+    """Give each of ``jobs`` processes its part of the processors, unless the user has said how many threads.
+
+    The part does not depend on how much there is to do: another number of threads rounds otherwise, and a run that is
+    taken up again must end in the same bytes.
+    """
+    if jobs > 1:
+        for name in THREADS:
+            os.environ.setdefault(name, str(max(1, _processors() // jobs)))
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Crew:
+    """Up to ``jobs`` processes, hired when there are two tasks at a time, dismissed at the end of the ``with``."""
+
+    def __init__(self, jobs: int, settle_in: Callable[[], None] | None = None) -> None:
+        self.jobs, self.settle_in = jobs, settle_in
+        self.pool: ProcessPoolExecutor | None = None
+        self.stopping: Any = None
+        self.busy: list[tuple[Any, Any]] = []
+        """Each task that was begun, and its future; or, of one that is done here, what does it."""
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self.pool is None:
+            return
+        if kind is not None:
+            self.stopping.set()
+            for process in multiprocessing.active_children():
+                process.terminate()  # a training saves its checkpoint first
+        self.pool.shutdown(cancel_futures=True)
+
+    @property
+    def free(self) -> int:
+        """How many more tasks can be begun now."""
+        return self.jobs - len(self.busy)
+
+    def begin(self, work: Callable[[Task], Any], tasks: Sequence[Task]) -> None:
+        """Hand out tasks, at most as many as are ``free``; one with none beside it is done here, when it is waited for.
+
+        Raises:
+            InputError: a process was killed.
+        """
+        if len(tasks) == 1 and not self.busy:
+            self.busy.append((tasks[0], partial(work, tasks[0])))
+            return
+        if tasks and self.pool is None:
+            context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks, held or not
+            self.stopping = context.Event()
+            start = (self.stopping, context.Value("i", 0), self.settle_in)
+            self.pool = ProcessPoolExecutor(self.jobs, context, _arrive, start)
+        with _killed_is_one_line():
+            self.busy += [(task, self.pool.submit(_do, work, task)) for task in tasks if self.pool]
+
+    def finished(self) -> list[tuple[Any, Any]]:
+        """Wait until one of the tasks is done; return what is done now with its results, in the order of the tasks.
+
+        Raises:
+            InputError: a process was killed. The first failure of any task is raised as it is.
+        """
+        task, doing = self.busy[0]
+        if not isinstance(doing, Future):
+            self.busy.clear()
+            return [(task, doing())]
+        done = wait([future for _, future in self.busy], None, FIRST_COMPLETED).done
+        over = [(task, future) for task, future in self.busy if future in done]
+        self.busy = [(task, future) for task, future in self.busy if future not in done]
+        with _killed_is_one_line():
+            return [(task, future.result()) for task, future in over]
+
+
+@contextmanager
+def _killed_is_one_line() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise InputError(
+            "a process was killed, perhaps for want of memory; free some, or run fewer side by side with JOBS=1"
+        ) from None
+
+
+_stopping: Any = None
+"""In a process of a crew: the event that says that no more work is to be begun."""
+
+
+def _arrive(stopping: Any, count: Any, settle_in: Callable[[], None] | None) -> None:
+    """What a process does first: its bars get a line of their own, and it will not outlive its employer."""
+    global _stopping
+    _stopping = stopping
+    with count.get_lock():
+        os.environ["TQDM_POSITION"] = str(count.value)
+        count.value += 1
+    _idle()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    if settle_in is not None:
+        settle_in()
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # also after kill -9 of the parent: its lock is free, and nobody may go on writing
+
+
+def _do(work: Callable[[Task], Result], task: Task) -> Result:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        if _stopping.is_set():  # only now, when a signal that comes after it would be heard
+            raise SystemExit(1)
+        return work(task)
+    finally:
+        _idle()
+
+
+def _idle() -> None:
+    """Between tasks signals are the parent's affair: a process killed there would take the queue's lock with it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)  # unwinds like Ctrl-C, so that a stage can save what it has

@@ -1,0 +1,1 @@
+"""Which of the three issues does an arm have, and what helps?"""

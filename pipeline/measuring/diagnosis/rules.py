@@ -1,0 +1,239 @@
+"""The troubleshooter: which of the three issues each arm of a finished run has, by rules anyone can read and change.
+
+The rules, their thresholds and sources, and the figures they look at stand in ``rules.yaml``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.common.yaml import read_mapping
+from pipeline.measuring.diagnosis.symptoms import Figure, Report, figures_of
+
+RULES = Path(__file__).with_name("rules.yaml")
+DEFAULT_RECIPE = "starter"
+"""What `make all` runs without RECIPE."""
+
+Issue = Literal[
+    "catastrophic forgetting", "negative transfer", "domain shift", "training trouble", "labels look wrong",
+    "nothing found",
+]  # fmt: skip
+Value = int | float | str
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Condition(_Plain):
+    """One comparison of a figure with a threshold."""
+
+    figure: str
+    below: float | None = None
+    above: float | None = None
+    sure: bool = False
+    """The whole interval lies beyond the threshold."""
+    possible: bool = False
+    """Some of the interval does."""
+    items: int = 0
+    """Measured on at least so many."""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if (self.below is None) == (self.above is None) or (self.sure and self.possible):
+            raise ValueError(f"{self.figure}: give below or above; and sure or possible, if any")
+        return self
+
+    def holds(self, figures: Mapping[str, Figure]) -> bool:
+        """Whether the figure was measured and lies beyond the threshold, as surely as asked."""
+        found = figures.get(self.figure)
+        if found is None or found.n < self.items:
+            return False
+        ends = {"low": found.low, "high": found.high, "value": found.value}
+        if self.below is not None:
+            return ends["high" if self.sure else "low" if self.possible else "value"] < self.below
+        assert self.above is not None
+        return ends["low" if self.sure else "high" if self.possible else "value"] > self.above
+
+
+class Advice(_Plain):
+    """What to type: a command as it is, or a setting to change."""
+
+    command: str | None = None
+    setting: str | None = Field(None, pattern=r"^[a-z]+\.[a-z_]+$")
+    to: Value | None = None
+    times: float | None = None
+    add: int | None = None
+    while_below: float | None = None
+    while_above: float | None = None
+    everywhere: bool = False
+
+    @model_validator(mode="after")
+    def _one_change(self) -> Self:
+        changes = sum(change is not None for change in (self.to, self.times, self.add))
+        if (self.command is None) == (self.setting is None) or changes != (self.setting is not None):
+            raise ValueError("advice: give a command, or a setting and one of to, times, add")
+        return self
+
+    def new(self, now: Value | None) -> Value | None:
+        """The setting's new value; None where this advice changes nothing, or needs a value that is not known."""
+        if now is None or isinstance(now, str):
+            return None if self.to == now else self.to
+        if (self.while_below is not None and now >= self.while_below) or (
+            self.while_above is not None and now <= self.while_above
+        ):
+            return None
+        changed = now * self.times if self.times is not None else now + self.add if self.add is not None else self.to
+        if isinstance(changed, float):
+            changed = math.floor(changed) if isinstance(now, int) and self.to is None else float(f"{changed:.2g}")
+        return None if changed == now else changed
+
+
+class Finding(_Plain):
+    """What every rule says when it speaks."""
+
+    name: str
+    issue: Issue
+    evidence: Annotated[list[str], Field(min_length=2, max_length=2)]
+    because: str
+    source: str
+    improves: str
+    advice: Annotated[list[Advice], Field(min_length=1)]
+
+
+class Rule(Finding):
+    """When a rule speaks, and which rules then stay silent."""
+
+    when: Annotated[list[Condition], Field(min_length=1)]
+    hides: list[str] = []
+
+
+class Rules(_Plain):
+    """The rules, what is to be mended first in front, and what is said where none speaks."""
+
+    rules: list[Rule]
+    nothing: Finding
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        unknown = {name for rule in self.rules for name in rule.hides} - set(names)
+        if unknown or len(set(names)) < len(names):
+            raise ValueError(f"rules: names that stand twice, or hidden ones that are unknown: {sorted(unknown)}")
+        return self
+
+
+@cache
+def load(path: Path = RULES) -> Rules:
+    """Read and check the rules.
+
+    Raises:
+        InputError: no YAML. ValueError: not as the rules must be.
+    """
+    return Rules.model_validate(read_mapping(path, f"rules {path.name}"))
+
+
+def diagnose(report: Report, rules: Rules | None = None) -> list[dict[str, Any]]:
+    """What is wrong with each arm, in the order of the rules; an arm of which none speaks gets "nothing found".
+
+    Args:
+        report: report.json. With ``arms.<arm>.settings`` ({stage: {key: number}}) advice starts from the values in
+            use; without, from fixed ones.
+
+    Returns:
+        ``{"arm", "issue", "rule", "evidence": [line, line], "command", "setting": {"name", "from", "to"} | None,
+        "improves": the figure to watch, "because", "source"}`` each.
+    """
+    book = rules or load()
+    found: list[tuple[int, dict[str, Any]]] = []
+    for rung in report["ladder"]:
+        arm = rung["arm"]
+        figures = figures_of(report, arm)
+        rules_met = speaking(book.rules, figures)
+        found += [(book.rules.index(rule), _told(rule, report, arm, figures)) for rule in rules_met]
+        if not rules_met:
+            found.append((len(book.rules), _told(book.nothing, report, arm, figures)))
+    return [told for _, told in sorted(found, key=lambda pair: pair[0])]
+
+
+def speaking(rules: Sequence[Rule], figures: Mapping[str, Figure]) -> list[Rule]:
+    """The rules whose conditions all hold, less those that an earlier one hides."""
+    true = [rule for rule in rules if all(condition.holds(figures) for condition in rule.when)]
+    hidden: set[str] = set()
+    for rule in true:  # in order: a hidden rule hides nothing itself
+        if rule.name not in hidden:
+            hidden |= set(rule.hides)
+    return [rule for rule in true if rule.name not in hidden]
+
+
+def _told(rule: Finding, report: Report, arm: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    command, setting = _next(rule.advice, report, arm)
+    return {
+        "arm": arm,
+        "issue": rule.issue,
+        "rule": rule.name,
+        "evidence": [fill(line, figures) for line in rule.evidence],
+        "command": command,
+        "setting": setting,
+        "improves": rule.improves,
+        "because": rule.because.strip(),
+        "source": rule.source.strip(),
+    }
+
+
+def _next(advice: Sequence[Advice], report: Report, arm: str) -> tuple[str, dict[str, Any] | None]:
+    """The first advice that changes something, as a command; where all is done that rules know of, look again."""
+    for one in advice:
+        if one.command:
+            return one.command, None
+        assert one.setting is not None
+        now = _now(one.setting, report, arm)
+        new = one.new(now)
+        if new is not None:
+            path = one.setting if one.everywhere else f"arms.{arm}.{one.setting}"
+            value = f"{new:g}" if isinstance(new, float) else str(new)
+            recipe = report.get("recipe", DEFAULT_RECIPE)
+            named = "" if recipe == DEFAULT_RECIPE else f"RECIPE={shlex.quote(recipe)} "
+            return f'make all {named}SET="{path}={value}"', {"name": path, "from": now, "to": new}
+    return "make show", None
+
+
+def _now(setting: str, report: Report, arm: str) -> Value | None:
+    """The value in use, where the report tells it."""
+    told = report.get("arms", {}).get(arm, {})
+    stage, key = setting.split(".")
+    settings = told.get("settings", {}).get(stage, {}) | {"model": told.get("source", {}).get("name")}
+    settings |= {"emoji": report.get("coverage", {}).get(arm, {}).get("emoji")}
+    value: Value | None = settings.get(key)
+    return value
+
+
+FIELD = re.compile(r"\{([\w.]+):(\w+)\}")
+
+
+def fill(text: str, figures: Mapping[str, Figure]) -> str:
+    """Put figures into ``{name:share|nats|number|rate|place|n}``; "(not measured)" where there is none."""
+    return FIELD.sub(lambda field: _set(figures.get(field[1]), field[2]), text)
+
+
+def _set(figure: Figure | None, how: str) -> str:
+    if figure is None:
+        return "(not measured)"
+    if how == "place":
+        return figure.place
+    if how == "n":
+        return f"{figure.n:,}"
+    if how == "rate":
+        return f"{figure.value:g}"
+    scale, digits, unit = {"share": (100, 1, "%"), "nats": (1, 2, ""), "number": (1, 0, "")}[how]
+    value, low, high = (f"{scale * bound:,.{digits}f}" for bound in (figure.value, figure.low, figure.high))
+    exact = figure.low == figure.high or math.isnan(figure.low) or math.isnan(figure.high)
+    return f"{value}{unit}" if exact else f"{value}{unit} ({low} to {high})"

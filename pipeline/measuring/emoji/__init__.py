@@ -1,0 +1,1 @@
+"""What do emoji mean to the model?"""

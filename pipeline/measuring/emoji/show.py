@@ -1,0 +1,156 @@
+"""What the model takes each emoji for, beside what people do, and whether its answers follow them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+
+from pipeline.drawing.dots import Dot, Line, dots
+from pipeline.drawing.picture import Picture, label, told
+from pipeline.drawing.printable import printable
+from pipeline.drawing.svg import ACCENT, INK, MUTED, OTHER, STYLE, canvas, inline, tip
+from pipeline.drawing.tables import NOTHING, Cell, Report, Table, amount, number, percent, signed
+
+MOST = 80
+"""Emoji on the map: more hide each other."""
+REFERENCES = {
+    "ranking": "the Emoji Sentiment Ranking (Kralj Novak et al. 2015)",
+    "reviews": "labels of the training reviews",
+}
+MODELS = {
+    "base": "base",
+    "adapted": "adapted",
+    "tuned": "tuned",
+    "names": "rows from names",
+    "default": "library's rows",
+}
+QUESTIONS = {
+    "swap": "swapped",
+    "flips": "flipped by it",
+    "delete": "deleted",
+    "move": "moved",
+    "control": "added to words",
+}
+
+
+def pictures(report: Report, arm: str) -> list[Picture]:
+    """The map, agreement with people by model, and the counterfactuals of every corpus."""
+    found = report.get("emoji", {}).get(arm) or {}
+    drawn = []
+    places, people = _places(found, "tuned"), _people(found)
+    if places:
+        agreed = _spearman(found, "tuned")
+        said = f"Rank correlation {_rank(agreed)}. " if agreed else ""
+        said += f"Across: {people}."
+        if len(places) > MOST:
+            said += f" The first {MOST} of {len(places)}."
+        drawn.append(Picture("emoji-map", f"What {arm} takes each emoji for", said, scatter(places, name="emoji-map")))
+    ranks = [
+        (said, [Dot(figure, f"{said}: {_rank(figure)}, {figure['n']} emoji", OTHER if model == "tuned" else ACCENT)])
+        for model, said in MODELS.items()
+        if (figure := _spearman(found, model))
+    ]
+    if ranks:
+        drawing = dots(ranks, name="emoji-ranks", axis="Spearman's rank correlation (right is better)", factor=1,
+                       lines=[Line(0)])  # fmt: skip
+        said = f"Each model's order of emoji, against {people}."
+        drawn.append(Picture("emoji-ranks", "In people's order?", said, drawing))
+    return drawn + _counterfactuals(found.get("counterfactuals") or {})
+
+
+def _counterfactuals(found: Mapping[str, Mapping[str, Any]]) -> list[Picture]:
+    drawn = []
+    for index, (corpus, asked) in enumerate(found.items()):
+        rows = [
+            (said, [Dot(asked[name], f"{said}: {told(asked[name])}", MUTED if name in ("move", "control") else ACCENT)])
+            for name, said in QUESTIONS.items()
+            if asked.get(name) and asked[name]["value"] is not None
+        ]
+        if rows:
+            name = f"counterfactuals-{index}"
+            drawing = dots(rows, name=name, axis="texts where it does as expected, %", lines=[Line(0.5)],
+                           bounds=(-2, 102))  # fmt: skip
+            said = "Swapped for the other side, or deleted: does the answer go with the emoji? Moved to another place,"
+            said += " or added to words that are clear by themselves (grey): does the answer stay?"
+            drawn.append(Picture(name, f"Change the emoji: {label(corpus)}", said, drawing))
+    return drawn
+
+
+def scatter(places: Mapping[str, tuple[float, float]], *, name: str) -> str:
+    """The emoji themselves at (what people say, what the model says)."""
+    with mpl.rc_context(STYLE):
+        figure, axes = canvas(5.4, 4.6)
+        shown = dict(list(places.items())[:MOST])
+        for emoji, (people, model) in shown.items():
+            mark = axes.text(people, model, in_colour(emoji), ha="center", va="center", fontsize=15, color=INK)
+            tip(mark, f"{emoji} people {signed(people, 2)}, model {signed(model, 2)}")
+        axes.axhline(0, color=MUTED, linewidth=1, linestyle="--", zorder=1)
+        axes.axvline(0, color=MUTED, linewidth=1, linestyle="--", zorder=1)
+        for axis, values in zip("xy", zip(*shown.values(), strict=True), strict=True):
+            margin = 0.08 * (max(values) - min(values) or 1)
+            getattr(axes, f"set_{axis}lim")(min(values) - margin, max(values) + margin)
+        axes.set_xlabel("people: negative to positive")
+        axes.set_ylabel("model: negative to positive")
+        return inline(figure, name)
+
+
+def in_colour(emoji: str) -> str:
+    """One that browsers draw in colour, whatever font comes first: with variation selector 16 (Unicode TR 51)."""
+    shown = printable(emoji)
+    return f"{shown}\ufe0f" if len(shown) == 1 else shown
+
+
+def polarity(report: Report, arm: str) -> Table:
+    """Every emoji: what people say, and what each model says."""
+    found = report.get("emoji", {}).get(arm) or {}
+    reference = (found.get("reference") or {}).get("emoji") or {}
+    scales = {model: (each or {}).get("emoji") for model, each in (found.get("polarity") or {}).items()}
+    models = {model: scale for model, scale in scales.items() if scale}
+    rows = tuple(
+        (Cell(emoji), number(value, 2), *(number(scale.get(emoji), 2) for scale in models.values()))
+        for emoji, value in reference.items()
+    )
+    columns = ("emoji", "people, −1 to 1", *(f"{MODELS.get(model, model)}, −2 to 2" for model in models))
+    return Table(f"Polarity of emoji, {arm}", columns, rows if models else ())
+
+
+def understood(report: Report) -> Table:
+    """Agreement with people, and the counterfactuals, of every arm."""
+    rows = []
+    for arm, found in report.get("emoji", {}).items():
+        ranks = [amount(_spearman(found or {}, model)) for model in MODELS]
+        for corpus, asked in ((found or {}).get("counterfactuals") or {"": {}}).items():
+            cells = [percent(asked.get(name)) for name in QUESTIONS]
+            if any(cell != NOTHING for cell in ranks + cells):
+                rows.append((Cell(arm, corpus), *ranks, *cells))
+    columns = (
+        "arm",
+        *(f"Spearman, {said}" for said in MODELS.values()),
+        *(f"{said}, %" for said in QUESTIONS.values()),
+    )
+    note = "Spearman is over emoji; the shares are over test texts. 50% is what chance gives when an emoji is swapped."
+    return Table("Emoji understood", columns, tuple(rows), note if rows else "")
+
+
+def _spearman(found: Mapping[str, Any], model: str) -> Mapping[str, Any] | None:
+    figure = ((found.get("polarity") or {}).get(model) or {}).get("spearman")
+    return figure if figure and figure["value"] is not None else None
+
+
+def _places(found: Mapping[str, Any], model: str) -> dict[str, tuple[float, float]]:
+    """What people and a model say of each emoji both know."""
+    reference = (found.get("reference") or {}).get("emoji") or {}
+    scale = ((found.get("polarity") or {}).get(model) or {}).get("emoji") or {}
+    return {emoji: (value, scale[emoji]) for emoji, value in reference.items() if scale.get(emoji) is not None}
+
+
+def _people(found: Mapping[str, Any]) -> str:
+    name = str((found.get("reference") or {}).get("name", ""))
+    return REFERENCES.get(name, name)
+
+
+def _rank(figure: Mapping[str, Any]) -> str:
+    cell = amount(figure)
+    return f"{cell.text} ({cell.detail})" if cell.detail else cell.text

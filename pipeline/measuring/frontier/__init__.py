@@ -1,0 +1,1 @@
+"""What can be had between the base and the tuned model?"""

@@ -1,0 +1,147 @@
+"""What can be had for what: models by dev macro-recall and by general English kept, the best trade-offs, the choice.
+
+Macro-recall is the mean over the corpora of reviews, as the ladder reads it. A point is on the Pareto front if no other
+has at least as much of both and more of one. Where a retention is asked for (a budget), the point with the highest
+macro-recall among those that keep as much is chosen. It is chosen on dev text, so its figures there flatter it a
+little; what it is worth is measured on test.
+
+``frontier.json``::
+
+    {"points": [{"name": "0.5", "alpha": 0.5 | null,        # share of the tuned weights; null where groups differ
+                 "alphas": {"embeddings|lower|upper|pooler": x},
+                 "macro_recall": FIGURE, "kept": FIGURE,    # kept: exp(base's loss - loss) on general dev text
+                 "front": bool}],
+     "budget": x | null, "within": bool | null,             # false: no point keeps that much, the one that keeps most
+     "chosen": name,
+     "cost": {"macro_recall": DIFFERENCE, "kept": DIFFERENCE} | null,     # chosen - tuned
+     "reason": str | null}                                  # why there are no points
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.measuring.statistics.classification import macro_recall
+from pipeline.measuring.statistics.comparison import Measured, classified, masked_kept, minus
+
+DRAWS = 1000
+SEED = 0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model between base and tuned, and what it did."""
+
+    name: str
+    alphas: Mapping[str, float]
+    macro_recall: Measured
+    kept: Measured
+
+
+def points(
+    alphas: Mapping[str, Mapping[str, float]],
+    *,
+    labels: ArrayLike,
+    corpora: Sequence[str],
+    predicted: ArrayLike,
+    nats_base: ArrayLike,
+    nats: ArrayLike,
+    masked: ArrayLike,
+) -> list[Point]:
+    """Points from the items they were measured on.
+
+    Args:
+        alphas: of each point by its name, in the order of the rows of ``predicted`` and ``nats``.
+        labels, corpora: [texts], on dev; ``predicted`` [points, texts].
+        nats_base: [documents], sums over a general document's ``masked`` hidden pieces; ``nats`` [points, documents].
+    """
+    rows = zip(alphas.items(), np.asarray(predicted), np.asarray(nats), strict=True)
+    return [
+        Point(name, shares, recalled(labels, corpora, classes), masked_kept(nats_base, lost, masked))
+        for (name, shares), classes, lost in rows
+    ]
+
+
+def recalled(labels: ArrayLike, corpora: Sequence[str], predicted: ArrayLike) -> Measured:
+    """The macro-recall by which points are judged; all [texts], on dev."""
+    return classified(labels, predicted, macro_recall, corpora=corpora)
+
+
+def pareto_front(values: ArrayLike) -> list[bool]:
+    """Whether each row of [points, measures], more being better, is dominated by no other; equal ones share a place."""
+    table = np.asarray(values, dtype=np.float64)
+    at_least = (table[None] >= table[:, None]).all(axis=-1)
+    more = (table[None] > table[:, None]).any(axis=-1)
+    dominated: NDArray[np.bool_] = np.any(at_least & more, axis=1)
+    return [bool(best) for best in ~dominated]
+
+
+def choose(scores: Sequence[float], kept: Callable[[int], float], budget: float) -> int:
+    """Place of the highest score among those that keep ``budget`` or more; of the one that keeps most if none does.
+
+    Ties go to the higher retention, then to the first. ``kept`` of a place is asked only while there is need to know.
+    """
+    shares: dict[int, float] = {}
+    for score in sorted(set(scores), reverse=True):
+        here = {place: kept(place) for place, own in enumerate(scores) if own == score}
+        best = max(here, key=lambda place: here[place])
+        if here[best] >= budget:
+            return best
+        shares |= here
+    return max(sorted(shares), key=lambda place: (shares[place], scores[place]))
+
+
+def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> dict[str, Any]:
+    """What frontier.json says of these points (layout: this module's docstring).
+
+    Args:
+        tuned: name of the point that tuning gave: chosen if there is no budget; the chosen one is held against it.
+    """
+    figures = [{"macro_recall": _figure(point.macro_recall), "kept": _figure(point.kept)} for point in found]
+    values = np.array([[figure["macro_recall"]["value"], figure["kept"]["value"]] for figure in figures])
+    reference = [point.name for point in found].index(tuned)
+    place = reference if budget is None else choose(values[:, 0].tolist(), values[:, 1].tolist().__getitem__, budget)
+    within = None if budget is None else bool(values[place, 1] >= budget)
+    if within is False:
+        log.warning(
+            "finetune.retention_budget: no model between base and tuned keeps %g of general English on dev; "
+            "taken is the one that keeps most, %s with %.3f",
+            *(budget, found[place].name, values[place, 1]),
+        )
+    chosen, against = found[place], found[reference]
+    sure = {"draws": DRAWS, "seed": SEED}
+    return {
+        "points": [
+            {"name": point.name, "alpha": _alpha(point.alphas), "alphas": dict(point.alphas), **figure, "front": best}
+            for point, figure, best in zip(found, figures, pareto_front(values), strict=True)
+        ],
+        "budget": budget,
+        "within": within,
+        "chosen": chosen.name,
+        "cost": {
+            "macro_recall": minus(chosen.macro_recall, against.macro_recall, **sure).as_json(),
+            "kept": minus(chosen.kept, against.kept, **sure).as_json(),
+        },
+        "reason": None,
+    }
+
+
+def left_out(reason: str, *, tuned: str) -> dict[str, Any]:
+    """What frontier.json says where there is none."""
+    return {"points": [], "budget": None, "within": None, "chosen": tuned, "cost": None, "reason": reason}
+
+
+def _figure(measured: Measured) -> dict[str, Any]:
+    return measured.figure(draws=DRAWS, seed=SEED).as_json()
+
+
+def _alpha(alphas: Mapping[str, float]) -> float | None:
+    """The share, where all groups have the same."""
+    return next(iter(alphas.values())) if len(set(alphas.values())) == 1 else None

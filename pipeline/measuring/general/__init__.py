@@ -1,0 +1,1 @@
+"""How much general English was kept?"""

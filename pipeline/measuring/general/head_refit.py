@@ -1,0 +1,145 @@
+"""Is it forgotten, or only said in other words? An MLM head refitted on a frozen encoder tells the two apart.
+
+Tuning moves the encoder away under a head that stays behind. What a head refitted on a little general text wins back
+was never lost; what it does not win back is what the encoder no longer tells, or not to a head that has read so little:
+interface drift is at least what is found here.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import BertTokenizerFast
+
+from pipeline.measuring.masks import FixedMasks, Window, choose_fixed_masks
+from pipeline.measuring.scoring import ready, states_at, with_masks
+from pipeline.models.batches import length_buckets
+from pipeline.models.masked_lm import MaskedLM
+
+VERSION = 2
+"""Raise it when the same model and text give another head."""
+PASSES = 4
+"""A text is read at most so often, each time with other pieces hidden."""
+HELD_OUT = 5
+"""Every fifth document chooses the best head."""
+STEPS, PREDICTIONS_PER_STEP = 128, 512
+LEARNING_RATES = (5e-4, 3e-3)
+"""Each is tried: a head that has drifted a little wants the low one, one that was mixed up the high one."""
+CHECK_STEPS, PATIENCE = 8, 4
+"""Every so many steps the head is held against the held-out pieces; after so many checks without gain it stops."""
+TOKENS_PER_BATCH = 4096
+"""Of the frozen forward passes: fixed, because training carries rounding on."""
+
+
+def study_text(
+    tokenizer: BertTokenizerFast, documents: Sequence[tuple[str, str]], *, tokens: int, seed: int, **how: Any
+) -> FixedMasks:
+    """Hidden pieces of general training text, about ``tokens`` of it; short texts are read again with others hidden.
+
+    Args:
+        documents: (id, text), in the order they are to be used.
+        how: ``mlm_probability``, ``max_length``, ``windows_per_document`` as ``choose_fixed_masks`` takes them.
+    """
+    windows: list[Window] = []
+    for extra in range(1, PASSES + 1):
+        left = tokens - sum(len(window.input_ids) for window in windows)
+        if documents and left > 0:
+            found = choose_fixed_masks(tokenizer, documents, seed=seed + extra, **how).windows
+            ends = np.cumsum([len(window.input_ids) for window in found])
+            windows += found[: int(np.searchsorted(ends, left)) + 1]
+    return FixedMasks(tuple(windows), int(tokenizer.mask_token_id))
+
+
+def refit_head(model: MaskedLM, text: FixedMasks, *, base_vocabulary_size: int, seed: int = 0) -> MaskedLM:
+    """The model with its MLM head trained anew on frozen states of ``text``; the model given stays as it is.
+
+    Head means transform, layer norm and output bias; the output rows are the embeddings, which belong to the encoder.
+    Every fifth document is held out; the head is the one on the way that guesses those best, the given one among
+    them, so that refitting hardly ever costs anything. The softmax runs over the base vocabulary, as it is measured.
+    """
+    refitted = copy.deepcopy(model)
+    head = ready(refitted).cls.predictions
+    states, targets, held_out = _frozen_states(refitted, text)
+    known = ~held_out
+    refitted.requires_grad_(False)
+    rows = refitted.get_input_embeddings().weight[:base_vocabulary_size]
+    bias = head.bias[:base_vocabulary_size].clone()
+    learned = [*head.transform.requires_grad_(True).parameters(), bias.requires_grad_(True)]
+
+    def loss(places: Tensor) -> Tensor:
+        return cross_entropy(torch.addmm(bias, head.transform(states[places]), rows.T), targets[places])
+
+    train, dev = (kind.nonzero().flatten() for kind in (known, held_out))
+    _put(learned, _best(learned, loss, train, dev, seed))
+    with torch.no_grad():
+        head.bias[:base_vocabulary_size] = bias
+    return refitted.eval()
+
+
+def _best(learned: list[Tensor], loss: Any, train: Tensor, dev: Tensor, seed: int) -> list[Tensor]:
+    """The learned tensors where the loss on the held-out pieces was lowest, at any rate; as they are now counts too."""
+    start = _copies(learned)
+    best, lowest = start, _value(loss, dev)
+    for rate in LEARNING_RATES if len(train) and len(dev) else ():
+        _put(learned, start)
+        patience = PATIENCE
+        for _ in _steps(learned, loss, train, rate, seed):
+            now = _value(loss, dev)
+            patience = PATIENCE if now < lowest else patience - 1
+            if now < lowest:
+                best, lowest = _copies(learned), now
+            if not patience:
+                break
+    return best
+
+
+def _steps(learned: list[Tensor], loss: Any, train: Tensor, rate: float, seed: int) -> Iterator[int]:
+    """Train the tensors in place; pauses after every ``CHECK_STEPS`` steps."""
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(learned, lr=rate)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=STEPS)
+    for step in range(1, STEPS + 1):
+        batch = torch.randint(len(train), (min(PREDICTIONS_PER_STEP, len(train)),), generator=generator)
+        optimizer.zero_grad()
+        loss(train[batch.to(train.device)]).backward()
+        optimizer.step()
+        schedule.step()
+        if step % CHECK_STEPS == 0:
+            yield step
+
+
+def _copies(tensors: list[Tensor]) -> list[Tensor]:
+    return [tensor.detach().clone() for tensor in tensors]
+
+
+@torch.no_grad()
+def _put(tensors: list[Tensor], values: list[Tensor]) -> None:
+    for tensor, value in zip(tensors, values, strict=True):
+        tensor.copy_(value)
+
+
+@torch.no_grad()
+def _value(loss: Any, places: Tensor) -> float:
+    return float(loss(places)) if len(places) else 0.0
+
+
+@torch.no_grad()
+def _frozen_states(model: MaskedLM, text: FixedMasks) -> tuple[Tensor, Tensor, Tensor]:
+    """Last states [pieces, hidden] at the hidden pieces, the pieces' ids, and which belong to held-out documents."""
+    documents = {name: place for place, name in enumerate(dict.fromkeys(window.id for window in text.windows))}
+    states, targets, held_out = [], [], []
+    for batch in length_buckets([len(window.input_ids) for window in text.windows], TOKENS_PER_BATCH):
+        asked = [text.windows[place] for place in batch]
+        hidden = [with_masks(window.input_ids, window.masked, text.mask_id) for window in asked]
+        places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
+        states.append(states_at(model, hidden, places))
+        targets += [window.input_ids[place] for window in asked for place in window.masked]
+        held_out += [documents[window.id] % HELD_OUT == HELD_OUT - 1 for window in asked for _ in window.masked]
+    device = next(model.parameters()).device
+    return torch.cat(states), torch.tensor(targets, device=device), torch.tensor(held_out, device=device)

@@ -1,0 +1,147 @@
+"""How much general English a model kept: its masked loss and its grammar, each against an earlier model's.
+
+Retention is ``exp(loss before - loss now)`` for masked loss, the factor by which the probability of a hidden piece
+changed (geometric mean), and ``(accuracy now - 1/2) / (accuracy before - 1/2)`` for minimal pairs, the share of what
+lay above chance. 1 is everything kept. All of it is computed from stored rows; items are documents and pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.measuring.hub import second_opinion
+from pipeline.measuring.statistics.bootstrap import Figure, Statistic, interval
+from pipeline.measuring.statistics.comparison import CHANCE, masked_kept, pairs_kept
+
+Row = Mapping[str, Any]
+Array = NDArray[np.float64]
+
+
+MODELS = ("base", "adapted", "tuned")
+STEPS = {"base_to_adapted": MODELS[:2], "adapted_to_tuned": MODELS[1:], "base_to_tuned": MODELS[::2]}
+Answers = Mapping[str, Mapping[str, Mapping[str, Sequence[Row]]]]
+"""model -> kind (masked, shift, pairs) -> corpus -> rows."""
+
+
+def marked(answers: Answers, roles: Mapping[str, tuple[str, str]], *, draws: int, seed: int) -> dict[str, Any]:
+    """Every figure that follows from the models' answers: what each knows, what each step kept, the domain shift.
+
+    Args:
+        answers: of base, adapted and tuned.
+        roles: role and split of the corpora with masks.
+
+    Raises:
+        ArithmeticError: scikit-learn comes to another retention.
+    """
+    sure = {"draws": draws, "seed": seed}
+    knows = {model: _knowledge(answers[model], **sure) for model in MODELS}
+    kept = {step: _kept(answers[before], answers[now], **sure) for step, (before, now) in STEPS.items()}
+    losses = {
+        model: {
+            corpus: masked_figures(rows, **sure)["loss"].as_json()
+            for corpus, rows in {**answers[model]["masked"], **answers[model]["shift"]}.items()
+        }
+        for model in ("base", "adapted")
+    }
+    shift = {
+        corpus: {
+            "role": roles[corpus][0],
+            "split": roles[corpus][1],
+            **{name: of[corpus] for name, of in losses.items()},
+        }
+        for corpus in losses["base"]
+    }
+    return {"models": knows, "scores": kept, "shift": shift}
+
+
+def _knowledge(answers: Mapping[str, Mapping[str, Sequence[Row]]], **sure: int) -> dict[str, Any]:
+    masked = {corpus: masked_figures(rows, **sure) for corpus, rows in answers["masked"].items()}
+    return {
+        "masked": {corpus: {name: of.as_json() for name, of in found.items()} for corpus, found in masked.items()},
+        "pairs": {
+            corpus: {
+                "accuracy": pair_accuracy(rows, **sure).as_json(),
+                "phenomena": {name: of.as_json() for name, of in pair_accuracy_by_phenomenon(rows, **sure).items()},
+            }
+            for corpus, rows in answers["pairs"].items()
+        },
+    }
+
+
+def _kept(
+    before: Mapping[str, Mapping[str, Sequence[Row]]], now: Mapping[str, Mapping[str, Sequence[Row]]], **sure: int
+) -> dict[str, Any]:
+    masked, pairs = {}, {}
+    for corpus, rows in before["masked"].items():
+        found = masked_retention(rows, now["masked"][corpus], **sure)
+        second_opinion.check_retention(found, rows, now["masked"][corpus])
+        masked[corpus] = found.as_json()
+    for corpus, rows in before["pairs"].items():
+        share = pair_retention(rows, now["pairs"][corpus], **sure)
+        pairs[corpus] = share.as_json() if share else None
+    return {"masked": masked, "pairs": pairs}
+
+
+def masked_figures(rows: Sequence[Row], *, draws: int, seed: int) -> dict[str, Figure]:
+    """Loss over the base vocabulary and over all rows (nats a masked piece), bits per byte, accuracy.
+
+    Args:
+        rows: a document each: sums ``nats``, ``nats_full``, ``masked``, ``correct``, ``bytes``.
+    """
+    table = np.array([[row[name] for name in ("nats", "nats_full", "masked", "correct", "bytes")] for row in rows])
+    statistics: dict[str, Statistic] = {
+        "loss": lambda sums: sums[..., 0] / sums[..., 2],
+        "loss_full": lambda sums: sums[..., 1] / sums[..., 2],
+        "bits_per_byte": lambda sums: sums[..., 1] / (np.log(2) * sums[..., 4]),
+        "accuracy": lambda sums: sums[..., 3] / sums[..., 2],
+    }
+    return {name: interval(table, statistic, draws=draws, seed=seed) for name, statistic in statistics.items()}
+
+
+def masked_retention(before: Sequence[Row], now: Sequence[Row], *, draws: int, seed: int) -> Figure:
+    """exp(loss before - loss now) over the base vocabulary, documents paired."""
+    _same_items(before, now)
+    nats_before, nats_now = ([row["nats"] for row in rows] for rows in (before, now))
+    kept = masked_kept(nats_before, nats_now, [row["masked"] for row in before])
+    return kept.figure(draws=draws, seed=seed)
+
+
+def pair_accuracy(rows: Sequence[Row], *, draws: int, seed: int) -> Figure:
+    """Share of minimal pairs whose good sentence is the likelier one.
+
+    Args:
+        rows: a pair each: log-likelihoods ``good`` and ``bad``.
+    """
+    return interval(right(rows)[:, None], lambda sums: sums[..., 0] / len(rows), draws=draws, seed=seed)
+
+
+def pair_accuracy_by_phenomenon(rows: Sequence[Row], *, draws: int, seed: int) -> dict[str, Figure]:
+    """``pair_accuracy`` of each phenomenon, in alphabetical order."""
+    found = sorted({str(row["phenomenon"]) for row in rows})
+    groups = {name: [row for row in rows if row["phenomenon"] == name] for name in found}
+    return {name: pair_accuracy(group, draws=draws, seed=seed) for name, group in groups.items()}
+
+
+def pair_retention(before: Sequence[Row], now: Sequence[Row], *, draws: int, seed: int) -> Figure | None:
+    """(accuracy now - 1/2) / (accuracy before - 1/2), pairs matched by item.
+
+    None where the earlier model is not above chance (its interval covers 1/2): there was nothing to keep.
+    """
+    _same_items(before, now)
+    if pair_accuracy(before, draws=draws, seed=seed).low <= CHANCE:
+        return None
+    return pairs_kept(right(before), right(now)).figure(draws=draws, seed=seed)
+
+
+def right(rows: Sequence[Row]) -> Array:
+    """1 for each pair whose good sentence is the likelier one, else 0."""
+    return np.array([float(row["good"] > row["bad"]) for row in rows])
+
+
+def _same_items(before: Sequence[Row], now: Sequence[Row]) -> None:
+    if [row["id"] for row in before] != [row["id"] for row in now]:
+        raise ValueError("retention compares the same items in the same order; measure both models on one set of masks")

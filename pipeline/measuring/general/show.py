@@ -1,0 +1,77 @@
+"""The tables about general English: what the base, the adapted and the tuned model of every arm know of it."""
+
+from __future__ import annotations
+
+from pipeline.drawing.tables import (
+    NOTHING,
+    Cell,
+    Report,
+    Table,
+    amount,
+    find_verdict,
+    kept,
+    percent,
+    retention_places,
+    verdict_cell,
+)
+
+
+def masked_words(report: Report, place: str) -> Table:
+    """Masked loss on one general corpus: the base, then the adapted and the tuned model of every arm."""
+    rows = [
+        (
+            *_base_row(report, "masked", place, "loss"),
+            *(_level(report, "base", "masked", place, key) for key in ("bits_per_byte", "accuracy")),
+            *[NOTHING] * 3,
+        )
+    ]
+    for arm in report["retention"]:
+        rows.append(
+            (
+                Cell(arm),
+                *(_level(report, model, "masked", place, "loss", arm) for model in ("adapted", "tuned")),
+                *(_level(report, "tuned", "masked", place, key, arm) for key in ("bits_per_byte", "accuracy")),
+                *_kept_cells(report, arm, "masked", place),
+            )
+        )
+    columns = ["arm", "loss when adapted, nats, lower is better", "loss when tuned, nats, lower is better"]
+    columns += ["bits per byte when tuned, lower is better", "words guessed when tuned, %", *_KEPT_COLUMNS]
+    note = "Kept is exp(loss of the base − loss now) on the same masked words, over the base's own vocabulary. "
+    note += "Tuned is the classifier's encoder under the adapted model's masked-word head."
+    return Table(f"Masked words of {place}", tuple(columns), tuple(rows), note)
+
+
+def minimal_pairs(report: Report, place: str) -> Table:
+    """Minimal-pair accuracy on one corpus: the base, then the adapted and the tuned model of every arm."""
+    rows = [(*_base_row(report, "pairs", place, "accuracy"), *[NOTHING] * 3)]
+    for arm in report["retention"]:
+        levels = (_level(report, model, "pairs", place, "accuracy", arm) for model in ("adapted", "tuned"))
+        rows.append((Cell(arm), *levels, *_kept_cells(report, arm, "pairs", place)))
+    columns = ("arm", "accuracy when adapted, %, chance is 50", "accuracy when tuned, %", *_KEPT_COLUMNS)
+    note = "Kept is (accuracy − 50) / (accuracy of the base − 50); there is none where the base is at chance."
+    return Table(f"Minimal pairs of {place}", columns, tuple(rows), note)
+
+
+_KEPT_COLUMNS = ("kept when adapted, %", "kept when tuned, %", "against the arm above")
+
+
+def retention(report: Report) -> list[Table]:
+    """A table for everything that general English was measured on."""
+    makers = {"masked": masked_words, "pairs": minimal_pairs}
+    return [makers[measure](report, place) for measure, place in retention_places(report)]
+
+
+def _base_row(report: Report, measure: str, place: str, key: str) -> tuple[Cell, Cell, Cell]:
+    return Cell("base", "before everything", "quiet"), NOTHING, _level(report, "base", measure, place, key)
+
+
+def _kept_cells(report: Report, arm: str, measure: str, place: str) -> tuple[Cell, Cell, Cell]:
+    adapted, tuned = (percent(kept(report, arm, measure, place, model)) for model in ("adapted", "tuned"))
+    return adapted, tuned, verdict_cell(find_verdict(report, "rung", arm, place, measure))
+
+
+def _level(report: Report, model: str, measure: str, place: str, key: str, arm: str | None = None) -> Cell:
+    """One figure of one model; of the base without an arm: the first arm's, which is where the ladder starts."""
+    models = report["retention"][arm or next(iter(report["retention"]))]
+    figure = models[model][measure].get(place, {}).get(key)
+    return percent(figure) if key == "accuracy" else amount(figure)

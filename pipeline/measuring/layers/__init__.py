@@ -1,0 +1,1 @@
+"""What do the layers know, and how far did they move?"""

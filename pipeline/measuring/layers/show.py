@@ -1,0 +1,118 @@
+"""Layer by layer: how far the model moved from the base, what its layers still know, and where the loss comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.drawing.curves import Curve, curves
+from pipeline.drawing.dots import Dot, Line, dots
+from pipeline.drawing.picture import Picture, label, told
+from pipeline.drawing.svg import ACCENT, MUTED, OTHER
+from pipeline.drawing.tables import Cell, Estimate, Report, Table, amount, percent
+
+COLOURS = {"base": MUTED, "adapted": ACCENT, "tuned": OTHER}
+TASKS = {"shuffled_bigram": "Were two words swapped?", "length": "How long is the sentence?"}
+PARTS = {
+    "adaptation": "adapting",
+    "tuning": "tuning",
+    "interface": "· head only",
+    "real": "· really lost",
+    "refitting": "· refitting",
+}
+
+
+def pictures(report: Report, arm: str) -> list[Picture]:
+    """CKA and probes by layer, and the parts of the loss."""
+    found = report.get("layers", {}).get(arm) or {}
+    drawn = []
+    if found.get("cka"):
+        drawing = curves(
+            _lines(_with_floor(found), 1, ""), name="cka", across="layer (0: embeddings)", upwards="likeness (CKA)"
+        )
+        said = "Linear CKA with the base on general sentences: 1 is the same up to rotation."
+        if found.get("noise_floor"):
+            said += " What lies above the line of two seeds has moved no further than luck moves it."
+        drawn.append(Picture("cka", f"How far each layer moved, {arm}", said, drawing))
+    for task, models in (found.get("probes") or {}).items():
+        levels = {model: figures for model, figures in models.items() if model != "chance"}
+        line = (100 * models["chance"], "chance")
+        name = f"probe-{task.replace('_', '-')}"
+        drawing = curves(_lines(levels, 100, "%"), name=name, across="layer (0: embeddings)",
+                         upwards="right, % (up is better)", line=line)  # fmt: skip
+        said = "A linear probe on each frozen layer, cross-validated over general sentences."
+        drawn.append(Picture(name, TASKS.get(task, task), said, drawing))
+    return drawn + _drift(found.get("drift") or {}, arm)
+
+
+def _with_floor(found: Mapping[str, Any]) -> dict[str, Sequence[Estimate]]:
+    """CKA of each model with the base and, with several seeds, of two tuned models with each other."""
+    floor = found.get("noise_floor")
+    return dict(found["cka"]) | ({"two seeds": floor} if floor else {})
+
+
+def _drift(found: Mapping[str, Mapping[str, Any]], arm: str) -> list[Picture]:
+    drawn = []
+    for index, (place, parts) in enumerate(found.items()):
+        rows = [
+            (said, [Dot(parts[part], f"{said}: {told(parts[part], digits=3, factor=1, unit=' nats')}", _tone(part))])
+            for part, said in PARTS.items()
+            if parts.get(part)
+        ]
+        if rows:
+            name = f"drift-{index}"
+            drawing = dots(rows, name=name, axis="nats lost a masked piece (left is better)", lines=[Line(0)], factor=1,
+                           width=4.6)  # fmt: skip
+            said = f"Masked loss on {label(place)}. Of tuning, a head trained anew wins back what only the head lost."
+            drawn.append(Picture(name, f"Where the loss comes from, {arm}", said, drawing))
+    return drawn
+
+
+def _tone(part: str) -> str:
+    return {"adaptation": ACCENT, "tuning": OTHER, "real": OTHER}.get(part, MUTED)
+
+
+def _lines(levels: Mapping[str, Sequence[Estimate]], factor: int, unit: str) -> list[Curve]:
+    found = []
+    for model, figures in levels.items():
+        known = [(layer, figure) for layer, figure in enumerate(figures) if figure and figure["value"] is not None]
+        sure = all(figure["low"] is not None and figure["high"] is not None for _, figure in known)
+        digits = 1 if unit else 3
+        said = [
+            f"{model}, layer {layer}: {told(each, digits=digits, factor=factor, unit=unit)}" for layer, each in known
+        ]
+        values, low, high = ([factor * figure[end] for _, figure in known] if end == "value" or sure else []
+                             for end in ("value", "low", "high"))  # fmt: skip
+        found.append(Curve(model, COLOURS.get(model, MUTED), [layer for layer, _ in known], values, said, low, high))
+    return found
+
+
+def by_layer(report: Report, arm: str) -> Table:
+    """CKA and probes of every layer and model."""
+    found = report.get("layers", {}).get(arm) or {}
+    columns: list[tuple[str, Sequence[Estimate], Any]] = [
+        (f"likeness of {model} to the base (CKA)", figures, lambda figure: amount(figure, 3))
+        for model, figures in (found.get("cka") or {}).items()
+    ]
+    if found.get("noise_floor"):
+        columns.append(("likeness of two seeds (CKA)", found["noise_floor"], lambda figure: amount(figure, 3)))
+    for task, models in (found.get("probes") or {}).items():
+        said = f"{task.replace('_', ' ')}, % right (chance {100 * models['chance']:.0f})"
+        columns += [(f"{said}, {model}", models[model], percent) for model in models if model != "chance"]
+    count = max((len(figures) for _, figures, _ in columns), default=0)
+    rows = tuple(
+        (
+            Cell("embeddings" if layer == 0 else f"layer {layer}"),
+            *(set_(figures[layer]) for _, figures, set_ in columns),
+        )
+        for layer in range(count)
+    )
+    return Table(f"Layer by layer, {arm}", ("layer", *(title for title, _, _ in columns)), rows)
+
+
+def drift(report: Report, arm: str) -> Table:
+    """The parts of the loss on every general slice."""
+    found = (report.get("layers", {}).get(arm) or {}).get("drift") or {}
+    rows = tuple((Cell(place), *(amount(parts.get(part), 3) for part in PARTS)) for place, parts in found.items())
+    columns = ("slice", *(f"{said}, nats lost" for said in PARTS.values()))
+    return Table(f"Where the loss comes from, {arm}", columns, rows)

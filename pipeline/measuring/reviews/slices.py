@@ -1,0 +1,125 @@
+"""On which texts a model fails: its scores on texts with a trait, beside those on the texts without it.
+
+A model that is right overall can fail a whole kind of text: Ribeiro et al. 2020, "Beyond Accuracy" (CheckList). What
+the traits are is not known here; they come as a set of names for each text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.common.labels import LABELS
+from pipeline.measuring.statistics.bootstrap import Array, Difference
+from pipeline.measuring.statistics.classification import METRICS, Metric
+from pipeline.measuring.statistics.comparison import Measured, classified, minus, verdicts
+from pipeline.measuring.statistics.ladder import Draws, Rows, as_json, measured, tested_in
+
+FEWEST = 20
+"""Texts that must stand on both sides of a difference: on fewer its interval is too narrow, and says little anyway."""
+WORDS = {"helped": "better", "hurt": "worse", "undecided": "undecided"}
+"""A trait is found with a text, not done to it: it is where the model does better or worse."""
+
+
+def by_trait(
+    rows_by_seed: Sequence[Rows], traits: Mapping[str, Set[str]], names: Sequence[str], draws: Draws
+) -> dict[str, Any]:
+    """The scores of one arm on one corpus, averaged over seeds, where a trait is there and where it is not.
+
+    Args:
+        rows_by_seed: [seeds][texts], the same texts in the same order.
+        traits: id of each text -> the traits it has.
+        names: the traits to look at, in the order of the result.
+
+    Returns:
+        trait -> {"with": SLICE | None, "without": SLICE | None, "difference": {metric: DIFFERENCE | None}}.
+        SLICE = {"n", "accuracy": FIGURE, "macro_recall": FIGURE | None, "macro_f1": FIGURE | None}, macro figures None
+        where one of the classes never occurs: means over other classes cannot be set side by side. DIFFERENCE is with
+        less without, a FIGURE (its n the smaller side's) with "p", "p_holm" (over the traits of one metric) and
+        "verdict": better, worse or undecided; None where a side has no figure or fewer than 20 texts.
+    """
+    labels = np.array([row["label"] for row in rows_by_seed[0]])
+    has = {trait: np.array([trait in traits[row["id"]] for row in rows_by_seed[0]], dtype=bool) for trait in names}
+    apart = {metric: _judged(rows_by_seed, labels, has, metric, draws) for metric in METRICS}
+    return {
+        trait: {
+            "with": _slice(rows_by_seed, labels, where, draws),
+            "without": _slice(rows_by_seed, labels, ~where, draws),
+            "difference": {metric: found.get(trait) for metric, found in apart.items()},
+        }
+        for trait, where in has.items()
+    }
+
+
+def by_class(rows_by_seed: Sequence[Rows], draws: Draws) -> dict[str, Any]:
+    """Precision, recall and F1 of each class, averaged over seeds: class -> {"n", "precision", "recall", "f1"}.
+
+    FIGUREs whose n is the number of all texts (precision and F1 rest on texts of other classes too); value None where
+    a class never occurs, or a seed never predicts it.
+    """
+    labels = [row["label"] for row in rows_by_seed[0]]
+    predicted = [[row["predicted"] for row in rows] for rows in rows_by_seed]
+    folds = tested_in(rows_by_seed[0])
+    return {
+        name: {
+            "n": labels.count(place),
+            **{share: draws.of(classified(labels, predicted, _of_class(place, share), folds)) for share in _WHOLES},
+        }
+        for place, name in enumerate(LABELS)
+    }
+
+
+_WHOLES = {"precision": (1.0, 0.0), "recall": (0.0, 1.0), "f1": (0.5, 0.5)}
+"""What the hits are divided by: weights of the predicted and of the true texts of a class."""
+
+
+def _of_class(place: int, share: str) -> Metric:
+    predicted, true = _WHOLES[share]
+
+    def metric(matrix: Array) -> Array:
+        whole = predicted * matrix[..., :, place].sum(axis=-1) + true * matrix[..., place, :].sum(axis=-1)
+        return np.divide(matrix[..., place, place], whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+
+    return metric
+
+
+def _slice(rows_by_seed: Sequence[Rows], labels: NDArray[Any], where: NDArray[Any], draws: Draws) -> Any:
+    chosen = [[rows[place] for place in np.flatnonzero(where).tolist()] for rows in rows_by_seed]
+    if not chosen[0]:
+        return None
+    figures = {
+        metric: draws.of(measured(chosen, metric)) if _settles(metric, labels[where]) else None for metric in METRICS
+    }
+    return {"n": len(chosen[0]), **figures}
+
+
+def _settles(metric: str, labels: NDArray[Any]) -> bool:
+    """Whether these texts give the metric: accuracy always, a mean over classes where every class is there."""
+    return metric == "accuracy" or len(set(labels.tolist())) == len(LABELS)
+
+
+def _judged(
+    rows_by_seed: Sequence[Rows], labels: NDArray[Any], has: Mapping[str, NDArray[Any]], metric: str, draws: Draws
+) -> dict[str, dict[str, Any]]:
+    """Each trait's difference in one metric, read together."""
+    whole, found = measured(rows_by_seed, metric), {}
+    for trait, where in has.items():
+        sides = (where, ~where)
+        if all(side.sum() >= FEWEST and _settles(metric, labels[side]) for side in sides):
+            found[trait] = _difference(whole, where, draws)
+    return {
+        trait: as_json(apart) | {"p": apart.p, "p_holm": adjusted, "verdict": WORDS[word]}
+        for (trait, apart), (adjusted, word) in zip(found.items(), verdicts(list(found.values())), strict=True)
+    }
+
+
+def _difference(whole: Measured, where: NDArray[Any], draws: Draws) -> Difference:
+    """With less without: all texts are drawn together, and each counts on its side alone."""
+    mask = where[:, None, None]
+    sides = (Measured(whole.contributions * side, whole.statistic, whole.folds) for side in (mask, ~mask))
+    apart = minus(*sides, draws=draws.draws, seed=draws.seed)
+    return replace(apart, n=int(min(where.sum(), (~where).sum())))

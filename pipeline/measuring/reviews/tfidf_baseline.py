@@ -1,0 +1,126 @@
+"""What a user would try first: word and character TF-IDF with logistic regression. A fine-tuned BERT must beat it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from pipeline.common.errors import InputError
+from pipeline.common.labels import LABELS
+
+VERSION = 1
+"""Raise it when the same texts give other figures."""
+DIGITS = 6
+"""Decimals kept of probabilities."""
+STRENGTHS = (0.3, 1.0, 3.0, 10.0)
+"""Values of C (the inverse of the penalty) to choose from."""
+
+Fold = tuple[Sequence[tuple[str, int]], Sequence[tuple[str, int]], Sequence[str]]
+"""(text, label id) of train and of dev, and the test texts."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A fitted baseline, and what it was chosen by."""
+
+    features: FeatureUnion
+    classifier: LogisticRegression
+    inverse_penalty: float
+    dev_macro_recall: float | None
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probabilities [n, 3] in the order of ``LABELS``; 0 for a class that training never saw."""
+        return probabilities_of(self.classifier, self.features.transform(texts) if len(texts) else np.zeros((0, 0)))
+
+
+def probabilities_of(classifier: Any, table: Any) -> NDArray[np.float64]:
+    """What a classifier says of each row of a table, [n, 3] in the order of ``LABELS``; 0 for classes unknown to it."""
+    found = np.zeros((table.shape[0], len(LABELS)))
+    if len(found):
+        found[:, classifier.classes_] = classifier.predict_proba(table)
+    return found
+
+
+def fit_floor(train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]]) -> Floor:
+    """Fit on ``train`` (text, label id); C is the one with the best macro-recall on ``dev``, the smallest if equal.
+
+    Deterministic: nothing is drawn. Without dev texts C is 1.
+    """
+    features = _features(len(train))
+    table = features.fit_transform([text for text, _ in train])
+    labels = [label for _, label in train]
+    if not dev:
+        return Floor(features, _fit(table, labels, 1.0), 1.0, None)
+    dev_table, dev_labels = features.transform([text for text, _ in dev]), [label for _, label in dev]
+    tried = [(_fit(table, labels, strength), strength) for strength in STRENGTHS]
+    reached = [float(balanced_accuracy_score(dev_labels, model.predict(dev_table))) for model, _ in tried]
+    best = int(np.argmax(reached))
+    return Floor(features, *tried[best], reached[best])
+
+
+def floor_scores(folds: Sequence[Fold]) -> list[dict[str, Any]]:
+    """How the floor of each fold was fitted and its probabilities [n, 3] of the test texts, as JSON values."""
+    found = []
+    for train, dev, test in folds:
+        floor = fit_floor(train, dev)
+        settings = {
+            "C": floor.inverse_penalty,
+            "dev_macro_recall": floor.dev_macro_recall,
+            "features": int(floor.classifier.n_features_in_),
+        }
+        found.append({"settings": settings, "probabilities": floor.probabilities(test).round(DIGITS).tolist()})
+    return found
+
+
+def out_of_fold(
+    rows: Sequence[tuple[str, int]], *, folds: int = 5, seed: int = 0, inverse_penalty: float = 1.0
+) -> NDArray[np.float64]:
+    """Probabilities [n, 3] of each text from a floor fitted on the other folds: it never saw the label it doubts.
+
+    Folds are stratified and drawn with ``seed``; they are fewer where a class has fewer texts than ``folds``. A class
+    that has no text at all gets 0.
+
+    Args:
+        rows: (text, label id).
+
+    Raises:
+        InputError: a class has one text only, or there is one class only.
+    """
+    texts, labels = [text for text, _ in rows], [label for _, label in rows]
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) < 2 or counts.min() < 2:
+        raise InputError(
+            "labels: a class has a single text, or there is one class alone, so labels cannot be checked by "
+            "cross-validation; add texts of it or leave the class out"
+        )
+    model = Pipeline([("features", _features(len(rows))), ("classifier", _classifier(inverse_penalty))])
+    split = StratifiedKFold(min(folds, int(counts.min())), shuffle=True, random_state=seed)
+    found = np.zeros((len(rows), len(LABELS)))
+    found[:, classes] = cross_val_predict(model, texts, labels, cv=split, method="predict_proba")
+    return found
+
+
+def _features(texts: int) -> FeatureUnion:
+    """Words and pairs of words, and runs of 2 to 5 characters; of many texts, those that occur in two at least."""
+    rare = 2 if texts >= 5000 else 1  # on small corpora none is dropped, they are all there is
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=rare)
+    characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=rare)
+    return FeatureUnion([("words", words), ("characters", characters)])
+
+
+def _classifier(inverse_penalty: float) -> LogisticRegression:
+    return LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=1000)
+
+
+def _fit(table: csr_matrix, labels: Sequence[int], inverse_penalty: float) -> LogisticRegression:
+    return _classifier(inverse_penalty).fit(table, labels)

@@ -1,0 +1,1 @@
+"""What evaluate wrote, of all arms and seeds, and of two runs."""

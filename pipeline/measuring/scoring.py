@@ -1,0 +1,218 @@
+"""Forward passes that score, never train: class probabilities, guesses at hidden pieces, likelihoods of sentences.
+
+All of them run in float32 and eval mode, in batches of similar length, and give their results in the order of the
+input. Vocabulary logits are computed at hidden positions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pipeline.measuring.masks import FixedMasks, Window
+from pipeline.models.batches import FORWARD_TOKENS, length_buckets, pad
+from pipeline.models.encoder import Places, last_states
+from pipeline.models.memory import bound_kernel_cache
+
+HEAD_ROWS = 512
+"""Positions that go through the vocabulary head at once: bounds the memory of their logits (512 x 30,522: 60 MB)."""
+
+DIGITS = 6
+"""Decimals kept of probabilities."""
+Scores = NDArray[np.float64]
+Model = TypeVar("Model", bound=nn.Module)
+
+
+@torch.inference_mode()
+def class_probabilities(
+    model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tokens_per_batch: int | None = None, max_length: int
+) -> Scores:
+    """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``.
+
+    Texts that come to the same pieces are computed once; longer ones than ``max_length`` pieces ([CLS] and [SEP]
+    counted) are cut.
+    """
+    ready(model)
+    if not texts:
+        return np.empty((0, 3))
+    distinct = list(dict.fromkeys(texts))
+    read = tokenizer(distinct, truncation=True, max_length=max_length)["input_ids"]
+    ids = list(dict.fromkeys(map(tuple, read)))
+    found = np.empty((len(ids), 3))
+    for rows in in_batches(ids, tokens_per_batch, "classify", model):
+        inputs = as_inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
+        found[rows] = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
+    rows_of = {pieces: row for row, pieces in enumerate(ids)}
+    places = {text: rows_of[tuple(pieces)] for text, pieces in zip(distinct, read, strict=True)}
+    return found[[places[text] for text in texts]]
+
+
+def both_readings(
+    model: nn.Module, tokenizer: Any, prepared: Sequence[str], raw: Sequence[str], **how: Any
+) -> tuple[Scores, Scores]:
+    """Probabilities [n, 3], rounded, of texts as prepared and as they came, which a plain pipeline would read.
+
+    Args:
+        how: ``tokens_per_batch`` and ``max_length`` of ``class_probabilities``; texts that are the same cost nothing.
+    """
+    found = class_probabilities(model, tokenizer, [*prepared, *raw], **how).round(DIGITS)
+    return found[: len(prepared)], found[len(prepared) :]
+
+
+@torch.inference_mode()
+def masked_nats(
+    model: nn.Module, masks: FixedMasks, *, base_vocabulary_size: int, tokens_per_batch: int | None = None
+) -> list[dict[str, Any]]:
+    """How many nats each document's hidden pieces cost the model.
+
+    New rows in the vocabulary take probability from the old ones without anything having been forgotten, so the figure
+    to compare models by is taken over the base's vocabulary alone.
+
+    Args:
+        model: a BERT with its MLM head; ids below ``base_vocabulary_size`` mean the same to it as to the base.
+
+    Returns:
+        One row a document, in the order of ``masks``: ``id``; ``nats`` (softmax over the base vocabulary) and
+        ``nats_full`` (over all rows), sums over the document's hidden pieces; ``masked``, their number; ``correct``,
+        how many the base-vocabulary favourite got right; ``bytes`` of text that they stand for.
+    """
+    ready(model)
+    windows = masks.windows
+    found = np.zeros((len(windows), 3))
+    for rows in in_batches([window.input_ids for window in windows], tokens_per_batch, "masked loss", model):
+        asked = [windows[row] for row in rows]
+        hidden = [with_masks(window.input_ids, window.masked, masks.mask_id) for window in asked]
+        places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
+        targets = [window.input_ids[place] for window in asked for place in window.masked]
+        starts = np.cumsum([0] + [len(window.masked) for window in asked[:-1]])
+        found[rows] = np.add.reduceat(_guess(model, hidden, places, targets, base_vocabulary_size), starts)
+    return [_sum_of(name, list(group)) for name, group in groupby(zip(windows, found, strict=True), lambda w: w[0].id)]
+
+
+def _sum_of(document: str, scored: Sequence[tuple[Window, Scores]]) -> dict[str, Any]:
+    nats, nats_full, correct = np.sum([score for _, score in scored], axis=0).tolist()
+    return {
+        "id": document,
+        "nats": nats,
+        "nats_full": nats_full,
+        "masked": sum(len(window.masked) for window, _ in scored),
+        "correct": int(correct),
+        "bytes": sum(window.bytes for window, _ in scored),
+    }
+
+
+@torch.inference_mode()
+def pseudo_log_likelihoods(
+    model: nn.Module,
+    tokenizer: Any,
+    sentences: Sequence[str],
+    *,
+    vocabulary_size: int,
+    tokens_per_batch: int | None = None,
+) -> Scores:
+    """Log-likelihood [n] of each sentence in nats: the sum over its pieces, each guessed with itself hidden.
+
+    Salazar et al. 2020, "Masked Language Model Scoring", corrected after Kauf & Ivanova 2023, "A Better Way to Do
+    Masked Language Model Scoring": the later pieces of the same word are hidden too, else they give the piece away.
+
+    Args:
+        vocabulary_size: the softmax runs over ids below it (the base's for all models of a comparison).
+    """
+    ready(model)
+    encoded = tokenizer(list(sentences), truncation=True, max_length=model.config.max_position_embeddings)  # type: ignore[union-attr]
+    ids = encoded["input_ids"]
+    queries = [query for place in range(len(ids)) for query in _queries(place, encoded.word_ids(place))]
+    found = np.zeros(len(ids))
+    for rows in in_batches([ids[queries[row][0]] for row in range(len(queries))], tokens_per_batch, "sentences", model):
+        asked = [queries[row] for row in rows]
+        hidden = [with_masks(ids[place], range(start, end), tokenizer.mask_token_id) for place, start, end in asked]
+        targets = [ids[place][start] for place, start, _ in asked]
+        places = [(row, start) for row, (_, start, _) in enumerate(asked)]
+        guesses = _guess(model, hidden, places, targets, vocabulary_size)
+        np.subtract.at(found, [place for place, _, _ in asked], guesses[:, 0])
+    return found
+
+
+def ready(model: Model) -> Model:
+    """The model in eval mode on the fastest device there is.
+
+    Raises:
+        ValueError: not in float32: differences between models would drown in rounding.
+    """
+    bound_kernel_cache()
+    kinds = {parameter.dtype for parameter in model.parameters()}
+    if kinds != {torch.float32}:
+        raise ValueError(f"scoring needs a float32 model, not {sorted(map(str, kinds))}; load it with dtype float32")
+    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _queries(place: int, words: Sequence[int | None]) -> Iterator[tuple[int, int, int]]:
+    """(sentence, position of a piece, end of its word) for each piece that belongs to a word, not [CLS] or [SEP]."""
+    for start, word in enumerate(words):
+        if word is not None:
+            end = start + 1
+            while words[end] == word:
+                end += 1
+            yield place, start, end
+
+
+def _guess(
+    model: nn.Module,
+    hidden: Sequence[NDArray[np.int64]],
+    places: Sequence[tuple[int, int]],
+    targets: Sequence[int],
+    base_vocabulary_size: int,
+) -> Scores:
+    """[places, 3]: nats of the target over the base vocabulary, over all rows, and whether it is the favourite."""
+    chosen = states_at(model, hidden, places)
+    wanted = torch.tensor(targets, device=chosen.device)
+    parts = []
+    for start in range(0, len(targets), HEAD_ROWS):
+        target = wanted[start : start + HEAD_ROWS, None]
+        logits = model.cls(chosen[start : start + HEAD_ROWS])  # type: ignore[operator]
+        base = logits[:, :base_vocabulary_size]
+        hit = base.argmax(dim=-1, keepdim=True) == target
+        score = logits.gather(1, target)
+        nats = [part.logsumexp(dim=-1, keepdim=True) - score for part in (base, logits)]
+        parts.append(torch.cat([*nats, hit.float()], dim=1).double().cpu())
+    return torch.cat(parts).numpy()
+
+
+def states_at(model: Any, texts: Sequence[NDArray[np.int64]], places: Sequence[tuple[int, int]]) -> Tensor:
+    """The encoder's last states [places, hidden] at (row, column) of a batch of texts; rows in rising order."""
+    inputs = as_inputs(texts, 0, model)
+    rows, columns = torch.tensor(places, device=inputs["input_ids"].device).T
+    states = model.bert.embeddings(inputs["input_ids"])
+    return last_states(model.bert, states, inputs["attention_mask"], Places.at(rows, columns))
+
+
+def in_batches(
+    rows: Sequence[Sequence[int]], tokens_per_batch: int | None, what: str, model: nn.Module
+) -> Iterator[list[int]]:
+    """Row numbers, a batch of similar length at a time, under a progress bar that says ``what``."""
+    budget = tokens_per_batch or FORWARD_TOKENS[next(model.parameters()).device.type]
+    buckets = length_buckets([len(row) for row in rows], budget)
+    yield from tqdm(buckets, desc=what, disable=None, leave=False)
+
+
+def as_inputs(rows: Sequence[Sequence[int] | NDArray[np.int64]], padding: int, model: nn.Module) -> dict[str, Tensor]:
+    """Ids padded to [rows, longest] with their attention mask, on the model's device."""
+    device = next(model.parameters()).device
+    lengths = torch.tensor([len(row) for row in rows])
+    ids = pad(rows, padding)
+    mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+
+
+def with_masks(ids: Sequence[int], places: Sequence[int] | range, mask_id: int) -> NDArray[np.int64]:
+    """The ids with ``mask_id`` at these places."""
+    hidden = np.array(ids, dtype=np.int64)
+    hidden[list(places)] = mask_id
+    return hidden

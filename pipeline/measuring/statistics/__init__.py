@@ -1,0 +1,1 @@
+"""How sure a figure is, and what is apart from what. Knows no torch."""

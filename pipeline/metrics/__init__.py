@@ -1,1 +1,0 @@
-"""Arithmetic on predictions and losses: classification, retention, bootstrap. Knows no torch."""

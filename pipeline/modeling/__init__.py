@@ -1,1 +1,0 @@
-"""Everything that touches weights: models, embeddings, layers, batches, training, scoring."""

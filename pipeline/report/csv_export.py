@@ -1,0 +1,69 @@
+"""Every table of the page as a CSV file, with numbers that a spreadsheet takes for numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.drawing.printable import printable
+from pipeline.drawing.tables import Table
+from pipeline.report.spreadsheet import write_csv
+
+NAME_CHARACTERS = 60
+_NUMBER = re.compile(r"[−+]?[\d,]*\.?\d+")
+_INTERVAL = re.compile(rf"(?:({_NUMBER.pattern}) \()?({_NUMBER.pattern})(?:–| to )({_NUMBER.pattern})\)?")
+
+
+def write(contents: Any, folder: Path) -> list[str]:
+    """Write each table that has rows, wherever it stands in ``contents``, as ``<title>.csv``; return the names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names: list[str] = []
+    for table in tables_in(contents):
+        if table.rows:
+            name = _name(table.title)
+            names.append(name if name not in names else f"{name}-{names.count(name) + len(names)}")
+            columns = [column for place in range(len(table.columns)) for column in _columns(table, place)]
+            with (folder / f"{names[-1]}.csv").open("w", encoding="utf-8", newline="") as stream:
+                write_csv(
+                    stream, [title for title, _ in columns], list(zip(*(cells for _, cells in columns), strict=True))
+                )
+    return names
+
+
+def tables_in(contents: Any) -> Iterator[Table]:
+    """Every table within lists and mappings, in their order."""
+    if isinstance(contents, Table):
+        yield contents
+    elif isinstance(contents, (dict, list, tuple)):
+        for part in contents.values() if isinstance(contents, dict) else contents:
+            yield from tables_in(part)
+
+
+def _columns(table: Table, place: int) -> list[tuple[str, list[str]]]:
+    """A column of the table as one to three of the sheet: what it says, and its intervals or remarks."""
+    title, cells = printable(table.columns[place]), [row[place] for row in table.rows]
+    found = [(title, [plain(cell.text) for cell in cells])]
+    details = [cell.detail for cell in cells]
+    if any(details):
+        ends = [_INTERVAL.fullmatch(detail) for detail in details]
+        if all(end or not detail for end, detail in zip(ends, details, strict=True)):
+            for group, which in enumerate(("difference", "low", "high"), start=1):
+                values = [plain(end[group] or "") if end else "" for end in ends]
+                found += [(f"{title}: {which}", values)] if any(values) else []
+        else:
+            found.append((f"{title}: beside it", [printable(detail) for detail in details]))
+    return found
+
+
+def plain(text: str) -> str:
+    """A number as spreadsheets read it; other words as they are, on one line; a dash for nothing is empty."""
+    if text == "–":
+        return ""
+    return text.replace("−", "-").replace(",", "").lstrip("+") if _NUMBER.fullmatch(text) else printable(text)
+
+
+def _name(title: str) -> str:
+    """Small letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:NAME_CHARACTERS].strip("-") or "table"

@@ -1,0 +1,76 @@
+"""The report in a terminal's width: the ladder, the verdicts in words, and where the rest stands."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipeline.common.floors import FLOORS
+from pipeline.drawing import tables
+from pipeline.drawing.printable import printable
+from pipeline.drawing.tables import Cell, Report
+from pipeline.report import answers
+
+WIDTH = 100
+
+
+def summary(report: Report) -> str:
+    """Some thirty lines of plain text: a table for each review corpus, all in a sentence, the answers' headlines."""
+    parts = [f"{report['name']}, recipe {report['recipe']}"]
+    for corpus in tables.reviews(report):
+        title = tables.ladder(report, corpus).title
+        parts.append("\n".join([title, *aligned(_rows(report, corpus))]))
+    parts.append(textwrap.fill(answers.lead(report), WIDTH))
+    parts.append("\n".join(f"{answer.question} {answer.headline}" for answer in answers.answers(report)))
+    return "\n\n".join("\n".join(printable(line) for line in part.split("\n")) for part in parts) + "\n"
+
+
+def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
+    """Header, floors and arms: macro-recall, what was kept of the first measure of general English, the verdicts."""
+    places = tables.retention_places(report)[:1]
+    measured = [f"{tables.PLACES[measure]} kept, %" for measure, _ in places]
+    beside = f"against the {FLOORS[tables.better_floor(report)]}"
+    rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, "against the arm above", beside)]
+    for name, title in FLOORS.items():
+        score = said(tables.percent(report["floors"][name][corpus]["macro_recall"]))
+        rows.append((title, score, *[""] * len(places)))
+    for rung in report["ladder"]:
+        arm = rung["arm"]
+        verdicts = (tables.find_verdict(report, question, arm, corpus) for question in ("rung", "floor"))
+        rows.append(
+            (
+                arm,
+                said(tables.percent(rung["scores"][corpus]["macro_recall"])),
+                *(said(tables.percent(tables.kept(report, arm, *place))) for place in places),
+                *(tables.verdict_cell(verdict).text if verdict else "" for verdict in verdicts),
+            )
+        )
+    return rows
+
+
+def rung(scores: Mapping[str, Any], retention: Mapping[str, Any]) -> list[str]:
+    """One run's line of the ladder for each review corpus, from its ``scores.json`` and ``retention.json``."""
+    masked = retention["scores"]["base_to_tuned"]["masked"]
+    kept = [f"general English kept (masked words) {said(tables.percent(of))}" for of in [*masked.values()][:1]]
+    lines = []
+    for corpus, found in scores["corpora"].items():
+        emoji = found["slices"]["emoji"]
+        parts = [f"macro-recall {said(tables.percent(found['model']['macro_recall']))}"]
+        if emoji:
+            parts.append(f"on {emoji['n']:,} emoji texts {said(tables.percent(emoji['macro_recall']))}")
+        name = f"{corpus}: " if len(scores["corpora"]) > 1 else ""
+        lines.append(printable(f"{name}{', '.join([*parts, *kept])}, all in %"))
+    return lines
+
+
+def said(cell: Cell) -> str:
+    """What a cell says on one line."""
+    return f"{cell.text} ({cell.detail})" if cell.detail else cell.text
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """The rows as lines with aligned columns."""
+    widths = [max(len(row[place]) for row in rows if place < len(row)) for place in range(len(rows[0]) if rows else 0)]
+    for row in rows:
+        yield "  " + "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip()

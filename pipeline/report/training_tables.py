@@ -1,0 +1,166 @@
+"""The tables about the models: what the tokenizer reads, how training went, each class, time and size, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.drawing.tables import NOTHING, Cell, Report, Table, number, percent, points, prose
+
+
+def coverage(report: Report) -> Table:
+    """What the tokenizer lost on each corpus before and after emoji tokens, an entry for every way arms read emoji."""
+    rows, seen = [], []
+    for arm, found in report["coverage"].items():
+        for name, corpus in found.get("corpora", {}).items():
+            after = (name, found["emoji"], corpus["after"])
+            if after in seen:
+                continue
+            seen.append(after)
+            rows.append(
+                (
+                    Cell(name, f"{arm}: emoji {found['emoji']}, {found['rows_added']:,} rows added"),
+                    number(corpus["emoji_texts"]),
+                    number(corpus["texts"]),
+                    *_before_after(corpus, "unk_rate_emoji_texts", 100, 1),
+                    *_before_after(corpus, "words_lost_rate", 100, 2),
+                    *_before_after(corpus, "tokens_per_text", 1, 1),
+                )
+            )
+    columns = ["corpus", "texts with emoji", "texts", "emoji texts with an [UNK] before, %, lower is better", "after"]
+    columns += ["words lost before, %, lower is better", "after", "tokens a text before", "after"]
+    return Table("What the tokenizer can read", tuple(columns), tuple(rows))
+
+
+def _before_after(corpus: Mapping[str, Any], key: str, factor: float, digits: int) -> tuple[Cell, Cell]:
+    values = (corpus[side].get(key) for side in ("before", "after"))
+    before, after = (None if value is None else factor * value for value in values)
+    return number(before, digits), number(after, digits)
+
+
+def plain(report: Report) -> Table:
+    """What a plain pipeline loses that gets the raw text: no masks for names and links, no entities resolved."""
+    rows = []
+    for arm, found in report["arms"].items():
+        seed, corpora = next(iter(found["seeds"].items()))
+        for corpus, scores in corpora.items():
+            if scores.get("plain"):
+                raw, lost = scores["plain"], scores["plain"]["minus_model"]["macro_recall"]
+                rows.append(
+                    (
+                        Cell(arm, f"{corpus}, seed {seed}"),
+                        percent(scores["macro_recall"]),
+                        percent(raw["macro_recall"]),
+                        Cell(points(lost)),
+                        Cell(f"{100 * raw['changed']:.1f}"),
+                    )
+                )
+    return Table(
+        "Raw text straight into transformers",
+        ("arm", "macro-recall with our clean-up, %", "without, %", "difference, points", "texts called otherwise, %"),
+        tuple(rows),
+        "python -m stages predict cleans a text as training did; a plain pipeline does not.",
+    )
+
+
+def training(report: Report) -> Table:
+    """How the training of each arm went."""
+    rows = []
+    for arm, found in report["arms"].items():
+        for seed, tuned in found["finetune"].items():
+            adapted = found["pretrain"]
+            rows.append(
+                (
+                    Cell(arm, f"seed {seed}"),
+                    number(adapted.get("tokens_seen")),
+                    Cell(str(adapted.get("stopped", "–"))),
+                    number(adapted.get("emoji_rows_never_seen")),
+                    number(tuned.get("trainable_parameters")),
+                    number(tuned.get("frozen_parameters")),
+                    Cell(str(tuned.get("best_epoch", "–"))),
+                    percent({"value": tuned.get("dev_macro_recall"), "low": None, "high": None}),
+                    number(tuned.get("prefix_states_megabytes"), 1),
+                    *(
+                        percent({"value": of.get("padding_share"), "low": None, "high": None})
+                        for of in (adapted, tuned)
+                    ),
+                )
+            )
+    columns = ["arm", "pretraining: tokens seen", "ended", "emoji rows never seen", "tuning: weights trained"]
+    columns += ["weights frozen", "best epoch", "dev macro-recall, %", "frozen layers' states, MB"]
+    columns += ["padding in pretraining, %", "in tuning, %"]
+    return Table("Training", tuple(columns), tuple(rows))
+
+
+def per_class(report: Report, arm: str) -> Table:
+    """Precision, recall and F1 of each class on each corpus, for the seed whose model is shipped."""
+    found = report["arms"][arm]
+    rows = [
+        (
+            Cell(label, corpus),
+            *(percent({"value": figures[name], "low": None, "high": None}) for name in _PER_CLASS),
+            number(figures["n"]),
+        )
+        for corpus, scores in found["seeds"][str(found["model_seed"])].items()
+        for label, figures in scores["per_class"].items()
+    ]
+    columns = ("class", *(f"{name if name != 'f1' else 'F1'}, %" for name in _PER_CLASS), "texts")
+    return Table(f"Each class, {arm}, seed {found['model_seed']}", columns, tuple(rows))
+
+
+_PER_CLASS = ("precision", "recall", "f1")
+
+
+def seconds(report: Report) -> Table:
+    """Seconds of each stage and arm, and what was shared."""
+    spent = report["cost"]["seconds"]
+    stages = list(dict.fromkeys(stage for found in spent.values() for stage in found))
+    rows = []
+    for arm, found in spent.items():
+        cells = [_seconds(found.get(stage)) for stage in stages]
+        new = sum(entry["new"] for entry in found.values())
+        rows.append((Cell(arm), *cells, number(new), number(report["cost"]["model_megabytes"][arm], 1)))
+    columns = ("arm", *(f"{stage}, s" for stage in stages), "new work, s", "model, MB")
+    return Table(
+        "What it cost", columns, tuple(rows), "An artifact that an earlier arm had already made costs nothing."
+    )
+
+
+def _seconds(entry: Mapping[str, Any] | None) -> Cell:
+    if entry is None:
+        return NOTHING
+    shared = f"shared with {entry['shared_with']}" if entry["shared_with"] else ""
+    return Cell(f"{entry['seconds']:,.1f}", shared, "quiet" if shared else "")
+
+
+def base(report: Report) -> Table:
+    """Where the ladder starts: the base model of each arm, and what had to be restored in it."""
+    rows: list[tuple[Cell, ...]] = []
+    for arm, found in report["arms"].items():
+        source = found["source"]
+        restored = source.get("restored")
+        head = f"trained on general text: {sum(restored.values()):,} tokens" if restored else "the base's own"
+        row = (number(source.get("parameters")), number(source.get("vocabulary")), Cell(head))
+        if source and row not in [other[1:] for other in rows]:
+            rows.append((Cell(str(source.get("name")), f"from {arm} on"), *row))
+    columns = ("base", "parameters", "word pieces", "masked-word head")
+    return Table("Base model", columns, tuple(rows), words=(3,))
+
+
+def versions(report: Report) -> Table:
+    """Libraries that made the artifacts."""
+    rows = tuple((Cell(name), Cell(prose(found))) for name, found in report["versions"].items())
+    return Table("Versions", ("library", "version"), rows, words=(1,))
+
+
+def fingerprints(report: Report) -> Table:
+    """Which artifacts were used: their folders' names."""
+    found = report["fingerprints"]
+    stages = list(dict.fromkeys(stage for used in found.values() for stage in used))
+    rows = [
+        (Cell(arm), *(Cell(" ".join(dict.fromkeys(name[:16] for name in used[stage].values()))) for stage in stages))
+        for arm, used in found.items()
+        if any(used.values())
+    ]
+    columns, words = ("arm", *stages), tuple(range(1, len(stages) + 1))
+    return Table("Fingerprints", columns, tuple(rows), "The artifact of each stage; one for each seed.", words)

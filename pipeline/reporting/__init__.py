@@ -1,1 +1,0 @@
-"""From figures to what people look at: pictures, tables, pages."""

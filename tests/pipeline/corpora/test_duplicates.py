@@ -1,0 +1,109 @@
+"""Near-duplicates and passages: known similarities, and a guard that proves that it guards."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from pipeline.corpora.duplicates import key
+from pipeline.corpora.near import jaccard, near_pairs, shingles
+from pipeline.corpora.passages import contained, runs
+
+WORDS = [
+    "shop",
+    "late",
+    "box",
+    "blue",
+    "door",
+    "never",
+    "again",
+    "lovely",
+    "broke",
+    "phone",
+    "battery",
+    "cold",
+    "soup",
+    "waiter",
+    "refund",
+    "green",
+    "lamp",
+    "quick",
+]
+
+
+def sentences(count: int, words: int, seed: int = 0) -> list[str]:
+    chance = random.Random(seed)
+    return [" ".join(chance.choices(WORDS, k=words)) + f" {number}" for number in range(count)]
+
+
+def test_jaccard_by_hand() -> None:
+    # abcd bcde cdef | abcd bcde cdeg: two of four
+    assert jaccard(shingles("abcdef"), shingles("abcdeg")) == pytest.approx(0.5)
+    assert jaccard(shingles("abc"), shingles("abc")) == 1.0
+    assert jaccard(shingles("abc"), shingles("abd")) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Great food!!", "great, food", True),
+        ("@user thanks http", "Thanks", True),
+        ("I❤️it", "i❤it", True),
+        ("so good :)", "so good :(", False),
+        ("so good 😍", "so good 😡", False),
+        ("room 12", "room 21", False),
+        ("!!!", "???", False),
+    ],
+)
+def test_what_makes_two_texts_the_same(one: str, other: str, same: bool) -> None:
+    assert (key(one) == key(other)) is same
+
+
+def test_fifty_texts_with_one_letter_changed_are_all_found_among_a_thousand() -> None:
+    originals = sentences(1000, 15)
+    copies = [text.replace(text[30], "q", 1) for text in originals[:50]]
+    keys = [key(text) for text in [*originals, *copies]]
+    found = {(pair.first, pair.second) for pair in near_pairs(keys, 0.8)}
+    assert found == {(number, 1000 + number) for number in range(50)}
+
+
+def test_all_similarities_above_the_threshold_and_none_below() -> None:
+    chance = random.Random(1)
+    keys = []
+    for text in sentences(40, 12, seed=2):
+        letters = list(key(text))
+        for _ in range(5):
+            keys.append("".join(letters))
+            letters[chance.randrange(len(letters))] = "z"
+    sets = [shingles(one) for one in keys]
+    wanted = {(a, b) for b in range(len(keys)) for a in range(b) if jaccard(sets[a], sets[b]) >= 0.8}
+    assert {(pair.first, pair.second) for pair in near_pairs(keys, 0.8)} == wanted
+    assert len(wanted) > 50
+
+
+def test_a_phrase_everybody_writes_does_not_take_for_ever() -> None:
+    keys = ["thankyouverymuchforeverything" + "!" * 0 + chr(0x4E00 + n) for n in range(3000)]
+    assert len(near_pairs(keys, 0.8)) >= 3000 * 49
+
+
+def test_a_held_out_paragraph_inside_a_document_is_found() -> None:
+    paragraph, other = sentences(2, 40, seed=3)
+    around = f"Before. {paragraph.upper()} After, {'more text ' * 50}"
+    documents = [" ".join(sentences(30, 12, seed=4)), around, ""]
+    assert list(contained(documents, [other, paragraph, "short one"], 0.8)) == [(1, 1, 1.0)]
+
+
+def test_the_share_of_runs_by_hand() -> None:
+    # 14 words have 10 runs of five; the first 10 words hold 6 of them
+    held_out = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+    assert len(runs(held_out)) == 10
+    document = " ".join(held_out.split()[:10]) + " and then something else"
+    assert list(contained([document], [held_out], 0.6)) == [(0, 0, 0.6)]
+    assert list(contained([document], [held_out], 0.61)) == []
+
+
+def test_nothing_held_out_or_too_short_gives_nothing() -> None:
+    assert list(contained(["a b c d e f"], [], 0.8)) == []
+    assert list(contained(["a b c d e f"], ["a b c d e f"], 0.8)) == []
+    assert near_pairs([], 0.8) == []

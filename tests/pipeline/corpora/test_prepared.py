@@ -1,0 +1,38 @@
+"""Reading prepared rows: every row is tested in one fold, and stands on one side in each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.common.files import write_json, write_jsonl
+from pipeline.corpora import prepared
+from pipeline.corpora.splits import split_of
+
+
+def _write(out: Path) -> None:
+    write_json(
+        out / "corpora.json", {"shop": {"role": "reviews", "folds": 4}, "given": {"role": "reviews", "folds": 1}}
+    )
+    rows = [{"id": f"shop:{n}", "text": str(n), "label": n % 3, "fold": n % 4} for n in range(24)]
+    for split in ("train", "dev", "test"):
+        here = [row for row in rows if split_of(int(str(row["fold"])), 0, 4) == split]
+        write_jsonl(out / "texts" / "shop" / f"{split}.jsonl", here)
+        write_jsonl(out / "texts" / "given" / f"{split}.jsonl", [{"id": f"given:{split}", "text": split, "label": 0}])
+
+
+def test_folds_partition_the_rows(tmp_path: Path) -> None:
+    _write(tmp_path)
+    sides = ("train", "dev", "test")
+    found = [{side: prepared.corpus_rows(tmp_path, "shop", side, fold) for side in sides} for fold in range(4)]
+    tested = [row["id"] for fold in found for row in fold["test"]]
+    assert sorted(tested) == sorted(f"shop:{n}" for n in range(24))
+    for fold in found:
+        assert sorted(len(rows) for rows in fold.values()) == [6, 6, 12]
+        assert len({row["id"] for rows in fold.values() for row in rows}) == 24
+    assert prepared.folds_of(tmp_path, "shop") == 4
+
+
+def test_a_given_split_is_the_same_in_every_fold(tmp_path: Path) -> None:
+    _write(tmp_path)
+    assert [row["id"] for row in prepared.rows(tmp_path, role="reviews", split="dev", fold=3)][-1] == "given:dev"
+    assert prepared.corpus_rows(tmp_path, "given", "test", 2) == prepared.corpus_rows(tmp_path, "given", "test")

@@ -1,0 +1,157 @@
+"""What [CLS] learns of the base, what is held, and what adaptation leaves as it was to the bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.learning import adaptation, distillation, freezing, lora
+from pipeline.models import attachments, loading, vocabulary
+from pipeline.text.emoji import demojize
+from tests.toys import SENTENCES, write_toy_model
+
+
+@pytest.fixture(scope="module")
+def deep_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toy_model(tmp_path_factory.mktemp("deep"), num_hidden_layers=3)
+
+
+def loaded(folder: Path) -> tuple[Any, Any]:
+    torch.manual_seed(0)  # of the pooler, which the toy lacks
+    return loading.load_masked_lm(folder), loading.load_tokenizer(folder)
+
+
+def test_the_mean_is_of_real_tokens() -> None:
+    states = torch.tensor([[[1.0, 0.0], [3.0, 2.0], [9.0, 9.0]], [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]])
+    mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
+    assert distillation.token_mean(states, mask).tolist() == [[2.0, 1.0], [2.0, 2.0]]
+    assert distillation.token_mean(states, None)[1].tolist() == [2.0, 2.0]
+
+
+def test_what_the_teacher_says_is_the_mean_below_its_last_layer_standardised(deep_model: Path) -> None:
+    model, tokenizer = loaded(deep_model)
+    windows = adaptation.cut(tokenizer, SENTENCES, 32, taught=demojize)
+    teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
+    found = teacher.targets(windows.taught)
+    assert found.mean(0).tolist() == pytest.approx([0.0] * 32, abs=1e-5)
+    assert found.std(0).tolist() == pytest.approx([1.0] * 32, abs=1e-4)
+    ids = torch.tensor(windows.ids[0], dtype=torch.int64)[None]
+    plain = model.bert(ids, output_hidden_states=True).hidden_states[-2].mean(1)[0]
+    assert torch.allclose(found[0] * teacher.spread + teacher.centre, plain, atol=1e-5)
+    with torch.no_grad():
+        for weight in model.bert.parameters():
+            weight.mul_(2.0)
+    assert torch.equal(teacher.targets(windows.taught), found)  # it stays what the model was
+
+
+def test_a_window_is_taught_as_its_own_stretch_of_text_with_emoji_by_name(deep_model: Path) -> None:
+    _, tokenizer = loaded(deep_model)
+    vocabulary.add_tokens(tokenizer, ["😂"])
+    text = "good food and great service 😂 bad food, rude staff and terrible service"
+    whole = adaptation.cut(tokenizer, [text, "plain text"], 8, taught=demojize)
+    assert len(whole.taught) == len(whole.ids)
+    names = [tokenizer.decode(ids, skip_special_tokens=True) for ids in whole.taught]
+    own = [tokenizer.decode(ids, skip_special_tokens=True) for ids in whole.ids]
+    with_emoji = next(place for place, said in enumerate(own) if "😂" in said)
+    assert "😂" not in "".join(names)
+    assert names[with_emoji].startswith(own[with_emoji].split("😂")[0].strip())
+    assert [name for place, name in enumerate(names) if place != with_emoji] == [
+        said for place, said in enumerate(own) if place != with_emoji
+    ]
+
+
+def test_the_loss_by_hand() -> None:
+    centre, spread = torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0])
+    targets, states = torch.tensor([[1.0, -1.0]]), torch.tensor([[[1.0, 0.0], [5.0, 2.0]]])
+    teaching = distillation.Teaching(0.5, 2.0, centre, spread)
+    pooled = torch.tensor([[0.0, 0.0]])
+    own = [(3.0 - 1.0) / 2.0, 1.0]  # the mean is (3, 1)
+    held = ((own[0] - 1.0) ** 2 + (own[1] + 1.0) ** 2) / 2
+    cls = float(torch.tensor(1.0).tanh()) ** 2
+    assert float(teaching.loss(targets, states, None, pooled)) == pytest.approx(2.0 * held + 0.5 * cls, abs=1e-6)
+    assert float(teaching.loss(targets, states, None, None)) == pytest.approx(2.0 * held, abs=1e-6)
+
+
+@pytest.mark.parametrize("bag", [0.0, 0.3])
+def test_the_model_adds_it_to_its_own_loss_in_training_alone(deep_model: Path, bag: float) -> None:
+    model, tokenizer = loaded(deep_model)
+    freezing.set_dropout(model, 0.0)
+    windows = adaptation.cut(tokenizer, SENTENCES, 32, taught=demojize)
+    teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
+    masking = adaptation.Masking.of(tokenizer, 0.3, False, 0)
+    batch = adaptation.plan(windows, [list(range(6))], masking, teacher)[0]
+    without = {name: part for name, part in batch.items() if name != "targets"}
+    model.train_pooler(bag)
+    model.train()
+    masked = model(**without).loss
+    teaching = teacher.teaching(0.7, 0.4)
+    model.learn_from(teaching)
+    states = model.bert(batch["input_ids"], batch["attention_mask"], output_hidden_states=True)
+    more = teaching.loss(batch["targets"], states.hidden_states[-2], batch["attention_mask"], states.pooler_output)
+    assert float(model(**batch).loss) == pytest.approx(float(masked + more), abs=1e-5)
+    model.eval()
+    model.train_pooler(0.0)
+    assert float(model(**batch).loss) == pytest.approx(float(model(**without).loss), abs=1e-6)
+
+
+def updated(model: Any, batch: dict[str, Any], steps: int = 3) -> None:
+    groups = freezing.parameter_groups(model, learning_rate=1e-2, weight_decay=0.1)
+    optimizer = torch.optim.AdamW([{key: part for key, part in group.items() if key != "names"} for group in groups])
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model.train()(**batch).loss.backward()
+        optimizer.step()
+
+
+def grown(folder: Path) -> tuple[Any, dict[str, torch.Tensor], dict[str, Any], int]:
+    """A model with two emoji rows, its weights, a batch that shows one of them, and the first new row."""
+    model, tokenizer = loaded(folder)
+    first = len(tokenizer)
+    vocabulary.add_tokens(tokenizer, ["😂", "❤"])
+    vocabulary.grow(model, tokenizer, first)
+    windows = adaptation.cut(tokenizer, [f"{text} 😂 so 😂" for text in SENTENCES], 48, taught=demojize)
+    teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
+    model.learn_from(teacher.teaching(1.0, 1.0))
+    masking = adaptation.Masking.of(tokenizer, 0.3, False, 0)
+    batch = adaptation.plan(windows, [list(range(8))], masking, teacher)[0]
+    return model, {name: weight.clone() for name, weight in model.state_dict().items()}, batch, first
+
+
+def test_frozen_in_adaptation_means_bit_identical_but_for_new_rows(deep_model: Path) -> None:
+    model, before, batch, first = grown(deep_model)
+    freezing.freeze_for_adaptation(model, 2, first)
+    updated(model, batch)
+    rows = "bert.embeddings.word_embeddings.weight"
+    for name, weight in model.state_dict().items():
+        if name in {rows, "cls.predictions.decoder.weight"}:
+            assert torch.equal(weight[:first], before[name][:first])
+            assert not torch.equal(weight[first:], before[name][first:])
+        else:
+            frozen = name.startswith(("bert.embeddings", "bert.encoder.layer.0.", "bert.encoder.layer.1."))
+            key_bias = name.endswith("key.bias")  # softmax does not see it
+            assert torch.equal(weight, before[name]) == frozen or key_bias, name
+
+
+def test_adapters_learn_alone_and_the_parts_make_the_model_again(deep_model: Path, tmp_path: Path) -> None:
+    model, before, batch, _ = grown(deep_model)
+    freezing.freeze_for_adaptation(model, 1, None, embeddings=True)
+    wrapped = lora.inject(model, rank=4, frozen_layers=1)
+    model.learn_from(model.teaching)
+    updated(model, batch)
+    asked = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    trained = model.eval()(**asked).logits
+    attachments.detach(wrapped, tmp_path)
+    assert wrapped.merge_and_unload() is model
+    assert torch.allclose(model(**asked).logits, trained, atol=1e-5)
+    after = model.state_dict()
+    assert after.keys() == before.keys()  # no trace of the adapters
+    for name, weight in after.items():
+        in_layer = "encoder.layer." in name and ".layer.0." not in name and name.endswith("weight")
+        learned = (in_layer and "LayerNorm" not in name) or name.startswith(("cls.", "bert.pooler"))
+        assert torch.equal(weight, before[name]) != (learned and "decoder.weight" not in name), name
+    fresh, *_ = grown(deep_model)
+    for name, weight in attachments.attach(fresh, tmp_path).state_dict().items():
+        assert torch.allclose(weight, after[name], atol=2e-3), name  # float16

@@ -1,0 +1,83 @@
+import hashlib
+import json
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.common.errors import InputError
+from pipeline.machine.fingerprint import Identity, as_plain, differences, digest_reads, identify, result_settings
+from tests.pipeline.toy_story import STORY, Gather, Grow
+
+GATHER, GROW, *_ = STORY
+IDENTITY = Identity("grow", 1, {"steps": 3, "learning_rate": 2e-5}, 0, {"a.csv": "11"}, {"gather": "22"})
+
+
+def test_fingerprint_by_hand() -> None:
+    written = '["grow", 1, {"learning_rate": 2e-05, "steps": 3}, 0, {"a.csv": "11"}, [["gather", "22"]]]'
+    assert IDENTITY.fingerprint == hashlib.sha256(written.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"version": 2}, "version 1 -> 2"),
+        ({"seed": 1}, "seed 0 -> 1"),
+        ({"settings": {"steps": 3, "learning_rate": 5e-5}}, "setting learning_rate: 2e-5 -> 5e-5"),
+        ({"settings": {"steps": 3, "learning_rate": 2e-5, "new": True}}, "setting new: unset -> true"),
+        ({"reads": {"a.csv": "12"}}, "reads a.csv changed"),
+        ({"reads": {}}, "reads a.csv changed"),
+        ({"inputs": {"gather": "23"}}, "input gather changed"),
+    ],
+)
+def test_every_part_counts_and_is_named(change: dict[str, object], why: str) -> None:
+    changed = replace(IDENTITY, **change)  # type: ignore[arg-type]
+    assert changed.fingerprint != IDENTITY.fingerprint
+    assert differences(json.loads(json.dumps(asdict(IDENTITY))), changed) == [why]
+
+
+def test_nothing_differs_from_itself() -> None:
+    assert differences(json.loads(json.dumps(asdict(IDENTITY))), IDENTITY) == []
+
+
+def test_order_of_settings_does_not_count_order_of_collected_runs_does() -> None:
+    turned = replace(IDENTITY, settings={"learning_rate": 2e-5, "steps": 3})
+    assert turned.fingerprint == IDENTITY.fingerprint
+    collected = replace(IDENTITY, inputs={"judge": {"a#0": "1", "b#0": "2"}})
+    swapped = replace(IDENTITY, inputs={"judge": {"b#0": "2", "a#0": "1"}})
+    assert collected.fingerprint != swapped.fingerprint
+    assert differences(json.loads(json.dumps(asdict(collected))), swapped) == ["input judge changed"]
+
+
+def test_speed_only_settings_and_unwanted_seeds_do_not_count() -> None:
+    assert result_settings(Grow()) == {"steps": 3, "learning_rate": 2e-5, "method": "full", "fails": "no"}
+    slow, fast = (identify(GROW, Grow(batch_size=size), 5, {}, {}) for size in (1, 64))
+    assert slow.fingerprint == fast.fingerprint
+    assert slow.seed == 5
+    assert identify(GATHER, Gather(), 5, {}, {}).seed is None
+
+
+def test_files_are_read_by_content_even_if_their_time_is_restored(tmp_path: Path) -> None:
+    file = tmp_path / "reviews.csv"
+    file.write_text("good")
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    before = digest_reads(GATHER, Gather(source=file))
+    assert before["reviews.csv"] == hashlib.sha256(b"good").hexdigest()
+    file.write_text("evil")
+    os.utime(file, ns=times)
+    after = digest_reads(GATHER, Gather(source=file))
+    assert {label for label in before if before[label] != after[label]} == {"reviews.csv"}
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gather reads gone.csv: cannot read .*gone.csv \(No such file"):
+        digest_reads(GATHER, Gather(source=tmp_path / "gone.csv"))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2e-5, "2e-5"), (0.5, "0.5"), (3, "3"), ("all", "all"), (None, "null"), (["a"], '["a"]')]
+)
+def test_values_are_written_as_in_a_recipe(value: object, text: str) -> None:
+    assert as_plain(value) == text
+    assert len(as_plain("x" * 100)) == 60

@@ -1,0 +1,95 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.common.errors import InputError
+from pipeline.machine.lock import BusyError, hold, holder
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from pipeline.machine.lock import hold
+with hold(Path(sys.argv[1]), "make all"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def holding(store: Path) -> "subprocess.Popen[str]":
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(store)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_the_second_is_told_who_holds_it_doing_what_since_when(tmp_path: Path) -> None:
+    process = holding(tmp_path)
+    try:
+        with (
+            pytest.raises(BusyError, match=rf"busy: PID {process.pid}, command make all, since \d{{4}}-"),
+            hold(tmp_path, "second"),
+        ):
+            pass
+        assert holder(tmp_path)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_lock_left_by_kill_9_is_free_again(tmp_path: Path) -> None:
+    process = holding(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (tmp_path / "lock.json").exists()
+    assert holder(tmp_path) is None
+    with hold(tmp_path, "next"):
+        assert json.loads((tmp_path / "lock.json").read_text())["pid"] == os.getpid()
+        assert holder(tmp_path)
+    assert holder(tmp_path) is None
+
+
+def test_asking_who_holds_it_never_takes_it(tmp_path: Path) -> None:
+    before = time.monotonic()
+    assert holder(tmp_path / "nowhere") is None
+    (tmp_path / "lock.json").write_text("broken")
+    assert holder(tmp_path) is None
+    assert time.monotonic() - before < 1
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(InputError, match=r"cannot be written .* write permission, or choose another place"),
+        hold(tmp_path / "file" / "store", "run"),
+    ):
+        pass
+
+
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from pipeline.common.errors import InputError
+from pipeline.machine.lock import hold
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write anywhere
+try:
+    with hold(Path(sys.argv[1]), "run"):
+        print("held")
+except InputError as error:
+    print(error)
+"""
+
+
+def test_a_read_only_store_is_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    done = subprocess.run(
+        [sys.executable, "-c", UNPRIVILEGED, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(f"store {tmp_path}: cannot be written (Permission denied)")

@@ -1,0 +1,161 @@
+import json
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from pipeline.common.errors import InputError
+from pipeline.machine.store import Artifact, DamagedError, Store
+
+PRINT = "ab12" * 16
+
+
+def manifest(**more: object) -> dict[str, object]:
+    parts = {"version": 1, "settings": {}, "seed": None, "reads": {}, "inputs": {}, "seconds": 1.0}
+    return {"stage": "grow", "fingerprint": PRINT, **parts, **more}
+
+
+def publish(store: Store, text: str = "weights") -> Artifact:
+    scratch = store.scratch("grow", PRINT)
+    (scratch / "model").mkdir(parents=True)
+    (scratch / "model" / "w.bin").write_text(text)
+    (scratch / "history.jsonl").write_text("{}\n")
+    (scratch / "checkpoint").mkdir()
+    return store.publish(manifest(), ("model", "history.jsonl"), ("adapter",))
+
+
+def test_published_is_what_was_declared_with_digests(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    artifact = publish(store)
+    assert artifact.folder == tmp_path / "grow" / PRINT[:16]
+    assert sorted(path.name for path in artifact.folder.iterdir()) == ["history.jsonl", "manifest.json", "model"]
+    assert not store.scratch("grow", PRINT).exists()
+    written = json.loads((artifact.folder / "manifest.json").read_text())
+    assert written["files"]["history.jsonl"] == {
+        "sha256": "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356",  # printf '{}\n' | sha256sum
+        "bytes": 3,
+    }
+    assert written["fingerprint"] == PRINT
+    assert written["python"]
+    assert written["libraries"]["torch"]
+    assert written["finished"]
+    assert store.find("grow", PRINT, verify=True) == Artifact(artifact.folder, written)
+    assert store.find("grow", "cd" * 32, verify=True) is None
+
+
+def test_digest_is_of_content_alone(tmp_path: Path) -> None:
+    one, two, other = (
+        publish(Store(tmp_path / name), text).digest for name, text in (("a", "x"), ("b", "x"), ("c", "y"))
+    )
+    assert one == two != other
+
+
+def test_a_missing_product_is_not_published(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.scratch("grow", PRINT).mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="stage grow declares model and did not make it"):
+        store.publish(manifest(), ("model",), ())
+    assert store.find("grow", PRINT, verify=False) is None
+
+
+def test_a_link_is_not_published(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    scratch = store.scratch("grow", PRINT)
+    (scratch / "model").mkdir(parents=True)
+    (scratch / "model" / "w.bin").symlink_to("/etc/hostname")
+    with pytest.raises(ValueError, match="is a link"):
+        store.publish(manifest(), ("model",), ())
+
+
+def damage_one_byte(folder: Path) -> str:
+    path = folder / "model" / "w.bin"
+    path.write_bytes(b"Weights")
+    return "model/w.bin"
+
+
+def damage_size(folder: Path) -> str:
+    (folder / "history.jsonl").write_text("")
+    return "history.jsonl"
+
+
+def damage_gone(folder: Path) -> str:
+    (folder / "history.jsonl").unlink()
+    return "history.jsonl"
+
+
+def damage_added(folder: Path) -> str:
+    (folder / "model" / "adapter_config.json").write_text("{}")
+    return "model/adapter_config.json"
+
+
+def damage_manifest(folder: Path) -> str:
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    content["files"]["model/w.bin"]["sha256"] = "0" * 64
+    path.write_text(json.dumps(content))
+    return "manifest.json"
+
+
+def damage_manifest_gone(folder: Path) -> str:
+    (folder / "manifest.json").unlink()
+    return "manifest.json"
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_one_byte, damage_size, damage_gone, damage_added, damage_manifest, damage_manifest_gone]
+)
+def test_any_change_is_noticed_and_the_file_named(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    name = damage(publish(Store(tmp_path)).folder)
+    with pytest.raises(DamagedError) as caught:
+        Store(tmp_path).find("grow", PRINT, verify=True)
+    assert str(caught.value) == name
+
+
+def test_without_verifying_sizes_are_looked_at_and_bytes_are_not(tmp_path: Path) -> None:
+    folder = publish(Store(tmp_path)).folder
+    damage_one_byte(folder)
+    assert Store(tmp_path).find("grow", PRINT, verify=False)
+    damage_size(folder)
+    with pytest.raises(DamagedError):
+        Store(tmp_path).find("grow", PRINT, verify=False)
+
+
+def test_set_aside_keeps_the_damaged_one_to_be_looked_at(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    damage_one_byte(publish(store).folder)
+    aside = store.set_aside("grow", PRINT)
+    assert (aside / "model" / "w.bin").read_bytes() == b"Weights"
+    assert store.find("grow", PRINT, verify=True) is None
+
+
+def test_a_forced_artifact_replaces_the_old_one(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    publish(store, "old")
+    artifact = publish(store, "new")
+    assert (artifact.folder / "model" / "w.bin").read_text() == "new"
+    assert [path.name for path in (tmp_path / "grow").iterdir()] == [PRINT[:16]]
+
+
+def test_runs_remember_what_they_used_and_survive_a_broken_note(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.remember("toy", "full#0", "grow", PRINT)
+    store.remember("toy", "full#0", "judge", "x")
+    assert store.runs("toy") == {"full#0": {"grow": PRINT, "judge": "x"}}
+    (tmp_path / "runs" / "toy.json").write_text("[broken")
+    assert store.runs("toy") == {}
+
+
+def test_latest_leads_to_the_artifact_and_moves(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    artifact = publish(store)
+    for _ in range(2):
+        store.point_latest(artifact)
+        assert (tmp_path / "latest" / "model" / "w.bin").read_text() == "weights"
+    assert (tmp_path / "latest").readlink() == Path("grow") / PRINT[:16]
+
+
+def test_a_nearly_full_disk_is_said_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**12, 10**12, 12_000_000))
+    with pytest.raises(InputError, match="disk is nearly full, 12 MB free and at least 300 MB needed"):
+        Store(tmp_path).check_room()

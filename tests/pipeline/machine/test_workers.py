@@ -1,0 +1,148 @@
+"""Tasks done side by side: all or none, and never by a process that has nobody to work for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.common.errors import InputError
+from pipeline.machine.workers import THREADS, Crew, share_processors
+
+ROOT = Path(__file__).parents[3]
+
+
+def square(number: int) -> tuple[int, int]:
+    time.sleep(0.05 * (3 - number))
+    return number * number, os.getpid()
+
+
+def refuse_two(number: int) -> int:
+    if number == 2:
+        raise InputError("two: not wanted; take another")
+    time.sleep(60)
+    return number
+
+
+def wait_for(place: str) -> None:
+    """Until a file is there; with no place, not at all."""
+    deadline = time.monotonic() + 30
+    while place and not Path(place).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def vanish(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def count_up(place: str) -> None:
+    """Until it is stopped; says so when it is asked to stop."""
+    try:
+        while True:
+            Path(place).write_text(str(time.monotonic()))
+            time.sleep(0.01)
+    finally:
+        Path(f"{place}.ended").write_text("saved")
+
+
+def do(crew: Crew, work: Callable[[int], Any], tasks: list[int]) -> list[tuple[int, Any]]:
+    """Begin tasks and wait for all of them; with the results."""
+    crew.begin(work, tasks)
+    found = []
+    while crew.busy:
+        found += crew.finished()
+    return found
+
+
+def test_tasks_are_done_by_processes_of_their_own() -> None:
+    with Crew(2) as crew:
+        found = []
+        for tasks in ([0, 1], [2, 1]):
+            found += do(crew, square, tasks)
+    assert sorted((task, square) for task, (square, _) in found) == [(0, 0), (1, 1), (1, 1), (2, 4)]
+    workers = {process for _, (_, process) in found}
+    assert os.getpid() not in workers
+    assert len(workers) == 2  # the same ones all along
+
+
+def test_a_process_that_is_free_takes_on_more_while_the_other_goes_on(tmp_path: Path) -> None:
+    with Crew(2) as crew:
+        crew.begin(wait_for, [str(tmp_path / "let-go"), ""])
+        assert crew.free == 0
+        assert [task for task, _ in crew.finished()] == [""]
+        assert crew.free == 1
+        crew.begin(wait_for, [""])
+        assert [task for task, _ in crew.finished()] == [""]
+        (tmp_path / "let-go").touch()
+        assert [task for task, _ in crew.finished()] == [str(tmp_path / "let-go")]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_task_with_none_beside_it_is_done_here(jobs: int) -> None:
+    with Crew(jobs) as crew:
+        for number in (1, 2):
+            assert do(crew, square, [number]) == [(number, (number * number, os.getpid()))]
+        assert crew.pool is None
+
+
+def test_a_failure_ends_the_others_at_once() -> None:
+    began = time.monotonic()
+    with pytest.raises(InputError, match="two: not wanted"), Crew(2) as crew:
+        do(crew, refuse_two, [1, 2])
+    assert time.monotonic() - began < 30
+
+
+def test_a_process_that_was_killed_is_one_line() -> None:
+    with pytest.raises(InputError, match=r"a process was killed.*JOBS=1"), Crew(2) as crew:
+        do(crew, vanish, [1, 2])
+
+
+@pytest.mark.parametrize(("number", "saved"), [(signal.SIGTERM, True), (signal.SIGINT, True), (signal.SIGKILL, False)])
+def test_whatever_ends_the_parent_ends_the_children(tmp_path: Path, number: signal.Signals, saved: bool) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import signal, sys\n"
+        "from pipeline.machine.workers import Crew\n"
+        "from tests.pipeline.machine.test_workers import count_up\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        "    with Crew(2) as crew:\n"
+        "        crew.begin(count_up, sys.argv[1:])\n"
+        "        crew.finished()\n"
+    )
+    places = [tmp_path / name for name in ("a", "b")]
+    parent = subprocess.Popen(
+        [sys.executable, str(script), *map(str, places)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 30
+    while not all(place.exists() for place in places):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    parent.send_signal(number)
+    assert parent.wait(30) != 0
+    time.sleep(0.5)
+    last = [place.read_text() for place in places]
+    time.sleep(0.3)
+    assert [place.read_text() for place in places] == last
+    assert [Path(f"{place}.ended").exists() for place in places] == [saved, saved]
+
+
+def test_threads_are_shared_out_unless_the_user_has_said_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pipeline.machine.workers._processors", lambda: 8)
+    share_processors(1)
+    assert THREADS[0] not in os.environ
+    monkeypatch.setenv(THREADS[1], "5")
+    share_processors(3)
+    assert [os.environ[name] for name in THREADS] == ["2", "5", "2"]

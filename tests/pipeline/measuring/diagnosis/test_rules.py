@@ -1,0 +1,237 @@
+"""Each rule at its threshold, one step inside and one outside; which command follows; what a sound arm is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from pipeline.measuring.diagnosis.rules import RULES, Advice, Condition, Rules, diagnose, fill, load, speaking
+from pipeline.measuring.diagnosis.symptoms import Figure, exactly
+from tests.planted import sound_report
+
+Edge = tuple[float, float, float]
+"""value, low, high of a figure."""
+
+NOTHING: dict[str, Edge] = {"adapt.tokens": (0, 0, 0)}
+ADAPTED: dict[str, Edge] = {"adapt.tokens": (9e5, 9e5, 9e5)}
+ONLY_PRETRAIN: dict[str, Edge] = ADAPTED | {
+    "changed.pretrain": (1, 1, 1), "changed.source": (0, 0, 0), "changed.tokenizer": (0, 0, 0),
+    "changed.finetune": (0, 0, 0),
+}  # fmt: skip
+
+EDGES: list[tuple[str, dict[str, Edge], str, Edge, Edge]] = [
+    # rule, the other figures, the figure in question: just enough, just not enough
+    ("labels-turned-round", {}, "polarity.wrong", (0.7, 0.51, 0.8), (0.7, 0.49, 0.8)),
+    ("labels-at-odds", {"floor": (0.36, 0.31, 0.4)}, "score", (0.35, 0.33, 0.4), (0.37, 0.34, 0.4)),
+    ("labels-at-odds", {"score": (0.36, 0.31, 0.4)}, "floor", (0.35, 0.33, 0.4), (0.37, 0.34, 0.4)),
+    ("labels-in-conflict", {}, "labels.conflicts", (0.05, 0.034, 0.07), (0.05, 0.032, 0.07)),
+    ("frozen-too-far", {"tune.lora": (0, 0, 0), "tune.train": (0.8, 0.8, 0.8)}, "tune.trainable",
+     (0.049, 0.049, 0.049), (0.051, 0.051, 0.051)),
+    ("frozen-too-far", {"tune.lora": (0, 0, 0), "tune.trainable": (0.01, 0.01, 0.01)}, "tune.train",
+     (0.55, 0.5, 0.6), (0.54, 0.5, 0.6)),
+    ("frozen-too-far", {"tune.trainable": (0.01, 0.01, 0.01), "tune.train": (0.8, 0.8, 0.8)}, "tune.lora",
+     (0, 0, 0), (1, 1, 1)),
+    ("rate-out-of-range", {"tune.train": (1.1, 1.1, 1.1)},
+     "setting.finetune.learning_rate",
+     (2e-3, 2e-3, 2e-3), (1e-3, 1e-3, 1e-3)),
+    ("tuning-diverged", {"score": (0.33, 0.31, 0.35), "tune.train": (1.1, 1.1, 1.1)}, "kept.tuning",
+     (0.89, 0.8, 0.95), (0.91, 0.8, 0.95)),
+    ("tuning-diverged", {"kept.tuning": (0.1, 0.1, 0.1), "tune.train": (1.1, 1.1, 1.1)}, "score",
+     (0.4, 0.33, 0.5), (0.4, 0.34, 0.5)),
+    ("tuning-diverged", {"kept.tuning": (0.1, 0.1, 0.1), "score": (0.33, 0.31, 0.35)}, "tune.train",
+     (1.01, 1.01, 1.01), (0.99, 0.99, 0.99)),
+    ("tuning-too-slow", {"score": (0.33, 0.31, 0.35), "tune.train": (1.1, 1.1, 1.1)}, "kept.tuning",
+     (0.91, 0.8, 0.95), (0.89, 0.8, 0.95)),
+    ("adaptation-diverged", ADAPTED, "gain.own", (-1, -2, -0.01), (-1, -2, 0.01)),
+    ("forgot-in-adaptation", ADAPTED, "kept.adapted", (0.8, 0.7, 0.899), (0.8, 0.7, 0.901)),
+    ("forgot-in-tuning", {"kept.tuning": (0.8, 0.6, 1)}, "kept.tuned", (0.8, 0.7, 0.899), (0.8, 0.7, 0.901)),
+    ("forgot-in-tuning", {"kept.tuned": (0.8, 0.7, 0.89)}, "kept.tuning", (0.89, 0.7, 1), (0.91, 0.7, 1)),
+    ("grammar-lost", {}, "kept.pairs", (0.8, 0.7, 0.899), (0.8, 0.7, 0.901)),
+    ("source-knows-no-grammar", {"scratch": (0, 0, 0)}, "base.pairs", (0.52, 0.499, 0.6), (0.55, 0.501, 0.6)),
+    ("source-knows-no-grammar", {"base.pairs": (0.5, 0.4, 0.6)}, "scratch", (0, 0, 0), (1, 1, 1)),
+    ("source-hurt", {}, "hurt.scratch", (1, 1, 1), (0, 0, 0)),
+    ("worse-than-a-control", {}, "hurt.control", (1, 1, 1), (0, 0, 0)),
+    ("rate-out-of-range", {"setting.finetune.learning_rate": (2e-3, 2e-3, 2e-3)}, "tune.train",
+     (1.01, 1.01, 1.01), (0.99, 0.99, 0.99)),
+    ("adaptation-hurt", ONLY_PRETRAIN, "hurt.rung", (1, 1, 1), (0, 0, 0)),
+    ("adaptation-hurt", ONLY_PRETRAIN | {"hurt.rung": (1, 1, 1)}, "changed.finetune", (0, 0, 0), (1, 1, 1)),
+    ("adaptation-beside-the-point", ADAPTED | {"gain.own": (1, 0.8, 1.2)}, "gain.reviews",
+     (-0.5, -1, -0.01), (-0.5, -1, 0.01)),
+    ("emoji-unread", {"emoji.texts": (0.4, 0.3, 0.5)}, "emoji.unread", (0.51, 0.51, 0.51), (0.49, 0.49, 0.49)),
+    ("emoji-unread", {"emoji.unread": (1, 1, 1)}, "emoji.texts", (0.011, 0, 1), (0.009, 0, 1)),
+    ("emoji-behind", {"emoji.texts": (0.4, 0.3, 0.5)}, "emoji.behind", (0.1, 0.01, 0.2), (0.1, -0.01, 0.2)),
+    ("far-from-base", NOTHING, "far.reviews", (0.5, 0.14, 0.9), (0.5, 0.12, 0.9)),
+    ("far-from-base", {"far.reviews": (0.5, 0.3, 0.7)}, "adapt.tokens", (0, 0, 0), (1, 1, 1)),
+    ("still-far", ADAPTED | {"adapt.unfinished": (1, 1, 1), "gain.reviews": (1, 0.9, 1.1)}, "far.after",
+     (0.5, 0.14, 0.9), (0.5, 0.12, 0.9)),
+    ("worse-than-the-floor", {}, "hurt.floor", (1, 1, 1), (0, 0, 0)),
+    ("overfitting", {"tune.train": (0.2, 0.2, 0.2)}, "tune.dev", (1.1, 1.1, 1.1), (1.09, 1.09, 1.09)),
+    ("overfitting", {"tune.dev": (1.5, 1.5, 1.5)}, "tune.train", (0.54, 0.54, 0.54), (0.56, 0.56, 0.56)),
+]  # fmt: skip
+
+
+def figures(edges: dict[str, Edge], n: int = 200) -> dict[str, Figure]:
+    return {name: Figure(*edge, n) for name, edge in edges.items()}
+
+
+def spoken(edges: dict[str, Edge], n: int = 200) -> list[str]:
+    return [rule.name for rule in speaking(load().rules, figures(edges, n))]
+
+
+@pytest.mark.parametrize(("rule", "others", "figure", "inside", "outside"), EDGES)
+def test_a_rule_speaks_on_one_side_of_its_threshold(
+    rule: str, others: dict[str, Edge], figure: str, inside: Edge, outside: Edge
+) -> None:
+    assert spoken(others | {figure: inside}) == [rule]
+    assert rule not in spoken(others | {figure: outside})
+    unmeasured = {name: edge for name, edge in others.items() if name != figure}
+    assert rule not in spoken(unmeasured)
+
+
+def test_every_rule_stands_at_a_threshold_above() -> None:
+    assert {rule.name for rule in load().rules} == {edge[0] for edge in EDGES}
+
+
+def test_too_few_items_are_no_evidence() -> None:
+    assert spoken({"polarity.wrong": (0.7, 0.51, 0.8)}, n=29) == []
+    assert spoken({"base.pairs": (0.5, 0.4, 0.6), "scratch": (0, 0, 0)}, n=99) == []
+
+
+def test_what_follows_from_something_graver_is_not_said() -> None:
+    far = {"kept.tuned": (0.1, 0.1, 0.2), "kept.tuning": (0.1, 0.1, 0.2), "kept.pairs": (0.1, 0.1, 0.2)}
+    assert spoken(far) == ["forgot-in-tuning"]
+    failed = far | {"score": (0.33, 0.3, 0.36), "tune.train": (1.1, 1.1, 1.1), "hurt.floor": (1, 1, 1)}
+    assert spoken(failed)[0] == "tuning-diverged"
+    assert "forgot-in-tuning" not in spoken(failed)
+
+
+def test_every_figure_that_rules_use_is_explained_in_the_head() -> None:
+    text = RULES.read_text(encoding="utf-8")
+    head = text[: text.index("\nrules:")]
+    book = load()
+    used = {condition.figure for rule in book.rules for condition in rule.when}
+    used |= {rule.improves for rule in [*book.rules, book.nothing]}
+    families = {"changed": "changed.STAGE", "setting": "setting.STAGE.KEY"}
+    explained = {families.get(name.split(".")[0], name) for name in used}
+    assert [name for name in explained if name not in head] == []
+
+
+def test_a_sound_arm_is_told_so() -> None:
+    found = diagnose(sound_report())
+    assert [(one["arm"], one["issue"], one["rule"]) for one in found] == [("sound", "nothing found", "nothing-found")]
+    assert found[0]["evidence"][0] == "macro-recall 80.0% (77.0 to 83.0) on toy-reviews, the floor 70.0% (67.0 to 73.0)"
+    assert found[0]["command"] == "make show"
+
+
+def with_kept(adapted: float, tuned: float, settings: dict[str, Any]) -> dict[str, Any]:
+    report = sound_report()
+    for model, value in (("adapted", adapted), ("tuned", tuned)):
+        told = {"value": value, "low": value - 0.03, "high": value + 0.03, "n": 40}
+        report["retention"]["sound"][model]["kept"]["masked"]["toy-general"] = told
+    report["arms"]["sound"]["settings"] = settings
+    return report
+
+
+@pytest.mark.parametrize(
+    ("adapted", "tuned", "settings", "command"),
+    [
+        (0.5, 0.5, {}, "arms.sound.pretrain.replay_share=0.3"),
+        (0.5, 0.5, {"pretrain": {"replay_share": 0.3, "learning_rate": 1e-4}},
+         "arms.sound.pretrain.learning_rate=3e-05"),
+        (1.0, 0.5, {"finetune": {"learning_rate": 1e-3}}, "arms.sound.finetune.learning_rate=0.0003"),
+        (1.0, 0.5, {"finetune": {"learning_rate": 2e-5, "frozen_layers": 2}}, "arms.sound.finetune.frozen_layers=3"),
+        (1.0, 0.5, {}, "arms.sound.finetune.frozen_layers=2"),
+    ],
+)  # fmt: skip
+def test_the_step_that_lost_it_is_the_one_to_change(
+    adapted: float, tuned: float, settings: dict[str, Any], command: str
+) -> None:
+    (found,) = diagnose(with_kept(adapted, tuned, settings))
+    assert found["issue"] == "catastrophic forgetting"
+    assert found["rule"] == ("forgot-in-adaptation" if adapted < 0.9 else "forgot-in-tuning")
+    assert found["command"] == f'make all SET="{command}"'
+    assert found["setting"]["name"] == command.split("=")[0]
+
+
+def test_what_is_to_be_mended_first_comes_first_whatever_the_order_of_arms() -> None:
+    report = sound_report()
+    unread = {"unk_rate_emoji_texts": 1.0, "words_lost_rate": 0.0}
+    report["coverage"]["sound"]["corpora"]["toy-reviews"]["after"] = unread
+    report["coverage"]["sound"]["emoji"] = "none"
+    lost = with_kept(1.0, 0.5, {})
+    for key in ("retention", "arms", "coverage", "masked_loss"):
+        report[key]["late"] = lost[key]["sound"]
+    report["ladder"].append({**report["ladder"][0], "arm": "late"})
+    assert [(one["arm"], one["rule"], one["command"]) for one in diagnose(report)] == [
+        ("late", "forgot-in-tuning", 'make all SET="arms.late.finetune.frozen_layers=2"'),
+        ("sound", "emoji-unread", 'make all SET="arms.sound.tokenizer.emoji=all"'),
+    ]
+
+
+def test_a_source_is_changed_for_all_arms() -> None:
+    report = sound_report()
+    report["retention"]["sound"]["base"]["pairs"]["toy-pairs"]["accuracy"] = {
+        "value": 0.5, "low": 0.43, "high": 0.57, "n": 200
+    }  # fmt: skip
+    (found,) = diagnose(report)
+    assert (found["issue"], found["command"]) == ("negative transfer", 'make all SET="source.model=minilm"')
+    (found,) = [one for one in diagnose(report | {"recipe": "my shop"}) if one["issue"] == "negative transfer"]
+    assert found["command"] == "make all RECIPE='my shop' SET=\"source.model=minilm\""
+
+
+def test_only_the_ladder_is_needed() -> None:
+    (found,) = diagnose({"ladder": [{"arm": "bare", "scores": {}, "changes": []}]})
+    assert found["issue"] == "nothing found"
+    assert "(not measured)" in found["evidence"][0]
+
+
+@pytest.mark.parametrize(
+    ("advice", "now", "new"),
+    [
+        ({"setting": "a.b", "times": 0.1}, 2e-3, 2e-4),
+        ({"setting": "a.b", "times": 0.3}, 1e-4, 3e-5),  # 2.9999999e-05 is no rate anyone would type
+        ({"setting": "a.b", "times": 0.1}, None, None),
+        ({"setting": "a.b", "times": 0.5}, 3, 1),
+        ({"setting": "a.b", "times": 0.5}, 0, None),
+        ({"setting": "a.b", "add": 1}, 2, 3),
+        ({"setting": "a.b", "to": 8, "while_below": 8}, 3, 8),
+        ({"setting": "a.b", "to": 8, "while_below": 8}, 8, None),
+        ({"setting": "a.b", "to": 8, "while_below": 8}, None, 8),
+        ({"setting": "a.b", "times": 0.3, "while_above": 5e-5}, 5e-5, None),
+        ({"setting": "a.b", "to": 0.3, "while_below": 0.3}, 0, 0.3),
+        ({"setting": "a.b", "to": "all"}, "none", "all"),
+        ({"setting": "a.b", "to": "all"}, "all", None),
+    ],
+)
+def test_new_value_of_a_setting(advice: dict[str, Any], now: Any, new: Any) -> None:
+    assert Advice.model_validate(advice).new(now) == new
+
+
+@pytest.mark.parametrize(
+    "condition", [{"figure": "x"}, {"figure": "x", "below": 1, "above": 0}, {"figure": "x", "below": 1, "over": 2},
+                  {"figure": "x", "below": 1, "sure": True, "possible": True}]
+)  # fmt: skip
+def test_a_condition_that_says_nothing_clear_is_refused(condition: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Condition.model_validate(condition)
+
+
+def test_rules_of_ones_own_are_checked(tmp_path: Path) -> None:
+    content = yaml.safe_load(RULES.read_text(encoding="utf-8"))
+    content["rules"][0]["hides"] = ["no-such-rule"]
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ValidationError, match="no-such-rule"):
+        load(path)
+    content["rules"] = []
+    assert diagnose(sound_report(), Rules.model_validate(content))[0]["rule"] == "nothing-found"
+
+
+def test_figures_in_texts() -> None:
+    known = {"kept.tuned": Figure(0.748, 0.707, 0.793, 32, "articles"), "adapt.tokens": exactly(12345)}
+    text = "{kept.tuned:share} on {kept.tuned:place} ({kept.tuned:n}), {adapt.tokens:number} tokens, {score:share}"
+    assert fill(text, known) == "74.8% (70.7 to 79.3) on articles (32), 12,345 tokens, (not measured)"

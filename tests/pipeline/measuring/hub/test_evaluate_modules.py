@@ -1,0 +1,55 @@
+"""The modules of the `evaluate` library load from their folders with no network and give known answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import evaluate
+import pytest
+
+import pipeline.measuring.hub
+
+FOLDER = Path(pipeline.measuring.hub.__file__).parent
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _offline_and_out_of_the_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a network was reached for")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("socket.socket.connect", refuse)
+        patch.setattr("evaluate.config.HF_MODULES_CACHE", tmp_path_factory.mktemp("modules"))
+        yield
+
+
+def test_three_class() -> None:
+    module = evaluate.load(str(FOLDER / "three_class"), keep_in_memory=True)
+    found = module.compute(predictions=[0, 0, 0, 1, 1, 2, 2, 2, 0, 1], references=[0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
+    assert found["accuracy"] == pytest.approx(0.6)
+    assert found["macro_recall"] == pytest.approx((3 / 4 + 1 / 2 + 2 / 4) / 3)
+    assert found["macro_f1"] == pytest.approx((6 / 8 + 2 / 5 + 4 / 7) / 3)
+    assert found["precision_positive"] == pytest.approx(2 / 3)
+    assert found["confusion"] == [[3, 1, 0], [0, 1, 1], [1, 1, 2]]
+
+
+def test_three_class_combines_with_another() -> None:
+    module = evaluate.load(str(FOLDER / "three_class"), keep_in_memory=True)
+    both = evaluate.combine([module, evaluate.load(str(FOLDER / "three_class"), keep_in_memory=True)])
+    both.add_batch(predictions=[0, 1], references=[0, 2])
+    assert any(value == 0.5 for name, value in both.compute().items() if "accuracy" in name)
+
+
+def test_retention_score() -> None:
+    module = evaluate.load(str(FOLDER / "retention_score"), keep_in_memory=True)
+    found = module.compute(predictions=[2.0, 3.0], references=[1.0, 3.0], masked=[3, 1])
+    # before (3 x 1 + 1 x 3) / 4 = 1.5, now (3 x 2 + 1 x 3) / 4 = 2.25
+    assert found == {"loss_before": 1.5, "loss_now": 2.25, "retention": pytest.approx(math.exp(-0.75))}
+
+
+def test_nothing_to_score_is_refused() -> None:
+    module = evaluate.load(str(FOLDER / "retention_score"), keep_in_memory=True)
+    with pytest.raises(ValueError, match="no masked pieces"):
+        module.compute(predictions=[1.0], references=[1.0], masked=[0])

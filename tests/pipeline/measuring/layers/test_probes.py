@@ -1,0 +1,93 @@
+"""Probes on features made by hand: what is there is found, what is not there is chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.measuring.layers import probes
+
+SURE = {"draws": 200, "seed": 0}
+WORDS = [5 + place % 30 for place in range(90)]
+SENTENCES = [{"id": str(place), "words": words} for place, words in enumerate(WORDS)]
+
+
+def features() -> np.ndarray:
+    """Layer 0 knows nothing, layer 1 the third of its length, layer 2 if words were swapped: [90, 2, 3, 4]."""
+    table = np.random.default_rng(0).normal(size=(90, 2, 3, 4)) * 0.1
+    table[:, 1] = table[:, 0]
+    table[:, :, 1, :3] += 5 * np.eye(3)[probes.length_bins(WORDS)][:, None]
+    table[:, :, 2, 0] += [0.0, 5.0]
+    return table
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    return probes.right_by_layer(features(), SENTENCES, seed=0)
+
+
+def test_length_is_cut_in_thirds() -> None:
+    assert probes.length_bins([5, 6, 7, 8, 9, 10]).tolist() == [0, 0, 1, 1, 2, 2]
+    assert probes.length_bins([7, 7, 7, 7]).tolist() == [0, 0, 0, 0]
+
+
+def test_each_layer_tells_what_it_holds(rows: list[dict[str, Any]]) -> None:
+    swapped = [figure.value for figure in probes.accuracy_by_layer(rows, "shuffled_bigram", **SURE)]
+    length = [figure.value for figure in probes.accuracy_by_layer(rows, "length", **SURE)]
+    assert swapped == [0.5, 0.5, 1.0]  # equal features of both twins: one of the two answers is right
+    assert length[1] == 1.0
+    assert length[0] < 0.5 > length[2]
+
+
+def test_a_twin_is_never_learned_from() -> None:
+    """Features that name the sentence alone: a probe that had seen the twin would know the other's answer."""
+    table = np.zeros((90, 2, 1, 90))
+    table[np.arange(90), :, 0, np.arange(90)] = 1.0
+    table[:, 1] *= 2.0  # the twin stands further out on the sentence's own axis, and on no other
+    found = probes.right_by_layer(table, SENTENCES, seed=0)
+    (accuracy,) = probes.accuracy_by_layer(found, "shuffled_bigram", **SURE)
+    assert accuracy.value == 0.5
+    for train, test in probes.folds_of(WORDS, 0):
+        assert not set(train) & set(test)
+    assert sorted(np.concatenate([test for _, test in probes.folds_of(WORDS, 0)])) == list(range(90))
+
+
+def test_accuracy_and_chance_by_hand() -> None:
+    rows = [
+        {"id": "a", "shuffled_bigram": [2], "length": [1], "bin": 0},
+        {"id": "b", "shuffled_bigram": [1], "length": [0], "bin": 0},
+        {"id": "c", "shuffled_bigram": [0], "length": [1], "bin": 1},
+        {"id": "d", "shuffled_bigram": [2], "length": [1], "bin": 2},
+    ]
+    found = probes.marked({"base": rows, "tuned": rows}, **SURE)
+    assert found["shuffled_bigram"]["base"][0]["value"] == pytest.approx(5 / 8)
+    assert found["length"]["tuned"][0] == found["length"]["base"][0]
+    assert (found["length"]["base"][0]["value"], found["length"]["base"][0]["n"]) == (0.75, 4)
+    assert (found["shuffled_bigram"]["chance"], found["length"]["chance"]) == (0.5, 0.5)
+
+
+def test_too_few_sentences_are_not_probed() -> None:
+    assert probes.right_by_layer(features()[:3], SENTENCES[:3], seed=0) == []
+    assert probes.right_by_layer(features()[:8], [{"id": "x", "words": 9}] * 8, seed=0) == []
+    assert probes.marked({}, **SURE) == probes.marked({"base": []}, **SURE) == {}
+
+
+def test_answers_are_remembered_by_features() -> None:
+    known: dict[str, Any] = {}
+    asked: list[Any] = []
+
+    def remember(questions: Any) -> Any:
+        for key, compute in questions:
+            if str(key) not in known:
+                asked.append(key)
+                known[str(key)] = compute()
+        return [known[str(key)] for key, _ in questions]
+
+    few = features()[:30]
+    found = probes.answers({"base": few, "tuned": few}, SENTENCES[:30], seed=0, remember=remember)
+    assert len(asked) == 1
+    assert found["base"] == found["tuned"]
+    probes.answers({"base": few + 1}, SENTENCES[:30], seed=0, remember=remember)
+    assert len(asked) == 2

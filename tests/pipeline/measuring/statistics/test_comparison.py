@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from pipeline.measuring.statistics import comparison
+from pipeline.measuring.statistics.bootstrap import Difference
+from pipeline.measuring.statistics.classification import accuracy, macro_recall
+
+HOW = {"draws": 500, "seed": 0}
+
+
+def test_a_classification_score_by_hand() -> None:
+    # recall of class 0: 2/3, of class 1: 1/2, of class 2: 1/1
+    found = comparison.classified([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2], macro_recall).figure(**HOW)
+    assert found.value == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert found.n == 6
+    assert found.low < found.value < found.high
+
+
+def test_a_small_corpus_counts_as_much_as_a_large_one() -> None:
+    labels, corpora = [0, 1, 2] * 10 + [0, 1, 2], ["large"] * 30 + ["small"] * 3
+    predicted = [0, 1, 2] * 10 + [0, 0, 0]  # all of the large one, a class of three of the small one
+    found = comparison.classified(labels, [predicted, labels], macro_recall, corpora=corpora).figure(**HOW)
+    assert found.value == pytest.approx(((1 + 1 / 3) / 2 + 1) / 2)  # of two seeds
+
+
+def test_seeds_are_averaged() -> None:
+    found = comparison.classified([0, 1], [[0, 1], [0, 0]], accuracy).figure(**HOW)
+    assert found.value == pytest.approx(0.75)
+
+
+def test_masked_kept_by_hand() -> None:
+    # base: 30 nats on 15 pieces = 2.0; now 36 on 15 = 2.4
+    kept = comparison.masked_kept([10.0, 20.0], [13.0, 23.0], [5, 10])
+    assert kept.figure(**HOW).value == pytest.approx(np.exp(-0.4))
+
+
+def test_pairs_kept_by_hand() -> None:
+    # base 3 of 4, now 5 of 8 over two seeds: 0.125 / 0.25, and the mean over seeds of (0.25 / 0.25, 0 / 0.25)
+    kept = comparison.pairs_kept([1, 1, 1, 0], [[1, 1, 1, 0], [1, 1, 0, 0]])
+    assert float(kept.statistic(kept.contributions.sum(axis=0)).mean()) == pytest.approx(0.5)
+
+
+def test_minus_pairs_items() -> None:
+    labels = [0, 1, 2] * 100
+    same = comparison.classified(labels, labels, accuracy)
+    worse = comparison.classified(labels, [0, 1, 0] * 100, accuracy)
+    found = comparison.minus(same, worse, **HOW)
+    assert found.value == pytest.approx(1 / 3)
+    assert found.low > 0
+    nothing = comparison.minus(worse, worse, **HOW)
+    assert (nothing.value, nothing.low, nothing.high, nothing.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_a_side_with_one_seed_stands_beside_each_seed_of_the_other() -> None:
+    labels = [0, 1, 2, 0]
+    arm = comparison.classified(labels, [labels, [0, 1, 2, 1]], accuracy)  # 1 and 0.75
+    floor = comparison.classified(labels, [0, 1, 0, 1], accuracy)  # 0.5
+    assert comparison.minus(arm, floor, **HOW).value == pytest.approx(0.375)
+
+
+def test_other_items_are_refused() -> None:
+    short = comparison.classified([0, 1], [0, 1], accuracy)
+    with pytest.raises(ValueError, match="items and seeds"):
+        comparison.minus(comparison.classified([0, 1, 2], [0, 1, 2], accuracy), short, **HOW)
+
+
+def test_verdicts_read_together_are_stricter() -> None:
+    alone = Difference(0.1, 0.01, 0.2, 100, 0.03)
+    assert comparison.verdicts([alone]) == [(0.03, "helped")]
+    assert comparison.verdicts([alone, alone]) == [(0.06, "undecided"), (0.06, "undecided")]
+    worse = Difference(-0.1, -0.2, -0.01, 100, 0.001)
+    assert [word for _, word in comparison.verdicts([alone, worse])] == ["helped", "hurt"]

@@ -1,0 +1,129 @@
+"""Emoji as tokens: nothing unknown, nothing else changed, sensible first rows, and every loading route agrees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import emoji
+import pytest
+import torch
+from transformers import AutoTokenizer, BertForMaskedLM, BertTokenizer, BertTokenizerFast, pipeline
+
+from pipeline.models import loading, vocabulary
+from pipeline.text import emoji as emojis
+from tests.toys import SENTENCES
+
+
+@pytest.fixture(scope="module")
+def grown(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, int]:
+    """Folder of the toy, folder of the toy with emoji, first new row."""
+    folder = tmp_path_factory.mktemp("grown")
+    torch.manual_seed(0)
+    model, tokenizer = loading.load_masked_lm(toy_model), loading.load_tokenizer(toy_model)
+    with torch.no_grad():
+        model.cls.predictions.bias.copy_(torch.linspace(-1, 1, len(tokenizer)))
+    first = len(tokenizer)
+    tokens = vocabulary.add_tokens(tokenizer, vocabulary.compositional_tokens())
+    vocabulary.grow(model, tokenizer, first)
+    rows = {first + place: token for place, token in enumerate(tokens)}
+    vocabulary.name_rows(model, tokenizer, rows, emojis.name_words, noise=0.1, seed=0)
+    loading.save(model, tokenizer, folder, emoji="all")
+    return toy_model, folder, first
+
+
+def golden() -> list[str]:
+    """500 texts: emoji alone, glued to words, in rows; selectors, joiners, skin tones, flags, keycaps; and none."""
+    every = list(emoji.EMOJI_DATA)
+    glued = [f"great{one}the food{one}{one}" for one in every[::14]][:374]
+    return [
+        *glued,
+        *every[7::60][:60],
+        *SENTENCES * 7,
+        "👍🏽👍🏽 i❤️it",
+        "i❤it",
+        "👨‍👩‍👧 🇺🇸 #️⃣ 1️⃣",
+        "✨amazing✨",
+        "Ⓜ️ ™ ©",
+        "",
+        " ",
+        "x" * 300,
+        "a\u200db",
+        "🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+    ]
+
+
+def test_no_emoji_is_unknown_and_none_swallows_a_word(grown: tuple[Path, Path, int]) -> None:
+    tokenizer = loading.load_tokenizer(grown[1])
+    encoded = tokenizer([f"good{one}food" for one in emoji.EMOJI_DATA], add_special_tokens=False)["input_ids"]
+    assert len(encoded) > 5000
+    assert not [one for one, ids in zip(emoji.EMOJI_DATA, encoded, strict=True) if tokenizer.unk_token_id in ids]
+    plain = loading.load_tokenizer(grown[0])
+    assert plain.tokenize("great😂") == ["[UNK]"]  # what it is all about
+    assert tokenizer.tokenize("great😂")[-1] == "😂"
+
+
+def test_one_token_for_what_looks_like_one(grown: tuple[Path, Path, int]) -> None:
+    tokenizer = loading.load_tokenizer(grown[1])
+    assert tokenizer.tokenize("👍🏽") == ["👍", "🏽"]
+    assert len(tokenizer.tokenize("👨‍👩‍👧")) == 3
+    assert len(tokenizer.tokenize("🇺🇸")) == 2
+    assert len(tokenizer.tokenize("1️⃣")) == 1
+    assert tokenizer("❤️")["input_ids"] == tokenizer("❤")["input_ids"]
+
+
+def test_text_without_emoji_is_read_as_before(grown: tuple[Path, Path, int]) -> None:
+    before, after = (loading.load_tokenizer(folder) for folder in grown[:2])
+    texts = [*SENTENCES, "naïve café — “quotes” … #1 *star*", "1 2 3 # *", "a\u200db"]
+    assert before(texts)["input_ids"] == after(texts)["input_ids"]
+
+
+def test_every_loading_route_reads_the_golden_texts_alike(grown: tuple[Path, Path, int]) -> None:
+    texts = golden()
+    assert len(texts) == 500
+    routes = [AutoTokenizer, BertTokenizer, BertTokenizerFast]
+    read = [route.from_pretrained(grown[1])(texts)["input_ids"] for route in routes]
+    assert read[0] == read[1] == read[2] == loading.load_tokenizer(grown[1])(texts)["input_ids"]
+
+
+def test_a_plain_pipeline_sees_emoji(grown: tuple[Path, Path, int], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, tokenizer = loading.load_classifier(grown[1]), loading.load_tokenizer(grown[1])
+    loading.save(model, tokenizer, tmp_path, emoji="all")
+    plain = pipeline("text-classification", model=str(tmp_path), truncation=True)
+    scores = [plain(text, top_k=None) for text in ("great", "great😂", "great😡", "word " * 2000)]
+    assert {row["label"] for row in scores[0]} == {"negative", "neutral", "positive"}
+    assert scores[0] != scores[1] != scores[2]
+
+
+def test_old_rows_stay_and_new_ones_differ_at_the_typical_norm(grown: tuple[Path, Path, int]) -> None:
+    before, after = (BertForMaskedLM.from_pretrained(folder) for folder in grown[:2])
+    first = grown[2]
+    rows = after.get_input_embeddings().weight
+    assert torch.equal(rows[:first], before.get_input_embeddings().weight)
+    typical = rows[:first].norm(dim=1).median()
+    torch.testing.assert_close(rows[first:].norm(dim=1), typical.expand(len(rows) - first), rtol=1e-4, atol=0)
+    alike = torch.nn.functional.cosine_similarity(rows[first:-1], rows[first + 1 :])
+    assert alike.max() < 0.9999
+    assert torch.allclose(after.cls.predictions.bias[first:], torch.linspace(-1, 1, first).quantile(0.05))
+    assert after.cls.predictions.decoder.weight.data_ptr() == rows.data_ptr()
+
+
+def test_a_row_starts_at_the_mean_of_its_names_pieces(toy_model: Path) -> None:
+    model, tokenizer = loading.load_masked_lm(toy_model), loading.load_tokenizer(toy_model)
+    first = len(tokenizer)
+    tokenizer.add_tokens(["🐈"])
+    vocabulary.grow(model, tokenizer, first)
+    vocabulary.name_rows(model, tokenizer, {first: "🐈"}, lambda _: "the cat", noise=0.0, seed=0)
+    rows = model.get_input_embeddings().weight.detach()
+    mean = rows[tokenizer("the cat", add_special_tokens=False)["input_ids"]].mean(dim=0)
+    assert float(torch.nn.functional.cosine_similarity(rows[first], mean, dim=0)) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_growing_twice_adds_nothing(grown: tuple[Path, Path, int]) -> None:
+    tokenizer = loading.load_tokenizer(grown[1])
+    assert vocabulary.add_tokens(tokenizer, vocabulary.compositional_tokens()) == []
+
+
+def test_every_new_token_has_a_name() -> None:
+    assert all(emojis.name_words(token).strip() for token in vocabulary.compositional_tokens())
+    assert len(vocabulary.compositional_tokens()) > 1400

@@ -1,0 +1,148 @@
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from pipeline.report import answers
+from stages import report as stage
+from tests import toy_runs
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    root = tmp_path_factory.mktemp("answers")
+    settings = stage.Settings(draws=1000, verdict_draws=1000)
+    stage.report(
+        settings, **toy_runs.write(root / "artifacts", toy_runs.Toy(corpora=("shop", "cafe"))), recipe="mine", out=root
+    )
+    return json.loads((root / "report.json").read_text(encoding="utf-8"))
+
+
+def judged(figures: dict[str, Any], **words: str) -> dict[str, Any]:
+    """The report with other overall verdicts: corpus -> word."""
+    report = copy.deepcopy(figures)
+    for verdict in report["verdicts"]:
+        if verdict["question"] == "overall" and verdict["place"] in words:
+            verdict["verdict"] = words[verdict["place"]]
+    return report
+
+
+@pytest.mark.parametrize(
+    ("shop", "cafe", "headline", "tone"),
+    [
+        ("helped", "helped", "Yes, it helped", "helped"),
+        ("hurt", "hurt", "No, it hurt", "hurt"),
+        ("undecided", "undecided", "Undecided: too few texts", "undecided"),
+        ("helped", "hurt", "1 helped and 1 hurt", "undecided"),
+        ("undecided", "helped", "1 helped and 1 undecided", "undecided"),
+    ],
+)
+def test_did_it_help(figures: dict[str, Any], shop: str, cafe: str, headline: str, tone: str) -> None:
+    found = answers.helped(judged(figures, shop=shop, cafe=cafe))
+    assert (found.headline, found.tone) == (headline, tone)
+    assert [line.about for line in found.lines] == ["shop", "cafe"]
+    word = "undecided: 300 texts are too few to decide" if shop == "undecided" else shop
+    assert f" {word}. Macro-recall 55.0% with naive, 72.0% with full: +17.0 (" in found.lines[0].said
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "headline"),
+    [
+        (0.70, 0.68, 0.72, "70% of it kept"),
+        (0.99, 0.97, 1.01, "Nothing that shows: 99% kept"),
+        (1.20, 1.10, 1.30, "Nothing, it gained: 120%"),
+        (0.70, None, None, "70% of it kept"),
+    ],
+)
+def test_what_did_it_cost(
+    figures: dict[str, Any], value: float, low: float | None, high: float | None, headline: str
+) -> None:
+    report = copy.deepcopy(figures)
+    share = {"value": value, "low": low, "high": high, "n": 40}
+    report["retention"]["full"]["tuned"]["kept"]["masked"]["encyclopedia"] = share
+    assert answers.cost(report).headline == headline
+
+
+def test_a_base_at_chance_has_nothing_to_lose(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    for models in report["retention"].values():
+        models["tuned"]["kept"]["pairs"] = {}
+    said = [line.said for line in answers.cost(report).lines if line.about == "Minimal pairs (pairs)"]
+    assert said == ["the base is not above chance, so there is nothing to lose."]
+
+
+def test_the_floor_is_named_when_it_is_not_beaten(figures: dict[str, Any]) -> None:
+    assert "lies below it" in answers.floor_sentence(figures, "naive", "shop")
+    report = copy.deepcopy(figures)
+    for verdict in report["verdicts"]:
+        if verdict["question"] == "floor":
+            verdict |= {"verdict": "undecided", "p": 0.02, "p_holm": 0.12}
+    assert (
+        "300 texts are too few to tell full from the floor once all arms are judged together"
+        in answers.floor_sentence(report, "full", "shop")
+    )
+
+
+def test_an_arm_at_chance_is_said_to_guess(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    report["recommendation"] |= {"arm": "full"}
+    assert "chance" not in " ".join(line.said for found in answers.answers(report) for line in found.lines)
+    for corpus, low in (("shop", 0.30), ("cafe", 0.34)):  # a third lies in the first interval alone
+        report["ladder"][-1]["scores"][corpus]["macro_recall"] = {"value": 0.36, "low": low, "high": 0.4, "n": 300}
+    assert "full is at chance: no better than guessing." in answers.helped(report).lines[0].said
+    assert "chance" not in answers.helped(report).lines[1].said
+    assert "full is at chance on shop: no better than guessing." in [line.said for line in answers.choice(report).lines]
+
+
+def test_many_texts_that_decide_nothing_are_not_called_few(figures: dict[str, Any]) -> None:
+    report = judged(figures, shop="undecided", cafe="undecided")
+    for verdict in report["verdicts"]:
+        verdict["difference"] = {"value": 0.01, "low": -0.02, "high": 0.04, "n": 3000}
+        verdict["verdict"] = "undecided"
+    found = answers.helped(report)
+    assert found.headline == "Undecided"
+    assert found.lines[0].said.startswith("● undecided. Macro-recall")
+    assert "3,000 texts do not tell full from the floor" in found.lines[0].said
+
+
+def test_where_texts_are_many_the_seeds_are_named_too(figures: dict[str, Any]) -> None:
+    """Wide intervals over thousands of texts come from seeds that disagree."""
+    report = judged(figures, shop="undecided", cafe="undecided")
+    for rung in report["ladder"]:
+        rung["seeds"] = [0, 1, 2]
+    for verdict in report["verdicts"]:
+        verdict["difference"] = {"value": 0.01, "low": -0.07, "high": 0.09, "n": 3000}
+        verdict["verdict"] = "undecided"
+    assert "undecided: 3,000 texts and 3 seeds are too few to decide" in answers.helped(report).lines[0].said
+
+
+def test_a_model_below_the_floor_is_not_praised(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    assert len(answers.whereabouts(report).lines) == 1
+    for verdict in report["verdicts"]:
+        if verdict["question"] == "floor":
+            verdict["verdict"] = "hurt"
+    assert answers.choice(report).headline == "Rather the TF-IDF floor"
+    assert "lies below the TF-IDF floor" in answers.whereabouts(report).lines[-1].said
+
+
+def test_a_difference_that_only_holds_alone_says_so(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    for verdict in report["verdicts"]:
+        if verdict["question"] == "overall":
+            verdict |= {"verdict": "undecided", "p": 0.02, "p_holm": 0.06}
+    said = answers.helped(report).lines[0].said
+    assert "points, which does not hold once all arms are judged together." in said
+    assert "judged together" not in answers.helped(figures).lines[0].said
+
+
+def test_the_arm_advised_may_be_another_than_the_last(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    report["recommendation"] |= {"arm": "adapted", "equal": ["careful"], "keeps_more": "careful", "beats_floor": False}
+    said = " ".join(line.said for line in answers.choice(report).lines)
+    assert "do not tell adapted apart from careful" in said
+    assert "careful kept more general English" in said
+    assert "does not beat the TF-IDF floor everywhere" in said
+    assert answers.choice(report).headline == "careful: not told apart from adapted, and it kept more"
+    assert "The arm advised here lies in models/careful/." in [line.said for line in answers.whereabouts(report).lines]

@@ -1,0 +1,171 @@
+"""What the report's sections say, by value, on a run whose figures are known."""
+
+import copy
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.drawing.tables import Cell, Table
+from pipeline.measuring.diagnosis import show as diagnosis_show
+from pipeline.measuring.emoji import show as emoji_show
+from pipeline.measuring.frontier import show as frontier_show
+from pipeline.measuring.layers import show as layers_show
+from pipeline.measuring.reviews import show as reviews_show
+from pipeline.report import answers, csv_export, gallery, pages, steps, training_tables
+from stages import report as stage
+from tests import toy_measures, toy_runs
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("sections")
+    settings = stage.Settings(draws=1000, verdict_draws=1000)
+    toy = toy_runs.Toy(corpora=("shop", "cafe"))
+    stage.report(settings, **toy_runs.write(root / "artifacts", toy), recipe="mine", out=root)
+    return root
+
+
+@pytest.fixture
+def report(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    return found
+
+
+def row(table: Table, name: str) -> dict[str, Cell]:
+    (found,) = [cells for cells in table.rows if cells[0].text == name]
+    return dict(zip(table.columns, found, strict=True))
+
+
+def test_one_sentence_says_it_all(report: dict[str, Any]) -> None:
+    gained = "full beats naive (+17.0 points on shop and +17.0 points on cafe)"
+    assert answers.lead(report) == f"{gained} and keeps 70.5% of the base's general English."
+    for verdict in report["verdicts"]:
+        if verdict["question"] == "overall" and verdict["place"] == "cafe":
+            verdict["verdict"] = "hurt"
+    assert answers.lead(report).startswith(
+        "full beats naive (+17.0 points on shop), is below naive (+17.0 points on cafe)"
+    )
+    alone = {**report, "ladder": report["ladder"][-1:], "verdicts": []}
+    assert answers.lead(alone).startswith("full has a macro-recall of 72.0% on shop and 72.0% on cafe and keeps")
+
+
+def test_how_training_went_with_what_is_kept_of_frozen_layers_and_padding(report: dict[str, Any]) -> None:
+    full, naive = (row(training_tables.training(report), arm) for arm in ("full", "naive"))
+    assert (full["frozen layers' states, MB"].text, full["in tuning, %"].text) == ("12.5", "3.9")
+    assert full["padding in pretraining, %"].text == "4.2"
+    assert naive["padding in pretraining, %"].text == "–"  # adapted to nothing
+
+
+def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) -> None:
+    table = steps.ledger(report)
+    full, naive = row(table, "full"), row(table, "naive")
+    assert full["gained on shop, points of macro-recall"].text == "▲ +9.0"
+    assert full["general English kept, points (masked words)"].text.startswith("▼ −3.6")
+    # This arm shares prepare and source (5 s), and does its own tokenizer, pretrain, finetune and evaluate.
+    assert full["new work, s"].text == f"{3.5 + 60 + 25 + 12:.0f}"
+    assert naive["gained on shop, points of macro-recall"].text == "–"
+    (rate,) = [column for column in table.columns if "informal nat" in column]
+    paid = toy_measures.NATS_LOST["full"] / 3 / toy_measures.INFORMAL_GAINED
+    assert (full[rate].text, naive[rate].text) == (f"{paid:.2f}", "–")
+
+
+def test_what_a_budget_costs_is_a_sentence(report: dict[str, Any]) -> None:
+    assert frontier_show.price(report) == (
+        "full was asked to keep 95% of general English. The point 0.375 was taken: −11.5 (−14.5 to −8.5) points of "
+        "macro-recall against tuned, +25.0 (+22.0 to +28.0) points of general English (dev)."
+    )
+    report["frontier"]["full"]["within"] = False
+    assert "general English, which no point does: this one keeps most." in frontier_show.price(report)
+    report["frontier"]["full"]["budget"] = None
+    assert frontier_show.price(report) == ""
+    report["frontier"]["full"] = {"points": [], "reason": "adapters are merged"}
+    assert frontier_show.price(report) == "No models between base and tuned were measured: adapters are merged."
+
+
+def test_layers_stand_in_rows(report: dict[str, Any]) -> None:
+    table = layers_show.by_layer(report, "full")
+    assert [cells[0].text for cells in table.rows] == ["embeddings", "layer 1", "layer 2", "layer 3", "layer 4"]
+    last = row(table, "layer 4")
+    assert last["likeness of tuned to the base (CKA)"] == Cell("0.680", "0.650–0.710")  # 1 - 0.04 * 4 ** 1.5
+    assert last["shuffled bigram, % right (chance 50), base"].text == "80.0"  # 52 + 4 * 7
+    parts = row(layers_show.drift(report, "full"), "encyclopedia")
+    assert parts["· really lost, nats lost"].text == "0.090"
+
+
+def test_emoji_are_marked_by_themselves(report: dict[str, Any]) -> None:
+    (picture,) = [each for each in emoji_show.pictures(report, "full") if each.name == "emoji-map"]
+    assert "Rank correlation 0.78 (0.75–0.81)." in picture.caption
+    assert "Kralj Novak" in picture.caption
+    assert 'aria-label="😂 people +0.20, model +0.04"' in picture.svg  # 1.2 * 0.2 + 0.2 * (0 - 2) / 2
+    assert "😂\ufe0f" in picture.svg
+    table = emoji_show.understood(report)
+    assert table.rows[-1][0] == Cell("full", "cafe")
+    assert [cell.text for cell in table.rows[-1][-5:]] == ["84.0", "–", "77.0", "95.0", "90.0"]
+
+
+def test_mistakes_are_text_and_say_how_sure(report: dict[str, Any]) -> None:
+    table = reviews_show.mistakes(report, "shop")
+    found = report["errors"]["shop"]["mistakes"][0]
+    assert [cell.text for cell in table.rows[0]] == [
+        found["text"], found["label"], found["predicted"], f"{100 * found['confidence']:.0f}"]  # fmt: skip
+    doubtful = reviews_show.doubtful(report, "shop")
+    assert not doubtful.rows or "labels are worth a second look" in doubtful.note
+
+
+def test_the_troubleshooter_speaks_of_the_final_arm_first(report: dict[str, Any]) -> None:
+    assert {each["arm"] for each in diagnosis_show.found(report)} == {"full"}
+    assert len(diagnosis_show.found(report)) <= diagnosis_show.SHOWN
+    assert {cells[0].text for cells in diagnosis_show.of_others(report).rows} == set(toy_runs.LADDER)
+
+
+def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], tmp_path: Path) -> None:
+    bare = copy.deepcopy(report)
+    for lost in ("layers", "frontier", "emoji", "errors", "diagnosis"):
+        del bare[lost]
+    pages.write(bare, tmp_path)
+    whole = {name for group in gallery.pictures(report).values() for name in [each.name for each in group]}
+    fewer = {path.stem for path in (tmp_path / "figures").iterdir()}
+    assert fewer < whole
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "None" not in re.sub(r"<[^>]*>", "", text)
+
+
+@pytest.mark.parametrize("part", [{}, None])
+def test_arms_without_figures_leave_no_hole(report: dict[str, Any], part: Any) -> None:
+    for name in ("layers", "frontier", "emoji"):
+        report[name] = dict.fromkeys(report["arms"], part)
+    drawn = gallery.pictures(report)
+    assert [each.name for each in drawn["layers"]] == []
+    assert [each.name for each in drawn["emoji"]] == ["coverage"]
+    assert [each.name for each in drawn["frontier"]] == ["frontier-0", "frontier-1"]
+    assert not layers_show.by_layer(report, "full").rows
+    assert not emoji_show.understood(report).rows
+    assert not emoji_show.polarity(report, "full").rows
+
+
+def test_every_table_is_a_sheet_with_numbers(out: Path) -> None:
+    with (out / "tables" / "shop-300-test-texts.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [each["arm"] for each in rows] == ["TF-IDF floor", "feature floor", *toy_runs.LADDER]
+    full = rows[-1]
+    assert float(full["macro-recall, %"]) == pytest.approx(72.0)
+    assert float(full["macro-recall, %: low"]) < 72.0 < float(full["macro-recall, %: high"])
+    assert full["against the arm above"] == "▲ helped"
+    assert float(full["against the arm above: difference"]) == pytest.approx(9.0)
+    assert float(full["against the arm above: low"]) > 0
+    names = {path.stem for path in (out / "tables").iterdir()}
+    assert {"ledger-of-fixes", "surest-mistakes-cafe", "emoji-understood", "layer-by-layer-full"} <= names
+
+
+def test_sheets_are_safe_and_none_is_lost(tmp_path: Path) -> None:
+    hostile = Table(
+        "../=1+1?", ("a", "b"), ((Cell("=1+1", "−0.5 to 1,234.5"), Cell("−1,234.5")), (Cell("@x"), Cell("–")))
+    )
+    names = csv_export.write({"one": [hostile, hostile], "other": Table("empty", ("a",), ())}, tmp_path)
+    assert names == ["1-1", "1-1-2"]
+    assert (tmp_path / "1-1.csv").read_text(encoding="utf-8").splitlines() == [
+        "a,a: low,a: high,b", "'=1+1,-0.5,1234.5,-1234.5", "'@x,,,"]  # fmt: skip

@@ -1,0 +1,37 @@
+"""Finding and naming emoji."""
+
+from __future__ import annotations
+
+import emoji
+import pytest
+
+from pipeline.text.emoji import as_model_reads, demojize, emoji_list, has_emoji, name_words
+
+
+def test_emoji_of_a_text_in_order_each_a_whole() -> None:
+    assert emoji_list("so good😂😂 I❤️it 👨‍👩‍👧 👍🏽 🇺🇸 #️⃣ ❤") == ["😂", "😂", "❤️", "👨‍👩‍👧", "👍🏽", "🇺🇸", "#️⃣", "❤"]
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"), [("I❤it", True), ("1️⃣", True), ("© 2020 Foo™ ® 7#*", False), ("©️", True), ("", False)]
+)
+def test_typography_is_no_emoji_unless_selected(text: str, holds: bool) -> None:
+    assert has_emoji(text) is holds
+
+
+def test_names_are_words() -> None:
+    assert name_words("😂") == "face with tears of joy"
+    assert name_words("👍🏽") == "thumbs up medium skin tone"
+
+
+def test_every_emoji_is_found_and_has_a_name() -> None:
+    for one in emoji.EMOJI_DATA:
+        assert emoji_list(one) == ([] if one in "©®™" else [one])
+        assert name_words(one).strip()
+
+
+def test_demojize_sets_the_words_off() -> None:
+    assert demojize("great😂! ok") == "great face with tears of joy ! ok"
+    assert demojize("plain  text") == "plain  text"
+    assert as_model_reads("hi😂", "words") == "hi face with tears of joy"
+    assert as_model_reads("hi😂", "all") == as_model_reads("hi😂", "none") == "hi😂"
