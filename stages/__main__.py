@@ -84,7 +84,7 @@ def predict(
     and so on where the file has such columns of its own). A row without text gets no label.
     """
     from pipeline.corpora.new_texts import read_texts
-    from pipeline.report.spreadsheet import write_csv
+    from pipeline.report.csv_export import write_csv
 
     if model == MODEL and not model.exists():
         raise InputError(f"model {model}: none there yet; make one with `make all`, or name one with --model")

@@ -60,9 +60,9 @@ def prepare(settings: Settings, *, out: Path) -> None:
     """Write corpora.json, texts/<corpus>/<split>.jsonl, audit.json and shift.json; nothing before all was checked."""
     from pipeline.corpora.audit import audit
     from pipeline.corpora.corpus import Limits, read_corpus
+    from pipeline.corpora.prepared import write_corpora, write_json
     from pipeline.corpora.shift import shift
     from pipeline.corpora.splits import check_trainable, split, thin
-    from pipeline.corpora.writing import write_corpora, write_json
 
     limits = Limits(settings.max_file_bytes, settings.max_text_characters, settings.max_review_characters)
     corpora = [read_corpus(card, limits) for card in load_cards(settings.corpora, settings.data_root)]

@@ -155,7 +155,7 @@ def _compared(
     arms: Mapping[str, list[Run]], rungs: list[str], final: str, evaluate: Arms, settings: Settings
 ) -> dict[str, Any]:
     """Everything that sets arms against each other: scores, floors, verdicts, retention, the arm advised."""
-    from pipeline.common.floors import FLOORS
+    from pipeline.common.labels import FLOORS
     from pipeline.measuring.runs import evaluated
     from pipeline.measuring.statistics import ladder
 
@@ -210,7 +210,7 @@ def _looked_at(
     from pipeline.corpora.prepared import corpus_rows, folds_of
     from pipeline.measuring.reviews import calibration, doubtful, mistakes, slices
     from pipeline.measuring.statistics.ladder import Draws
-    from pipeline.text.traits import TRAITS, traits
+    from pipeline.text.words import TRAITS, traits
 
     draws, found = Draws(settings.draws, settings.seed), {}
     for corpus, by_arm in tested.items():

@@ -53,14 +53,14 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
 
 def _coverage(base: Any, grown: Any, texts: list[str], mode: str) -> dict[str, Any]:
     """A corpus as the base's tokenizer sees it, and as the grown one does."""
-    from pipeline.models import coverage
+    from pipeline.models import vocabulary
     from pipeline.text import emoji
 
     has_emoji = [emoji.has_emoji(text) for text in texts]
-    before = coverage.measure(base, texts, has_emoji)
+    before = vocabulary.measure(base, texts, has_emoji)
     after = before
     if mode != "none":
-        after = coverage.measure(grown, [emoji.as_model_reads(text, mode) for text in texts], has_emoji)
+        after = vocabulary.measure(grown, [emoji.as_model_reads(text, mode) for text in texts], has_emoji)
     return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 

@@ -1,4 +1,4 @@
-"""YAML as people write it by hand: plain data only, and every mistake named with its line."""
+"""YAML as people write it by hand, alone or above a card: plain data only, every mistake named with its line."""
 
 from __future__ import annotations
 
@@ -79,3 +79,16 @@ def parse(text: str, thing: str) -> Any:
         raise InputError(f"{thing}: not valid YAML ({str(error).splitlines()[0]}); mend it") from error
     except RecursionError as error:
         raise InputError(f"{thing}: nested too deeply to be meant; mend the YAML") from error
+
+
+def split_front_matter(text: str, place: str) -> tuple[dict[str, Any], str]:
+    """Split a Markdown file into its front matter, as plain data, and its body.
+
+    Raises InputError where there is no front matter, or where it is not plain YAML.
+    """
+    lines = text.removeprefix("\ufeff").splitlines()
+    ends = [number for number, line in enumerate(lines) if line.rstrip() == "---"]
+    if len(ends) < 2 or ends[0] != 0:
+        raise InputError(f"{place}: no front matter; a card opens with YAML between two lines of ---")
+    front = parse_mapping("\n".join(["", *lines[1 : ends[1]]]), place)
+    return front, "\n".join(lines[ends[1] + 1 :]).strip() + "\n"

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipeline.corpora.corpus import Corpus, Text
-from pipeline.corpora.duplicates import key, telling
-from pipeline.corpora.near import near_pairs
+from pipeline.corpora.duplicates import key, near_pairs, telling
 from pipeline.corpora.passages import contained
 
 _ROLES = ("informal", "general", "reviews")

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
-from pipeline.common.frontmatter import split_front_matter
 from pipeline.common.labels import LABELS
-from pipeline.common.yaml import LARGEST_BYTES
+from pipeline.common.yaml import LARGEST_BYTES, split_front_matter
 from pipeline.corpora.card_files import Reading, card_files, reading, sole_config
 from pipeline.corpora.schema import COLUMNS, Hub, Role, Split, own_section
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
-from pipeline.common.frontmatter import split_front_matter
 from pipeline.common.labels import LABELS
+from pipeline.common.yaml import split_front_matter
 from pipeline.corpora.cards import load_card
 from pipeline.corpora.corpus import Corpus, Limits, read_corpus
 from pipeline.corpora.drafting import draft_card

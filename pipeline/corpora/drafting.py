@@ -16,8 +16,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.corpora.cards import Reading
 from pipeline.corpora.corpus import FEWEST, label_as_written
-from pipeline.corpora.data_files import kind, lines
-from pipeline.corpora.readers import MAX_FILE_BYTES, read_rows, separator
+from pipeline.corpora.readers import MAX_FILE_BYTES, kind, lines, read_rows, separator
 from pipeline.corpora.schema import QUESTION
 
 COPIED_BYTES = 50 << 20

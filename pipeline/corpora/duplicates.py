@@ -1,20 +1,32 @@
-"""When two texts are the same, and what to do with those that stand twice in one place."""
+"""When two texts are the same, or nearly, and what to do with those that stand twice in one place.
+
+Near-duplicates are pairs of texts whose sets of shingles overlap by at least a Jaccard similarity. MinHash signatures
+(Broder 1997) cut into bands propose pairs; the true Jaccard similarity of each decides, so there is no false alarm, and
+with 16 bands of 5 a pair at 0.8 is missed once in 580 (at 0.9: once in 130,000).
+"""
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from datasketch import MinHash
+from numpy.typing import NDArray
+
 from pipeline.corpora.corpus import Text
-from pipeline.corpora.near import near_pairs
 from pipeline.text.emoji import emoji_list
 
 _IGNORED = str.maketrans(dict.fromkeys(" \t\n.,!?…\"'’‘“”-–—_*#@`\ufe0f"))
 # Brackets and colons count: they are what tells :) from :(
 _NUMBERS = re.compile(r"\d+")
 _MASKS = re.compile(r"@user|\bhttp\b")
+BANDS, ROWS = 16, 5
+_SHINGLE = 4
+_MOST_IN_BUCKET = 50
 
 
 def key(text: str) -> str:
@@ -71,3 +83,63 @@ def without(texts: Sequence[Text], gone: Iterable[Text]) -> list[Text]:
     """The texts less some of them, order kept."""
     ids = {text.id for text in gone}
     return [text for text in texts if text.id not in ids]
+
+
+@dataclass(frozen=True)
+class NearPair:
+    """Two texts by their positions, first < second, and their Jaccard similarity."""
+
+    first: int
+    second: int
+    similarity: float
+
+
+def shingles(key: str) -> NDArray[np.uint32]:
+    """The set of hashed runs of four characters of a text's key, sorted; a shorter text is one shingle."""
+    runs = {key[at : at + _SHINGLE] for at in range(max(1, len(key) - _SHINGLE + 1))}
+    return np.unique(np.fromiter((zlib.crc32(run.encode()) for run in runs), np.uint32, len(runs)))
+
+
+def near_pairs(keys: Sequence[str], threshold: float) -> list[NearPair]:
+    """All pairs of keys with a similarity of at least ``threshold``, but for the rare ones that no band proposes.
+
+    In a bucket of very many texts (a phrase everybody writes) each is compared to the first fifty only.
+    """
+    sets = [shingles(key) for key in keys]
+    found = []
+    for first, second in sorted(set(_proposed(_signatures(sets)))):
+        similarity = jaccard(sets[first], sets[second])
+        if similarity >= threshold:
+            found.append(NearPair(first, second, similarity))
+    return found
+
+
+def jaccard(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
+    """Shared shingles over all shingles, of two sorted sets."""
+    if min(len(one), len(other)) == 0:
+        return 0.0
+    shared = len(np.intersect1d(one, other, assume_unique=True))
+    return shared / (len(one) + len(other) - shared)
+
+
+def _signatures(sets: Iterable[NDArray[np.uint32]]) -> NDArray[np.uint32]:
+    """MinHash signatures [texts, BANDS * ROWS]."""
+    blank = MinHash(num_perm=BANDS * ROWS, seed=1, hashfunc=int, scheme="affine32")
+    rows = []
+    for members in sets:
+        sketch = blank.copy()
+        sketch.update_batch(members)
+        rows.append(sketch.hashvalues)
+    return np.asarray(rows, dtype=np.uint32).reshape(-1, BANDS * ROWS)
+
+
+def _proposed(signatures: NDArray[np.uint32]) -> Iterator[tuple[int, int]]:
+    """Pairs of rows that agree in all hashes of at least one band."""
+    for band in range(BANDS):
+        part = np.ascontiguousarray(signatures[:, band * ROWS : (band + 1) * ROWS])
+        _, bucket = np.unique(part.view(np.dtype((np.void, part.itemsize * ROWS))).ravel(), return_inverse=True)
+        order = np.argsort(bucket, kind="stable")
+        for members in np.split(order, np.flatnonzero(np.diff(bucket[order])) + 1):
+            for at, second in enumerate(members.tolist()):
+                for first in members[: min(at, _MOST_IN_BUCKET)].tolist():
+                    yield first, second

@@ -11,6 +11,7 @@ import html
 import io
 import re
 import warnings
+from dataclasses import dataclass
 from textwrap import wrap
 
 import matplotlib as mpl
@@ -19,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.drawing.printable import printable
+from pipeline.drawing.tables import Estimate, amount
 
 INK, MUTED, GRID, ACCENT, OTHER = "#000001", "#000002", "#000003", "#000004", "#000005"
 HELPED, HURT, UNDECIDED, CARD = "#000006", "#000007", "#000008", "#000009"
@@ -69,6 +71,7 @@ STYLE = {
     "legend.frameon": False,
     "legend.labelcolor": INK,
 }
+LABEL_CHARACTERS = 24
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -131,3 +134,26 @@ def standalone(svg: str) -> str:
     tips = ".said{display:none}.tip:hover>.said,.tip:focus>.said{display:inline;font:11px sans-serif}"
     head, tail = svg.split(">", 1)
     return f"{head}><style>{ink}{tips if _SAID in tail else ''}</style>{tail}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG with what to read in it; ``name`` is its file's."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+
+def label(name: str) -> str:
+    """A name that leaves room for the drawing."""
+    shown = printable(name)
+    return shown if len(shown) <= LABEL_CHARACTERS else shown[: LABEL_CHARACTERS - 1] + "…"
+
+
+def told(figure: Estimate, *, digits: int = 1, factor: int = 100, unit: str = "%") -> str:
+    """A figure in one line: ``72.5% (69.5–75.5), 300 items``."""
+    cell = amount(figure, digits, factor)
+    interval = f" ({cell.detail})" if cell.detail else ""
+    return f"{cell.text}{unit}{interval}, {figure['n']:,} items"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 
 Estimate = Mapping[str, Any]
 """A figure with its interval: {"value", "low", "high", "n"}; None stands for what could not be measured."""

@@ -18,22 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import mse_loss
 from transformers import BertModel
 
 from pipeline.models.batches import FORWARD_TOKENS, length_buckets, pad
 from pipeline.models.encoder import states_after
+from pipeline.models.masked_lm import Teaching, token_mean
 
 SAMPLE = 1000
 """Texts from which the spread of the teacher's states is worked out, dimension by dimension."""
-
-
-def token_mean(states: Tensor, attention_mask: Tensor | None) -> Tensor:
-    """Mean over a text's real tokens, [CLS] and [SEP] among them: [batch, hidden] of [batch, length, hidden]."""
-    if attention_mask is None:
-        return states.mean(dim=1)
-    real = attention_mask.to(states.dtype)
-    return torch.einsum("blh,bl->bh", states, real) / real.sum(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -76,30 +68,3 @@ class Teacher:
     def teaching(self, cls_weight: float, hold_weight: float) -> Teaching:
         """What a pupil needs to know of it."""
         return Teaching(cls_weight, hold_weight, self.centre, self.spread)
-
-
-@dataclass(frozen=True)
-class Teaching:
-    """How much a model heeds a teacher: weights of two losses, each the mean square over texts and dimensions."""
-
-    cls_weight: float
-    hold_weight: float
-    centre: Tensor
-    spread: Tensor
-
-    def loss(self, targets: Tensor, states: Tensor, attention_mask: Tensor | None, pooled: Tensor | None) -> Tensor:
-        """What to add to the masked loss.
-
-        Args:
-            targets: standardised, [batch, hidden].
-            states: the model's own below its last layer, [batch, length, hidden].
-            pooled: [batch, hidden], within -1 and 1, as are the targets that it is held against.
-        """
-        loss = states.new_zeros(())
-        if self.cls_weight and pooled is not None:
-            loss = loss + self.cls_weight * mse_loss(pooled.float(), targets.tanh())
-        if self.hold_weight:
-            centre, spread = self.centre.to(states.device), self.spread.to(states.device)
-            own = (token_mean(states.float(), attention_mask) - centre) / spread
-            loss = loss + self.hold_weight * mse_loss(own, targets)
-        return loss

@@ -9,8 +9,7 @@ from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertForSequenceClassification
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from pipeline.models.dropout import use_dropout
-from pipeline.models.encoder import Places, last_states
+from pipeline.models.encoder import Places, last_states, use_dropout
 
 _HARMLESS = {"token_type_ids", "position_ids", "return_dict"}
 """Arguments beside ids and mask that ask for nothing but logits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from transformers import AutoTokenizer, BertForSequenceClassification, BertToken
 from transformers.utils import logging as transformers_logging
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import digest
 from pipeline.common.labels import ID_TO_LABEL, LABEL_TO_ID
 from pipeline.models.classifier import Classifier
 from pipeline.models.masked_lm import MaskedLM
@@ -190,3 +192,18 @@ def emoji_mode(folder: Path) -> str:
     """How a model reads emoji: ``all`` (as tokens), ``words`` (as their names) or ``none`` (the base's own way)."""
     path = folder / EMOJI_FILE
     return str(json.loads(path.read_text(encoding="utf-8"))["emoji"]) if path.exists() else "none"
+
+
+def how_it_reads(tokenizer: BertTokenizerFast) -> str:
+    """Digest of what decides how a tokenizer reads; not of the padding and cuts that the last call left in it."""
+    told = json.loads(tokenizer.backend_tokenizer.to_str())
+    return digest({name: part for name, part in told.items() if name not in {"truncation", "padding"}})
+
+
+def weight_digests(folder: Path) -> list[str]:
+    """sha256 of a model folder's weights: what an answer is remembered by."""
+    digests = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return digests

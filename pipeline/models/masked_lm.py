@@ -5,20 +5,54 @@ Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers", sec
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, embedding
+from torch.nn.functional import cross_entropy, embedding, mse_loss
 from transformers import BertConfig, BertForMaskedLM, BertModel
 from transformers.modeling_outputs import MaskedLMOutput
 
-from pipeline.learning.distillation import Teaching
-from pipeline.models.dropout import use_dropout
-from pipeline.models.encoder import Places, last_states, states_after
+from pipeline.models.encoder import Places, last_states, states_after, use_dropout
 
 IGNORED = -100
 """Label of a position that is not predicted (the value torch's cross-entropy skips)."""
+
+
+def token_mean(states: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """Mean over a text's real tokens, [CLS] and [SEP] among them: [batch, hidden] of [batch, length, hidden]."""
+    if attention_mask is None:
+        return states.mean(dim=1)
+    real = attention_mask.to(states.dtype)
+    return torch.einsum("blh,bl->bh", states, real) / real.sum(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How much a model heeds a teacher: weights of two losses, each the mean square over texts and dimensions."""
+
+    cls_weight: float
+    hold_weight: float
+    centre: Tensor
+    spread: Tensor
+
+    def loss(self, targets: Tensor, states: Tensor, attention_mask: Tensor | None, pooled: Tensor | None) -> Tensor:
+        """What to add to the masked loss.
+
+        Args:
+            targets: standardised, [batch, hidden].
+            states: the model's own below its last layer, [batch, length, hidden].
+            pooled: [batch, hidden], within -1 and 1, as are the targets that it is held against.
+        """
+        loss = states.new_zeros(())
+        if self.cls_weight and pooled is not None:
+            loss = loss + self.cls_weight * mse_loss(pooled.float(), targets.tanh())
+        if self.hold_weight:
+            centre, spread = self.centre.to(states.device), self.spread.to(states.device)
+            own = (token_mean(states.float(), attention_mask) - centre) / spread
+            loss = loss + self.hold_weight * mse_loss(own, targets)
+        return loss
 
 
 class MaskedLM(BertForMaskedLM):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
-from pipeline.common.frontmatter import split_front_matter
+from pipeline.common.yaml import split_front_matter
 from pipeline.corpora.cards import licence
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

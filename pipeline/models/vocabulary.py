@@ -1,4 +1,4 @@
-"""Growing a vocabulary by emoji: which tokens are added, and where their rows start.
+"""Growing a vocabulary by emoji: which tokens are added, where their rows start, and how much of a text is then read.
 
 The compositional set: one token for every code point that emoji are built of, so that all of them can be spelled with
 1,438 rows for BERT's vocabulary, a family by its members, a flag by its two letters.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import emoji
 import torch
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Encoding
 from torch import Tensor
 from transformers import BertTokenizerFast
 
@@ -22,6 +22,8 @@ tokenizers), and the third only ever follows a character of its own."""
 KEYCAP = "\u20e3"
 BIAS_QUANTILE = 0.05
 """New tokens start with the output bias of a rare old token: a bias of 0 would make them the most likely guess."""
+LETTERS_LOST = 2
+"""An [UNK] whose text holds this many letters has swallowed a word, not only an emoji."""
 
 
 def compositional_tokens() -> list[str]:
@@ -89,3 +91,42 @@ def _at_norm(row: Tensor, norm: Tensor) -> Tensor:
 
 def _jitter(row: Tensor, norm: Tensor, share: float, generator: torch.Generator) -> Tensor:
     return torch.randn(row.shape, generator=generator) * share * norm / row.numel() ** 0.5
+
+
+def measure(tokenizer: BertTokenizerFast, texts: Sequence[str], has_emoji: Sequence[bool]) -> dict[str, float | None]:
+    """Shares over texts (0 to 1, lower is better) and the mean length.
+
+    Returns:
+        unk_rate: texts with an [UNK]; unk_rate_emoji_texts: the same among texts with emoji (None without any);
+        words_lost_rate: emoji texts in which an [UNK] swallowed letters; tokens_per_text: mean, specials not counted.
+    """
+    encodings: list[Encoding] = []
+    for start in range(0, len(texts), 1000):
+        encodings += tokenizer.backend_tokenizer.encode_batch(
+            list(texts[start : start + 1000]), add_special_tokens=False
+        )
+    unknown = [
+        _unknown_pieces(encoding, text, tokenizer.unk_token_id) for encoding, text in zip(encodings, texts, strict=True)
+    ]
+    emoji = [pieces for pieces, has in zip(unknown, has_emoji, strict=True) if has]
+    return {
+        "unk_rate": _share([bool(pieces) for pieces in unknown]),
+        "unk_rate_emoji_texts": _share([bool(pieces) for pieces in emoji]),
+        "words_lost_rate": _share([any(map(_holds_word, pieces)) for pieces in emoji]),
+        "tokens_per_text": sum(len(encoding.ids) for encoding in encodings) / len(texts) if texts else None,
+    }
+
+
+def _unknown_pieces(encoding: Encoding, text: str, unknown: int) -> list[str]:
+    """The stretches of text that became [UNK]."""
+    if unknown not in encoding.ids:
+        return []
+    return [text[slice(*span)] for token, span in zip(encoding.ids, encoding.offsets, strict=True) if token == unknown]
+
+
+def _holds_word(piece: str) -> bool:
+    return sum(letter.isascii() and letter.isalpha() for letter in piece) >= LETTERS_LOST
+
+
+def _share(flags: Sequence[bool]) -> float | None:
+    return sum(flags) / len(flags) if flags else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from pipeline.drawing.tables import (
     MARKS,
     PLACES,
@@ -26,7 +26,7 @@ from pipeline.drawing.tables import (
     too_few,
     written,
 )
-from pipeline.report import transfer
+from pipeline.report import steps
 
 
 class Line(NamedTuple):
@@ -86,7 +86,7 @@ def helped(report: Report) -> Answer:
         if at_chance(report, _macro_recall(report, last, corpus)):
             said += f" {last} is at chance: no better than guessing."
         lines.append(Line(corpus, said))
-    if against := transfer.sentence(report):
+    if against := steps.sentence(report):
         lines.append(Line("", against))
     if not words:
         only = "This run has one arm" if len(report["ladder"]) == 1 else f"{last} is the first arm"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from pipeline.drawing import tables
 from pipeline.drawing.printable import printable
 from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, percent, points

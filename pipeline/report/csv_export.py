@@ -1,19 +1,22 @@
-"""Every table of the page as a CSV file, with numbers that a spreadsheet takes for numbers."""
+"""Tables as CSV files, for spreadsheets: numbers are taken for numbers, and in no cell does a text run as a formula."""
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline.drawing.printable import printable
 from pipeline.drawing.tables import Table
-from pipeline.report.spreadsheet import write_csv
 
 NAME_CHARACTERS = 60
 _NUMBER = re.compile(r"[−+]?[\d,]*\.?\d+")
 _INTERVAL = re.compile(rf"(?:({_NUMBER.pattern}) \()?({_NUMBER.pattern})(?:–| to )({_NUMBER.pattern})\)?")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A cell that opens with one of these is code to spreadsheets (OWASP, CSV injection)."""
 
 
 def write(contents: Any, folder: Path) -> list[str]:
@@ -67,3 +70,16 @@ def plain(text: str) -> str:
 def _name(title: str) -> str:
     """Small letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:NAME_CHARACTERS].strip("-") or "table"
+
+
+def safe_cell(text: str) -> str:
+    """The text, with an apostrophe before it if a spreadsheet would run it. A number (``-1.5``) is none of those."""
+    if not text.startswith(FORMULA_STARTS) or re.fullmatch(r"[+-]?\d+([.,]\d+)*(e[+-]?\d+)?", text, re.I):
+        return text
+    return f"'{text}"
+
+
+def write_csv(stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]], separator: str = ",") -> None:
+    """Write a header and rows of texts as CSV."""
+    table = csv.writer(stream, lineterminator="\n", delimiter=separator)
+    table.writerows([safe_cell(cell) for cell in row] for row in chain([header], rows))

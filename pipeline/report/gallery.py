@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from pipeline.drawing import charts, tables
 from pipeline.drawing.curves import loss_curves
 from pipeline.drawing.dots import Dot, Line, dots
-from pipeline.drawing.picture import Picture, label, told
-from pipeline.drawing.svg import ARM_COLOURS
+from pipeline.drawing.svg import ARM_COLOURS, Picture, label, told
 from pipeline.drawing.tables import Report
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show

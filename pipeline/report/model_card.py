@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from pipeline.drawing import tables
 from pipeline.drawing.printable import markdown, printable
 from pipeline.report import answers

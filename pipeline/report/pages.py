@@ -9,17 +9,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from pipeline.drawing import svg, tables
-from pipeline.drawing.picture import Picture
 from pipeline.drawing.printable import escaped_json, markdown, printable
+from pipeline.drawing.svg import Picture
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
 from pipeline.measuring.general import show as general_show
 from pipeline.measuring.layers import show as layers_show
 from pipeline.measuring.reviews import show as reviews_show
-from pipeline.report import answers, corpora_tables, csv_export, steps, training_tables, transfer
+from pipeline.report import answers, corpora_tables, csv_export, steps, training_tables
 from pipeline.report.gallery import pictures
 from pipeline.report.summary import summary
 
@@ -90,7 +90,7 @@ def _contents(report: Report) -> dict[str, Any]:
         "polarity": emoji_show.polarity(report, final),
         "errors": _filled(looked_at),
         "cost": training_tables.seconds(report),
-        "sections": _filled({"Negative transfer": [transfer.transfer(report)],
+        "sections": _filled({"Negative transfer": [steps.transfer(report)],
                              "Training, class by class": background, "Layer by layer": layered,
                              "Corpora and audit": texts, "Domain shift": shift,
                              "Base, versions, fingerprints": origin}),

@@ -1,4 +1,4 @@
-"""The ledger of fixes: what each step of the ladder took, what it gained here, and what it lost of general English."""
+"""What each step took, gained here and lost of general English, and the final arm against its controls."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from pipeline.drawing import tables
 from pipeline.drawing.dots import Dot, Line, dots
-from pipeline.drawing.picture import Picture, label
-from pipeline.drawing.svg import HELPED, HURT, UNDECIDED
+from pipeline.drawing.svg import HELPED, HURT, UNDECIDED, Picture, label
 from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table
 
 TONES = {"helped": HELPED, "hurt": HURT, "undecided": UNDECIDED}
@@ -90,3 +89,46 @@ def _dot(step: Mapping[str, Any], arm: str) -> Dot:
     apart = step["difference"]
     said = f"{arm} against {step['against']}: {tables.points(apart)} points on {step['place']}, {step['verdict']}"
     return Dot(apart, said, TONES[step["verdict"]])
+
+
+def transfer(report: Report) -> Table:
+    """A row for each control and corpus: both scores, the difference, the verdict, and what the control changes."""
+    final, rows = report["final_arm"], []
+    for control in report["controls"]:
+        changes = tables.prose(f"{change['setting']} {tables.setting(change['to'])}" for change in control["changes"])
+        for corpus in tables.reviews(report):
+            found = next(rung["scores"][corpus]["macro_recall"] for rung in report["ladder"] if rung["arm"] == final)
+            verdict = _verdict(report, control["arm"], corpus)
+            rows.append(
+                (
+                    Cell(control["arm"]),
+                    Cell(corpus),
+                    tables.percent(control["scores"][corpus]["macro_recall"]),
+                    tables.percent(found),
+                    Cell(tables.points(verdict["difference"])),
+                    tables.verdict_cell(verdict),
+                    Cell(changes),
+                )
+            )
+    columns = ("control", "corpus", "its macro-recall, %", f"{final}, %", "difference, points", final, "it has")
+    note = "Worse than without the source, or than with an unrelated one, is negative transfer (Wang et al. 2019)."
+    return Table(f"{final} against its controls", columns, tuple(rows), note if rows else "", words=(1, 6))
+
+
+def sentence(report: Report) -> str:
+    """The verdicts against all controls in one line; empty without any."""
+    said = [
+        f"{tables.MARKS[verdict['verdict']]} {verdict['verdict']} against {control['arm']}"
+        f" ({tables.points(verdict['difference'])} on {corpus})"
+        for control in report["controls"]
+        for corpus in tables.reviews(report)
+        if (verdict := _verdict(report, control["arm"], corpus))
+    ]
+    return f"Negative transfer: {report['final_arm']} {tables.prose(said)}." if said else ""
+
+
+def _verdict(report: Report, control: str, corpus: str) -> Mapping[str, Any]:
+    about = (one for one in report["verdicts"] if one["against"] == control)
+    found = tables.find_verdict({"verdicts": list(about)}, "control", report["final_arm"], corpus)
+    assert found is not None, f"no verdict against {control} on {corpus}"  # each control is judged on each corpus
+    return found

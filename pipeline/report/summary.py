@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from pipeline.drawing import tables
 from pipeline.drawing.printable import printable
 from pipeline.drawing.tables import Cell, Report

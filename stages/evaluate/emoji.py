@@ -48,7 +48,6 @@ def emoji_understood(
 def _polarity(settings: Settings, asked: list[str], folders: Mapping[str, Path], remember: Remember) -> dict[str, Any]:
     """What each emoji means to base, adapted and tuned, and to the base with rows from names and with the library's."""
     from pipeline.measuring.emoji import ask as emoji_ask
-    from pipeline.measuring.general.ask import how_it_reads, weight_digests
     from pipeline.models import loading
     from pipeline.text.emoji import as_model_reads, name_words
 
@@ -58,7 +57,14 @@ def _polarity(settings: Settings, asked: list[str], folders: Mapping[str, Path],
         """What the model that is loaded from ``folder`` is asked, in the words of the tokenizer in ``reader``."""
         mode, tokenizer = loading.emoji_mode(reader), loading.load_tokenizer(reader)
         texts = {one: as_model_reads(one, mode) for one in asked}
-        key = ["polarity", emoji_ask.VERSION, who, weight_digests(folder), how_it_reads(tokenizer), texts]
+        key = [
+            "polarity",
+            emoji_ask.VERSION,
+            who,
+            loading.weight_digests(folder),
+            loading.how_it_reads(tokenizer),
+            texts,
+        ]
         return key, lambda: ask(load(tokenizer), tokenizer, texts, tokens_per_batch=settings.tokens_per_batch)
 
     def masked_lm(folder: Path) -> Any:
@@ -85,7 +91,7 @@ def _counterfactuals(
     from pipeline.corpora import prepared
     from pipeline.measuring import scoring
     from pipeline.measuring.emoji import counterfactuals
-    from pipeline.measuring.emoji.effects import effects
+    from pipeline.measuring.emoji.score import effects
     from pipeline.measuring.statistics.sampling import fixed_sample
     from pipeline.models import loading
     from pipeline.text import emoji

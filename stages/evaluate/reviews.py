@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.common.cache import Question, Remember
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, read_jsonl, write_jsonl
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from stages.evaluate.settings import Rows, Settings
 
 Labelled = list[tuple[str, int]]
@@ -128,7 +128,6 @@ def _features(settings: Settings, base: Path, dealt: Sequence[tuple[Rows, Rows, 
     """The feature floor, asked of the same rows with emoji in words; of many training texts, of a sample."""
     import sklearn
 
-    from pipeline.measuring.general import ask as general_ask
     from pipeline.measuring.layers import ask as layers_ask
     from pipeline.measuring.reviews import feature_baseline
     from pipeline.measuring.statistics.sampling import fixed_sample
@@ -141,8 +140,8 @@ def _features(settings: Settings, base: Path, dealt: Sequence[tuple[Rows, Rows, 
         for train, dev, test in dealt
     ]
     reads = [
-        general_ask.weight_digests(base),
-        general_ask.how_it_reads(loading.load_tokenizer(base)),
+        loading.weight_digests(base),
+        loading.how_it_reads(loading.load_tokenizer(base)),
         settings.max_length,
     ]
     key = ["feature floor", feature_baseline.VERSION, layers_ask.VERSION, sklearn.__version__, *reads, digest(folds)]

@@ -15,7 +15,7 @@ import torch
 
 from pipeline.common.cache import remembered
 from pipeline.common.errors import InputError
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.layers.cka import noise_floor
 from pipeline.measuring.statistics import classification

@@ -14,7 +14,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from pipeline.measuring.statistics import bootstrap
 
 Report = Mapping[str, Any]

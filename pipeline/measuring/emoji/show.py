@@ -8,9 +8,8 @@ from typing import Any
 import matplotlib as mpl
 
 from pipeline.drawing.dots import Dot, Line, dots
-from pipeline.drawing.picture import Picture, label, told
 from pipeline.drawing.printable import printable
-from pipeline.drawing.svg import ACCENT, INK, MUTED, OTHER, STYLE, canvas, inline, tip
+from pipeline.drawing.svg import ACCENT, INK, MUTED, OTHER, STYLE, Picture, canvas, inline, label, tip, told
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table, amount, number, percent, signed
 
 MOST = 80

@@ -8,10 +8,22 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from pipeline.common.floors import FLOORS
+from pipeline.common.labels import FLOORS
 from pipeline.drawing import tables
-from pipeline.drawing.picture import Picture, label, told
-from pipeline.drawing.svg import ACCENT, ARM_COLOURS, CARD, MUTED, OTHER, STYLE, canvas, inline, tip
+from pipeline.drawing.svg import (
+    ACCENT,
+    ARM_COLOURS,
+    CARD,
+    MUTED,
+    OTHER,
+    STYLE,
+    Picture,
+    canvas,
+    inline,
+    label,
+    tip,
+    told,
+)
 from pipeline.drawing.tables import Estimate, Report
 
 KEPT, RECALL = "general English kept, % of the base (right is better)", "macro-recall, % (up is better)"

@@ -7,8 +7,6 @@ their heads refitted on a little general text (see ``head_refit``).
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -134,7 +132,7 @@ def sit(exam: Exam, folders: Mapping[str, Path], *, tokens_per_batch: int | None
 
 def _candidates(exam: Exam, folders: Mapping[str, Path]) -> dict[str, Candidate]:
     """The three models, and the two with refitted heads where there is text to refit them on; each loads once."""
-    weights = {name: weight_digests(folder) for name, folder in folders.items()}
+    weights = {name: loading.weight_digests(folder) for name, folder in folders.items()}
     adapted = cache(lambda: loading.load_masked_lm(folders["adapted"]))
     everything = ("masked", "shift", "pairs")
     found = {
@@ -186,7 +184,7 @@ def _questions(exam: Exam, tokens_per_batch: int | None) -> dict[str, dict[str, 
 
     def grammar(pairs: Sequence[Mapping[str, Any]]) -> Question:
         asked = [[pair["id"], pair["good"], pair["bad"], pair["phenomenon"]] for pair in pairs]
-        asked_how = digest([asked, how_it_reads(exam.tokenizer)])
+        asked_how = digest([asked, loading.how_it_reads(exam.tokenizer)])
         return asked_how, lambda model: _judge_pairs(model, exam.tokenizer, pairs, tokens_per_batch)
 
     return {
@@ -216,18 +214,3 @@ def _check_ids(base: BertTokenizerFast, adapted: Path) -> None:
             f"model {adapted}: it numbers tokens otherwise than the base, so what it kept of the base cannot be "
             "measured; build it from the base's own tokenizer"
         )
-
-
-def how_it_reads(tokenizer: BertTokenizerFast) -> str:
-    """Digest of what decides how a tokenizer reads; not of the padding and cuts that the last call left in it."""
-    told = json.loads(tokenizer.backend_tokenizer.to_str())
-    return digest({name: part for name, part in told.items() if name not in {"truncation", "padding"}})
-
-
-def weight_digests(folder: Path) -> list[str]:
-    """sha256 of a model folder's weights: what an answer is remembered by."""
-    digests = []
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
-    return digests

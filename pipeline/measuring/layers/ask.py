@@ -18,7 +18,6 @@ from torch import nn
 
 from pipeline.common.cache import Remember
 from pipeline.common.files import digest
-from pipeline.measuring.general.ask import how_it_reads, weight_digests
 from pipeline.measuring.scoring import as_inputs, in_batches, ready
 from pipeline.models import loading
 
@@ -80,7 +79,7 @@ def observe(
         sentences: ``text`` and its twin ``shuffled``, in this order along the second axis.
     """
     texts = [item[side] for item in sentences for side in ("text", "shuffled")]
-    asked = digest([texts, how_it_reads(tokenizer)])
+    asked = digest([texts, loading.how_it_reads(tokenizer)])
 
     def look(name: str) -> dict[str, Any]:
         model = LOADERS[name](folders[name])
@@ -93,6 +92,6 @@ def observe(
         return flat.reshape(len(sentences), 2, layers, width)
 
     kept = remember(
-        [([VERSION, "features", weight_digests(folders[name]), asked], partial(look, name)) for name in folders]
+        [([VERSION, "features", loading.weight_digests(folders[name]), asked], partial(look, name)) for name in folders]
     )
     return dict(zip(folders, map(unpacked, kept), strict=True))

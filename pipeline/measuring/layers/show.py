@@ -7,8 +7,7 @@ from typing import Any
 
 from pipeline.drawing.curves import Curve, curves
 from pipeline.drawing.dots import Dot, Line, dots
-from pipeline.drawing.picture import Picture, label, told
-from pipeline.drawing.svg import ACCENT, MUTED, OTHER
+from pipeline.drawing.svg import ACCENT, MUTED, OTHER, Picture, label, told
 from pipeline.drawing.tables import Cell, Estimate, Report, Table, amount, percent
 
 COLOURS = {"base": MUTED, "adapted": ACCENT, "tuned": OTHER}

@@ -8,8 +8,7 @@ from typing import Any
 import matplotlib as mpl
 
 from pipeline.drawing.dots import Dot, dots
-from pipeline.drawing.picture import Picture, told
-from pipeline.drawing.svg import ACCENT, HELPED, HURT, MUTED, STYLE, canvas, inline, tip
+from pipeline.drawing.svg import ACCENT, HELPED, HURT, MUTED, STYLE, Picture, canvas, inline, tip, told
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table, percent, points
 
 TONES = {"better": HELPED, "worse": HURT, "undecided": ACCENT}

@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from pipeline.corpora.duplicates import key
-from pipeline.corpora.near import jaccard, near_pairs, shingles
+from pipeline.corpora.duplicates import jaccard, key, near_pairs, shingles
 from pipeline.corpora.passages import contained, runs
 
 WORDS = [

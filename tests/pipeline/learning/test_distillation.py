@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.learning import adaptation, distillation, freezing, lora
-from pipeline.models import attachments, loading, vocabulary
+from pipeline.models import attachments, loading, masked_lm, vocabulary
 from pipeline.text.emoji import demojize
 from tests.toys import SENTENCES, write_toy_model
 
@@ -27,8 +27,8 @@ def loaded(folder: Path) -> tuple[Any, Any]:
 def test_the_mean_is_of_real_tokens() -> None:
     states = torch.tensor([[[1.0, 0.0], [3.0, 2.0], [9.0, 9.0]], [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]])
     mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
-    assert distillation.token_mean(states, mask).tolist() == [[2.0, 1.0], [2.0, 2.0]]
-    assert distillation.token_mean(states, None)[1].tolist() == [2.0, 2.0]
+    assert masked_lm.token_mean(states, mask).tolist() == [[2.0, 1.0], [2.0, 2.0]]
+    assert masked_lm.token_mean(states, None)[1].tolist() == [2.0, 2.0]
 
 
 def test_what_the_teacher_says_is_the_mean_below_its_last_layer_standardised(deep_model: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_window_is_taught_as_its_own_stretch_of_text_with_emoji_by_name(deep_m
 def test_the_loss_by_hand() -> None:
     centre, spread = torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0])
     targets, states = torch.tensor([[1.0, -1.0]]), torch.tensor([[[1.0, 0.0], [5.0, 2.0]]])
-    teaching = distillation.Teaching(0.5, 2.0, centre, spread)
+    teaching = masked_lm.Teaching(0.5, 2.0, centre, spread)
     pooled = torch.tensor([[0.0, 0.0]])
     own = [(3.0 - 1.0) / 2.0, 1.0]  # the mean is (3, 1)
     held = ((own[0] - 1.0) ** 2 + (own[1] + 1.0) ** 2) / 2

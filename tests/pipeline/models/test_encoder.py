@@ -11,8 +11,7 @@ from transformers import BertModel
 from transformers.models.bert.modeling_bert import BertSelfAttention
 
 from pipeline.models import encoder
-from pipeline.models.dropout import Dropout, use_dropout
-from pipeline.models.encoder import Places
+from pipeline.models.encoder import Dropout, Places, use_dropout
 from tests.toys import toy_config
 
 PADDED = (torch.arange(9) < torch.tensor([[9], [4], [6], [9]])).long()

@@ -1,4 +1,4 @@
-from pipeline.report import ledger
+from pipeline.report import collect
 
 
 def entry(fingerprint: str, seconds: float, **settings: object) -> dict[str, object]:
@@ -14,7 +14,7 @@ MANIFESTS = {
 
 
 def test_seconds_count_an_artifact_once() -> None:
-    assert ledger.seconds(MANIFESTS) == {
+    assert collect.seconds(MANIFESTS) == {
         "naive": {
             "prepare": {"seconds": 4.0, "new": 4.0, "shared_with": None},
             "finetune": {"seconds": 22.0, "new": 22.0, "shared_with": None},
@@ -27,11 +27,11 @@ def test_seconds_count_an_artifact_once() -> None:
 
 
 def test_an_artifact_without_manifest_has_no_time() -> None:
-    assert ledger.seconds({"naive": {"prepare": {0: {}}}}) == {}
+    assert collect.seconds({"naive": {"prepare": {0: {}}}}) == {}
 
 
 def test_changes_name_the_settings_that_differ_from_the_arm_above() -> None:
-    assert ledger.changes(MANIFESTS) == {
+    assert collect.changes(MANIFESTS) == {
         "naive": [],
         "full": [{"setting": "finetune.rate", "from": 1e-3, "to": 2e-5}],
     }
@@ -39,12 +39,12 @@ def test_changes_name_the_settings_that_differ_from_the_arm_above() -> None:
 
 def test_versions_show_what_changed_on_the_way() -> None:
     later = {"libraries": {"torch": "2.14.0"}, "python": "3.11.7"}
-    found = ledger.versions({**MANIFESTS, "late": {"report": {0: later}}})
+    found = collect.versions({**MANIFESTS, "late": {"report": {0: later}}})
     assert found == {"torch": ["2.13.0", "2.14.0"], "python": ["3.11.7"]}
 
 
 def test_fingerprints() -> None:
-    assert ledger.fingerprints(MANIFESTS)["full"] == {
+    assert collect.fingerprints(MANIFESTS)["full"] == {
         "prepare": {"0": "p", "1": "p"},
         "finetune": {"0": "f0", "1": "f1"},
     }

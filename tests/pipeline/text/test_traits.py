@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.text.cleaning import normalise
-from pipeline.text.traits import TRAITS, traits
+from pipeline.text.words import TRAITS, traits
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.measuring.emoji.effects import effects
+from pipeline.measuring.emoji.score import effects
 
 DRAWS = {"draws": 200, "seed": 0}
 NEGATIVE, NEUTRAL, POSITIVE = [0.92, 0.05, 0.03], [0.2, 0.6, 0.2], [0.03, 0.05, 0.92]
