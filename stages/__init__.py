@@ -1,4 +1,4 @@
-"""The story: a module per stage, or a package where one grew, in the order of this list."""
+"""The story: a module per stage, in the order of this list."""
 
 from stages import evaluate, finetune, prepare, pretrain, report, source, tokenizer
 

@@ -2,7 +2,7 @@
 
 ``report.json`` holds every figure; ``report.html`` and ``report.md`` are set from it alone. An ESTIMATE is
 ``{"value", "low", "high", "n"}``: the value averaged over seeds, its 95% bootstrap interval, the number of items; null
-where nothing was measured. Shares run from 0 to 1::
+where nothing was measured. Shares run from 0 to 1. What a function of ``pipeline/measuring`` gives stands by its name::
 
     {"name", "recipe", "final_arm", "labels",
      "ladder": [{"arm", "seeds": [n], "changes": [{"setting", "from", "to"}], "scores": {corpus: SCORES}}],  # in order
@@ -26,12 +26,12 @@ where nothing was measured. Shares run from 0 to 1::
      "coverage": {arm: coverage.json}, "corpora": corpora.json, "audit": audit.json, "shift": shift.json,
      "masked_loss": {arm: evaluate's "shift"},
      "layers": {arm: evaluate's "probes", "cka", "drift", and "noise_floor": CKA by layer between two seeds, or []},
-     "exchange": {arm: metrics.exchange.exchange},      # general nats lost for each informal nat gained
+     "exchange": {arm: general.exchange.exchange},      # general nats lost for each informal nat gained
      "frontier": {arm: finetune's frontier.json}, "emoji": {arm: evaluate's emoji.json},   # of the first seed
-     "errors": {corpus: {"slices": metrics.slices.by_trait, "classes": metrics.slices.by_class,   # of the final arm
-                         "calibration": metrics.calibration.calibration, "mistakes": metrics.mistakes.most_confident,
-                         "label_noise": metrics.label_noise.candidates}},
-     "diagnosis": [metrics.diagnosis.diagnose],
+     "errors": {corpus: {"slices": reviews.slices.by_trait, "classes": reviews.slices.by_class,   # of the final arm
+                         "calibration": reviews.calibration.calibration, "mistakes": reviews.mistakes.most_confident,
+                         "label_noise": reviews.doubtful.candidates}},
+     "diagnosis": [diagnosis.rules.diagnose],
      "cost": {"seconds": {arm: {stage: {"seconds", "new", "shared_with"}}}, "model_megabytes": {arm: x}},
      "versions": {library: [version]}, "fingerprints": {arm: {stage: {seed: fingerprint}}}}
 

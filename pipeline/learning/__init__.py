@@ -1,1 +1,19 @@
-"""Everything that changes weights: the loop, what learns, and what holds it back."""
+"""Everything that changes weights: what learns, how, and what holds it back.
+
+loop              one training run
+callbacks         what happens beside it
+checkpoints       checkpoints known to be whole
+freezing          which layers learn, and how fast
+adaptation        masked language modelling on informal text
+distillation      the base as a teacher
+tuning            one tuning on reviews, a fold held out
+tuning_steps      its batches, weights, loss and logits
+options           what a tuning asks to be told
+frontier          models between base and tuned, and the choice among them
+blending          weights between two models
+frozen_cache      states of frozen layers, computed once a text
+embedding_subset  the embedding rows that are read, alone
+lora              LoRA adapters
+head_restoration  an MLM head for a base without one
+scratch           a base from nothing
+"""

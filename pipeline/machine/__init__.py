@@ -1,1 +1,13 @@
-"""How stages are described, planned, run, reused and resumed; knows no craft and no torch."""
+"""How stages are described, planned, run, reused and resumed; knows no craft and no torch.
+
+cli          the verbs of the command line
+console      what people see in the terminal
+runner       makes what a plan lacks
+plan         where things stand, and what would run
+recipe       a recipe with its arms, checked
+fingerprint  the identity of a piece of work
+store        artifacts, complete or absent
+lock         one run on a store at a time
+workers      arms and seeds side by side
+stage        what a stage is
+"""

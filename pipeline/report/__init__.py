@@ -1,1 +1,15 @@
-"""From figures to what people look at: pages, cards, CSV, the terminal."""
+"""From figures to what people look at: pages, cards, CSV, the terminal.
+
+pages            report.html, report.md, and what lies beside them
+answers          the first screen
+gallery          every picture
+summary          the report in a terminal's width
+steps            what each step took and gained, and the controls
+training_tables  the tables about the models
+corpora_tables   the tables about the corpora
+comparison       two runs side by side
+csv_export       tables as CSV
+model_card       the card beside a model
+collect          what the stages wrote about themselves
+templates/       the pages' and the card's form
+"""

@@ -21,10 +21,10 @@ THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 def tune(spec: Spec) -> Work:
     """A classifier tuned on the reviews, evaluated once an epoch, its best state kept."""
     from pipeline.corpora import prepared  # noqa: F401
+    from pipeline.learning.tuning import tuned
     from pipeline.measuring.statistics import classification  # noqa: F401  imports are no part of the work
     from pipeline.models import loading  # noqa: F401
-    from stages.finetune.settings import Settings
-    from stages.finetune.tuning import tuned
+    from stages.finetune import Settings
 
     settings = Settings(
         frozen_layers=spec.frozen,

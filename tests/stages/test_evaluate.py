@@ -18,9 +18,10 @@ from pipeline.common.errors import InputError
 from pipeline.common.labels import FLOORS
 from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.layers.cka import noise_floor
+from pipeline.measuring.reviews import run as reviews_run
 from pipeline.measuring.statistics import classification
 from pipeline.models import loading
-from stages.evaluate import STAGE, Settings, evaluate, reviews
+from stages.evaluate import STAGE, Settings, evaluate
 from tests.toy_texts import write_prepared
 
 SETTINGS = Settings(draws=100, tokens_per_batch=512)
@@ -135,10 +136,10 @@ def test_floors_beat_an_untrained_head_and_the_verdict_says_so(out: Path) -> Non
 def test_the_feature_floor_is_fitted_on_a_sample_of_many_texts(
     inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reviews, "FEATURE_FLOOR_TEXTS", 9)
+    monkeypatch.setattr(reviews_run, "FEATURE_FLOOR_TEXTS", 9)
     folders = (inputs["prepare"], inputs["source"] / "model", inputs["finetune"])
     remember = partial(remembered, tmp_path / "cache")
-    found = reviews.score_reviews(SETTINGS, "toy-reviews", *folders, remember, tmp_path)
+    found = reviews_run.score_reviews(SETTINGS, "toy-reviews", *folders, remember, tmp_path)
     assert found["floors"]["features"]["settings"]["train_texts"] == 9
     assert found["floors"]["features"]["scores"]["n"] == 30
 

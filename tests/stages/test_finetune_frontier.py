@@ -14,15 +14,14 @@ from pydantic import ValidationError
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl
-from pipeline.learning import blending
+from pipeline.learning import blending, tuning
+from pipeline.learning.frontier import Ground, frontier_of, general_dev, take_best
 from pipeline.measuring import scoring
 from pipeline.measuring.frontier import score as frontier_score
 from pipeline.measuring.statistics import classification
 from pipeline.models import loading
 from pipeline.text import emoji
 from stages import finetune, pretrain, source, tokenizer
-from stages.finetune import tuning
-from stages.finetune.frontier import Ground, frontier_of, general_dev, take_best
 from tests.toy_texts import in_folds, write_prepared
 
 SETTINGS = finetune.Settings(

@@ -16,10 +16,9 @@ from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, sha256
-from pipeline.learning import tuning_steps
+from pipeline.learning import tuning, tuning_steps
 from pipeline.models import attachments, loading, sources
 from stages import finetune, pretrain, source, tokenizer
-from stages.finetune import tuning
 from tests.toy_texts import in_folds, write_prepared
 
 QUICK: dict[str, Any] = {"tokens_per_batch": 256, "precision": "fp32"}

@@ -1,1 +1,9 @@
-"""What do emoji mean to the model?"""
+"""What do emoji mean to the model?
+
+run              polarity and effects, of all models
+reference        what people mean by an emoji
+counterfactuals  texts whose emoji are changed
+ask              how far an emoji pulls a sentence
+score            agreement with people, and effects on answers
+show             table and map
+"""

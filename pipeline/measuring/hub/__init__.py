@@ -1,1 +1,6 @@
-"""The headline figures once more, by independent code, as modules of the `evaluate` library."""
+"""The headline figures once more, by independent code, as modules of the `evaluate` library.
+
+three_class/      scores of three classes
+retention_score/  the share of general English kept
+second_opinion    ours held against them
+"""

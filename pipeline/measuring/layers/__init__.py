@@ -1,1 +1,7 @@
-"""What do the layers know, and how far did they move?"""
+"""What do the layers know, and how far did they move?
+
+ask     states of sentences by layer
+probes  what they tell about structure
+cka     how alike two models' are
+show    tables and pictures
+"""

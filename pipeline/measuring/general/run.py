@@ -5,28 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.common.cache import Remember
 from pipeline.common.files import write_jsonl
-from stages.evaluate.settings import Rows, Settings
+from pipeline.corpora.prepared import Rows, corpora_of, corpus_rows, rows
+from pipeline.measuring.general import ask as general_ask
+from pipeline.measuring.general import drift
+from pipeline.measuring.general import score as general_score
+from pipeline.measuring.layers import cka
+from pipeline.measuring.layers import probes as layer_probes
+from pipeline.measuring.layers.ask import observe
+from pipeline.measuring.options import Options
+from pipeline.measuring.statistics.bootstrap import FEWEST_ITEMS
+from pipeline.measuring.statistics.sampling import fixed_sample
+from pipeline.models import loading
+from pipeline.text.sentences import with_twins
 
 ASKED = {"general": "test", "informal": "dev", "reviews": "test"}
 """The split of each role's corpora that gets fixed masks."""
 
 
 def general_english(
-    settings: Settings, prepare: Path, folders: dict[str, Path], remember: Remember, out: Path
+    settings: Options, prepare: Path, folders: dict[str, Path], remember: Remember, out: Path
 ) -> dict[str, Any]:
     """Put the models to the exam and look at their layers; store the answers, return what retention.json says."""
-    import numpy as np
-
-    from pipeline.corpora.prepared import corpora_of
-    from pipeline.measuring.general import ask as general_ask
-    from pipeline.measuring.general import drift
-    from pipeline.measuring.general import score as general_score
-    from pipeline.measuring.layers import cka
-    from pipeline.measuring.layers import probes as layer_probes
-    from pipeline.measuring.layers.ask import observe
-
     exam = _set_exam(settings, prepare, folders["base"])
     asking: dict[str, Any] = {"tokens_per_batch": settings.tokens_per_batch, "remember": remember}
     answers = general_ask.sit(exam, folders, **asking)
@@ -51,12 +54,8 @@ def general_english(
     }
 
 
-def _set_exam(settings: Settings, prepare: Path, base: Path) -> Any:
+def _set_exam(settings: Options, prepare: Path, base: Path) -> Any:
     """The exam of this recipe: masks chosen once with the base's tokenizer, pairs sampled evenly over phenomena."""
-    from pipeline.corpora.prepared import corpora_of, corpus_rows, rows
-    from pipeline.measuring.general import ask as general_ask
-    from pipeline.measuring.statistics.sampling import fixed_sample
-    from pipeline.models import loading
 
     def texts(role: str) -> dict[str, list[tuple[str, str]]]:
         every = {corpus: corpus_rows(prepare, corpus, ASKED[role]) for corpus in corpora_of(prepare, role)}
@@ -77,19 +76,12 @@ def _set_exam(settings: Settings, prepare: Path, base: Path) -> Any:
     )
 
 
-def _sample(settings: Settings, rows: Rows) -> list[tuple[str, str]]:
-    from pipeline.measuring.statistics.sampling import fixed_sample
-
+def _sample(settings: Options, rows: Rows) -> list[tuple[str, str]]:
     return [(row["id"], row["text"]) for row in fixed_sample(rows, settings.general_documents, settings.seed)]
 
 
-def _sentences(settings: Settings, prepare: Path) -> Rows:
+def _sentences(settings: Options, prepare: Path) -> Rows:
     """Sentences of general test texts with their shuffled twins; none if there are too few to say anything."""
-    from pipeline.corpora.prepared import corpora_of, corpus_rows
-    from pipeline.measuring.statistics.bootstrap import FEWEST_ITEMS
-    from pipeline.measuring.statistics.sampling import fixed_sample
-    from pipeline.text.sentences import with_twins
-
     texts = {corpus: corpus_rows(prepare, corpus, ASKED["general"]) for corpus in corpora_of(prepare, "general")}
     found = [item for corpus, rows in texts.items() for item in with_twins(corpus, _sample(settings, rows))]
     enough = len(found) >= FEWEST_ITEMS

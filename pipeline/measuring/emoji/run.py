@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.cache import Remember
-from stages.evaluate.settings import Settings
+from pipeline.corpora import prepared
+from pipeline.measuring import scoring
+from pipeline.measuring.emoji import ask as emoji_ask
+from pipeline.measuring.emoji import counterfactuals
+from pipeline.measuring.emoji import reference as emoji_reference
+from pipeline.measuring.emoji.score import agreement, effects, gain
+from pipeline.measuring.options import Options
+from pipeline.measuring.statistics.sampling import fixed_sample
+from pipeline.models import loading
+from pipeline.text import emoji
+from pipeline.text.emoji import as_model_reads, name_words
 
 EMOJI_ASKED = 200
 """Emoji of the training reviews whose polarity is told, the commonest first; those of the reference come on top."""
@@ -17,14 +27,9 @@ ROW_NOISE = 0.1
 
 
 def emoji_understood(
-    settings: Settings, prepare: Path, folders: Mapping[str, Path], remember: Remember
+    settings: Options, prepare: Path, folders: Mapping[str, Path], remember: Remember
 ) -> dict[str, Any]:
     """Polarity of emoji in each model against people's, and what changing the emoji of test texts does."""
-    from pipeline.corpora import prepared
-    from pipeline.measuring.emoji import counterfactuals
-    from pipeline.measuring.emoji import reference as emoji_reference
-    from pipeline.measuring.emoji.score import agreement, gain
-
     train = prepared.rows(prepare, role="reviews", split="train")
     seen = partial(emoji_reference.from_reviews, [row["text"] for row in train], [row["label"] for row in train])
     ranking = settings.emoji_ranking
@@ -45,12 +50,8 @@ def emoji_understood(
     }
 
 
-def _polarity(settings: Settings, asked: list[str], folders: Mapping[str, Path], remember: Remember) -> dict[str, Any]:
+def _polarity(settings: Options, asked: list[str], folders: Mapping[str, Path], remember: Remember) -> dict[str, Any]:
     """What each emoji means to base, adapted and tuned, and to the base with rows from names and with the library's."""
-    from pipeline.measuring.emoji import ask as emoji_ask
-    from pipeline.models import loading
-    from pipeline.text.emoji import as_model_reads, name_words
-
     base, adapted, tuned = (folders[name] for name in ("base", "adapted", "tuned"))
 
     def question(who: str, folder: Path, reader: Path, load: Callable[[Any], Any], ask: Any) -> Any:
@@ -85,17 +86,9 @@ def _polarity(settings: Settings, asked: list[str], folders: Mapping[str, Path],
 
 
 def _counterfactuals(
-    settings: Settings, prepare: Path, corpus: str, model: Path, known: Mapping[str, int]
+    settings: Options, prepare: Path, corpus: str, model: Path, known: Mapping[str, int]
 ) -> dict[str, Any]:
     """Emoji of test texts swapped, deleted, moved and appended: shares of predictions that follow as they should."""
-    from pipeline.corpora import prepared
-    from pipeline.measuring import scoring
-    from pipeline.measuring.emoji import counterfactuals
-    from pipeline.measuring.emoji.score import effects
-    from pipeline.measuring.statistics.sampling import fixed_sample
-    from pipeline.models import loading
-    from pipeline.text import emoji
-
     test = [row | {"emoji": emoji.has_emoji(row["text"])} for row in prepared.corpus_rows(prepare, corpus, "test")]
     chosen = fixed_sample(test, settings.counterfactuals, settings.seed, by="emoji")
     made = counterfactuals.variants([row["text"] for row in chosen], known, seed=settings.seed)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from transformers import set_seed
 
 from pipeline.common.errors import InputError
-from stages.finetune.settings import Settings
-
-if TYPE_CHECKING:
-    from pipeline.learning.tuning_steps import Ids
-
-Rows = list[dict[str, Any]]
+from pipeline.corpora import prepared
+from pipeline.corpora.prepared import Rows
+from pipeline.learning import embedding_subset, freezing, frozen_cache, loop, lora, tuning_steps
+from pipeline.learning.options import Options
+from pipeline.learning.tuning_steps import Ids
+from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
+from pipeline.models import batches, loading
+from pipeline.text import augmentation, emoji
 
 
 class Tuned(NamedTuple):
@@ -26,13 +32,8 @@ class Tuned(NamedTuple):
     history: list[dict[str, float]]
 
 
-def tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
+def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
     """Tune the model in ``start`` with a fold held out."""
-    from transformers import set_seed
-
-    from pipeline.learning import freezing
-    from pipeline.models import loading
-
     set_seed(seed)  # the new head's weights
     model = loading.load_classifier(start)
     vocabulary, mode = loading.load_tokenizer(start), loading.emoji_mode(start)
@@ -65,8 +66,6 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
     Raises:
         InputError: there are none.
     """
-    from pipeline.corpora import prepared
-
     rows = [
         row | {"corpus": corpus}
         for corpus in prepared.corpora_of(prepare, "reviews")
@@ -77,17 +76,13 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
     return rows
 
 
-def merged(settings: Settings, tuned: Tuned, folder: Path) -> Any:
+def merged(settings: Options, tuned: Tuned, folder: Path) -> Any:
     """The tuned classifier alone; adapters are merged into it, and written to the folder."""
-    from pipeline.learning import lora
-
     return lora.merge(tuned.model, tuned.vocabulary, folder) if settings.method == "lora" else tuned.model
 
 
-def _with_adapters(settings: Settings, model: Any, new_rows: list[int]) -> Any:
+def _with_adapters(settings: Options, model: Any, new_rows: list[int]) -> Any:
     """The model under LoRA on the layers that are not frozen."""
-    from pipeline.learning import lora
-
     return lora.wrap(
         model,
         rank=settings.lora_rank,
@@ -99,7 +94,7 @@ def _with_adapters(settings: Settings, model: Any, new_rows: list[int]) -> Any:
 
 
 def _tune(
-    settings: Settings,
+    settings: Options,
     model: Any,
     vocabulary: Any,
     mode: str,
@@ -109,9 +104,6 @@ def _tune(
     folder: Path,
 ) -> tuple[Any, list[dict[str, float]], dict[str, Any]]:
     """Train in place; return the outcome, the history with epochs, what augmentation drew from, what was kept."""
-    from pipeline.learning import freezing, loop, tuning_steps
-    from pipeline.models import batches
-
     labels = [row["label"] for row in sides[0]]
     epochs, asked, emoji = _ids(settings, sides, vocabulary, mode, seed)
     budget = {"batch_size": settings.batch_size, "tokens_per_batch": settings.tokens_per_batch}
@@ -143,12 +135,8 @@ def _tune(
 
 
 @contextmanager
-def _feed(settings: Settings, model: Any, pad_id: int, texts: list[Ids], cache: Path) -> Iterator[tuple[Any, float]]:
+def _feed(settings: Options, model: Any, pad_id: int, texts: list[Ids], cache: Path) -> Iterator[tuple[Any, float]]:
     """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
-    from functools import partial
-
-    from pipeline.learning import embedding_subset, frozen_cache, loop, tuning_steps
-
     every = [ids for some in texts for ids in some]
     if settings.prefix_states == "recomputed" or not frozen_cache.is_frozen(model, settings.frozen_layers):
         with embedding_subset.alone(model, every) as table:
@@ -168,15 +156,12 @@ def _feed(settings: Settings, model: Any, pad_id: int, texts: list[Ids], cache: 
 
 
 def _ids(
-    settings: Settings, sides: tuple[Rows, Rows], vocabulary: Any, mode: str, seed: int
+    settings: Options, sides: tuple[Rows, Rows], vocabulary: Any, mode: str, seed: int
 ) -> tuple[list[Ids], Ids, int]:
     """Ids of the training texts in each epoch and of the dev texts, and how many emoji augmentation draws from.
 
     With augmentation other emoji are drawn in each epoch.
     """
-    from pipeline.learning import tuning_steps
-    from pipeline.text import augmentation, emoji
-
     train, dev = ([row["text"] for row in rows] for rows in sides)
     labels, passes, epochs = [row["label"] for row in sides[0]], [train], settings.num_train_epochs
     known = augmentation.habits(train, labels) if settings.emoji_augmentation else None
@@ -191,10 +176,8 @@ def _ids(
     return found * (epochs // len(found)), asked, len(known.emoji) if known is not None else 0
 
 
-def _schedule(settings: Settings, batches: int, seed: int) -> Any:
+def _schedule(settings: Options, batches: int, seed: int) -> Any:
     """How the run goes: evaluated about once an epoch, the best dev macro-recall kept."""
-    from pipeline.learning import loop
-
     steps = max(1, batches // settings.gradient_accumulation_steps)
     same = ("warmup_ratio", "patience", "gradient_accumulation_steps")
     return loop.Schedule(
@@ -209,11 +192,6 @@ def _schedule(settings: Settings, batches: int, seed: int) -> Any:
 
 def _dev_figures(ids: Ids, dev: Rows, feed: Any) -> Any:
     """A function model -> dev loss, macro-recall (the one that decides) and accuracy, each the mean over corpora."""
-    import numpy as np
-
-    from pipeline.learning import tuning_steps
-    from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
-
     labels, corpora = (np.array([row[column] for row in dev]) for column in ("label", "corpus"))
     parts = [corpora == name for name in np.unique(corpora)]
 

@@ -7,11 +7,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import sklearn
+
 from pipeline.common.cache import Question, Remember
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, read_jsonl, write_jsonl
 from pipeline.common.labels import FLOORS
-from stages.evaluate.settings import Rows, Settings
+from pipeline.corpora.prepared import Rows, corpus_rows, folds_of
+from pipeline.measuring import scoring
+from pipeline.measuring.layers import ask as layers_ask
+from pipeline.measuring.options import Options
+from pipeline.measuring.reviews import feature_baseline, tfidf_baseline
+from pipeline.measuring.reviews.score import compared
+from pipeline.measuring.statistics.sampling import fixed_sample
+from pipeline.models import loading
+from pipeline.text.emoji import as_model_reads, has_emoji
 
 Labelled = list[tuple[str, int]]
 """(text, label id) of each row."""
@@ -20,13 +31,9 @@ FEATURE_FLOOR_TEXTS = 10_000
 
 
 def score_reviews(
-    settings: Settings, corpus: str, prepare: Path, base: Path, finetune: Path, remember: Remember, out: Path
+    settings: Options, corpus: str, prepare: Path, base: Path, finetune: Path, remember: Remember, out: Path
 ) -> dict[str, Any]:
     """Predict the test texts as prepared, as raw text and by the floors, store it, and score it."""
-    from pipeline.corpora.prepared import corpus_rows, folds_of
-    from pipeline.measuring.reviews.score import compared
-    from pipeline.text.emoji import has_emoji
-
     folds = range(folds_of(prepare, corpus))
     tests = [corpus_rows(prepare, corpus, "test", fold) for fold in folds]
     test = [row for rows in tests for row in rows]
@@ -58,17 +65,11 @@ def score_reviews(
     return card
 
 
-def _probabilities(settings: Settings, finetune: Path, tests: Sequence[Rows]) -> tuple[Any, Any]:
+def _probabilities(settings: Options, finetune: Path, tests: Sequence[Rows]) -> tuple[Any, Any]:
     """Class probabilities [n, 3] of the texts as prepared, and of the raw texts as a plain pipeline reads them.
 
     The model tests fold 0 (or the only test split); the other folds were tested when their models were tuned.
     """
-    import numpy as np
-
-    from pipeline.measuring import scoring
-    from pipeline.models import loading
-    from pipeline.text.emoji import as_model_reads
-
     model = finetune / "model"
     mode, tokenizer = loading.emoji_mode(model), loading.load_tokenizer(model)
     own = scoring.both_readings(
@@ -89,13 +90,9 @@ def _probabilities(settings: Settings, finetune: Path, tests: Sequence[Rows]) ->
 
 
 def _floors(
-    settings: Settings, corpus: str, prepare: Path, base: Path, folds: range, remember: Remember
+    settings: Options, corpus: str, prepare: Path, base: Path, folds: range, remember: Remember
 ) -> dict[str, dict[str, Any]]:
-    """Settings (of fold 0) and probabilities of each floor on all test texts; remembered, as equal for all arms."""
-    import numpy as np
-
-    from pipeline.corpora.prepared import corpus_rows
-
+    """Options (of fold 0) and probabilities of each floor on all test texts; remembered, as equal for all arms."""
     dealt = [
         (
             corpus_rows(prepare, corpus, "train", fold),
@@ -115,25 +112,13 @@ def _floors(
 
 def _tfidf(dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
     """The TF-IDF floor, asked of train, dev and test rows of each fold."""
-    import sklearn
-
-    from pipeline.measuring.reviews import tfidf_baseline
-
     folds = [_as_fold(*rows) for rows in dealt]
     key = ["tfidf floor", tfidf_baseline.VERSION, sklearn.__version__, digest(folds)]
     return key, partial(tfidf_baseline.floor_scores, folds)
 
 
-def _features(settings: Settings, base: Path, dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
+def _features(settings: Options, base: Path, dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
     """The feature floor, asked of the same rows with emoji in words; of many training texts, of a sample."""
-    import sklearn
-
-    from pipeline.measuring.layers import ask as layers_ask
-    from pipeline.measuring.reviews import feature_baseline
-    from pipeline.measuring.statistics.sampling import fixed_sample
-    from pipeline.models import loading
-    from pipeline.text.emoji import as_model_reads
-
     in_words = partial(as_model_reads, emoji_mode="words")
     folds = [
         _as_fold(fixed_sample(train, FEATURE_FLOOR_TEXTS, 0, by="label"), dev, test, in_words)

@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.errors import InputError
-from stages.finetune.settings import Settings
-from stages.finetune.tuning import Rows, Tuned
+from pipeline.corpora import prepared
+from pipeline.corpora.prepared import Rows
+from pipeline.learning import blending
+from pipeline.learning.options import Options
+from pipeline.learning.tuning import Tuned
+from pipeline.measuring.frontier import score as frontier_score
+from pipeline.measuring.statistics.comparison import masked_kept
+from pipeline.measuring.statistics.sampling import fixed_sample
+from pipeline.models import loading
+from pipeline.text import emoji
 
 DEV_TEXTS = 600
 """Reviews that each point is scored on, as many of each corpus, evenly from the classes: nineteen models read them."""
@@ -22,15 +30,12 @@ class Ground(NamedTuple):
     general: Rows
 
 
-def general_dev(settings: Settings, prepare: Path) -> Rows:
+def general_dev(settings: Options, prepare: Path) -> Rows:
     """The general dev texts on which retention is measured.
 
     Raises:
         InputError: a budget asks for them and there are none.
     """
-    from pipeline.corpora import prepared
-    from pipeline.measuring.statistics.sampling import fixed_sample
-
     rows = fixed_sample(prepared.rows(prepare, role="general", split="dev"), settings.frontier_windows, 0)
     if settings.retention_budget is not None and not rows:
         raise InputError(
@@ -40,11 +45,8 @@ def general_dev(settings: Settings, prepare: Path) -> Rows:
     return rows
 
 
-def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> dict[str, Any]:
+def frontier_of(settings: Options, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> dict[str, Any]:
     """Score models between base and ``model`` on dev; make ``model`` the chosen one; return what frontier.json says."""
-    from pipeline.learning import blending
-    from pipeline.measuring.frontier import score as frontier_score
-
     if not settings.frontier_points or not ground.general:
         reason = "no general dev text" if settings.frontier_points else "finetune.frontier_points is 0"
         return frontier_score.left_out(reason, tuned=blending.TUNED)
@@ -64,14 +66,11 @@ def frontier_of(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground:
     return told
 
 
-def take_best(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> None:
+def take_best(settings: Options, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> None:
     """Make ``model`` the one that ``frontier_of`` would choose, asking no more than that takes.
 
     A blend that scores less than one within the budget is not asked what it keeps.
     """
-    from pipeline.measuring.frontier import score as frontier_score
-    from pipeline.measuring.statistics.comparison import masked_kept
-
     assert settings.retention_budget is not None
     dev = _asked(dev)
     stops, panel = _panel(settings, model, tuned, dev, ground)
@@ -86,19 +85,13 @@ def take_best(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: G
 
 def _asked(dev: Rows) -> Rows:
     """The dev reviews that models are scored on."""
-    from pipeline.measuring.statistics.sampling import fixed_sample
-
     corpora = dict.fromkeys(row["corpus"] for row in dev)
     own = ([row for row in dev if row["corpus"] == corpus] for corpus in corpora)
     return [row for rows in own for row in fixed_sample(rows, DEV_TEXTS // len(corpora), 0, by="label")]
 
 
-def _panel(settings: Settings, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> tuple[list[Any], Any]:
+def _panel(settings: Options, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> tuple[list[Any], Any]:
     """The blends of base and ``model``, and who answers for them."""
-    from pipeline.learning import blending
-    from pipeline.models import loading
-    from pipeline.text import emoji
-
     first_row = json.loads((ground.tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
     documents = [(row["id"], row["text"]) for row in ground.general]
     windows = {"windows": settings.frontier_windows, "max_length": settings.max_length}
