@@ -111,16 +111,15 @@ def test_standard_input_is_a_text_a_line(classifier: Path) -> None:
     assert [row[0] for row in rows(done.stdout.decode())] == ["text", "good food", "bad food"]
 
 
-def test_lines_of_standard_input_end_where_files_of_lines_do(classifier: Path) -> None:
+def test_lines_of_standard_input_end_where_files_of_lines_do(
+    classifier: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """str.splitlines would cut at form feeds, U+0085 and U+2028 too: people paste texts that hold them."""
     texts = ["good\u2028food", "bad\x0cfood", "so\x85so", "\x1emeh", "", "last"]
-    done = subprocess.run(
-        [sys.executable, "-m", "stages", "predict", "-", "--model", str(classifier)],
-        input="\ufeff{}\n{}\r\n{}\r{}\n{}\n{}".format(*texts).encode(),
-        capture_output=True,
-        check=True,
-    )
-    assert [row[0] for row in rows(done.stdout.decode())] == ["text", *texts]
+    given = io.BytesIO("\ufeff{}\n{}\r\n{}\r{}\n{}\n{}".format(*texts).encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(given))
+    assert call("predict", "-", "--model", classifier) == 0
+    assert [row[0] for row in rows(capsys.readouterr().out)] == ["text", *texts]
 
 
 def test_numbers_are_texts_and_what_is_missing_gets_no_label(
