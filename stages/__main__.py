@@ -15,16 +15,20 @@ if not sys.stderr.isatty():
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.common.errors import InputError
-from pipeline.common.labels import ID_TO_LABEL, LABELS
+from pipeline.common.labels import LABELS
 from pipeline.machine import cli, console
 from pipeline.machine.store import DamagedError, check_around
 from stages import STORY
+
+if TYPE_CHECKING:
+    from pipeline.predictor import Prediction
 
 MODEL = Path("artifacts/latest/model")
 CARDS = Path("data_cards")
@@ -76,7 +80,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="CSV or .tsv file to write; without it, the terminal.")
     ] = None,
-    max_length: Annotated[int, typer.Option(min=8, max=512, help="Word pieces of a text that are read.")] = 128,
+    max_length: Annotated[
+        int | None, typer.Option(min=8, max=512, help="Word pieces of a text that are read, if fewer than in training.")
+    ] = None,
 ) -> None:
     """Label texts negative, neutral or positive, the way the model was taught to read them.
 
@@ -142,33 +148,28 @@ def _evaluated(file: Path, report: Mapping[str, Any]) -> dict[str, list[Path]]:
     return found
 
 
-def _answers(texts: list[str], folder: Path, max_length: int) -> list[list[str]]:
+def _answers(texts: list[str], model: Path, max_length: int | None) -> list[list[str]]:
     """Label and probabilities of each text, four empty cells for one without a word.
 
     Says on stderr how many texts were too long to be read whole.
     """
-    from pipeline.measuring import scoring
-    from pipeline.models import loading
+    from pipeline.predictor import Predictor
     from pipeline.text.cleaning import normalise
-    from pipeline.text.emoji import as_model_reads
 
-    config = loading.check_folder(folder)
-    if list((config.get("id2label") or {}).values()) != list(LABELS):
-        raise InputError(f"model {folder}: its classes are not {', '.join(LABELS)}; give a model that Retone tuned")
-    classifier, tokenizer = loading.load_classifier(folder), loading.load_tokenizer(folder)
-    mode, longest = loading.emoji_mode(folder), min(max_length, tokenizer.model_max_length)
-    read = [as_model_reads(normalise(text), mode) for text in texts]
-    told = [text for text in read if text.strip()]
-    cut = sum(len(ids) > longest for ids in tokenizer(told)["input_ids"]) if told else 0
-    if cut:
+    predictor = Predictor(model, max_length)
+    cleaned = [normalise(text) for text in texts]
+    told = [text for text in cleaned if text]
+    longest = predictor.reader.max_length
+    longer = replace(predictor.reader, max_length=longest + 1)
+    if cut := sum(len(ids) > longest for ids in longer.ids(told)):
         console.say(f"{cut} of {len(texts)} texts are longer than {longest} word pieces; their ends were not read")
-    found = iter(scoring.class_probabilities(classifier, tokenizer, told, max_length=longest))
-    return [_cells(next(found)) if text.strip() else [""] * (1 + len(LABELS)) for text in read]
+    found = iter(predictor(told))
+    return [_cells(next(found)) if text else [""] * (1 + len(LABELS)) for text in cleaned]
 
 
-def _cells(shares: Any) -> list[str]:
+def _cells(told: Prediction) -> list[str]:
     """The likeliest label and the probability of each, as cells of a table."""
-    return [ID_TO_LABEL[int(shares.argmax())], *(f"{share:.4f}" for share in shares)]
+    return [told.label, *(f"{share:.4f}" for share in told.probabilities.values())]
 
 
 @contextlib.contextmanager

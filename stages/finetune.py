@@ -115,8 +115,9 @@ def finetune(
     tuned = tuning.tuned(settings, ground.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
     model = tuning.merged(settings, tuned, out / "adapter")
     told = frontier_of(settings, model, tuned, tuning.reviews(prepare, "dev", 0), ground)
-    tuned.vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
-    loading.save(model, tuned.vocabulary, out / "model", emoji=tuned.mode)
+    vocabulary = tuned.reader.tokenizer
+    vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
+    loading.save(model, vocabulary, out / "model", emoji=tuned.reader.emoji)
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
     story = tuned.story | {
         "chosen": told["chosen"],
@@ -133,7 +134,6 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
     from pipeline.learning import tuning
     from pipeline.learning.frontier import take_best
     from pipeline.measuring import scoring
-    from pipeline.text import emoji
 
     path, folder = out / "folds" / f"{fold}.jsonl", out / "checkpoints" / str(fold)
     if path.exists():
@@ -145,14 +145,7 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
         take_best(settings, model, tuned, tuning.reviews(prepare, "dev", fold), ground)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
-    tables = scoring.both_readings(
-        model,
-        tuned.vocabulary,
-        [emoji.as_model_reads(row["text"], tuned.mode) for row in rows],
-        [row["raw"] for row in rows],
-        max_length=settings.max_length,
-    )
-    told = zip(rows, *(table.tolist() for table in tables), strict=True)
+    told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)
     write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
     remove(folder)
 

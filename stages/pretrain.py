@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from pipeline.common.files import write_jsonl
 from pipeline.corpora.cards import Role, need
 from pipeline.machine.stage import Stage, StageSettings, speed_only
+
+if TYPE_CHECKING:
+    from pipeline.models.reader import Reader
 
 DEV_PROBABILITY = 0.15
 """Share of tokens hidden in dev text, whatever training hides: else runs could not be held against each other."""
@@ -94,21 +97,22 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
     With lora also ``parts/``: the head and the adapter, which ``model/`` holds merged, for ``attachments.attach``.
     """
     from pipeline.models import loading
+    from pipeline.models.reader import Reader
 
     start = tokenizer / "model"
-    model, vocabulary = loading.load_masked_lm(start), loading.load_tokenizer(start)
+    model, reader = loading.load_masked_lm(start), Reader.of(start, settings.max_length)
     history: list[dict[str, float]] = []
     story: dict[str, Any] = {"method": "none", "tokens_seen": 0, "steps": 0}
     if settings.num_train_epochs > 0:
-        windows = _windows(settings, prepare, vocabulary, loading.emoji_mode(start))
+        windows = _windows(settings, prepare, reader)
         first_row = json.loads((tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
-        story, history = _adapt(settings, model, vocabulary, windows, first_row, out / "checkpoints")
-    loading.save(model, vocabulary, out / "model", emoji=loading.emoji_mode(start), dtype=settings.save_dtype)
+        story, history = _adapt(settings, model, reader.tokenizer, windows, first_row, out / "checkpoints")
+    loading.save(model, reader.tokenizer, out / "model", emoji=reader.emoji, dtype=settings.save_dtype)
     (out / "pretrain.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
     write_jsonl(out / "history.jsonl", history)
 
 
-def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> dict[tuple[str, str], Any]:
+def _windows(settings: Settings, prepare: Path, reader: Reader) -> dict[tuple[str, str], Any]:
     """Tokenised windows by role (informal, general) and split (train, dev).
 
     Raises:
@@ -117,7 +121,7 @@ def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> d
     from pipeline.common.errors import InputError
     from pipeline.corpora import prepared
     from pipeline.learning import adaptation
-    from pipeline.text import emoji
+    from pipeline.text.emoji import demojize
 
     windows = {}
     for role, wanted in (("informal", settings.replay_share < 1), ("general", settings.replay_share > 0)):
@@ -126,10 +130,10 @@ def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> d
             if wanted and role == "informal" and settings.include_reviews:
                 reviews = prepared.rows(prepare, role="reviews", split=split)
                 rows += [row for row in reviews if "fold" not in row]  # with folds each is tested, by one of them
-            texts = [emoji.as_model_reads(row["text"], mode) for row in rows]
+            texts = [reader.text(row["text"]) for row in rows]
             teaching = settings.cls_distillation > 0 or settings.mean_distillation > 0
-            taught = emoji.demojize if teaching and split == "train" else None
-            windows[role, split] = adaptation.cut(vocabulary, texts, settings.max_length, taught=taught)
+            taught = demojize if teaching and split == "train" else None
+            windows[role, split] = adaptation.cut(reader.tokenizer, texts, reader.max_length, taught=taught)
         if wanted and not len(windows[role, "train"]):
             share = 1 if role == "informal" else 0
             raise InputError(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from pipeline.machine.stage import Stage, StageSettings
+
+if TYPE_CHECKING:
+    from pipeline.models.reader import Reader
 
 
 class Settings(StageSettings):
@@ -30,11 +33,12 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
 
     from pipeline.corpora import prepared
     from pipeline.models import loading, vocabulary
+    from pipeline.models.reader import Reader
     from pipeline.text import emoji
 
     torch.manual_seed(settings.seed)  # the library's default rows are drawn
     model, grown = loading.load_masked_lm(source / "model"), loading.load_tokenizer(source / "model")
-    base, first_row = loading.load_tokenizer(source / "model"), len(grown)
+    first_row = len(grown)
     new: list[str] = []
     if settings.emoji == "all":
         new = vocabulary.add_tokens(grown, vocabulary.compositional_tokens())
@@ -42,25 +46,23 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     rows = {first_row + place: token for place, token in enumerate(new)}
     if rows and settings.row_init == "names":
         vocabulary.name_rows(model, grown, rows, emoji.name_words, noise=settings.row_noise, seed=settings.seed)
-    corpora = {
-        name: _coverage(base, grown, texts, settings.emoji) for name, texts in prepared.texts_by_corpus(prepare).items()
-    }
     loading.save(model, grown, out / "model", emoji=settings.emoji)
+    readers = Reader.of(source / "model"), Reader.of(out / "model")
+    corpora = {name: _coverage(*readers, texts) for name, texts in prepared.texts_by_corpus(prepare).items()}
     figures = {"emoji": settings.emoji, "rows_added": len(rows), "first_row": first_row, "corpora": corpora}
     (out / "coverage.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (out / "emoji_rows.json").write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _coverage(base: Any, grown: Any, texts: list[str], mode: str) -> dict[str, Any]:
-    """A corpus as the base's tokenizer sees it, and as the grown one does."""
+def _coverage(base: Reader, grown: Reader, texts: list[str]) -> dict[str, Any]:
+    """A corpus as the base reads it, and as the model that was written does."""
     from pipeline.models import vocabulary
     from pipeline.text import emoji
 
     has_emoji = [emoji.has_emoji(text) for text in texts]
-    before = vocabulary.measure(base, texts, has_emoji)
-    after = before
-    if mode != "none":
-        after = vocabulary.measure(grown, [emoji.as_model_reads(text, mode) for text in texts], has_emoji)
+    before = after = vocabulary.measure(base.tokenizer, texts, has_emoji)
+    if grown.emoji != "none":
+        after = vocabulary.measure(grown.tokenizer, [grown.text(text) for text in texts], has_emoji)
     return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 

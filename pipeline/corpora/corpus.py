@@ -168,7 +168,7 @@ def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, l
 
 def label_as_written(value: Any) -> str:
     """A label as the card would write it: trimmed; a whole float (how tables store 5 beside a gap) as an integer."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return ""
     if isinstance(value, bool):
         return str(value).lower()
@@ -178,17 +178,32 @@ def label_as_written(value: Any) -> str:
 
 
 def _written(value: Any, place: str, limits: Limits) -> str:
-    """The text of a cell, checked to be one."""
-    if value is None:
-        return ""
-    if isinstance(value, (dict, list, bytes)):
-        raise InputError(f"{place}: a {type(value).__name__} where a text belongs; name another column in the card")
-    text = str(value)
+    """The text of a cell, checked to be one of a sane length."""
+    text = as_text(value, place)
     if len(text) > limits.max_text_characters:
         raise InputError(
             f"{place}: one text of {len(text):,} characters; a quote left open? "
             f"Split it, or raise max_text_characters ({limits.max_text_characters:,})"
         )
+    return text
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: null, or the NaN that tables store in its place."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def as_text(value: Any, place: str) -> str:
+    """The text of a cell, empty where none is; a number is one.
+
+    Raises:
+        InputError: a value of another type, a NUL character, half an emoji.
+    """
+    if is_missing(value):
+        return ""
+    if isinstance(value, (bool, dict, list, bytes)):
+        raise InputError(f"{place}: a {type(value).__name__} where a text belongs; name another column")
+    text = str(value)
     if "\0" in text:
         raise InputError(f"{place}: a NUL character in the text; remove it from the file")
     try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.errors import InputError
+from pipeline.corpora.corpus import as_text, is_missing
 from pipeline.corpora.readers import read_rows
 
 
@@ -26,36 +28,38 @@ def read_texts(source: str, column: str | None = None) -> NewTexts:
     Without ``column``, the texts are in the column ``text``, or the only one there is.
 
     Raises:
-        InputError: no such file, not UTF-8, no such column, a row that cannot be read, or nothing in it.
+        InputError: no such file, not UTF-8, no such column in a row, a value that is no text, or nothing in it.
     """
     place = f"input {source}"
     if source == "-":
-        rows = [(number, {"text": line}) for number, line in enumerate(_lines(sys.stdin.buffer.read()), start=1)]
+        rows = list(enumerate(({"text": line} for line in _lines(sys.stdin.buffer.read())), start=1))
     else:
         rows = list(read_rows(Path(source), place))
     if not rows:
         raise InputError(f"{place}: no texts in it; write one a row")
-    texts = [_written(row[_name(row, column, f"{place}, row {number}")]) for number, row in rows]
+    first = rows[0][1]
+    wanted = column or ("text" if "text" in first or len(first) != 1 else next(iter(first)))
+    texts = [_text(row, wanted, f"{place}, row {number}") for number, row in rows]
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     return NewTexts(texts, columns, [[_written(row.get(name)) for name in columns] for _, row in rows])
 
 
 def _lines(content: bytes) -> list[str]:
     try:
-        return content.decode("utf-8").removeprefix("\ufeff").splitlines()
+        text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(f"input -: byte {error.start} is not UTF-8; convert the texts to UTF-8") from None
+    return [line.removesuffix("\n") for line in io.StringIO(text, newline=None)]  # str.splitlines cuts at U+2028, too
 
 
-def _name(row: dict[str, Any], column: str | None, place: str) -> str:
-    name = column or ("text" if "text" in row or len(row) != 1 else next(iter(row)))
-    if name not in row:
-        raise InputError(f"{place}: no column {name}; name one with --text-column, there are: {', '.join(row)}")
-    return name
+def _text(row: dict[str, Any], column: str, place: str) -> str:
+    if column not in row:
+        raise InputError(f"{place}: no column {column}; name one with --text-column, there are: {', '.join(row)}")
+    return as_text(row[column], place)
 
 
 def _written(value: Any) -> str:
     """A value as a cell of a table: lists and the like as JSON."""
     if isinstance(value, bool | list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
-    return "" if value is None else str(value)
+    return "" if is_missing(value) else str(value)

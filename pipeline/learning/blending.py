@@ -24,6 +24,7 @@ from pipeline.learning import freezing
 from pipeline.measuring import scoring
 from pipeline.measuring.masks import FixedMasks, choose_fixed_masks
 from pipeline.models.masked_lm import MaskedLM
+from pipeline.models.reader import Ids
 
 GROUPS = ("embeddings", "lower", "upper", "pooler")
 """Parts of a backbone that get a share each; the lower half of the layers is the smaller one if they are odd."""
@@ -72,11 +73,9 @@ class Ends:
 class Questions:
     """What every blend is asked: the classes of dev texts, and hidden pieces of general text."""
 
-    tokenizer: BertTokenizerFast
-    texts: Sequence[str]
+    texts: Ids
     masks: FixedMasks
     base_vocabulary_size: int
-    max_length: int
     tokens_per_batch: int | None = None
 
 
@@ -161,13 +160,7 @@ class Panel:
         asked = self.asked
 
         def ask() -> NDArray[np.int64]:
-            found = scoring.class_probabilities(
-                self.model,
-                asked.tokenizer,
-                asked.texts,
-                tokens_per_batch=asked.tokens_per_batch,
-                max_length=asked.max_length,
-            )
+            found = scoring.class_probabilities(self.model, asked.texts, tokens_per_batch=asked.tokens_per_batch)
             return found.argmax(axis=1)
 
         return self._answer(blend, ask, "classes")

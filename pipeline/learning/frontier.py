@@ -16,7 +16,6 @@ from pipeline.measuring.frontier import score as frontier_score
 from pipeline.measuring.statistics.comparison import masked_kept
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import loading
-from pipeline.text import emoji
 
 DEV_TEXTS = 600
 """Reviews that each point is scored on, as many of each corpus, evenly from the classes: nineteen models read them."""
@@ -96,11 +95,9 @@ def _panel(settings: Options, model: Any, tuned: Tuned, dev: Rows, ground: Groun
     documents = [(row["id"], row["text"]) for row in ground.general]
     windows = {"windows": settings.frontier_windows, "max_length": settings.max_length}
     asked = blending.Questions(
-        tuned.vocabulary,
-        [emoji.as_model_reads(row["text"], tuned.mode) for row in dev],
-        blending.general_masks(tuned.vocabulary, first_row, documents, **windows),
+        tuned.reader.ids([row["text"] for row in dev]),
+        blending.general_masks(tuned.reader.tokenizer, first_row, documents, **windows),
         first_row,
-        settings.max_length,
     )
     base, adapted = (loading.load_masked_lm(folder) for folder in (ground.tokenizer / "model", ground.adapted))
     return blending.blends(settings.frontier_points), blending.Panel(base, model, adapted, asked)

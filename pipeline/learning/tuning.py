@@ -16,18 +16,17 @@ from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
 from pipeline.learning import embedding_subset, freezing, frozen_cache, loop, lora, tuning_steps
 from pipeline.learning.options import Options
-from pipeline.learning.tuning_steps import Ids
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.models import batches, loading
-from pipeline.text import augmentation, emoji
+from pipeline.models.reader import Ids, Reader
+from pipeline.text import augmentation
 
 
 class Tuned(NamedTuple):
     """A tuned classifier (under its adapters with lora), how it reads texts, and what is told of the tuning."""
 
     model: Any
-    vocabulary: Any
-    mode: str
+    reader: Reader
     story: dict[str, Any]
     history: list[dict[str, float]]
 
@@ -36,14 +35,14 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     """Tune the model in ``start`` with a fold held out."""
     set_seed(seed)  # the new head's weights
     model = loading.load_classifier(start)
-    vocabulary, mode = loading.load_tokenizer(start), loading.emoji_mode(start)
+    reader = Reader.of(start, settings.max_length)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
     frozen = freezing.freeze_prefix(model, settings.frozen_layers)
     if settings.dropout is not None:
         freezing.set_dropout(model, settings.dropout)
     trained = model if settings.method == "full" else _with_adapters(settings, model, loading.emoji_rows(start))
     train, dev = (reviews(prepare, split, fold) for split in ("train", "dev"))
-    outcome, history, told = _tune(settings, trained, vocabulary, mode, (train, dev), seed, cache, folder)
+    outcome, history, told = _tune(settings, trained, reader, (train, dev), seed, cache, folder)
     trainable = sum(weight.numel() for weight in trained.parameters() if weight.requires_grad)
     story = {
         "method": settings.method,
@@ -57,7 +56,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
     }
-    return Tuned(trained, vocabulary, mode, story, history)
+    return Tuned(trained, reader, story, history)
 
 
 def reviews(prepare: Path, split: str, fold: int) -> Rows:
@@ -78,7 +77,7 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
 
 def merged(settings: Options, tuned: Tuned, folder: Path) -> Any:
     """The tuned classifier alone; adapters are merged into it, and written to the folder."""
-    return lora.merge(tuned.model, tuned.vocabulary, folder) if settings.method == "lora" else tuned.model
+    return lora.merge(tuned.model, tuned.reader.tokenizer, folder) if settings.method == "lora" else tuned.model
 
 
 def _with_adapters(settings: Options, model: Any, new_rows: list[int]) -> Any:
@@ -96,8 +95,7 @@ def _with_adapters(settings: Options, model: Any, new_rows: list[int]) -> Any:
 def _tune(
     settings: Options,
     model: Any,
-    vocabulary: Any,
-    mode: str,
+    reader: Reader,
     sides: tuple[Rows, Rows],
     seed: int,
     cache: Path,
@@ -105,11 +103,11 @@ def _tune(
 ) -> tuple[Any, list[dict[str, float]], dict[str, Any]]:
     """Train in place; return the outcome, the history with epochs, what augmentation drew from, what was kept."""
     labels = [row["label"] for row in sides[0]]
-    epochs, asked, emoji = _ids(settings, sides, vocabulary, mode, seed)
+    epochs, asked, emoji = _ids(settings, sides, reader, seed)
     budget = {"batch_size": settings.batch_size, "tokens_per_batch": settings.tokens_per_batch}
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in sides[0]]) if settings.class_weights else None
     rates = {"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
-    with _feed(settings, model, vocabulary.pad_token_id, [*epochs, asked], cache) as (feed, megabytes):
+    with _feed(settings, model, reader.tokenizer.pad_token_id, [*epochs, asked], cache) as (feed, megabytes):
         plan = tuning_steps.plan(epochs, labels, feed, weights=weights, seed=seed, **budget)
         schedule = _schedule(settings, len(plan), seed)
         outcome, history = loop.train(
@@ -155,9 +153,7 @@ def _feed(settings: Options, model: Any, pad_id: int, texts: list[Ids], cache: P
     yield states.inputs, round(states.megabytes, 1)
 
 
-def _ids(
-    settings: Options, sides: tuple[Rows, Rows], vocabulary: Any, mode: str, seed: int
-) -> tuple[list[Ids], Ids, int]:
+def _ids(settings: Options, sides: tuple[Rows, Rows], reader: Reader, seed: int) -> tuple[list[Ids], Ids, int]:
     """Ids of the training texts in each epoch and of the dev texts, and how many emoji augmentation draws from.
 
     With augmentation other emoji are drawn in each epoch.
@@ -169,10 +165,7 @@ def _ids(
         draw = {"share": settings.emoji_augmentation, "noise": settings.emoji_noise}
         seeds = range(seed * 1000, seed * 1000 + epochs)
         passes = [augmentation.augment(train, labels, known, **draw, seed=own) for own in seeds]
-    *found, asked = (
-        tuning_steps.encode(vocabulary, [emoji.as_model_reads(text, mode) for text in texts], settings.max_length)
-        for texts in [*passes, dev]
-    )
+    *found, asked = (reader.ids(texts) for texts in [*passes, dev])
     return found * (epochs // len(found)), asked, len(known.emoji) if known is not None else 0
 
 

@@ -10,27 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import BertTokenizerFast
 
 from pipeline.common.labels import LABELS
 from pipeline.models.batches import FORWARD_TOKENS, BatchPlan, epoch_batches, length_buckets, pad
-
-Ids = Sequence[Sequence[int] | NDArray[np.int32]]
-"""Of some texts, one row each, with [CLS] and [SEP]."""
+from pipeline.models.reader import Ids
 
 Feed = Callable[[Ids], dict[str, Any]]
 """What the model reads of a batch's texts: padded ids (``inputs``), or states computed before (``frozen_cache``)."""
-
-
-def encode(tokenizer: BertTokenizerFast, texts: Sequence[str], max_length: int, chunk: int = 512) -> Ids:
-    """Ids of each text with [CLS] and [SEP], cut at ``max_length`` tokens."""
-    ids: list[NDArray[np.int32]] = []
-    for start in range(0, len(texts), chunk):  # what a tokenizer tells of a text is 4 KB, of which this is 0.2
-        encoded = tokenizer(
-            list(texts[start : start + chunk]), truncation=True, max_length=max_length, return_attention_mask=False
-        )
-        ids += [np.asarray(row, dtype=np.int32) for row in encoded["input_ids"]]
-    return ids
 
 
 def class_weights(labels: Sequence[int]) -> Tensor:

@@ -6,7 +6,7 @@ input. Vocabulary logits are computed at hidden positions only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from pipeline.measuring.masks import FixedMasks, Window
 from pipeline.models.batches import FORWARD_TOKENS, length_buckets, pad
 from pipeline.models.encoder import Places, last_states
 from pipeline.models.memory import bound_kernel_cache
+from pipeline.models.reader import Ids, Reader
 
 HEAD_ROWS = 512
 """Positions that go through the vocabulary head at once: bounds the memory of their logits (512 x 30,522: 60 MB)."""
@@ -31,39 +32,29 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 @torch.inference_mode()
-def class_probabilities(
-    model: nn.Module, tokenizer: Any, texts: Sequence[str], *, tokens_per_batch: int | None = None, max_length: int
-) -> Scores:
-    """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``.
-
-    Texts that come to the same pieces are computed once; longer ones than ``max_length`` pieces ([CLS] and [SEP]
-    counted) are cut.
-    """
+def class_probabilities(model: nn.Module, ids: Ids, *, tokens_per_batch: int | None = None) -> Scores:
+    """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``; texts of the same ids count once."""
     ready(model)
-    if not texts:
-        return np.empty((0, 3))
-    distinct = list(dict.fromkeys(texts))
-    read = tokenizer(distinct, truncation=True, max_length=max_length)["input_ids"]
-    ids = list(dict.fromkeys(map(tuple, read)))
-    found = np.empty((len(ids), 3))
-    for rows in in_batches(ids, tokens_per_batch, "classify", model):
-        inputs = as_inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
+    keys = [row.tobytes() for row in ids]
+    texts = dict(zip(keys, ids, strict=True))
+    distinct, row_of = list(texts.values()), {key: row for row, key in enumerate(texts)}
+    found = np.empty((len(distinct), 3))
+    for rows in in_batches(distinct, tokens_per_batch, "classify", model):
+        inputs = as_inputs([distinct[row] for row in rows], 0, model)
         found[rows] = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
-    rows_of = {pieces: row for row, pieces in enumerate(ids)}
-    places = {text: rows_of[tuple(pieces)] for text, pieces in zip(distinct, read, strict=True)}
-    return found[[places[text] for text in texts]]
+    return found[[row_of[key] for key in keys]]
 
 
 def both_readings(
-    model: nn.Module, tokenizer: Any, prepared: Sequence[str], raw: Sequence[str], **how: Any
+    model: nn.Module, reader: Reader, rows: Sequence[Mapping[str, Any]], tokens_per_batch: int | None = None
 ) -> tuple[Scores, Scores]:
-    """Probabilities [n, 3], rounded, of texts as prepared and as they came, which a plain pipeline would read.
+    """Probabilities [n, 3], rounded, of the texts of rows as prepared and as they came, which a plain pipeline reads.
 
-    Args:
-        how: ``tokens_per_batch`` and ``max_length`` of ``class_probabilities``; texts that are the same cost nothing.
+    What reads the same either way costs nothing.
     """
-    found = class_probabilities(model, tokenizer, [*prepared, *raw], **how).round(DIGITS)
-    return found[: len(prepared)], found[len(prepared) :]
+    ids = reader.ids([row["text"] for row in rows]) + reader.plain_ids([row["raw"] for row in rows])
+    found = class_probabilities(model, ids, tokens_per_batch=tokens_per_batch).round(DIGITS)
+    return found[: len(rows)], found[len(rows) :]
 
 
 @torch.inference_mode()
@@ -194,7 +185,7 @@ def states_at(model: Any, texts: Sequence[NDArray[np.int64]], places: Sequence[t
 
 
 def in_batches(
-    rows: Sequence[Sequence[int]], tokens_per_batch: int | None, what: str, model: nn.Module
+    rows: Sequence[Sequence[int] | NDArray[np.int32]], tokens_per_batch: int | None, what: str, model: nn.Module
 ) -> Iterator[list[int]]:
     """Row numbers, a batch of similar length at a time, under a progress bar that says ``what``."""
     budget = tokens_per_batch or FORWARD_TOKENS[next(model.parameters()).device.type]
@@ -202,7 +193,7 @@ def in_batches(
     yield from tqdm(buckets, desc=what, disable=None, leave=False)
 
 
-def as_inputs(rows: Sequence[Sequence[int] | NDArray[np.int64]], padding: int, model: nn.Module) -> dict[str, Tensor]:
+def as_inputs(rows: Sequence[Sequence[int] | NDArray[Any]], padding: int, model: nn.Module) -> dict[str, Tensor]:
     """Ids padded to [rows, longest] with their attention mask, on the model's device."""
     device = next(model.parameters()).device
     lengths = torch.tensor([len(row) for row in rows])

@@ -6,6 +6,7 @@ attachments  head, pooler and adapter put on a base that lacks them
 encoder      the layers, computed only where somebody looks
 masked_lm    a masked language model, and what a teacher adds to its loss
 classifier   a classifier of three classes
+reader       how a model reads a text
 vocabulary   tokens for emoji, and what a tokenizer cannot read
 batches      batches under a token budget
 memory       memory kept flat

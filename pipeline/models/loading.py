@@ -190,8 +190,7 @@ def emoji_rows(folder: Path) -> list[int]:
 
 def emoji_mode(folder: Path) -> str:
     """How a model reads emoji: ``all`` (as tokens), ``words`` (as their names) or ``none`` (the base's own way)."""
-    path = folder / EMOJI_FILE
-    return str(json.loads(path.read_text(encoding="utf-8"))["emoji"]) if path.exists() else "none"
+    return str((_description(folder, EMOJI_FILE) or {}).get("emoji", "none"))
 
 
 def how_it_reads(tokenizer: BertTokenizerFast) -> str:

@@ -1,7 +1,7 @@
 """One text at a time: cleaned, its emoji, its words.
 
 cleaning      damage undone, spellings brought into one form
-emoji         finding emoji, and how a model reads them
+emoji         finding emoji, and their names
 words         words, and what a text shows that models trip over
 sentences     sentences, each with a twin of changed order
 augmentation  emoji given to texts that have none

@@ -49,8 +49,3 @@ def demojize(text: str) -> str:
         return character if character in TYPOGRAPHY else f" {name_words(character)} "
 
     return " ".join(emoji.replace_emoji(text, replace=words).split())
-
-
-def as_model_reads(text: str, emoji_mode: str) -> str:
-    """A normalised text as a model of that mode ("all", "none" or "words") gets it: emoji in words for "words"."""
-    return demojize(text) if emoji_mode == "words" else text

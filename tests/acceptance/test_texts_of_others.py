@@ -13,15 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline import Predictor
 from pipeline.common.labels import LABEL_TO_ID
-from pipeline.measuring import scoring
 from pipeline.measuring.statistics.bootstrap import Figure
 from pipeline.measuring.statistics.classification import METRICS
 from pipeline.measuring.statistics.comparison import classified
 from pipeline.measuring.statistics.sampling import fixed_sample
-from pipeline.models import loading
-from pipeline.text.cleaning import normalise
-from pipeline.text.emoji import as_model_reads
 from tests.acceptance.test_real_text import ROOT, SHARED
 
 MODELS = ROOT / "artifacts" / "latest" / "models"
@@ -52,13 +49,9 @@ CORPORA: dict[str, Callable[[], Rows]] = {
 
 def macro_recall(folder: Path, rows: Rows) -> Figure:
     """Of the classifier in a folder on texts read as `predict` reads them, with its 95% interval."""
-    mode, tokenizer = loading.emoji_mode(folder), loading.load_tokenizer(folder)
-    texts = [as_model_reads(normalise(row["text"]), mode) for row in rows]
-    found = scoring.class_probabilities(
-        loading.load_classifier(folder), tokenizer, texts, max_length=tokenizer.model_max_length
-    )
+    found = [LABEL_TO_ID[each.label] for each in Predictor(folder)(row["text"] for row in rows)]
     labels = [LABEL_TO_ID[row["label"]] for row in rows]
-    return classified(labels, found.argmax(axis=1), METRICS["macro_recall"]).figure(draws=2000, seed=0)
+    return classified(labels, found, METRICS["macro_recall"]).figure(draws=2000, seed=0)
 
 
 @pytest.mark.acceptance

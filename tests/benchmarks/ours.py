@@ -96,14 +96,13 @@ def pairs(spec: Spec) -> Work:
 
 def tokenise(spec: Spec) -> Work:
     """Ids of all lines, as tuning makes them."""
-    from pipeline.learning import tuning_steps
-    from pipeline.models import loading
+    from pipeline.models.reader import Reader
 
-    tokenizer = loading.load_tokenizer(spec.model)
+    reader = Reader.of(spec.model, spec.max_length)
     lines = json.loads((spec.folder / "lines.json").read_text(encoding="utf-8"))
 
     def work() -> Told:
-        tuning_steps.encode(tokenizer, lines, spec.max_length)
+        reader.ids(lines)
         return {}
 
     return work

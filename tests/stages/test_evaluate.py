@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -13,9 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline import Predictor
 from pipeline.common.cache import remembered
 from pipeline.common.errors import InputError
-from pipeline.common.labels import FLOORS
+from pipeline.common.files import read_jsonl
+from pipeline.common.labels import FLOORS, LABELS
 from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.layers.cka import noise_floor
 from pipeline.measuring.reviews import run as reviews_run
@@ -122,6 +125,32 @@ def test_scores_follow_from_the_predictions(out: Path) -> None:
         assert floor["model_minus_floor"]["macro_recall"]["value"] == pytest.approx(
             found["model"]["macro_recall"]["value"] - floor["scores"]["macro_recall"]["value"]
         )
+
+
+@pytest.mark.parametrize("mode", ["none", "words"])
+def test_a_predictor_says_what_was_scored(inputs: dict[str, Path], tmp_path: Path, mode: str) -> None:
+    """Of raw texts, with emoji and with what cleaning undoes."""
+    at = inputs | {"prepare": tmp_path / "prepare", "finetune": tmp_path}
+    shutil.copytree(inputs["prepare"], at["prepare"])
+    base = inputs["source"] / "model"
+    torch.manual_seed(1)
+    loading.save(loading.load_classifier(base), loading.load_tokenizer(base), tmp_path / "model", emoji=mode)
+    raw = {
+        "good &amp; baaaaad \U0001f621": "good & baaad \U0001f621",
+        "best \U0001f60d " * 90: "best \U0001f60d " * 89 + "best \U0001f60d",
+    }
+    for text, cleaned in raw.items():
+        add_to_test(at["prepare"], raw=text, text=cleaned)
+    (tmp_path / "out").mkdir()
+    folders = (at["prepare"], inputs["source"] / "model", tmp_path)
+    reviews_run.score_reviews(SETTINGS, "toy-reviews", *folders, partial(remembered, tmp_path), tmp_path / "out")
+    scored = rows(tmp_path / "out" / "predictions", "toy-reviews")
+    texts = [row["raw"] for row in read_jsonl(at["prepare"] / "texts" / "toy-reviews" / "test.jsonl")]
+    assert set(raw) < set(texts)
+    found = Predictor(tmp_path / "model")(texts)
+    assert [LABELS.index(each.label) for each in found] == [row["predicted"] for row in scored]
+    told = [list(each.probabilities.values()) for each in found]
+    np.testing.assert_allclose(told, [row["probabilities"] for row in scored], atol=2e-6)
 
 
 def test_floors_beat_an_untrained_head_and_the_verdict_says_so(out: Path) -> None:

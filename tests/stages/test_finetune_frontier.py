@@ -20,7 +20,7 @@ from pipeline.measuring import scoring
 from pipeline.measuring.frontier import score as frontier_score
 from pipeline.measuring.statistics import classification
 from pipeline.models import loading
-from pipeline.text import emoji
+from pipeline.models.reader import Reader
 from stages import finetune, pretrain, source, tokenizer
 from tests.toy_texts import in_folds, write_prepared
 
@@ -82,10 +82,8 @@ def test_the_frontier_is_of_the_models_that_were_written(before: dict[str, Path]
     assert any(point["front"] for point in found["points"])
 
     dev = read_jsonl(before["prepare"] / "texts" / "toy-reviews" / "dev.jsonl")
-    reader = loading.load_tokenizer(tuned / "model")
-    texts = [emoji.as_model_reads(row["text"], "all") for row in dev]
-    classifier = loading.load_classifier(tuned / "model")
-    chances = scoring.class_probabilities(classifier, reader, texts, tokens_per_batch=256, max_length=128)
+    ids = Reader(loading.load_tokenizer(tuned / "model"), "all", 128).ids([row["text"] for row in dev])
+    chances = scoring.class_probabilities(loading.load_classifier(tuned / "model"), ids, tokens_per_batch=256)
     matrix = classification.confusion([row["label"] for row in dev], chances.argmax(axis=1)).astype(float)
     recall = float(classification.macro_recall(matrix))
     assert points["tuned"]["macro_recall"]["value"] == pytest.approx(recall)

@@ -111,6 +111,43 @@ def test_standard_input_is_a_text_a_line(classifier: Path) -> None:
     assert [row[0] for row in rows(done.stdout.decode())] == ["text", "good food", "bad food"]
 
 
+def test_lines_of_standard_input_end_where_files_of_lines_do(
+    classifier: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """str.splitlines would cut at form feeds, U+0085 and U+2028 too: people paste texts that hold them."""
+    texts = ["good\u2028food", "bad\x0cfood", "so\x85so", "\x1emeh", "", "last"]
+    given = io.BytesIO("\ufeff{}\n{}\r\n{}\r{}\n{}\n{}".format(*texts).encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(given))
+    assert call("predict", "-", "--model", classifier) == 0
+    assert [row[0] for row in rows(capsys.readouterr().out)] == ["text", *texts]
+
+
+def test_numbers_are_texts_and_what_is_missing_gets_no_label(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": 7, "n": NaN}\n{"text": NaN, "n": 1}\n{"text": null}\n', "utf-8")
+    assert call("predict", tmp_path / "in.jsonl", "--model", classifier) == 0
+    _, *found = rows(capsys.readouterr().out)
+    assert [row[:2] for row in found] == [["7", ""], ["", "1"], ["", ""]]
+    assert [bool(row[2]) for row in found] == [True, False, False]
+
+
+def test_as_much_is_read_as_in_training(classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from pipeline.models import loading
+
+    tokenizer = loading.load_tokenizer(classifier)
+    tokenizer.model_max_length = 16
+    loading.save(loading.load_classifier(classifier), tokenizer, tmp_path / "model", emoji="none")
+    (tmp_path / "in.txt").write_text("good " * 14 + "\n" + "good " * 15 + "\n", "utf-8")
+    for more, says in {
+        (): "1 of 2 texts are longer than 16",
+        ("--max-length", "99"): "than 16",
+        ("--max-length", "8"): "2 of 2 texts are longer than 8",
+    }.items():
+        assert call("predict", tmp_path / "in.txt", "--model", tmp_path / "model", *more) == 0
+        assert says in capsys.readouterr().err
+
+
 def test_input_that_cannot_be_used_is_one_line(
     classifier: Path,
     toy_model: Path,
@@ -123,14 +160,25 @@ def test_input_that_cannot_be_used_is_one_line(
     Path("empty.txt").write_text("")
     Path("latin.txt").write_bytes("caf\xe9".encode("latin-1"))
     Path("ok.txt").write_text("good")
+    Path("list.jsonl").write_text('{"text": "a"}\n{"text": ["b"]}\n')
+    Path("dict.jsonl").write_text('{"text": {"body": "b"}}\n')
+    Path("bool.jsonl").write_text('{"text": true}\n')
+    Path("half.jsonl").write_text('{"text": "so \\ud83d"}\n')
+    Path("keys.jsonl").write_text('{"text": "a"}\n{"body": "b"}\n')
     Path("pickle").mkdir()
     Path("pickle/config.json").write_text('{"model_type": "bert"}')
     Path("pickle/pytorch_model.bin").write_bytes(b"\x80")
+    before = {path.name for path in tmp_path.iterdir()}
     for arguments, says in {
         ("gone.csv", "--model", classifier): "input gone.csv: cannot be read (No such file or directory)",
         ("two.csv", "--model", classifier): "no column text; name one with --text-column, there are: a, b",
         ("empty.txt", "--model", classifier): "input empty.txt: no texts in it",
         ("latin.txt", "--model", classifier): "not UTF-8; save the file as UTF-8, as with `iconv -f latin1",
+        ("list.jsonl", "--model", classifier): "input list.jsonl, row 2: a list where a text belongs",
+        ("dict.jsonl", "--model", classifier): "input dict.jsonl, row 1: a dict where a text belongs",
+        ("bool.jsonl", "--model", classifier): "input bool.jsonl, row 1: a bool where a text belongs",
+        ("half.jsonl", "--model", classifier): "row 1: half an emoji (a lone surrogate) at character 3",
+        ("keys.jsonl", "--model", classifier): "input keys.jsonl, row 2: no column text; name one with --text-column",
         ("ok.txt",): "model artifacts/latest/model: none there yet; make one with `make all`",
         ("ok.txt", "--model", "pickle"): "a pickle, which can run code when loaded",
         ("ok.txt", "--model", toy_model): "its classes are not negative, neutral, positive",
@@ -141,7 +189,7 @@ def test_input_that_cannot_be_used_is_one_line(
         assert (out, err.count("\n")) == ("", 1)
         assert says in err
         assert " card" not in err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.txt", "latin.txt", "ok.txt", "pickle", "two.csv"]
+    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 def test_cards_shows_rows_of_each_and_fails_where_one_is_not_in_order(

@@ -390,7 +390,7 @@ def test_every_fold_is_tested_by_a_model_that_did_not_see_it(
     monkeypatch.setattr(
         tuning,
         "_tune",
-        lambda *given: seen.append({row["id"] for side in given[4] for row in side}) or tune(*given),
+        lambda *given: seen.append({row["id"] for side in given[3] for row in side}) or tune(*given),
     )
     given = {
         "seed": 0,

@@ -20,6 +20,7 @@ from pipeline.common.labels import LABEL_TO_ID
 from pipeline.measuring.scoring import Scores, as_inputs, class_probabilities, in_batches, ready
 from pipeline.models import loading, vocabulary
 from pipeline.models.masked_lm import MaskedLM
+from pipeline.models.reader import Reader
 
 VERSION = 1
 """Raise it when the same model and emoji get other polarities."""
@@ -63,8 +64,8 @@ def in_classifier(
     """
 
     def lean(texts: Sequence[str]) -> Scores:
-        longest = min(tokenizer.model_max_length, 128)
-        found = class_probabilities(model, tokenizer, texts, tokens_per_batch=tokens_per_batch, max_length=longest)
+        ids = Reader(tokenizer, "none", min(tokenizer.model_max_length, 128)).plain_ids(texts)
+        found = class_probabilities(model, ids, tokens_per_batch=tokens_per_batch)
         balance: Scores = found[:, LABEL_TO_ID["positive"]] - found[:, LABEL_TO_ID["negative"]]
         return balance
 

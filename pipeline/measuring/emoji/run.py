@@ -17,8 +17,8 @@ from pipeline.measuring.emoji.score import agreement, effects, gain
 from pipeline.measuring.options import Options
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import loading
-from pipeline.text import emoji
-from pipeline.text.emoji import as_model_reads, name_words
+from pipeline.models.reader import Reader
+from pipeline.text.emoji import has_emoji, name_words
 
 EMOJI_ASKED = 200
 """Emoji of the training reviews whose polarity is told, the commonest first; those of the reference come on top."""
@@ -54,10 +54,10 @@ def _polarity(settings: Options, asked: list[str], folders: Mapping[str, Path], 
     """What each emoji means to base, adapted and tuned, and to the base with rows from names and with the library's."""
     base, adapted, tuned = (folders[name] for name in ("base", "adapted", "tuned"))
 
-    def question(who: str, folder: Path, reader: Path, load: Callable[[Any], Any], ask: Any) -> Any:
-        """What the model that is loaded from ``folder`` is asked, in the words of the tokenizer in ``reader``."""
-        mode, tokenizer = loading.emoji_mode(reader), loading.load_tokenizer(reader)
-        texts = {one: as_model_reads(one, mode) for one in asked}
+    def question(who: str, folder: Path, read_by: Path, load: Callable[[Any], Any], ask: Any) -> Any:
+        """What the model that is loaded from ``folder`` is asked, as the model in ``read_by`` reads it."""
+        reader = Reader.of(read_by)
+        tokenizer, texts = reader.tokenizer, {one: reader.text(one) for one in asked}
         key = [
             "polarity",
             emoji_ask.VERSION,
@@ -89,16 +89,12 @@ def _counterfactuals(
     settings: Options, prepare: Path, corpus: str, model: Path, known: Mapping[str, int]
 ) -> dict[str, Any]:
     """Emoji of test texts swapped, deleted, moved and appended: shares of predictions that follow as they should."""
-    test = [row | {"emoji": emoji.has_emoji(row["text"])} for row in prepared.corpus_rows(prepare, corpus, "test")]
+    test = [row | {"emoji": has_emoji(row["text"])} for row in prepared.corpus_rows(prepare, corpus, "test")]
     chosen = fixed_sample(test, settings.counterfactuals, settings.seed, by="emoji")
     made = counterfactuals.variants([row["text"] for row in chosen], known, seed=settings.seed)
-    texts, mode, tokenizer = counterfactuals.texts_of(made), loading.emoji_mode(model), loading.load_tokenizer(model)
+    texts = counterfactuals.texts_of(made)
     table = scoring.class_probabilities(
-        loading.load_classifier(model),
-        tokenizer,
-        [emoji.as_model_reads(text, mode) for text in texts],
-        tokens_per_batch=settings.tokens_per_batch,
-        max_length=tokenizer.model_max_length,
+        loading.load_classifier(model), Reader.of(model).ids(texts), tokens_per_batch=settings.tokens_per_batch
     )
     answers = dict(zip(texts, table.round(scoring.DIGITS).tolist(), strict=True))
     return effects(counterfactuals.answered(made, answers), draws=settings.draws, seed=settings.seed)

@@ -22,7 +22,8 @@ from pipeline.measuring.reviews import feature_baseline, tfidf_baseline
 from pipeline.measuring.reviews.score import compared
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import loading
-from pipeline.text.emoji import as_model_reads, has_emoji
+from pipeline.models.reader import Reader
+from pipeline.text.emoji import demojize, has_emoji
 
 Labelled = list[tuple[str, int]]
 """(text, label id) of each row."""
@@ -71,15 +72,8 @@ def _probabilities(settings: Options, finetune: Path, tests: Sequence[Rows]) -> 
     The model tests fold 0 (or the only test split); the other folds were tested when their models were tuned.
     """
     model = finetune / "model"
-    mode, tokenizer = loading.emoji_mode(model), loading.load_tokenizer(model)
-    own = scoring.both_readings(
-        loading.load_classifier(model),
-        tokenizer,
-        [as_model_reads(row["text"], mode) for row in tests[0]],
-        [row["raw"] for row in tests[0]],
-        tokens_per_batch=settings.tokens_per_batch,
-        max_length=tokenizer.model_max_length,
-    )
+    classifier, reader = loading.load_classifier(model), Reader.of(model)
+    own = scoring.both_readings(classifier, reader, tests[0], settings.tokens_per_batch)
     tables = [[table] for table in own]
     for fold, rows in enumerate(tests[1:], start=1):
         told = {row["id"]: row for row in read_jsonl(finetune / "folds" / f"{fold}.jsonl")}
@@ -119,9 +113,8 @@ def _tfidf(dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
 
 def _features(settings: Options, base: Path, dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
     """The feature floor, asked of the same rows with emoji in words; of many training texts, of a sample."""
-    in_words = partial(as_model_reads, emoji_mode="words")
     folds = [
-        _as_fold(fixed_sample(train, FEATURE_FLOOR_TEXTS, 0, by="label"), dev, test, in_words)
+        _as_fold(fixed_sample(train, FEATURE_FLOOR_TEXTS, 0, by="label"), dev, test, demojize)
         for train, dev, test in dealt
     ]
     reads = [

@@ -123,6 +123,7 @@ def test_a_small_class_is_refused(tmp_path: Path) -> None:
     [
         ('"a\\u0000b"', "row 1: a NUL character"),
         ('"so \\ud83d"', "row 1: half an emoji (a lone surrogate) at character 3"),
+        ("true", "row 1: a bool where a text belongs"),
         ('{"a": 1}', "row 1: a dict where a text belongs"),
         ('"' + "a" * 5_000_000 + '"', "row 1: one text of 5,000,000 characters"),
     ],
@@ -131,6 +132,14 @@ def test_a_text_that_cannot_be_one_is_refused(tmp_path: Path, value: str, messag
     folder = write_card(tmp_path / "posts", "a.jsonl", "role: informal")
     (folder / "a.jsonl").write_text(f'{{"text": {value}}}\n')
     assert refused(folder).startswith(f"card posts, a.jsonl, {message}")
+
+
+def test_a_text_that_is_missing_is_dropped_as_empty(tmp_path: Path) -> None:
+    folder = write_card(tmp_path / "posts", "a.jsonl", "role: informal")
+    (folder / "a.jsonl").write_text('{"text": NaN}\n{"text": null}\n{"text": 5}\n')
+    found = read(folder)
+    assert [text.raw for text in found.splits["train"]] == ["5"]
+    assert found.dropped == {"empty": 2}
 
 
 def test_a_text_of_five_megabytes_in_a_csv(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pipeline.learning import blending, freezing
 from pipeline.measuring import scoring
 from pipeline.measuring.masks import choose_fixed_masks
 from pipeline.models import loading, vocabulary
+from pipeline.models.reader import Reader
 from tests import toys
 
 DOCUMENTS = [(f"general:{place}", text) for place, text in enumerate(toys.SENTENCES)]
@@ -40,8 +41,8 @@ def bits(weights: dict[str, torch.Tensor]) -> dict[str, bytes]:
 def asked(toy_model: Path, **changes: Any) -> blending.Questions:
     tokenizer = loading.load_tokenizer(toy_model)
     masks = blending.general_masks(tokenizer, len(tokenizer), DOCUMENTS, 8, 32)
-    found = {"masks": masks, "base_vocabulary_size": len(tokenizer), "max_length": 32, "tokens_per_batch": 64}
-    return blending.Questions(tokenizer, toys.SENTENCES, **found | changes)
+    found = {"masks": masks, "base_vocabulary_size": len(tokenizer), "tokens_per_batch": 64}
+    return blending.Questions(Reader(tokenizer, "none", 32).ids(toys.SENTENCES), **found | changes)
 
 
 def test_blends_go_from_base_to_tuned_then_by_group() -> None:
@@ -153,9 +154,7 @@ def test_a_panel_answers_what_each_model_alone_would(toy_model: Path, pair: tupl
     size = questions.base_vocabulary_size
     for place, weights in ((0, before), (2, after), (1, {name: (before[name] + after[name]) / 2 for name in before})):
         blending.put(tuned, weights)
-        chances = scoring.class_probabilities(
-            tuned, questions.tokenizer, toys.SENTENCES, tokens_per_batch=64, max_length=32
-        )
+        chances = scoring.class_probabilities(tuned, questions.texts, tokens_per_batch=64)
         alone = loading.with_mlm_head(tuned, adapted)
         rows = scoring.masked_nats(alone, questions.masks, base_vocabulary_size=size, tokens_per_batch=64)
         np.testing.assert_array_equal(found[place][0], chances.argmax(axis=1))

@@ -12,6 +12,7 @@ import torch
 
 from pipeline.learning import embedding_subset, freezing, lora, tuning_steps
 from pipeline.models import loading
+from pipeline.models.reader import Reader
 from tests.toys import SENTENCES
 
 
@@ -40,7 +41,7 @@ def trained(folder: Path, texts: list[list[int]], alone: Any, decay: float) -> t
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_the_rows_that_are_read_learn_the_same(toy_model: Path, decay: float) -> None:
-    texts = tuning_steps.encode(loading.load_tokenizer(toy_model), SENTENCES[:8], 32)
+    texts = Reader(loading.load_tokenizer(toy_model), "none", 32).ids(SENTENCES[:8])
     (ours, mine), (plain, theirs) = (
         trained(toy_model, texts, alone, decay) for alone in (embedding_subset.alone, everything)
     )

@@ -18,6 +18,7 @@ import torch
 from pipeline.learning import freezing, frozen_cache, loop, lora, tuning_steps
 from pipeline.models import loading
 from pipeline.models.classifier import Classifier
+from pipeline.models.reader import Reader
 from tests.toy_training import SCHEDULE, Crash, same
 from tests.toys import SENTENCES, toy_config
 
@@ -194,7 +195,7 @@ def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters:
     trained: Any = model
     if adapters:
         trained = lora.wrap(model, rank=2, alpha=4, dropout=0.0, frozen_layers=frozen, new_rows=[])
-    epochs = [tuning_steps.encode(tokenizer, [text + "!" * epoch for text in SENTENCES], 32) for epoch in range(3)]
+    epochs = [Reader(tokenizer, "none", 32).ids([text + "!" * epoch for text in SENTENCES]) for epoch in range(3)]
     feed: tuning_steps.Feed = partial(tuning_steps.inputs, pad_id=tokenizer.pad_token_id)
     if cached:
         every = [ids for epoch in epochs for ids in epoch]

@@ -21,6 +21,7 @@ from pipeline.common.errors import InputError
 from pipeline.learning import adaptation, callbacks, checkpoints, freezing, loop, tuning_steps
 from pipeline.models import loading
 from pipeline.models.batches import BatchPlan
+from pipeline.models.reader import Reader
 from tests.toy_training import SCHEDULE, Crash, run, same
 from tests.toys import SENTENCES
 
@@ -123,7 +124,7 @@ def tune(toy_model: Path, folder: Path, pieces: int) -> tuple[dict[str, torch.Te
     torch.manual_seed(0)
     model, tokenizer = loading.load_classifier(toy_model), loading.load_tokenizer(toy_model)
     freezing.set_dropout(model, 0.0)
-    ids = tuning_steps.encode(tokenizer, SENTENCES, 32)
+    ids = Reader(tokenizer, "none", 32).ids(SENTENCES)
 
     def make(rows: Sequence[int], _place: int) -> dict[str, torch.Tensor]:
         labels = torch.tensor([row % 3 for row in rows])

@@ -13,6 +13,7 @@ import torch
 
 from pipeline.learning import tuning_steps
 from pipeline.models import loading
+from pipeline.models.reader import Reader
 
 
 def test_class_weights_by_hand() -> None:
@@ -40,7 +41,7 @@ def test_each_epoch_holds_every_text_once_with_its_label(toy_model: Path) -> Non
     tokenizer = loading.load_tokenizer(toy_model)
     texts = ["good " * (1 + index % 5) for index in range(20)]
     labels = [index % 3 for index in range(20)]
-    epochs = [tuning_steps.encode(tokenizer, [text + mark for text in texts], 32) for mark in ("", "!")]
+    epochs = [Reader(tokenizer, "none", 32).ids([text + mark for text in texts]) for mark in ("", "!")]
     feed = partial(tuning_steps.inputs, pad_id=tokenizer.pad_token_id)
     made = tuning_steps.plan(epochs, labels, feed, batch_size=4, tokens_per_batch=1000, seed=0)
     assert len(made) == 10
@@ -57,7 +58,7 @@ def test_dev_logits_come_in_the_texts_order(toy_model: Path, monkeypatch: pytest
     monkeypatch.setitem(tuning_steps.FORWARD_TOKENS, "cpu", 8)  # so that there is more than one batch
     torch.manual_seed(0)
     model, tokenizer = loading.load_classifier(toy_model), loading.load_tokenizer(toy_model)
-    ids = tuning_steps.encode(tokenizer, ["good", "bad food and rude staff", "the cat"], 32)
+    ids = Reader(tokenizer, "none", 32).ids(["good", "bad food and rude staff", "the cat"])
     feed = partial(tuning_steps.inputs, pad_id=tokenizer.pad_token_id)
     together = tuning_steps.dev_logits(model, ids, feed)
     alone = [tuning_steps.dev_logits(model, [row], feed)[0] for row in ids]

@@ -12,6 +12,7 @@ import torch
 from pipeline.measuring.masks import FixedMasks, choose_fixed_masks
 from pipeline.measuring.scoring import class_probabilities, masked_nats, pseudo_log_likelihoods
 from pipeline.models import loading
+from pipeline.models.reader import Reader
 from tests import toys
 
 DOCUMENTS = [(f"general:{place}", text) for place, text in enumerate(toys.SENTENCES)]
@@ -192,7 +193,8 @@ def test_class_probabilities_do_not_depend_on_the_batch(toy_model: Path, tokeniz
     model = loading.load_classifier(toy_model)
     texts = [*toys.SENTENCES, "ok", "ok", "word " * 200]
     one, many = (
-        class_probabilities(model, tokenizer, texts, tokens_per_batch=budget, max_length=64) for budget in (1, 4096)
+        class_probabilities(model, Reader(tokenizer, "none", 64).ids(texts), tokens_per_batch=budget)
+        for budget in (1, 4096)
     )
     np.testing.assert_allclose(one, many, atol=1e-6)
     np.testing.assert_allclose(many.sum(axis=1), 1.0)
@@ -209,21 +211,21 @@ def test_texts_of_the_same_pieces_are_computed_once(toy_model: Path, tokenizer, 
     monkeypatch.setattr(
         type(model), "forward", lambda own, **given: seen.extend(given["input_ids"]) or forward(own, **given)
     )
-    found = class_probabilities(model, tokenizer, ["The cat", "the  cat ", "a dog", "The cat"], max_length=64)
+    found = class_probabilities(model, Reader(tokenizer, "none", 64).ids(["The cat", "the  cat ", "a dog", "The cat"]))
     assert len(seen) == 2
     np.testing.assert_array_equal(found[[0, 0]], found[[1, 3]])
     assert abs(found[0] - found[2]).max() > 0
 
 
-def test_no_texts_no_probabilities(toy_model: Path, tokenizer) -> None:  # type: ignore[no-untyped-def]
-    model = loading.load_classifier(toy_model)
-    assert class_probabilities(model, tokenizer, [], tokens_per_batch=64, max_length=64).shape == (0, 3)
+def test_no_texts_no_probabilities(toy_model: Path) -> None:
+    assert class_probabilities(loading.load_classifier(toy_model), [], tokens_per_batch=64).shape == (0, 3)
 
 
 def test_dropout_is_off_whatever_mode_the_model_came_in(toy_model: Path, tokenizer) -> None:  # type: ignore[no-untyped-def]
     model = loading.load_classifier(toy_model).train()
     first, second = (
-        class_probabilities(model, tokenizer, toys.SENTENCES, tokens_per_batch=512, max_length=64) for _ in range(2)
+        class_probabilities(model, Reader(tokenizer, "none", 64).ids(toys.SENTENCES), tokens_per_batch=512)
+        for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
 

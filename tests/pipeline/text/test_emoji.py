@@ -5,7 +5,7 @@ from __future__ import annotations
 import emoji
 import pytest
 
-from pipeline.text.emoji import as_model_reads, demojize, emoji_list, has_emoji, name_words
+from pipeline.text.emoji import demojize, emoji_list, has_emoji, name_words
 
 
 def test_emoji_of_a_text_in_order_each_a_whole() -> None:
@@ -33,5 +33,3 @@ def test_every_emoji_is_found_and_has_a_name() -> None:
 def test_demojize_sets_the_words_off() -> None:
     assert demojize("great😂! ok") == "great face with tears of joy ! ok"
     assert demojize("plain  text") == "plain  text"
-    assert as_model_reads("hi😂", "words") == "hi face with tears of joy"
-    assert as_model_reads("hi😂", "all") == as_model_reads("hi😂", "none") == "hi😂"

@@ -1,0 +1,73 @@
+"""How a model reads: what it is fed passes here, cleaned, emoji in the form it was taught, as ids of word pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import BertTokenizerFast
+
+from pipeline.common.errors import InputError
+from pipeline.models import loading
+from pipeline.text.cleaning import normalise
+from pipeline.text.emoji import demojize
+
+Ids = list[NDArray[np.int32]]
+"""Of some texts, a row each, with [CLS] and [SEP]."""
+_CHUNK = 512
+"""Texts tokenised at a time: what a tokenizer tells of one is 4 KB, of which 0.2 are kept."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A model's tokenizer, and what else decides how it reads."""
+
+    tokenizer: BertTokenizerFast
+    emoji: str
+    """``all`` (as tokens), ``words`` (as their names) or ``none`` (the base's own way)."""
+    max_length: int
+    """Word pieces of a text that are read, [CLS] and [SEP] counted; the rest is cut off."""
+
+    @classmethod
+    def of(cls, folder: Path, max_length: int | None = None) -> Reader:
+        """The reader of a model folder; without ``max_length`` it reads as much as the model was made for.
+
+        Raises:
+            InputError: no tokenizer there, or none that can be used.
+        """
+        tokenizer = loading.load_tokenizer(folder)
+        return cls(tokenizer, loading.emoji_mode(folder), max_length or tokenizer.model_max_length)
+
+    def text(self, prepared: str) -> str:
+        """What the tokenizer gets of a text that is cleaned already, as ``prepare`` leaves it."""
+        return demojize(prepared) if self.emoji == "words" else prepared
+
+    def ids(self, prepared: Sequence[str]) -> Ids:
+        """Ids of texts that are cleaned already."""
+        return self.plain_ids([self.text(text) for text in prepared])
+
+    def raw_ids(self, raw: Sequence[str]) -> Ids:
+        """Ids of texts as people wrote them.
+
+        Raises:
+            InputError: one is no text, or nothing is left of it.
+        """
+        for place, text in enumerate(raw, start=1):
+            if not isinstance(text, str):
+                raise InputError(f"text {place}: a {type(text).__name__} where a text belongs; leave it out")
+        cleaned = [normalise(text) for text in raw]
+        if "" in cleaned:
+            raise InputError(f"text {cleaned.index('') + 1}: nothing to read in it; leave it out")
+        return self.ids(cleaned)
+
+    def plain_ids(self, texts: Sequence[str]) -> Ids:
+        """Ids of texts just as they are, which is how a plain ``transformers`` pipeline reads them."""
+        rows: Ids = []
+        for start in range(0, len(texts), _CHUNK):
+            some = list(texts[start : start + _CHUNK])
+            told = self.tokenizer(some, truncation=True, max_length=self.max_length, return_attention_mask=False)
+            rows += [np.asarray(row, dtype=np.int32) for row in told["input_ids"]]
+        return rows

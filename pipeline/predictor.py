@@ -1,0 +1,55 @@
+"""A tuned model in a program of your own: texts in, labels and probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.common.errors import InputError
+from pipeline.common.labels import LABELS
+from pipeline.measuring import scoring
+from pipeline.models import loading
+from pipeline.models.reader import Reader
+
+
+class Prediction(NamedTuple):
+    """What the model says of one text."""
+
+    label: str
+    probabilities: dict[str, float]
+    """Of each class by its name."""
+
+
+class Predictor:
+    """The model in a folder; call it with texts, and it answers as ``evaluate`` scored it."""
+
+    def __init__(self, model: str | Path, max_length: int | None = None) -> None:
+        """Load the model.
+
+        Args:
+            max_length: word pieces of a text that are read, if fewer than in training.
+
+        Raises:
+            InputError: no model there, or not one that Retone tuned.
+        """
+        folder = Path(model)
+        config = loading.check_folder(folder)
+        if list((config.get("id2label") or {}).values()) != list(LABELS):
+            raise InputError(f"model {folder}: its classes are not {', '.join(LABELS)}; give a model that Retone tuned")
+        reader = Reader.of(folder)
+        self.reader = replace(reader, max_length=min(max_length or reader.max_length, reader.max_length))
+        self._model = loading.load_classifier(folder)
+
+    def __call__(self, texts: str | Iterable[str]) -> list[Prediction]:
+        """A prediction for each text, in order; one text alone gives a list of one.
+
+        Raises:
+            InputError: something that is no text, or a text with nothing to read in it.
+        """
+        many = isinstance(texts, Iterable) and not isinstance(texts, str | bytes | Mapping)
+        ids = self.reader.raw_ids(list(texts) if many else [texts])  # type: ignore[list-item]
+        found = scoring.class_probabilities(self._model, ids).round(scoring.DIGITS)
+        answers = zip(found.argmax(axis=1), found.tolist(), strict=True)
+        return [Prediction(LABELS[best], dict(zip(LABELS, shares, strict=True))) for best, shares in answers]

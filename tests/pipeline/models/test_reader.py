@@ -1,0 +1,76 @@
+"""How a model reads: by its emoji mode, its longest text, and raw texts as if they had been prepared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.common.errors import InputError
+from pipeline.models import loading, reader
+from pipeline.models.reader import Reader
+from tests.toys import SENTENCES
+
+
+@pytest.fixture(scope="module")
+def plain(toy_model: Path) -> Reader:
+    return Reader.of(toy_model)
+
+
+def lists(ids: reader.Ids) -> list[list[int]]:
+    return [row.tolist() for row in ids]
+
+
+def test_emoji_are_words_for_a_model_taught_so(plain: Reader) -> None:
+    words = replace(plain, emoji="words")
+    assert words.text("hi😂") == "hi face with tears of joy"
+    assert plain.text("hi😂") == replace(plain, emoji="all").text("hi😂") == "hi😂"
+    assert lists(words.ids(["good😂"])) == lists(plain.ids(["good face with tears of joy"]))
+    assert lists(words.plain_ids(["good😂"])) == lists(plain.ids(["good😂"]))
+
+
+def test_a_folder_says_how_its_model_reads(toy_model: Path, tmp_path: Path, plain: Reader) -> None:
+    assert (plain.emoji, plain.max_length) == ("none", 128)
+    tokenizer = loading.load_tokenizer(toy_model)
+    tokenizer.model_max_length = 20
+    loading.save(loading.load_classifier(toy_model), tokenizer, tmp_path, emoji="words")
+    found = Reader.of(tmp_path)
+    assert (found.emoji, found.max_length, Reader.of(tmp_path, 9).max_length) == ("words", 20, 9)
+    (tmp_path / "retone.json").write_text("{")
+    with pytest.raises(InputError, match=r"retone\.json cannot be read"):
+        Reader.of(tmp_path)
+
+
+def test_ids_are_those_of_each_text_alone_cut_at_the_end(plain: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_CHUNK", 3)
+    short = replace(plain, max_length=8)
+    found = short.ids(SENTENCES)
+    assert {row.dtype for row in found} == {np.dtype(np.int32)}
+    whole = [plain.tokenizer(text)["input_ids"] for text in SENTENCES]
+    assert min(map(len, whole)) > 8
+    assert lists(found) == [row[:7] + row[-1:] for row in whole]
+    assert lists(plain.ids(SENTENCES)) == whole
+    assert plain.ids([]) == []
+
+
+def test_raw_texts_are_cleaned_as_prepare_does(plain: Reader) -> None:
+    raw, cleaned = "goooooood &amp; bad @shop http://a.b", "goood & bad @user http"
+    assert lists(plain.raw_ids([raw])) == lists(plain.ids([cleaned])) != lists(plain.plain_ids([raw]))
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        (["a", ""], "text 2: nothing to read in it"),
+        (["a", " \u200b\n", ""], "text 2: nothing to read in it"),
+        (["a", "b", None], "text 3: a NoneType where a text belongs"),
+        ([float("nan")], "text 1: a float where a text belongs"),
+        ([b"a"], "text 1: a bytes where a text belongs"),
+        ([["a"]], "text 1: a list where a text belongs"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_its_place(plain: Reader, texts: list[str], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        plain.raw_ids(texts)
