@@ -54,12 +54,6 @@ class Settings(StageSettings):
     frozen_layers: int = Field(
         0, ge=0, le=48, description="layers frozen from the embeddings up, new emoji rows apart; 0 freezes nothing"
     )
-    bag_of_words: float = Field(
-        0.0,
-        ge=0,
-        le=100,
-        description="weight of telling a text's words from [CLS], which trains what a classifier reads",
-    )
     cls_distillation: float = Field(
         0.0,
         ge=0,
@@ -161,21 +155,21 @@ def _adapt(
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     if settings.dropout is not None:
         freezing.set_dropout(model, settings.dropout)
-    teacher = None
+    lesson = None
     if settings.cls_distillation or settings.mean_distillation:
         teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught)
-        model.learn_from(teacher.teaching(settings.cls_distillation, settings.mean_distillation))
+        lesson = distillation.Lesson(teacher, settings.cls_distillation, settings.mean_distillation)
+    model.bert.pooler.requires_grad_(settings.cls_distillation > 0)
     new_rows = first_row if len(vocabulary) > first_row else None
     freezing.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=settings.method == "lora")
     wrapped = None
     if settings.method == "lora":
         set_seed(settings.seed)  # of the adapters' weights
         wrapped = lora.inject(model, rank=settings.lora_rank, frozen_layers=settings.frozen_layers)
-    model.train_pooler(settings.bag_of_words)
     faster = callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
     outcome, history = loop.train(
         model,
-        adaptation.plan(text, order, masking, teacher),
+        adaptation.plan(text, order, masking, lesson),
         _schedule(settings, len(order), f"{deciding}_dev_loss"),
         groups=freezing.parameter_groups(
             model,
@@ -184,6 +178,7 @@ def _adapt(
             ),
         ),
         figures=adaptation.dev_losses(dev, replace(masking, probability=DEV_PROBABILITY), settings.tokens_per_batch),
+        objective=loop.summed(terms=lesson.terms if lesson else ()),
         folder=folder,
         callbacks=[faster] if new_rows is not None and settings.emoji_rate_factor != 1 else [],
     )

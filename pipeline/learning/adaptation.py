@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import BertTokenizerFast
 
-from pipeline.learning.distillation import Teacher
+from pipeline.learning.distillation import Lesson
 from pipeline.models.batches import BatchPlan, epoch_batches, length_buckets, pad
 from pipeline.models.encoder import Places
 from pipeline.models.masked_lm import IGNORED, choose_masked, hide
@@ -176,13 +176,14 @@ def batches_within(
 
 
 def plan(
-    windows: Windows, batches: Sequence[Sequence[int]], masking: Masking, teacher: Teacher | None = None
+    windows: Windows, batches: Sequence[Sequence[int]], masking: Masking, lesson: Lesson | None = None
 ) -> BatchPlan:
-    """The run as Trainer reads it; masks are drawn anew for every batch, and the teacher is asked about its texts."""
+    """The run as Trainer reads it; masks are drawn anew for every batch, and a teacher is asked about its texts."""
 
     def make(rows: Sequence[int], place: int) -> dict[str, Any]:
-        taught = {} if teacher is None else {"targets": teacher.targets([windows.taught[row] for row in rows])}
-        return masking.batch(windows, rows, place) | taught
+        batch = masking.batch(windows, rows, place)
+        taught = [windows.taught[row] for row in rows] if lesson else []
+        return batch | lesson.batch(batch["places"], taught) if lesson else batch
 
     return BatchPlan(batches, make)
 

@@ -29,8 +29,27 @@ from pipeline.learning.checkpoints import latest_complete
 from pipeline.models.batches import BatchPlan, only_item
 from pipeline.models.memory import GiveBack, bound_kernel_cache
 
-Loss = Callable[[Any, torch.Tensor, torch.Tensor | None], torch.Tensor]
-"""Of a model's outputs, a batch's labels and its rows' weights, if it has any: a scalar, the mean over the batch."""
+Batch = dict[str, Any]
+"""What a model is given of some texts; and under ``extra`` what only objectives read."""
+Objective = Callable[[Any, Batch], torch.Tensor]
+"""Of a model and a batch: a scalar to minimise, the mean over the batch."""
+Term = Callable[[Any, Batch], torch.Tensor]
+"""The same of a model's outputs: terms of one objective share a forward pass."""
+
+
+def own_loss(outputs: Any, _batch: Batch) -> torch.Tensor:
+    """What the model itself makes of its labels."""
+    return outputs.loss
+
+
+def summed(loss: Term = own_loss, terms: Sequence[tuple[float, Term]] = ()) -> Objective:
+    """``loss``, and each term by its weight, of one forward pass."""
+
+    def objective(model: Any, batch: Batch) -> torch.Tensor:
+        outputs = model(**{name: part for name, part in batch.items() if name != "extra"})
+        return loss(outputs, batch) + sum(weight * term(outputs, batch) for weight, term in terms)
+
+    return objective
 
 
 @dataclass(frozen=True)
@@ -90,11 +109,11 @@ class _Trainer(Trainer):
         *,
         groups: list[dict[str, Any]],
         figures: Callable[[nn.Module], dict[str, float]],
-        loss: Loss | None,
+        objective: Objective,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self.groups, self.figures, self.loss = groups, figures, loss
+        self.groups, self.figures, self.objective = groups, figures, objective
         self.model_accepts_loss_kwargs = False  # compute_loss takes none, so labels need not be counted beforehand
 
     @property
@@ -120,9 +139,7 @@ class _Trainer(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
         """The mean over one batch; Trainer divides it by the batches it accumulates."""
-        given = {name: part for name, part in inputs.items() if name != "weights"}
-        outputs = model(**given)
-        return outputs.loss if self.loss is None else self.loss(outputs, inputs["labels"], inputs.get("weights"))
+        return self.objective(model, inputs)
 
     def training_step(self, *args: Any, **rest: Any) -> Any:
         """One batch, whose loss the history keeps."""
@@ -174,7 +191,7 @@ def train(
     groups: list[dict[str, Any]],
     figures: Callable[[nn.Module], dict[str, float]],
     folder: Path,
-    loss: Loss | None = None,
+    objective: Objective | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> tuple[Outcome, list[dict[str, float]]]:
     """Train ``model`` in place on ``plan`` and leave it at its best evaluation; resumes from ``folder`` if it can.
@@ -182,7 +199,7 @@ def train(
     Args:
         figures: evaluates the model (in eval mode) to named figures, among them ``schedule.metric``.
         folder: where checkpoints are kept while it runs.
-        loss: what to minimise; None: the model's own.
+        objective: what to minimise; None: the model's own loss.
 
     Returns:
         the outcome, and the history: a row per logged step, without clock times.
@@ -204,7 +221,7 @@ def train(
         data_collator=only_item,
         groups=groups,
         figures=figures,
-        loss=loss,
+        objective=objective or summed(),
         callbacks=[*callbacks, *stopper, GiveBack(), guard, History()],
     )
     trainer.remove_callback(PrinterCallback)

@@ -118,7 +118,7 @@ def _tune(
             schedule,
             groups=freezing.parameter_groups(model, **settings.model_dump(include=rates)),
             figures=_dev_figures(asked, sides[1], feed),
-            loss=tuning_steps.weighted_loss(settings.label_smoothing),
+            objective=loop.summed(tuning_steps.weighted_loss(settings.label_smoothing)),
             folder=folder,
         )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from pipeline.learning import adaptation, distillation, freezing, lora
-from pipeline.models import attachments, loading, masked_lm, vocabulary
+from pipeline.learning import adaptation, distillation, freezing, loop, lora
+from pipeline.models import attachments, loading, vocabulary
 from pipeline.text.emoji import demojize
 from tests.toys import SENTENCES, write_toy_model
 
@@ -27,15 +28,14 @@ def loaded(folder: Path) -> tuple[Any, Any]:
 def test_the_mean_is_of_real_tokens() -> None:
     states = torch.tensor([[[1.0, 0.0], [3.0, 2.0], [9.0, 9.0]], [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]])
     mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
-    assert masked_lm.token_mean(states, mask).tolist() == [[2.0, 1.0], [2.0, 2.0]]
-    assert masked_lm.token_mean(states, None)[1].tolist() == [2.0, 2.0]
+    assert distillation.token_mean(states, mask).tolist() == [[2.0, 1.0], [2.0, 2.0]]
 
 
 def test_what_the_teacher_says_is_the_mean_below_its_last_layer_standardised(deep_model: Path) -> None:
     model, tokenizer = loaded(deep_model)
     windows = adaptation.cut(tokenizer, SENTENCES, 32, taught=demojize)
     teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
-    found = teacher.targets(windows.taught)
+    found = teacher.answers(windows.taught).means
     assert found.mean(0).tolist() == pytest.approx([0.0] * 32, abs=1e-5)
     assert found.std(0).tolist() == pytest.approx([1.0] * 32, abs=1e-4)
     ids = torch.tensor(windows.ids[0], dtype=torch.int64)[None]
@@ -44,7 +44,7 @@ def test_what_the_teacher_says_is_the_mean_below_its_last_layer_standardised(dee
     with torch.no_grad():
         for weight in model.bert.parameters():
             weight.mul_(2.0)
-    assert torch.equal(teacher.targets(windows.taught), found)  # it stays what the model was
+    assert torch.equal(teacher.answers(windows.taught).means, found)  # it stays what the model was
 
 
 def test_a_window_is_taught_as_its_own_stretch_of_text_with_emoji_by_name(deep_model: Path) -> None:
@@ -63,46 +63,44 @@ def test_a_window_is_taught_as_its_own_stretch_of_text_with_emoji_by_name(deep_m
     ]
 
 
-def test_the_loss_by_hand() -> None:
-    centre, spread = torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0])
-    targets, states = torch.tensor([[1.0, -1.0]]), torch.tensor([[[1.0, 0.0], [5.0, 2.0]]])
-    teaching = masked_lm.Teaching(0.5, 2.0, centre, spread)
-    pooled = torch.tensor([[0.0, 0.0]])
+def test_the_terms_by_hand() -> None:
+    teacher = distillation.Teacher(Any, 0, torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0]))
+    taught = SimpleNamespace(teacher=teacher, means=torch.tensor([[1.0, -1.0]]))
+    batch = {"attention_mask": torch.ones(1, 2), "extra": {"taught": taught}}
+    outputs = SimpleNamespace(
+        hidden_states=(None, torch.tensor([[[1.0, 0.0], [5.0, 2.0]]])), pooled=torch.tensor([[0.0, 0.0]])
+    )
     own = [(3.0 - 1.0) / 2.0, 1.0]  # the mean is (3, 1)
     held = ((own[0] - 1.0) ** 2 + (own[1] + 1.0) ** 2) / 2
-    cls = float(torch.tensor(1.0).tanh()) ** 2
-    assert float(teaching.loss(targets, states, None, pooled)) == pytest.approx(2.0 * held + 0.5 * cls, abs=1e-6)
-    assert float(teaching.loss(targets, states, None, None)) == pytest.approx(2.0 * held, abs=1e-6)
+    assert float(distillation.mean_term(outputs, batch)) == pytest.approx(held, abs=1e-6)
+    assert float(distillation.cls_term(outputs, batch)) == pytest.approx(float(torch.tensor(1.0).tanh()) ** 2, abs=1e-6)
 
 
-@pytest.mark.parametrize("bag", [0.0, 0.3])
-def test_the_model_adds_it_to_its_own_loss_in_training_alone(deep_model: Path, bag: float) -> None:
+@pytest.mark.parametrize(("cls", "mean"), [(0.7, 0.4), (0.7, 0.0), (0.0, 0.4)])
+def test_terms_are_added_to_the_masked_loss(deep_model: Path, cls: float, mean: float) -> None:
     model, tokenizer = loaded(deep_model)
-    freezing.set_dropout(model, 0.0)
     windows = adaptation.cut(tokenizer, SENTENCES, 32, taught=demojize)
     teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
-    masking = adaptation.Masking.of(tokenizer, 0.3, False, 0)
-    batch = adaptation.plan(windows, [list(range(6))], masking, teacher)[0]
-    without = {name: part for name, part in batch.items() if name != "targets"}
-    model.train_pooler(bag)
-    model.train()
-    masked = model(**without).loss
-    teaching = teacher.teaching(0.7, 0.4)
-    model.learn_from(teaching)
+    masking, lesson = adaptation.Masking.of(tokenizer, 0.3, False, 0), distillation.Lesson(teacher, cls, mean)
+    batch = adaptation.plan(windows, [list(range(6))], masking, lesson)[0]
+    with torch.no_grad():
+        model.bert.encoder.layer[0].output.dense.weight.mul_(1.5)  # else there was no gap but that of hidden tokens
     states = model.bert(batch["input_ids"], batch["attention_mask"], output_hidden_states=True)
-    more = teaching.loss(batch["targets"], states.hidden_states[-2], batch["attention_mask"], states.pooler_output)
-    assert float(model(**batch).loss) == pytest.approx(float(masked + more), abs=1e-5)
-    model.eval()
-    model.train_pooler(0.0)
-    assert float(model(**batch).loss) == pytest.approx(float(model(**without).loss), abs=1e-6)
+    targets = teacher.answers([windows.taught[row] for row in range(6)]).means
+    expected = model(**{name: batch[name] for name in ("input_ids", "attention_mask", "labels")}).loss
+    own = teacher.mean(states.hidden_states[-2], batch["attention_mask"])
+    expected = expected + cls * (states.pooler_output - targets.tanh()).square().mean()
+    expected = expected + mean * (own - targets).square().mean()
+    assert float(loop.summed(terms=lesson.terms)(model, batch)) == pytest.approx(float(expected), abs=1e-5)
 
 
 def updated(model: Any, batch: dict[str, Any], steps: int = 3) -> None:
+    objective = loop.summed(terms=[(1.0, distillation.cls_term), (1.0, distillation.mean_term)])
     groups = freezing.parameter_groups(model, learning_rate=1e-2, weight_decay=0.1)
     optimizer = torch.optim.AdamW([{key: part for key, part in group.items() if key != "names"} for group in groups])
     for _ in range(steps):
         optimizer.zero_grad()
-        model.train()(**batch).loss.backward()
+        objective(model.train(), batch).backward()
         optimizer.step()
 
 
@@ -114,9 +112,9 @@ def grown(folder: Path) -> tuple[Any, dict[str, torch.Tensor], dict[str, Any], i
     vocabulary.grow(model, tokenizer, first)
     windows = adaptation.cut(tokenizer, [f"{text} 😂 so 😂" for text in SENTENCES], 48, taught=demojize)
     teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
-    model.learn_from(teacher.teaching(1.0, 1.0))
+    model.bert.pooler.requires_grad_(True)
     masking = adaptation.Masking.of(tokenizer, 0.3, False, 0)
-    batch = adaptation.plan(windows, [list(range(8))], masking, teacher)[0]
+    batch = adaptation.plan(windows, [list(range(8))], masking, distillation.Lesson(teacher, 1.0, 1.0))[0]
     return model, {name: weight.clone() for name, weight in model.state_dict().items()}, batch, first
 
 
@@ -139,7 +137,6 @@ def test_adapters_learn_alone_and_the_parts_make_the_model_again(deep_model: Pat
     model, before, batch, _ = grown(deep_model)
     freezing.freeze_for_adaptation(model, 1, None, embeddings=True)
     wrapped = lora.inject(model, rank=4, frozen_layers=1)
-    model.learn_from(model.teaching)
     updated(model, batch)
     asked = {name: batch[name] for name in ("input_ids", "attention_mask")}
     trained = model.eval()(**asked).logits

@@ -137,7 +137,7 @@ def tune(toy_model: Path, folder: Path, pieces: int) -> tuple[dict[str, torch.Te
         replace(SCHEDULE, steps=1, eval_steps=1, gradient_accumulation_steps=pieces, max_grad_norm=1e9),
         groups=freezing.parameter_groups(model, learning_rate=1e-3),
         figures=lambda _: {"general_dev_loss": 0.0},
-        loss=tuning_steps.weighted_loss(0.0),
+        objective=loop.summed(tuning_steps.weighted_loss(0.0)),
         folder=folder,
         callbacks=[Record()],
     )
