@@ -63,6 +63,15 @@ class Settings(StageSettings):
     mean_distillation: float = Field(
         0.0, ge=0, le=100, description="weight of keeping the mean of the tokens where it was before"
     )
+    state_distillation: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="weight of keeping all layers' states of whole texts, no token hidden, where they were before",
+    )
+    whole_share: float = Field(
+        0.4, ge=0, le=0.9, description="state_distillation: share of a batch's texts left whole, none with new emoji"
+    )
     max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
     tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
     gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
@@ -102,6 +111,11 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
     write_jsonl(out / "history.jsonl", history)
 
 
+def _taught(settings: Settings) -> bool:
+    """Whether the model as it was before teaches it anything."""
+    return settings.cls_distillation + settings.mean_distillation + settings.state_distillation > 0
+
+
 def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> dict[tuple[str, str], Any]:
     """Tokenised windows by role (informal, general) and split (train, dev).
 
@@ -121,8 +135,7 @@ def _windows(settings: Settings, prepare: Path, vocabulary: Any, mode: str) -> d
                 reviews = prepared.rows(prepare, role="reviews", split=split)
                 rows += [row for row in reviews if "fold" not in row]  # with folds each is tested, by one of them
             texts = [emoji.as_model_reads(row["text"], mode) for row in rows]
-            teaching = settings.cls_distillation > 0 or settings.mean_distillation > 0
-            taught = emoji.demojize if teaching and split == "train" else None
+            taught = emoji.demojize if split == "train" and _taught(settings) else None
             windows[role, split] = adaptation.cut(vocabulary, texts, settings.max_length, taught=taught)
         if wanted and not len(windows[role, "train"]):
             share = 1 if role == "informal" else 0
@@ -156,9 +169,15 @@ def _adapt(
     if settings.dropout is not None:
         freezing.set_dropout(model, settings.dropout)
     lesson = None
-    if settings.cls_distillation or settings.mean_distillation:
-        teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught)
-        lesson = distillation.Lesson(teacher, settings.cls_distillation, settings.mean_distillation)
+    if _taught(settings):
+        lesson = distillation.Lesson(
+            distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, settings.frozen_layers),
+            cls=settings.cls_distillation,
+            mean=settings.mean_distillation,
+            states=settings.state_distillation,
+            whole_share=settings.whole_share,
+            first_row=first_row,
+        )
     model.bert.pooler.requires_grad_(settings.cls_distillation > 0)
     new_rows = first_row if len(vocabulary) > first_row else None
     freezing.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=settings.method == "lora")
@@ -231,7 +250,7 @@ STAGE = Stage(
     pretrain,
     makes=("model", "history.jsonl", "pretrain.json"),
     may_make=("parts",),
-    version=7,
+    version=8,
     check=check,
     resumes=True,
 )

@@ -110,11 +110,16 @@ class Masking:
         ordinary = torch.tensor([token for token in range(len(tokenizer)) if token not in special])
         return cls(probability, whole_words, tokenizer.mask_token_id, tokenizer.pad_token_id, special, ordinary, seed)
 
-    def batch(self, windows: Windows, rows: Sequence[int], place: int) -> dict[str, Any]:
-        """The model's inputs for some windows: ids, mask and labels, each int64 [rows, longest], and labels' places."""
+    def batch(self, windows: Windows, rows: Sequence[int], place: int, whole: Sequence[int] = ()) -> dict[str, Any]:
+        """The model's inputs for some windows: ids, mask and labels, each int64 [rows, longest], and labels' places.
+
+        Args:
+            whole: in which of the rows nothing is hidden.
+        """
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + place) % 2**63)
         ids = pad([windows.ids[row] for row in rows], self.pad_id)
         maskable = ~torch.isin(ids, torch.tensor(sorted(self.special)))
+        maskable[list(whole)] = False
         units = _first_positions(pad([windows.words[row] for row in rows], -1)) if self.whole_words else None
         chosen = choose_masked(maskable, self.probability, generator, units)
         hidden = hide(ids, chosen, mask_id=self.mask_id, ordinary=self.ordinary, generator=generator)
@@ -181,9 +186,12 @@ def plan(
     """The run as Trainer reads it; masks are drawn anew for every batch, and a teacher is asked about its texts."""
 
     def make(rows: Sequence[int], place: int) -> dict[str, Any]:
-        batch = masking.batch(windows, rows, place)
-        taught = [windows.taught[row] for row in rows] if lesson else []
-        return batch | lesson.batch(batch["places"], taught) if lesson else batch
+        if lesson is None:
+            return masking.batch(windows, rows, place)
+        taught = [windows.taught[row] for row in rows]
+        whole = lesson.whole([windows.ids[row] for row in rows], taught, masking.seed, place)
+        batch = masking.batch(windows, rows, place, whole)
+        return batch | lesson.batch(batch["places"], taught, whole)
 
     return BatchPlan(batches, make)
 

@@ -5,7 +5,8 @@ language modelling nor such an encoder's own training has taught anything. So be
 is to match the mean of the frozen base's states below its last layer (Hinton et al. 2015, "Distilling the Knowledge in
 a Neural Network", with states as targets), and the model's own mean may be held where the base had it. The teacher
 reads what is taught unmasked, and emoji as their names: tokens that the base never saw start with what it knows of
-the words.
+the words. Some texts may be left whole for the pupil, too: no token hidden and none to guess, its states are to be the
+teacher's at every layer that learns (Romero et al. 2015, "FitNets", section 2.2, hints from inner layers).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch.nn.functional import mse_loss
 from transformers import BertModel
 
 from pipeline.models.batches import FORWARD_TOKENS, length_buckets, pad
-from pipeline.models.encoder import Places, states_after
+from pipeline.models.encoder import Places, last_states, states_after
 
 Ids = NDArray[np.int32]
 SAMPLE = 1000
@@ -39,27 +40,41 @@ def token_mean(states: Tensor, attention_mask: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A frozen encoder, and centre and spread of its mean states, [hidden]."""
+    """A frozen encoder, and what its states are like."""
 
     bert: BertModel
     pad_id: int
+    frozen_layers: int
+    """Layers that its pupil shares, from the embeddings up."""
     centre: Tensor
+    """Of its mean states, [hidden]."""
     spread: Tensor
+    """Standard deviation of its mean states, [hidden]."""
+    state_spread: Tensor
+    """Standard deviation of its tokens' states after each layer that is not shared, [layers, hidden]."""
 
     @classmethod
-    def of(cls, bert: BertModel, pad_id: int, texts: Sequence[Ids]) -> Teacher:
-        """A copy of an encoder as it is now, and the spread of its states over the first ``SAMPLE`` of some texts."""
+    def of(cls, bert: BertModel, pad_id: int, texts: Sequence[Ids], frozen_layers: int = 0) -> Teacher:
+        """A copy of an encoder as it is now, and what its states are like in the first ``SAMPLE`` of some texts."""
         frozen = copy.deepcopy(bert).eval().requires_grad_(False)
         frozen = frozen.to("cuda" if torch.cuda.is_available() else "cpu")
-        raw = cls(frozen, pad_id, torch.zeros((), device=frozen.device), torch.ones((), device=frozen.device))
-        sample = texts[:SAMPLE]
-        buckets = length_buckets([len(row) for row in sample], FORWARD_TOKENS["cpu"])
-        means = torch.cat([raw.answers([sample[row] for row in rows]).to(frozen.device).means for rows in buckets])
-        return cls(frozen, pad_id, means.mean(dim=0), means.std(dim=0).clamp_min(1e-6))
+        zero, one = torch.zeros((), device=frozen.device), torch.ones((), device=frozen.device)
+        raw = cls(frozen, pad_id, frozen_layers, zero, one, one)
+        found, sums, tokens = [], torch.zeros(2, 1, 1, dtype=torch.float64, device=frozen.device), 0
+        for rows in length_buckets([len(row) for row in texts[:SAMPLE]], FORWARD_TOKENS["cpu"]):
+            answers = raw.answers([texts[row] for row in rows]).to(frozen.device)
+            states = answers.states.double()
+            found.append(answers.means)
+            sums, tokens = sums + torch.stack([states, states.square()]).sum(dim=2), tokens + states.shape[1]
+        means, (mean, square) = torch.cat(found), sums / tokens
+        spreads = means.std(dim=0), (square - mean.square()).clamp_min(0.0).sqrt().float()
+        return cls(frozen, pad_id, frozen_layers, means.mean(dim=0), *(spread.clamp_min(1e-6) for spread in spreads))
 
     def answers(self, texts: Sequence[Ids]) -> Answers:
-        """What it makes of some texts."""
-        return Answers(self, pad(texts, self.pad_id))
+        """What it makes of some texts, all of them whole."""
+        ids = pad(texts, self.pad_id)
+        real = _whole(range(len(texts)), texts)
+        return Answers(self, ids, real, real, torch.arange(len(real.rows)))
 
     def mean(self, states: Tensor, attention_mask: Tensor) -> Tensor:
         """Means of some states below the last layer, standardised by its own, [batch, hidden]."""
@@ -72,16 +87,35 @@ class Answers:
 
     teacher: Teacher
     ids: Tensor
-    """Unmasked, as the teacher reads them, int64 [batch, longest]."""
+    """Unmasked, as the teacher reads them, int64 [texts, longest]: the batch's, or those that are whole."""
+    whole: Places
+    """Where in these its states are asked for: every token of the whole texts but [CLS]."""
+    own: Places
+    """Where those are in the pupil's batch."""
+    last: Tensor
+    """Which they are of the places at which the pupil's last layer is read, int64 [whole]."""
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Answers:
         """The same on another device, as a batch's tensors are."""
-        return replace(self, ids=self.ids.to(device, non_blocking=non_blocking))
+        parts = {
+            name: getattr(self, name).to(device, non_blocking=non_blocking) for name in ("ids", "whole", "own", "last")
+        }
+        return replace(self, **parts)
 
     @cached_property
     def means(self) -> Tensor:
         """The mean of each text's states below the last layer, standardised, [batch, hidden]."""
         return self.teacher.mean(self._inner[-1], self._mask)
+
+    @cached_property
+    @torch.no_grad()
+    def states(self) -> Tensor:
+        """After each layer that is not shared, [layers, whole, hidden]."""
+        bert, last = self.teacher.bert, self.teacher.bert.config.num_hidden_layers - 1
+        inner = [self.whole.of(states) for states in self._inner[1:]]
+        return torch.stack([*inner, last_states(bert, self._inner[-1], self._mask, self.whole, last)])[
+            self.teacher.frozen_layers :
+        ]
 
     @property
     def _mask(self) -> Tensor:
@@ -105,27 +139,70 @@ def mean_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
     return mse_loss(taught.teacher.mean(outputs.hidden_states[-1], batch["attention_mask"]), taught.means)
 
 
+def state_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
+    """Mean square gap of the tokens' states to the teacher's in whole texts, in the teacher's spreads; 0 without any.
+
+    The mean over tokens but [CLS], over dimensions, and over the layers that are not shared.
+    """
+    taught = batch["extra"]["taught"]
+    inner = [taught.own.of(states) for states in outputs.hidden_states[1:]]
+    own = torch.stack([*inner, outputs.last_states[taught.last]])[taught.teacher.frozen_layers :]
+    if not own.numel():
+        return own.sum()
+    return ((own.float() - taught.states) / taught.teacher.state_spread[:, None]).square().mean()
+
+
 @dataclass(frozen=True)
 class Lesson:
     """A teacher, and how much its pupil heeds it: the weight of each term beside the masked loss."""
 
     teacher: Teacher
-    cls: float
-    mean: float
+    cls: float = 0.0
+    mean: float = 0.0
+    states: float = 0.0
+    whole_share: float = 0.0
+    """Share of a batch's texts that are left whole, if states are taught."""
+    first_row: int = 2**31 - 1
+    """Ids from there on the teacher knows by name alone: texts that hold one are never left whole."""
 
     @property
     def terms(self) -> list[tuple[float, Any]]:
         """Those that weigh anything."""
-        terms = ((self.cls, cls_term), (self.mean, mean_term))
+        terms = ((self.cls, cls_term), (self.mean, mean_term), (self.states, state_term))
         return [(weight, term) for weight, term in terms if weight]
 
-    def batch(self, labelled: Places, taught: Sequence[Ids]) -> dict[str, Any]:
-        """What terms ask of a batch, for ``MaskedLM`` and of the teacher.
+    def whole(self, ids: Sequence[Ids], taught: Sequence[Ids], seed: int, place: int) -> list[int]:
+        """Which texts of a batch are left whole, in order: some that both read alike, one at least is left to hide in.
+
+        A pure function of ``seed``, the batch's ``place`` in the plan, and its texts.
+        """
+        if not self.states:
+            return []
+        pairs = enumerate(zip(ids, taught, strict=True))
+        alike = [row for row, (own, read) in pairs if own.max() < self.first_row and np.array_equal(own, read)]
+        wanted = min(round(self.whole_share * len(ids)), len(ids) - 1)
+        return sorted(np.random.default_rng([seed, place, 2]).permutation(alike)[:wanted].tolist())
+
+    def batch(self, labelled: Places, taught: Sequence[Ids], whole: Sequence[int]) -> dict[str, Any]:
+        """What terms ask of a batch, for ``MaskedLM`` and of the teacher, which reads no more texts than it must.
 
         Args:
             labelled: where the batch has labels.
             taught: each text as the teacher reads it.
+            whole: which texts were left whole.
         """
         first = Places.first(len(taught) if self.cls else 0, labelled.rows.device)
-        places, (cls, masked) = Places.joined(first, labelled)
-        return {"places": places, "parts": (masked, cls), "extra": {"taught": self.teacher.answers(taught)}}
+        own = _whole(whole, taught)
+        places, (cls, masked, last) = Places.joined(first, labelled, own)
+        theirs, read = own, taught
+        if whole and not (self.cls or self.mean):
+            read = [taught[row] for row in whole]
+            theirs = _whole(range(len(read)), read)
+        answers = Answers(self.teacher, pad(read, self.teacher.pad_id), theirs, own, last)
+        return {"places": places, "parts": (masked, cls), "extra": {"taught": answers}}
+
+
+def _whole(rows: Sequence[int], texts: Sequence[Ids]) -> Places:
+    """Every token but [CLS] of some rows of texts."""
+    places = [(row, column) for row in rows for column in range(1, len(texts[row]))]
+    return Places.at(*torch.tensor(places, dtype=torch.int64).view(-1, 2).unbind(dim=1))

@@ -140,6 +140,7 @@ def test_adaptation_by_adapters_with_a_teacher_leaves_the_frozen_as_it_was_and_r
     story: dict[str, Path], tmp_path: Path
 ) -> None:
     more = {"method": "lora", "lora_rank": 4, "frozen_layers": 1, "cls_distillation": 1.0, "mean_distillation": 1.0}
+    more |= {"state_distillation": 1.0}
     made = []
     for place in range(2):
         made.append(tmp_path / str(place))

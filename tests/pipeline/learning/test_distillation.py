@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 
 from pipeline.learning import adaptation, distillation, freezing, loop, lora
 from pipeline.models import attachments, loading, vocabulary
+from pipeline.models.batches import pad
+from pipeline.models.masked_lm import IGNORED
 from pipeline.text.emoji import demojize
 from tests.toys import SENTENCES, write_toy_model
 
@@ -64,7 +67,7 @@ def test_a_window_is_taught_as_its_own_stretch_of_text_with_emoji_by_name(deep_m
 
 
 def test_the_terms_by_hand() -> None:
-    teacher = distillation.Teacher(Any, 0, torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0]))
+    teacher = distillation.Teacher(Any, 0, 0, torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0]), torch.ones(1, 2))
     taught = SimpleNamespace(teacher=teacher, means=torch.tensor([[1.0, -1.0]]))
     batch = {"attention_mask": torch.ones(1, 2), "extra": {"taught": taught}}
     outputs = SimpleNamespace(
@@ -91,11 +94,96 @@ def test_terms_are_added_to_the_masked_loss(deep_model: Path, cls: float, mean: 
     own = teacher.mean(states.hidden_states[-2], batch["attention_mask"])
     expected = expected + cls * (states.pooler_output - targets.tanh()).square().mean()
     expected = expected + mean * (own - targets).square().mean()
-    assert float(loop.summed(terms=lesson.terms)(model, batch)) == pytest.approx(float(expected), abs=1e-5)
+    assert loop.summed(terms=lesson.terms)(model, batch).item() == pytest.approx(expected.item(), abs=1e-5)
 
 
-def updated(model: Any, batch: dict[str, Any], steps: int = 3) -> None:
-    objective = loop.summed(terms=[(1.0, distillation.cls_term), (1.0, distillation.mean_term)])
+def moved(folder: Path, texts: list[str] = SENTENCES) -> tuple[Any, Any, Any, int]:
+    """A model that has moved since it was the teacher, its tokenizer with two emoji, windows, and the first new row."""
+    model, tokenizer = loaded(folder)
+    first = len(tokenizer)
+    vocabulary.add_tokens(tokenizer, ["😂", "©"])  # the name of the second is itself
+    vocabulary.grow(model, tokenizer, first)
+    return model, tokenizer, adaptation.cut(tokenizer, texts, 32, taught=demojize), first
+
+
+def test_whole_texts_are_drawn_by_seed_and_place_and_never_with_new_rows(deep_model: Path) -> None:
+    texts = [text + mark for mark in ("", " 😂", " ©") for text in SENTENCES]
+    _, tokenizer, windows, first = moved(deep_model, texts)
+    lesson = distillation.Lesson(Any, states=1.0, whole_share=0.25, first_row=first)
+    ids, taught = windows.ids, windows.taught
+    drawn = [lesson.whole(ids, taught, 0, place) for place in range(20)]
+    assert drawn == [lesson.whole(ids, taught, 0, place) for place in range(20)]
+    assert lesson.whole(ids, taught, 1, 0) != drawn[0] != drawn[1]
+    assert all(len(rows) == len(ids) // 4 for rows in drawn)
+    assert {row for rows in drawn for row in rows} == {row for row, own in enumerate(ids) if own.max() < first}
+    greedy = replace(lesson, whole_share=0.9)
+    assert [len(greedy.whole(ids[:size], taught[:size], 0, 0)) for size in (1, 2, 5)] == [0, 1, 4]  # one to hide in
+    assert replace(lesson, states=0.0).whole(ids, taught, 0, 0) == []
+    masking = adaptation.Masking.of(tokenizer, 0.5, False, 0)
+    batch = masking.batch(windows, range(len(ids)), 3, drawn[3])
+    for row, own in enumerate(ids):
+        untouched = (batch["labels"][row] == IGNORED).all() and batch["input_ids"][row][: len(own)].tolist() == [*own]
+        assert untouched == (row in drawn[3])
+
+
+@pytest.mark.parametrize(("frozen", "cls"), [(0, 0.7), (1, 0.0), (2, 0.7), (3, 0.7)])
+def test_states_of_whole_texts_are_held_against_the_teachers(deep_model: Path, frozen: int, cls: float) -> None:
+    """By value, against transformers' own hidden states; read with the other terms or alone."""
+    model, tokenizer, windows, first = moved(deep_model)
+    before = model.bert(**padded(windows.ids), output_hidden_states=True).hidden_states
+    teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught, frozen)
+    lesson = distillation.Lesson(teacher, cls=cls, states=5.0, whole_share=0.5, first_row=first)
+    plan = adaptation.plan(windows, [[0, 2, 3, 5], [1, 4]], adaptation.Masking.of(tokenizer, 0.3, False, 0), lesson)
+    with torch.no_grad():
+        for weight in model.bert.encoder.layer[frozen:].parameters():
+            weight.mul_(1.2)
+    after = model.bert(**padded(windows.ids), output_hidden_states=True).hidden_states
+    real = padded(windows.ids)["attention_mask"].bool()
+    real[:, 0] = False
+    rows = [0, 2, 3, 5]
+    own = [windows.ids[row] for row in rows]
+    whole = [rows[place] for place in lesson.whole(own, own, 0, 0)]
+    assert len(whole) == 2
+    gaps = []
+    for layer in range(frozen + 1, 4):
+        spread = before[layer][real].std(dim=0, correction=0)
+        gap = (after[layer][whole] - before[layer][whole])[real[whole]] / spread
+        gaps.append(float(gap.square().mean()))
+    batch = plan[0]
+    outputs = model(**{name: part for name, part in batch.items() if name != "extra"})
+    assert len(batch["extra"]["taught"].ids) == (4 if cls else 2)  # the teacher reads what is asked for
+    expected = sum(gaps) / max(1, len(gaps))
+    assert distillation.state_term(outputs, batch).item() == pytest.approx(expected, rel=1e-4)
+    assert expected > 0.01 or frozen == 3
+    nothing = adaptation.plan(windows, [[0]], adaptation.Masking.of(tokenizer, 0.3, False, 0), lesson)[0]
+    outputs = model(**{name: part for name, part in nothing.items() if name != "extra"})
+    assert distillation.state_term(outputs, nothing).item() == 0.0
+
+
+def padded(ids: list[Any]) -> dict[str, torch.Tensor]:
+    rows = pad(ids, 0)
+    return {"input_ids": rows, "attention_mask": (rows != 0).long()}
+
+
+def test_a_model_that_states_are_held_of_stays_nearer_to_what_it_was(deep_model: Path) -> None:
+    gaps = []
+    for weight in (0.0, 5.0):
+        model, tokenizer, windows, first = moved(deep_model)
+        teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
+        lesson = distillation.Lesson(teacher, mean=0.1, states=weight, whole_share=0.5, first_row=first)
+        plan = adaptation.plan(windows, [range(8)] * 10, adaptation.Masking.of(tokenizer, 0.3, False, 0), lesson)
+        before = model.bert(**padded(windows.ids)).last_hidden_state
+        for place in range(10):
+            updated(model, plan[place], 1, lesson)
+        gaps.append(float((model.eval().bert(**padded(windows.ids)).last_hidden_state - before).square().mean()))
+    assert gaps[1] < 0.5 * gaps[0]
+
+
+BOTH = distillation.Lesson(Any, cls=1.0, mean=1.0)
+
+
+def updated(model: Any, batch: dict[str, Any], steps: int = 3, lesson: distillation.Lesson = BOTH) -> None:
+    objective = loop.summed(terms=lesson.terms)
     groups = freezing.parameter_groups(model, learning_rate=1e-2, weight_decay=0.1)
     optimizer = torch.optim.AdamW([{key: part for key, part in group.items() if key != "names"} for group in groups])
     for _ in range(steps):
