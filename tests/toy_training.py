@@ -44,6 +44,7 @@ def run(
     *callbacks: TrainerCallback,
     touch: Callable[..., None] | None = None,
     losses: Sequence[float] = (),
+    penalty: Callable[[Any], loop.Penalty] | None = None,
     **changes: Any,
 ):
     """Pretrain the toy on toy sentences; return model, outcome, history. ``losses`` stand in for those on dev text."""
@@ -66,6 +67,7 @@ def run(
         groups=freezing.parameter_groups(model, learning_rate=1e-3, weight_decay=0.01),
         figures=(lambda _: {"general_dev_loss": next(given)}) if losses else figures,
         folder=folder,
+        penalty=penalty(model) if penalty else None,
         callbacks=list(callbacks),
     )
     return model, outcome, history

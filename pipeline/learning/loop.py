@@ -35,6 +35,8 @@ Objective = Callable[[Any, Batch], torch.Tensor]
 """Of a model and a batch: a scalar to minimise, the mean over the batch."""
 Term = Callable[[Any, Batch], torch.Tensor]
 """The same of a model's outputs: terms of one objective share a forward pass."""
+Penalty = Callable[[nn.Module], torch.Tensor]
+"""Of a model's weights alone: a scalar to add to each batch's loss, such as L2-SP (Li et al. 2018, section 3)."""
 
 
 def own_loss(outputs: Any, _batch: Batch) -> torch.Tensor:
@@ -110,10 +112,11 @@ class _Trainer(Trainer):
         groups: list[dict[str, Any]],
         figures: Callable[[nn.Module], dict[str, float]],
         objective: Objective,
+        penalty: Penalty | None,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self.groups, self.figures, self.objective = groups, figures, objective
+        self.groups, self.figures, self.objective, self.penalty = groups, figures, objective, penalty
         self.model_accepts_loss_kwargs = False  # compute_loss takes none, so labels need not be counted beforehand
 
     @property
@@ -139,7 +142,8 @@ class _Trainer(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
         """The mean over one batch; Trainer divides it by the batches it accumulates."""
-        return self.objective(model, inputs)
+        loss = self.objective(model, inputs)
+        return loss if self.penalty is None else loss + self.penalty(self.model)
 
     def training_step(self, *args: Any, **rest: Any) -> Any:
         """One batch, whose loss the history keeps."""
@@ -192,6 +196,7 @@ def train(
     figures: Callable[[nn.Module], dict[str, float]],
     folder: Path,
     objective: Objective | None = None,
+    penalty: Penalty | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> tuple[Outcome, list[dict[str, float]]]:
     """Train ``model`` in place on ``plan`` and leave it at its best evaluation; resumes from ``folder`` if it can.
@@ -200,6 +205,7 @@ def train(
         figures: evaluates the model (in eval mode) to named figures, among them ``schedule.metric``.
         folder: where checkpoints are kept while it runs.
         objective: what to minimise; None: the model's own loss.
+        penalty: what its weights are to pay beside that. Made just before this call, it sees those that training will.
 
     Returns:
         the outcome, and the history: a row per logged step, without clock times.
@@ -222,6 +228,7 @@ def train(
         groups=groups,
         figures=figures,
         objective=objective or summed(),
+        penalty=penalty,
         callbacks=[*callbacks, *stopper, GiveBack(), guard, History()],
     )
     trainer.remove_callback(PrinterCallback)

@@ -188,6 +188,37 @@ def test_frozen_means_bit_identical(toy_model: Path, tmp_path: Path) -> None:
         assert torch.equal(weight, model.state_dict()[name]) == held, name
 
 
+def to_start(strength: float) -> Any:
+    """A penalty: half the square distance of the weights to where they are now."""
+
+    def of(model: torch.nn.Module) -> loop.Penalty:
+        start = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+        def penalty(model: torch.nn.Module) -> torch.Tensor:
+            gaps = [(weight - start[name]).square().sum() for name, weight in model.named_parameters()]
+            return strength / 2 * torch.stack(gaps).sum()
+
+        return penalty
+
+    return of
+
+
+def test_a_penalty_pulls_weights_to_where_they_started(toy_model: Path, tmp_path: Path, undisturbed) -> None:
+    torch.manual_seed(0)
+    start = loading.load_masked_lm(toy_model).state_dict()
+    given: dict[str, Any] = {"penalty": to_start(100.0)}
+    held, _, history = run(toy_model, tmp_path / "held", **given)
+
+    def distance(model: torch.nn.Module) -> float:
+        return sum(float((weight - start[name]).square().sum()) for name, weight in model.state_dict().items()) ** 0.5
+
+    assert 0 < distance(held) < 0.7 * distance(undisturbed[0])
+    assert history[0]["train_loss"] > undisturbed[2][0]["train_loss"]  # it is told
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(toy_model, tmp_path / "cut", Crash(6), **given)
+    assert same(run(toy_model, tmp_path / "cut", **given)[0], held)  # the start is the run's, not the checkpoint's
+
+
 def test_some_rows_at_another_rate_is_a_group_of_their_own(toy_model: Path) -> None:
     """By value: AdamW at three times the rate on a copy of those rows."""
     embeddings = torch.nn.Embedding(6, 4)
