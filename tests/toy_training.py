@@ -45,6 +45,7 @@ def run(
     touch: Callable[..., None] | None = None,
     losses: Sequence[float] = (),
     penalty: Callable[[Any], loop.Penalty] | None = None,
+    frozen: freezing.Freezing = freezing.Freezing((0,)),  # noqa: B008
     **changes: Any,
 ):
     """Pretrain the toy on toy sentences; return model, outcome, history. ``losses`` stand in for those on dev text."""
@@ -68,7 +69,7 @@ def run(
         figures=(lambda _: {"general_dev_loss": next(given)}) if losses else figures,
         folder=folder,
         penalty=penalty(model) if penalty else None,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, *frozen.callbacks(model)],
     )
     return model, outcome, history
 
