@@ -45,6 +45,8 @@ def run(
     touch: Callable[..., None] | None = None,
     losses: Sequence[float] = (),
     penalty: Callable[[Any], loop.Penalty] | None = None,
+    optimizer: Callable[[loop.Groups], torch.optim.Optimizer] = loop.adamw,
+    observer: loop.Observer | None = None,
     frozen: freezing.Freezing = freezing.Freezing((0,)),  # noqa: B008
     **changes: Any,
 ):
@@ -68,6 +70,8 @@ def run(
         groups=freezing.parameter_groups(model, learning_rate=1e-3, weight_decay=0.01),
         figures=(lambda _: {"general_dev_loss": next(given)}) if losses else figures,
         folder=folder,
+        optimizer=optimizer,
+        observer=observer,
         penalty=penalty(model) if penalty else None,
         callbacks=[*callbacks, *frozen.callbacks(model)],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from pipeline.learning.callbacks import Bar, Guard, History
+from pipeline.learning.callbacks import Bar, Guard, History, Watch
 from pipeline.learning.checkpoints import latest_complete
 from pipeline.models.batches import BatchPlan, only_item
 from pipeline.models.memory import GiveBack, bound_kernel_cache
@@ -52,6 +52,17 @@ def summed(loss: Term = own_loss, terms: Sequence[tuple[float, Term]] = ()) -> O
         return loss(outputs, batch) + sum(weight * term(outputs, batch) for weight, term in terms)
 
     return objective
+
+
+Groups = list[dict[str, Any]]
+"""Parameters with their rate and decay, as torch's optimizers take them."""
+Observer = Callable[[int, Mapping[str, float]], None]
+"""Is told of each update: its number, and the row it left in the history; empty if none."""
+
+
+def adamw(groups: Groups) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019), all weights of a group in one kernel."""
+    return torch.optim.AdamW(groups, fused=True)
 
 
 @dataclass(frozen=True)
@@ -109,14 +120,16 @@ class _Trainer(Trainer):
     def __init__(
         self,
         *,
-        groups: list[dict[str, Any]],
+        groups: Groups,
         figures: Callable[[nn.Module], dict[str, float]],
+        factory: Callable[[Groups], torch.optim.Optimizer],
         objective: Objective,
         penalty: Penalty | None,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self.groups, self.figures, self.objective, self.penalty = groups, figures, objective, penalty
+        self.groups, self.figures, self.factory = groups, figures, factory
+        self.objective, self.penalty = objective, penalty
         self.model_accepts_loss_kwargs = False  # compute_loss takes none, so labels need not be counted beforehand
 
     @property
@@ -125,11 +138,11 @@ class _Trainer(Trainer):
         return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, History))
 
     def create_optimizer(self, _model: nn.Module | None = None) -> Any:
-        """AdamW over the given groups."""
+        """The optimizer of the given groups."""
         if self.optimizer is None:
-            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            groups = [{key: value for key, value in group.items() if key != "names"} for group in self.groups]
-            self.optimizer = kind(groups, **options)
+            self.optimizer = self.factory(
+                [{key: value for key, value in group.items() if key != "names"} for group in self.groups]
+            )
         return self.optimizer
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -192,11 +205,13 @@ def train(
     plan: BatchPlan,
     schedule: Schedule,
     *,
-    groups: list[dict[str, Any]],
+    groups: Groups,
     figures: Callable[[nn.Module], dict[str, float]],
     folder: Path,
+    optimizer: Callable[[Groups], torch.optim.Optimizer] = adamw,
     objective: Objective | None = None,
     penalty: Penalty | None = None,
+    observer: Observer | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> tuple[Outcome, list[dict[str, float]]]:
     """Train ``model`` in place on ``plan`` and leave it at its best evaluation; resumes from ``folder`` if it can.
@@ -204,6 +219,7 @@ def train(
     Args:
         figures: evaluates the model (in eval mode) to named figures, among them ``schedule.metric``.
         folder: where checkpoints are kept while it runs.
+        optimizer: makes one of the groups; its state is in every checkpoint.
         objective: what to minimise; None: the model's own loss.
         penalty: what its weights are to pay beside that. Made just before this call, it sees those that training will.
 
@@ -227,6 +243,7 @@ def train(
         data_collator=only_item,
         groups=groups,
         figures=figures,
+        factory=optimizer,
         objective=objective or summed(),
         penalty=penalty,
         callbacks=[*callbacks, *stopper, GiveBack(), guard, History()],
@@ -235,6 +252,8 @@ def train(
     trainer.remove_callback(ProgressCallback)
     if sys.stderr.isatty():
         trainer.add_callback(Bar)
+    if observer is not None:
+        trainer.add_callback(Watch(observer, lambda: trainer.history.rows))
     checkpoint = latest_complete(folder)
     with guard.listening():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

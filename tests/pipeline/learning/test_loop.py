@@ -219,6 +219,30 @@ def test_a_penalty_pulls_weights_to_where_they_started(toy_model: Path, tmp_path
     assert same(run(toy_model, tmp_path / "cut", **given)[0], held)  # the start is the run's, not the checkpoint's
 
 
+def test_an_optimizer_of_ones_own_learns_and_resumes(toy_model: Path, tmp_path: Path, undisturbed) -> None:
+    def sgd(groups: loop.Groups) -> torch.optim.Optimizer:
+        made.append([group["lr"] for group in groups])
+        return torch.optim.SGD(groups, momentum=0.9)
+
+    made: list[list[float]] = []
+    whole, *story = run(toy_model, tmp_path / "whole", optimizer=sgd)
+    assert made == [[1e-3, 1e-3]]
+    assert not same(whole, undisturbed[0])
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(toy_model, tmp_path / "cut", Crash(6), optimizer=sgd)
+    model, *again = run(toy_model, tmp_path / "cut", optimizer=sgd)
+    assert same(model, whole)
+    assert again == story
+
+
+def test_an_observer_is_told_of_updates_and_rows(toy_model: Path, tmp_path: Path, undisturbed) -> None:
+    seen: list[tuple[int, dict[str, float]]] = []
+    model, _, history = run(toy_model, tmp_path, observer=lambda step, row: seen.append((step, dict(row))))
+    assert same(model, undisturbed[0])
+    assert [step for step, _ in seen] == list(range(1, 13))
+    assert [row for _, row in seen if row] == history
+
+
 def test_some_rows_at_another_rate_is_a_group_of_their_own(toy_model: Path) -> None:
     """By value: AdamW at three times the rate on a copy of those rows."""
     embeddings = torch.nn.Embedding(6, 4)
