@@ -168,10 +168,10 @@ def _adapt(
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     if settings.dropout is not None:
         freezing.set_dropout(model, settings.dropout)
-    lesson = None
+    frozen, lesson = freezing.Freezing((settings.frozen_layers,)), None
     if _taught(settings):
         lesson = distillation.Lesson(
-            distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, settings.frozen_layers),
+            distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, frozen.least),
             cls=settings.cls_distillation,
             mean=settings.mean_distillation,
             states=settings.state_distillation,
@@ -180,26 +180,23 @@ def _adapt(
         )
     model.bert.pooler.requires_grad_(settings.cls_distillation > 0)
     new_rows = first_row if len(vocabulary) > first_row else None
-    freezing.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=settings.method == "lora")
+    freezing.freeze_for_adaptation(model, frozen.least, new_rows, embeddings=settings.method == "lora")
     wrapped = None
     if settings.method == "lora":
         set_seed(settings.seed)  # of the adapters' weights
-        wrapped = lora.inject(model, rank=settings.lora_rank, frozen_layers=settings.frozen_layers)
-    faster = callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
+        wrapped = lora.inject(model, rank=settings.lora_rank, frozen_layers=frozen.least)
+    beside = frozen.callbacks(model)
+    if new_rows is not None and settings.emoji_rate_factor != 1:
+        beside.append(callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor))
     outcome, history = loop.train(
         model,
         adaptation.plan(text, order, masking, lesson),
         _schedule(settings, len(order), f"{deciding}_dev_loss"),
-        groups=freezing.parameter_groups(
-            model,
-            **settings.model_dump(
-                include={"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
-            ),
-        ),
+        groups=freezing.groups_of(model, settings),
         figures=adaptation.dev_losses(dev, replace(masking, probability=DEV_PROBABILITY), settings.tokens_per_batch),
         objective=loop.summed(terms=lesson.terms if lesson else ()),
         folder=folder,
-        callbacks=[faster] if new_rows is not None and settings.emoji_rate_factor != 1 else [],
+        callbacks=beside,
     )
     if wrapped is not None:
         attachments.detach(wrapped, folder.parent / "parts")
@@ -223,13 +220,14 @@ def _schedule(settings: Settings, batches: int, metric: str) -> Any:
     from pipeline.learning import loop
 
     steps = max(1, batches // settings.gradient_accumulation_steps)
-    same = ("warmup_ratio", "patience", "seed", "gradient_accumulation_steps", "lr_scheduler_type")
-    return loop.Schedule(
+    return loop.Schedule.of(
+        settings,
         steps=steps,
         eval_steps=max(1, steps // settings.evaluations),
         metric=metric,
         greater_is_better=False,
-        **settings.model_dump(include={*same, "checkpoint_seconds", "precision", "compile"}),
+        seed=settings.seed,
+        lr_scheduler_type=settings.lr_scheduler_type,
     )
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel, TrainerCallback, TrainerState
 
 from pipeline.common.errors import InputError
+from pipeline.learning.options import Training
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,17 @@ def depth(name: str, layers: int) -> int:
     if layer:
         return layers - int(layer[1])
     return layers + 1 if "embeddings." in name and "cls." not in name else 0
+
+
+def groups_of(model: Any, options: Training) -> list[dict[str, Any]]:
+    """The ``parameter_groups`` that a stage's settings ask for."""
+    return parameter_groups(
+        model,
+        learning_rate=options.learning_rate,
+        head_learning_rate=options.head_learning_rate,
+        layerwise_lr_decay=options.layerwise_lr_decay,
+        weight_decay=options.weight_decay,
+    )
 
 
 def parameter_groups(

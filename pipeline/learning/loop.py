@@ -26,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from pipeline.learning.callbacks import Bar, Guard, History, Watch
 from pipeline.learning.checkpoints import latest_complete
+from pipeline.learning.options import Training
 from pipeline.models.batches import BatchPlan, only_item
 from pipeline.models.memory import GiveBack, bound_kernel_cache
 
@@ -84,6 +85,19 @@ class Schedule:
     checkpoint_seconds: float = 60.0
     precision: str = "auto"
     compile: bool = False
+
+    @classmethod
+    def of(cls, options: Training, **rest: Any) -> Schedule:
+        """What a stage's settings say, and the rest."""
+        return cls(
+            warmup_ratio=options.warmup_ratio,
+            patience=options.patience,
+            gradient_accumulation_steps=options.gradient_accumulation_steps,
+            checkpoint_seconds=options.checkpoint_seconds,
+            precision=options.precision,
+            compile=options.compile,
+            **rest,
+        )
 
 
 @dataclass(frozen=True)

@@ -387,11 +387,11 @@ def test_every_fold_is_tested_by_a_model_that_did_not_see_it(
     prepared = write_prepared(tmp_path / "prepared")
     ids = in_folds(prepared, 3)
     seen: list[set[str]] = []
-    tune = tuning._tune
+    ids_of = tuning._ids
     monkeypatch.setattr(
         tuning,
-        "_tune",
-        lambda *given: seen.append({row["id"] for side in given[4] for row in side}) or tune(*given),
+        "_ids",
+        lambda *given: seen.append({row["id"] for side in given[1:3] for row in side}) or ids_of(*given),
     )
     given = {
         "seed": 0,
