@@ -15,6 +15,7 @@ from pipeline.models import attachments, loading, vocabulary
 from pipeline.models.batches import pad
 from pipeline.models.masked_lm import IGNORED
 from pipeline.text.emoji import demojize
+from tests.toy_training import SCHEDULE, Crash, same
 from tests.toys import SENTENCES, write_toy_model
 
 
@@ -148,7 +149,7 @@ def test_states_of_whole_texts_are_held_against_the_teachers(deep_model: Path, f
     for layer in range(frozen + 1, 4):
         spread = before[layer][real].std(dim=0, correction=0)
         gap = (after[layer][whole] - before[layer][whole])[real[whole]] / spread
-        gaps.append(float(gap.square().mean()))
+        gaps.append(gap.square().mean().item())
     batch = plan[0]
     outputs = model(**{name: part for name, part in batch.items() if name != "extra"})
     assert len(batch["extra"]["taught"].ids) == (4 if cls else 2)  # the teacher reads what is asked for
@@ -177,6 +178,32 @@ def test_a_model_that_states_are_held_of_stays_nearer_to_what_it_was(deep_model:
             updated(model, plan[place], 1, lesson)
         gaps.append(float((model.eval().bert(**padded(windows.ids)).last_hidden_state - before).square().mean()))
     assert gaps[1] < 0.5 * gaps[0]
+
+
+def test_resumed_a_run_with_whole_texts_ends_the_same_in_bfloat16_too(deep_model: Path, tmp_path: Path) -> None:
+    def trained(folder: Path, precision: str, *callbacks: Any) -> Any:
+        model, tokenizer, windows, first = moved(deep_model, SENTENCES * 3)
+        teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
+        lesson = distillation.Lesson(teacher, cls=1.0, states=5.0, whole_share=0.5, first_row=first)
+        masking = adaptation.Masking.of(tokenizer, 0.3, False, 0)
+        order = [range(start, start + 4) for start in range(0, 24, 4)] * 2
+        loop.train(
+            model,
+            adaptation.plan(windows, order, masking, lesson),
+            replace(SCHEDULE, precision=precision),
+            groups=freezing.parameter_groups(model, learning_rate=1e-3),
+            figures=adaptation.dev_losses({"general": windows.first(4)}, masking, 128),
+            objective=loop.summed(terms=lesson.terms),
+            folder=folder,
+            callbacks=callbacks,
+        )
+        return model
+
+    for precision in ("fp32", "bf16"):
+        whole = trained(tmp_path / precision, precision)
+        with pytest.raises(RuntimeError, match="power cut"):
+            trained(tmp_path / f"{precision} cut", precision, Crash(7))
+        assert same(trained(tmp_path / f"{precision} cut", precision), whole)
 
 
 BOTH = distillation.Lesson(Any, cls=1.0, mean=1.0)
