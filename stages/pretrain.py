@@ -57,12 +57,6 @@ class Settings(StageSettings):
     frozen_layers: int = Field(
         0, ge=0, le=48, description="layers frozen from the embeddings up, new emoji rows apart; 0 freezes nothing"
     )
-    bag_of_words: float = Field(
-        0.0,
-        ge=0,
-        le=100,
-        description="weight of telling a text's words from [CLS], which trains what a classifier reads",
-    )
     cls_distillation: float = Field(
         0.0,
         ge=0,
@@ -71,6 +65,15 @@ class Settings(StageSettings):
     )
     mean_distillation: float = Field(
         0.0, ge=0, le=100, description="weight of keeping the mean of the tokens where it was before"
+    )
+    state_distillation: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="weight of keeping all layers' states of whole texts, no token hidden, where they were before",
+    )
+    whole_share: float = Field(
+        0.4, ge=0, le=0.9, description="state_distillation: share of a batch's texts left whole, none with new emoji"
     )
     max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
     tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
@@ -112,6 +115,11 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
     write_jsonl(out / "history.jsonl", history)
 
 
+def _taught(settings: Settings) -> bool:
+    """Whether the model as it was before teaches it anything."""
+    return settings.cls_distillation + settings.mean_distillation + settings.state_distillation > 0
+
+
 def _windows(settings: Settings, prepare: Path, reader: Reader) -> dict[tuple[str, str], Any]:
     """Tokenised windows by role (informal, general) and split (train, dev).
 
@@ -131,8 +139,7 @@ def _windows(settings: Settings, prepare: Path, reader: Reader) -> dict[tuple[st
                 reviews = prepared.rows(prepare, role="reviews", split=split)
                 rows += [row for row in reviews if "fold" not in row]  # with folds each is tested, by one of them
             texts = [reader.text(row["text"]) for row in rows]
-            teaching = settings.cls_distillation > 0 or settings.mean_distillation > 0
-            taught = demojize if teaching and split == "train" else None
+            taught = demojize if split == "train" and _taught(settings) else None
             windows[role, split] = adaptation.cut(reader.tokenizer, texts, reader.max_length, taught=taught)
         if wanted and not len(windows[role, "train"]):
             share = 1 if role == "informal" else 0
@@ -165,31 +172,35 @@ def _adapt(
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     if settings.dropout is not None:
         freezing.set_dropout(model, settings.dropout)
-    teacher = None
-    if settings.cls_distillation or settings.mean_distillation:
-        teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught)
-        model.learn_from(teacher.teaching(settings.cls_distillation, settings.mean_distillation))
+    frozen, lesson = freezing.Freezing((settings.frozen_layers,)), None
+    if _taught(settings):
+        lesson = distillation.Lesson(
+            distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, frozen.least),
+            cls=settings.cls_distillation,
+            mean=settings.mean_distillation,
+            states=settings.state_distillation,
+            whole_share=settings.whole_share,
+            first_row=first_row,
+        )
+    model.bert.pooler.requires_grad_(settings.cls_distillation > 0)
     new_rows = first_row if len(vocabulary) > first_row else None
-    freezing.freeze_for_adaptation(model, settings.frozen_layers, new_rows, embeddings=settings.method == "lora")
+    freezing.freeze_for_adaptation(model, frozen.least, new_rows, embeddings=settings.method == "lora")
     wrapped = None
     if settings.method == "lora":
         set_seed(settings.seed)  # of the adapters' weights
-        wrapped = lora.inject(model, rank=settings.lora_rank, frozen_layers=settings.frozen_layers)
-    model.train_pooler(settings.bag_of_words)
-    faster = callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor)
+        wrapped = lora.inject(model, rank=settings.lora_rank, frozen_layers=frozen.least)
+    beside = frozen.callbacks(model)
+    if new_rows is not None and settings.emoji_rate_factor != 1:
+        beside.append(callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor))
     outcome, history = loop.train(
         model,
-        adaptation.plan(text, order, masking, teacher),
+        adaptation.plan(text, order, masking, lesson),
         _schedule(settings, len(order), f"{deciding}_dev_loss"),
-        groups=freezing.parameter_groups(
-            model,
-            **settings.model_dump(
-                include={"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
-            ),
-        ),
+        groups=freezing.groups_of(model, settings),
         figures=adaptation.dev_losses(dev, replace(masking, probability=DEV_PROBABILITY), settings.tokens_per_batch),
+        objective=loop.summed(terms=lesson.terms if lesson else ()),
         folder=folder,
-        callbacks=[faster] if new_rows is not None and settings.emoji_rate_factor != 1 else [],
+        callbacks=beside,
     )
     if wrapped is not None:
         attachments.detach(wrapped, folder.parent / "parts")
@@ -213,13 +224,14 @@ def _schedule(settings: Settings, batches: int, metric: str) -> Any:
     from pipeline.learning import loop
 
     steps = max(1, batches // settings.gradient_accumulation_steps)
-    same = ("warmup_ratio", "patience", "seed", "gradient_accumulation_steps", "lr_scheduler_type")
-    return loop.Schedule(
+    return loop.Schedule.of(
+        settings,
         steps=steps,
         eval_steps=max(1, steps // settings.evaluations),
         metric=metric,
         greater_is_better=False,
-        **settings.model_dump(include={*same, "checkpoint_seconds", "precision", "compile"}),
+        seed=settings.seed,
+        lr_scheduler_type=settings.lr_scheduler_type,
     )
 
 
@@ -240,7 +252,7 @@ STAGE = Stage(
     pretrain,
     makes=("model", "history.jsonl", "pretrain.json"),
     may_make=("parts",),
-    version=7,
+    version=8,
     check=check,
     resumes=True,
 )

@@ -18,7 +18,7 @@ name: planted
 prepare: {{corpora: [{cards}/articles, {cards}/reviews, {cards}/posts, {cards}/pairs], near_duplicate_threshold: 1.0}}
 source: {{model: {base}}}
 pretrain:
-  {{num_train_epochs: 8, replay_share: 0.7, learning_rate: 2e-3, include_reviews: false, bag_of_words: 2,
+  {{num_train_epochs: 8, replay_share: 0.7, learning_rate: 2e-3, include_reviews: false, cls_distillation: 1,
     dropout: 0.0, tokens_per_batch: 512, evaluations: 2, dev_windows: 32, precision: fp32, patience: null}}
 finetune:
   {{frozen_layers: 1, learning_rate: 1e-3, head_learning_rate: 1e-2, num_train_epochs: 12, batch_size: 16,

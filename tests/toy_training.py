@@ -44,6 +44,10 @@ def run(
     *callbacks: TrainerCallback,
     touch: Callable[..., None] | None = None,
     losses: Sequence[float] = (),
+    penalty: Callable[[Any], loop.Penalty] | None = None,
+    optimizer: Callable[[loop.Groups], torch.optim.Optimizer] = loop.adamw,
+    observer: loop.Observer | None = None,
+    frozen: freezing.Freezing = freezing.Freezing((0,)),  # noqa: B008
     **changes: Any,
 ):
     """Pretrain the toy on toy sentences; return model, outcome, history. ``losses`` stand in for those on dev text."""
@@ -66,7 +70,10 @@ def run(
         groups=freezing.parameter_groups(model, learning_rate=1e-3, weight_decay=0.01),
         figures=(lambda _: {"general_dev_loss": next(given)}) if losses else figures,
         folder=folder,
-        callbacks=list(callbacks),
+        optimizer=optimizer,
+        observer=observer,
+        penalty=penalty(model) if penalty else None,
+        callbacks=[*callbacks, *frozen.callbacks(model)],
     )
     return model, outcome, history
 

@@ -1,14 +1,14 @@
 """Everything that changes weights: what learns, how, and what holds it back.
 
-loop              one training run
+loop              one training run: objective, terms, penalty, optimizer, observer
 callbacks         what happens beside it
 checkpoints       checkpoints known to be whole
-freezing          which layers learn, and how fast
+freezing          which layers learn, from which step on, and how fast
 adaptation        masked language modelling on informal text
 distillation      the base as a teacher
 tuning            one tuning on reviews, a fold held out
 tuning_steps      its batches, weights, loss and logits
-options           what a tuning asks to be told
+options           what trainings ask to be told
 frontier          models between base and tuned, and the choice among them
 blending          weights between two models
 frozen_cache      states of frozen layers, computed once a text

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import BertTokenizerFast
 
-from pipeline.learning.distillation import Teacher
+from pipeline.learning.distillation import Lesson
 from pipeline.models.batches import BatchPlan, epoch_batches, length_buckets, pad
 from pipeline.models.encoder import Places
 from pipeline.models.masked_lm import IGNORED, choose_masked, hide
@@ -110,11 +110,16 @@ class Masking:
         ordinary = torch.tensor([token for token in range(len(tokenizer)) if token not in special])
         return cls(probability, whole_words, tokenizer.mask_token_id, tokenizer.pad_token_id, special, ordinary, seed)
 
-    def batch(self, windows: Windows, rows: Sequence[int], place: int) -> dict[str, Any]:
-        """The model's inputs for some windows: ids, mask and labels, each int64 [rows, longest], and labels' places."""
+    def batch(self, windows: Windows, rows: Sequence[int], place: int, whole: Sequence[int] = ()) -> dict[str, Any]:
+        """The model's inputs for some windows: ids, mask and labels, each int64 [rows, longest], and labels' places.
+
+        Args:
+            whole: in which of the rows nothing is hidden.
+        """
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + place) % 2**63)
         ids = pad([windows.ids[row] for row in rows], self.pad_id)
         maskable = ~torch.isin(ids, torch.tensor(sorted(self.special)))
+        maskable[list(whole)] = False
         units = _first_positions(pad([windows.words[row] for row in rows], -1)) if self.whole_words else None
         chosen = choose_masked(maskable, self.probability, generator, units)
         hidden = hide(ids, chosen, mask_id=self.mask_id, ordinary=self.ordinary, generator=generator)
@@ -176,13 +181,17 @@ def batches_within(
 
 
 def plan(
-    windows: Windows, batches: Sequence[Sequence[int]], masking: Masking, teacher: Teacher | None = None
+    windows: Windows, batches: Sequence[Sequence[int]], masking: Masking, lesson: Lesson | None = None
 ) -> BatchPlan:
-    """The run as Trainer reads it; masks are drawn anew for every batch, and the teacher is asked about its texts."""
+    """The run as Trainer reads it; masks are drawn anew for every batch, and a teacher is asked about its texts."""
 
     def make(rows: Sequence[int], place: int) -> dict[str, Any]:
-        taught = {} if teacher is None else {"targets": teacher.targets([windows.taught[row] for row in rows])}
-        return masking.batch(windows, rows, place) | taught
+        if lesson is None:
+            return masking.batch(windows, rows, place)
+        taught = [windows.taught[row] for row in rows]
+        whole = lesson.whole([windows.ids[row] for row in rows], taught, masking.seed, place)
+        batch = masking.batch(windows, rows, place, whole)
+        return batch | lesson.batch(batch["places"], taught, whole)
 
     return BatchPlan(batches, make)
 

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,27 @@ class History(TrainerCallback, ExportableState):
         figures = {key.removeprefix("eval_"): value for key, value in logs.items() if key.startswith("eval_")}
         if figures:
             self.row(state.global_step).update(figures)
+
+
+class Watch(TrainerCallback):
+    """Tells an observer of each update, with its row once all that belongs to it has been logged."""
+
+    def __init__(self, observer: Callable[[int, Mapping[str, float]], None], rows: Callable[[], list[Any]]) -> None:
+        self.observer, self.rows, self.step = observer, rows, 0
+
+    def _tell(self) -> None:
+        if self.step:
+            last = self.rows()[-1:]
+            self.observer(self.step, last[0] if last and last[0]["step"] == self.step else {})
+
+    def on_step_end(self, _args: Any, state: TrainerState, _control: Any, **_: Any) -> None:
+        """The update before is done with."""
+        self._tell()
+        self.step = state.global_step
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        """And so is the last one."""
+        self._tell()
 
 
 class Bar(ProgressCallback):

@@ -6,13 +6,71 @@ Layer-wise rates: Howard & Ruder 2018, "Universal Language Model Fine-tuning", s
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, TrainerCallback, TrainerState
 
 from pipeline.common.errors import InputError
+from pipeline.learning.options import Training
+
+
+@dataclass(frozen=True)
+class Freezing:
+    """How many layers are frozen, from the embeddings up: one depth after the other, each for so many updates."""
+
+    depths: tuple[int, ...]
+    """The last one is kept."""
+    every: int = 1
+
+    @classmethod
+    def gradual(cls, layers: int, every: int, least: int = 0) -> Freezing:
+        """The last layer learns first, and one more every so many updates (Howard & Ruder 2018, section 3.3)."""
+        return cls(tuple(range(layers - 1, least - 1, -1)), every)
+
+    def depth(self, step: int) -> int:
+        """In the update after ``step`` of them."""
+        return self.depths[min(step // self.every, len(self.depths) - 1)]
+
+    @property
+    def least(self) -> int:
+        """What is frozen in all the run: learns never, is in no optimizer group, and its states can be kept."""
+        return min(self.depths)
+
+    def callbacks(self, model: Any) -> list[TrainerCallback]:
+        """What a training run needs to follow it, if it changes; of a model whose ``least`` layers are frozen."""
+        return [Thaw(model, self)] if len(set(self.depths)) > 1 else []
+
+
+class Thaw(TrainerCallback):
+    """Freezes layers as deep as a ``Freezing`` says, before each update: a pure function of the step."""
+
+    def __init__(self, model: Any, freezing: Freezing) -> None:
+        self.freezing, self.depth = freezing, -1
+        bert = model.bert
+        parts = [(bert.embeddings, bert.encoder.layer[0]), *((layer,) for layer in bert.encoder.layer[1:])]
+        self.parts = [
+            (place, module, [weight for weight in module.parameters() if weight.requires_grad])
+            for place, modules in enumerate(parts)
+            for module in modules
+            if place >= freezing.least
+        ]
+
+    def on_step_begin(self, _args: Any, state: TrainerState, _control: Any, **_: Any) -> None:
+        """Let learn what is to learn in the update that begins; AdamW leaves alone what has no gradient."""
+        depth = self.freezing.depth(state.global_step)
+        if depth == self.depth:
+            return
+        self.depth = depth
+        for place, module, weights in self.parts:
+            hold(module)
+            if place >= depth:
+                for part in module.modules():
+                    del part.train
+                for weight in weights:
+                    weight.requires_grad_(True)
 
 
 def layer_count(model: PreTrainedModel) -> int:
@@ -92,6 +150,17 @@ def depth(name: str, layers: int) -> int:
     if layer:
         return layers - int(layer[1])
     return layers + 1 if "embeddings." in name and "cls." not in name else 0
+
+
+def groups_of(model: Any, options: Training) -> list[dict[str, Any]]:
+    """The ``parameter_groups`` that a stage's settings ask for."""
+    return parameter_groups(
+        model,
+        learning_rate=options.learning_rate,
+        head_learning_rate=options.head_learning_rate,
+        layerwise_lr_decay=options.layerwise_lr_decay,
+        weight_decay=options.weight_decay,
+    )
 
 
 def parameter_groups(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,46 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from pipeline.learning.callbacks import Bar, Guard, History
+from pipeline.learning.callbacks import Bar, Guard, History, Watch
 from pipeline.learning.checkpoints import latest_complete
+from pipeline.learning.options import Training
 from pipeline.models.batches import BatchPlan, only_item
 from pipeline.models.memory import GiveBack, bound_kernel_cache
 
-Loss = Callable[[Any, torch.Tensor, torch.Tensor | None], torch.Tensor]
-"""Of a model's outputs, a batch's labels and its rows' weights, if it has any: a scalar, the mean over the batch."""
+Batch = dict[str, Any]
+"""What a model is given of some texts; and under ``extra`` what only objectives read."""
+Objective = Callable[[Any, Batch], torch.Tensor]
+"""Of a model and a batch: a scalar to minimise, the mean over the batch."""
+Term = Callable[[Any, Batch], torch.Tensor]
+"""The same of a model's outputs: terms of one objective share a forward pass."""
+Penalty = Callable[[nn.Module], torch.Tensor]
+"""Of a model's weights alone: a scalar to add to each batch's loss, such as L2-SP (Li et al. 2018, section 3)."""
+
+
+def own_loss(outputs: Any, _batch: Batch) -> torch.Tensor:
+    """What the model itself makes of its labels."""
+    return outputs.loss
+
+
+def summed(loss: Term = own_loss, terms: Sequence[tuple[float, Term]] = ()) -> Objective:
+    """``loss``, and each term by its weight, of one forward pass."""
+
+    def objective(model: Any, batch: Batch) -> torch.Tensor:
+        outputs = model(**{name: part for name, part in batch.items() if name != "extra"})
+        return loss(outputs, batch) + sum(weight * term(outputs, batch) for weight, term in terms)
+
+    return objective
+
+
+Groups = list[dict[str, Any]]
+"""Parameters with their rate and decay, as torch's optimizers take them."""
+Observer = Callable[[int, Mapping[str, float]], None]
+"""Is told of each update: its number, and the row it left in the history; empty if none."""
+
+
+def adamw(groups: Groups) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019), all weights of a group in one kernel."""
+    return torch.optim.AdamW(groups, fused=True)
 
 
 @dataclass(frozen=True)
@@ -52,6 +85,19 @@ class Schedule:
     checkpoint_seconds: float = 60.0
     precision: str = "auto"
     compile: bool = False
+
+    @classmethod
+    def of(cls, options: Training, **rest: Any) -> Schedule:
+        """What a stage's settings say, and the rest."""
+        return cls(
+            warmup_ratio=options.warmup_ratio,
+            patience=options.patience,
+            gradient_accumulation_steps=options.gradient_accumulation_steps,
+            checkpoint_seconds=options.checkpoint_seconds,
+            precision=options.precision,
+            compile=options.compile,
+            **rest,
+        )
 
 
 @dataclass(frozen=True)
@@ -88,13 +134,16 @@ class _Trainer(Trainer):
     def __init__(
         self,
         *,
-        groups: list[dict[str, Any]],
+        groups: Groups,
         figures: Callable[[nn.Module], dict[str, float]],
-        loss: Loss | None,
+        factory: Callable[[Groups], torch.optim.Optimizer],
+        objective: Objective,
+        penalty: Penalty | None,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self.groups, self.figures, self.loss = groups, figures, loss
+        self.groups, self.figures, self.factory = groups, figures, factory
+        self.objective, self.penalty = objective, penalty
         self.model_accepts_loss_kwargs = False  # compute_loss takes none, so labels need not be counted beforehand
 
     @property
@@ -103,11 +152,11 @@ class _Trainer(Trainer):
         return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, History))
 
     def create_optimizer(self, _model: nn.Module | None = None) -> Any:
-        """AdamW over the given groups."""
+        """The optimizer of the given groups."""
         if self.optimizer is None:
-            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            groups = [{key: value for key, value in group.items() if key != "names"} for group in self.groups]
-            self.optimizer = kind(groups, **options)
+            self.optimizer = self.factory(
+                [{key: value for key, value in group.items() if key != "names"} for group in self.groups]
+            )
         return self.optimizer
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -120,9 +169,8 @@ class _Trainer(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
         """The mean over one batch; Trainer divides it by the batches it accumulates."""
-        given = {name: part for name, part in inputs.items() if name != "weights"}
-        outputs = model(**given)
-        return outputs.loss if self.loss is None else self.loss(outputs, inputs["labels"], inputs.get("weights"))
+        loss = self.objective(model, inputs)
+        return loss if self.penalty is None else loss + self.penalty(self.model)
 
     def training_step(self, *args: Any, **rest: Any) -> Any:
         """One batch, whose loss the history keeps."""
@@ -171,10 +219,13 @@ def train(
     plan: BatchPlan,
     schedule: Schedule,
     *,
-    groups: list[dict[str, Any]],
+    groups: Groups,
     figures: Callable[[nn.Module], dict[str, float]],
     folder: Path,
-    loss: Loss | None = None,
+    optimizer: Callable[[Groups], torch.optim.Optimizer] = adamw,
+    objective: Objective | None = None,
+    penalty: Penalty | None = None,
+    observer: Observer | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> tuple[Outcome, list[dict[str, float]]]:
     """Train ``model`` in place on ``plan`` and leave it at its best evaluation; resumes from ``folder`` if it can.
@@ -182,7 +233,9 @@ def train(
     Args:
         figures: evaluates the model (in eval mode) to named figures, among them ``schedule.metric``.
         folder: where checkpoints are kept while it runs.
-        loss: what to minimise; None: the model's own.
+        optimizer: makes one of the groups; its state is in every checkpoint.
+        objective: what to minimise; None: the model's own loss.
+        penalty: what its weights are to pay beside that. Made just before this call, it sees those that training will.
 
     Returns:
         the outcome, and the history: a row per logged step, without clock times.
@@ -204,13 +257,17 @@ def train(
         data_collator=only_item,
         groups=groups,
         figures=figures,
-        loss=loss,
+        factory=optimizer,
+        objective=objective or summed(),
+        penalty=penalty,
         callbacks=[*callbacks, *stopper, GiveBack(), guard, History()],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     if sys.stderr.isatty():
         trainer.add_callback(Bar)
+    if observer is not None:
+        trainer.add_callback(Watch(observer, lambda: trainer.history.rows))
     checkpoint = latest_complete(folder)
     with guard.listening():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -1,12 +1,27 @@
-"""What a tuning asks to be told, of the settings of the stage ``finetune``, which has their meaning and ranges."""
+"""What trainings ask to be told, of the settings of the stages, which have their meaning and ranges."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 
-class Options(Protocol):
-    """How to tune without forgetting."""
+class Training(Protocol):
+    """How fast and how carefully; of ``pretrain`` and ``finetune`` alike."""
+
+    learning_rate: float
+    head_learning_rate: float | None
+    layerwise_lr_decay: float
+    weight_decay: float
+    warmup_ratio: float
+    patience: int | None
+    gradient_accumulation_steps: int
+    checkpoint_seconds: float
+    precision: Literal["auto", "fp32", "bf16"]
+    compile: bool
+
+
+class Options(Training, Protocol):
+    """How to tune without forgetting; of ``finetune``."""
 
     method: Literal["full", "lora"]
     frozen_layers: int
@@ -16,20 +31,15 @@ class Options(Protocol):
     num_train_epochs: int
     batch_size: int
     tokens_per_batch: int
-    gradient_accumulation_steps: int
     max_length: int
     emoji_augmentation: float
     emoji_noise: float
     lora_rank: int
     lora_alpha: int
     lora_dropout: float
-    precision: Literal["auto", "fp32", "bf16"]
     prefix_states: Literal["float32", "float16", "recomputed"]
     prefix_memory_megabytes: int
     prefix_disk_megabytes: int
     frontier_points: int
     frontier_windows: int
     retention_budget: float | None
-
-    def model_dump(self, *, include: set[str]) -> dict[str, Any]:
-        """Those named, and others that are handed on as they are: rates, patience, time between checkpoints."""

@@ -34,29 +34,76 @@ class Tuned(NamedTuple):
 def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
     """Tune the model in ``start`` with a fold held out."""
     set_seed(seed)  # the new head's weights
-    model = loading.load_classifier(start)
+    model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
-    frozen = freezing.freeze_prefix(model, settings.frozen_layers)
+    freeze = freezing.Freezing((settings.frozen_layers,))
+    frozen = freezing.freeze_prefix(model, freeze.least)
     if settings.dropout is not None:
         freezing.set_dropout(model, settings.dropout)
-    trained = model if settings.method == "full" else _with_adapters(settings, model, loading.emoji_rows(start))
+    if settings.method == "lora":
+        model = lora.wrap(
+            model,
+            rank=settings.lora_rank,
+            alpha=settings.lora_alpha,
+            dropout=settings.lora_dropout,
+            frozen_layers=freeze.least,
+            new_rows=loading.emoji_rows(start),
+        )
     train, dev = (reviews(prepare, split, fold) for split in ("train", "dev"))
-    outcome, history, told = _tune(settings, trained, reader, (train, dev), seed, cache, folder)
-    trainable = sum(weight.numel() for weight in trained.parameters() if weight.requires_grad)
+    labels = [row["label"] for row in train]
+    epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
+    weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
+    with _feed(settings, model, freeze, reader.tokenizer.pad_token_id, [*epochs, dev_ids], cache) as (feed, megabytes):
+        plan = tuning_steps.plan(
+            epochs,
+            labels,
+            feed,
+            weights=weights,
+            batch_size=settings.batch_size,
+            tokens_per_batch=settings.tokens_per_batch,
+            seed=seed,
+        )
+        steps = max(1, len(plan) // settings.gradient_accumulation_steps)
+        schedule = loop.Schedule.of(
+            settings,
+            steps=steps,
+            eval_steps=max(1, round(steps / settings.num_train_epochs)),
+            metric="dev_macro_recall",
+            greater_is_better=True,
+            seed=seed,
+        )
+        outcome, history = loop.train(
+            model,
+            plan,
+            schedule,
+            groups=freezing.groups_of(model, settings),
+            figures=_dev_figures(dev_ids, dev, feed),
+            objective=loop.summed(tuning_steps.weighted_loss(settings.label_smoothing)),
+            callbacks=freeze.callbacks(model),
+            folder=folder,
+        )
+
+    def epoch(step: float) -> float:
+        return round(float(step) / schedule.eval_steps, 2)
+
+    trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     story = {
         "method": settings.method,
         "pooler": pooler,
         "trainable_parameters": trainable,
-        "frozen_parameters": sum(weight.numel() for weight in trained.parameters()) - trainable,
+        "frozen_parameters": sum(weight.numel() for weight in model.parameters()) - trainable,
         "frozen": frozen,
-        **told,
+        "emoji_in_training": emoji_drawn,
+        "prefix_states_megabytes": megabytes,
+        "padding_share": batches.padding_share([len(ids) for texts in epochs for ids in texts], plan.batches),
+        "best_epoch": epoch(outcome.best_step),
         "steps": outcome.steps,
         "stopped": outcome.stopped,
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
     }
-    return Tuned(trained, reader, story, history)
+    return Tuned(model, reader, story, [{"epoch": epoch(row["step"]), **row} for row in history])
 
 
 def reviews(prepare: Path, split: str, fold: int) -> Rows:
@@ -80,70 +127,20 @@ def merged(settings: Options, tuned: Tuned, folder: Path) -> Any:
     return lora.merge(tuned.model, tuned.reader.tokenizer, folder) if settings.method == "lora" else tuned.model
 
 
-def _with_adapters(settings: Options, model: Any, new_rows: list[int]) -> Any:
-    """The model under LoRA on the layers that are not frozen."""
-    return lora.wrap(
-        model,
-        rank=settings.lora_rank,
-        alpha=settings.lora_alpha,
-        dropout=settings.lora_dropout,
-        frozen_layers=settings.frozen_layers,
-        new_rows=new_rows,
-    )
-
-
-def _tune(
-    settings: Options,
-    model: Any,
-    reader: Reader,
-    sides: tuple[Rows, Rows],
-    seed: int,
-    cache: Path,
-    folder: Path,
-) -> tuple[Any, list[dict[str, float]], dict[str, Any]]:
-    """Train in place; return the outcome, the history with epochs, what augmentation drew from, what was kept."""
-    labels = [row["label"] for row in sides[0]]
-    epochs, asked, emoji = _ids(settings, sides, reader, seed)
-    budget = {"batch_size": settings.batch_size, "tokens_per_batch": settings.tokens_per_batch}
-    weights = tuning_steps.row_weights(labels, [row["corpus"] for row in sides[0]]) if settings.class_weights else None
-    rates = {"learning_rate", "head_learning_rate", "layerwise_lr_decay", "weight_decay"}
-    with _feed(settings, model, reader.tokenizer.pad_token_id, [*epochs, asked], cache) as (feed, megabytes):
-        plan = tuning_steps.plan(epochs, labels, feed, weights=weights, seed=seed, **budget)
-        schedule = _schedule(settings, len(plan), seed)
-        outcome, history = loop.train(
-            model,
-            plan,
-            schedule,
-            groups=freezing.parameter_groups(model, **settings.model_dump(include=rates)),
-            figures=_dev_figures(asked, sides[1], feed),
-            loss=tuning_steps.weighted_loss(settings.label_smoothing),
-            folder=folder,
-        )
-
-    def epoch(step: float) -> float:
-        return round(float(step) / int(schedule.eval_steps), 2)
-
-    told = {
-        "emoji_in_training": emoji,
-        "prefix_states_megabytes": megabytes,
-        "padding_share": batches.padding_share([len(ids) for texts in epochs for ids in texts], plan.batches),
-        "best_epoch": epoch(outcome.best_step),
-    }
-    return outcome, [{"epoch": epoch(row["step"]), **row} for row in history], told
-
-
 @contextmanager
-def _feed(settings: Options, model: Any, pad_id: int, texts: list[Ids], cache: Path) -> Iterator[tuple[Any, float]]:
+def _feed(
+    settings: Options, model: Any, freeze: freezing.Freezing, pad_id: int, texts: list[Ids], cache: Path
+) -> Iterator[tuple[Any, float]]:
     """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
     every = [ids for some in texts for ids in some]
-    if settings.prefix_states == "recomputed" or not frozen_cache.is_frozen(model, settings.frozen_layers):
+    if settings.prefix_states == "recomputed" or not frozen_cache.is_frozen(model, freeze.least):
         with embedding_subset.alone(model, every) as table:
             yield partial(tuning_steps.inputs, pad_id=pad_id, table=table), 0.0
         return
     states = frozen_cache.states_of(
         model,
         every,
-        layers=settings.frozen_layers,
+        layers=freeze.least,
         dtype=settings.prefix_states,
         bf16=loop.use_bf16(settings.precision),
         folder=cache,
@@ -153,34 +150,20 @@ def _feed(settings: Options, model: Any, pad_id: int, texts: list[Ids], cache: P
     yield states.inputs, round(states.megabytes, 1)
 
 
-def _ids(settings: Options, sides: tuple[Rows, Rows], reader: Reader, seed: int) -> tuple[list[Ids], Ids, int]:
+def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -> tuple[list[Ids], Ids, int]:
     """Ids of the training texts in each epoch and of the dev texts, and how many emoji augmentation draws from.
 
     With augmentation other emoji are drawn in each epoch.
     """
-    train, dev = ([row["text"] for row in rows] for rows in sides)
-    labels, passes, epochs = [row["label"] for row in sides[0]], [train], settings.num_train_epochs
-    known = augmentation.habits(train, labels) if settings.emoji_augmentation else None
+    texts, labels = ([row[column] for row in train] for column in ("text", "label"))
+    passes, epochs = [texts], settings.num_train_epochs
+    known = augmentation.habits(texts, labels) if settings.emoji_augmentation else None
     if known is not None:
         draw = {"share": settings.emoji_augmentation, "noise": settings.emoji_noise}
         seeds = range(seed * 1000, seed * 1000 + epochs)
-        passes = [augmentation.augment(train, labels, known, **draw, seed=own) for own in seeds]
-    *found, asked = (reader.ids(texts) for texts in [*passes, dev])
-    return found * (epochs // len(found)), asked, len(known.emoji) if known is not None else 0
-
-
-def _schedule(settings: Options, batches: int, seed: int) -> Any:
-    """How the run goes: evaluated about once an epoch, the best dev macro-recall kept."""
-    steps = max(1, batches // settings.gradient_accumulation_steps)
-    same = ("warmup_ratio", "patience", "gradient_accumulation_steps")
-    return loop.Schedule(
-        steps=steps,
-        eval_steps=max(1, round(steps / settings.num_train_epochs)),
-        metric="dev_macro_recall",
-        greater_is_better=True,
-        seed=seed,
-        **settings.model_dump(include={*same, "checkpoint_seconds", "precision", "compile"}),
-    )
+        passes = [augmentation.augment(texts, labels, known, **draw, seed=own) for own in seeds]
+    *train_ids, dev_ids = (reader.ids(some) for some in [*passes, [row["text"] for row in dev]])
+    return train_ids * (epochs // len(train_ids)), dev_ids, len(known.emoji) if known is not None else 0
 
 
 def _dev_figures(ids: Ids, dev: Rows, feed: Any) -> Any:

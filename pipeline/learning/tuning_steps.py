@@ -65,10 +65,10 @@ def plan(
 
     def make(rows: Sequence[int], _place: int) -> dict[str, Any]:
         places = [row % len(labels) for row in rows]
-        told = {"labels": torch.tensor([labels[place] for place in places])}
+        batch = feed([everything[row] for row in rows]) | {"labels": torch.tensor([labels[place] for place in places])}
         if weights is not None:
-            told["weights"] = torch.tensor([weights[place] for place in places])
-        return feed([everything[row] for row in rows]) | told
+            batch["extra"] = {"weights": torch.tensor([weights[place] for place in places])}
+        return batch
 
     return BatchPlan(batches, make)
 
@@ -85,11 +85,12 @@ def inputs(rows: Ids, pad_id: int, table: Tensor | None = None) -> dict[str, Ten
     return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long()}
 
 
-def weighted_loss(label_smoothing: float) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
-    """Cross-entropy [nats], the mean over a batch's rows by their weights; of a model's outputs, labels and weights."""
+def weighted_loss(label_smoothing: float) -> Callable[[Any, dict[str, Any]], Tensor]:
+    """Cross-entropy [nats], the mean over a batch's rows by their weights, if it has any; of outputs and batch."""
 
-    def loss(outputs: Any, labels: Tensor, weights: Tensor | None) -> Tensor:
-        surprise = cross_entropy(outputs.logits.float(), labels, label_smoothing=label_smoothing, reduction="none")
+    def loss(outputs: Any, batch: dict[str, Any]) -> Tensor:
+        logits, labels, weights = outputs.logits.float(), batch["labels"], batch.get("extra", {}).get("weights")
+        surprise = cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="none")
         return surprise.mean() if weights is None else (surprise * weights).sum() / weights.sum()
 
     return loss

@@ -4,7 +4,7 @@ loading      loading and saving, and what tells one model from another
 sources      where a base comes from
 attachments  head, pooler and adapter put on a base that lacks them
 encoder      the layers, computed only where somebody looks
-masked_lm    a masked language model, and what a teacher adds to its loss
+masked_lm    a masked language model
 classifier   a classifier of three classes
 reader       how a model reads a text
 vocabulary   tokens for emoji, and what a tokenizer cannot read

@@ -47,7 +47,7 @@ def attach(model: MaskedLM, folder: Path) -> MaskedLM:
         )
     model.missing = []
     model.requires_grad_(True)  # peft has frozen all
-    model.train_pooler(0.0)
+    model.bert.pooler.requires_grad_(False)
     return model.eval()
 
 

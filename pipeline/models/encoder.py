@@ -62,14 +62,12 @@ class Places:
         )
         return Places(rows, columns, slots, self.most)
 
-    def with_first(self, batch: int) -> tuple[Places, Tensor]:
-        """[CLS] of each text and these, row by row; and where in that each [CLS], then each of these, has come to."""
-        cls = Places.first(batch, self.rows.device)
-        rows = torch.cat([cls.rows, self.rows])
+    @classmethod
+    def joined(cls, *parts: Places) -> tuple[Places, tuple[Tensor, ...]]:
+        """Some places together, row by row; and where among them each part's have come to, int64 [its places]."""
+        rows, columns = torch.cat([part.rows for part in parts]), torch.cat([part.columns for part in parts])
         order = rows.argsort(stable=True)
-        columns = torch.cat([cls.columns, self.columns])[order]
-        slots = torch.cat([cls.slots, self.slots + 1])[order]
-        return Places(rows[order], columns, slots, self.most + 1), order.argsort()
+        return cls.at(rows[order], columns[order]), torch.split(order.argsort(), [len(part.rows) for part in parts])
 
     def of(self, states: Tensor) -> Tensor:
         """What stands there, [places, hidden], of states [batch, length, hidden]."""
@@ -84,16 +82,16 @@ class Places:
         return lined_up[self.rows, self.slots]
 
 
-def states_after(bert: BertModel, states: Tensor, attention_mask: Tensor | None, first: int, end: int) -> Tensor:
-    """States after layers ``first`` to ``end - 1``, [batch, length, hidden] as they went in.
+def states_after(bert: BertModel, states: Tensor, attention_mask: Tensor | None, end: int) -> list[Tensor]:
+    """States that enter the first layer, and those after each of the first ``end``, all [batch, length, hidden].
 
     Args:
         attention_mask: [batch, length], 0 at padding; None: no padding.
     """
-    mask = _mask(attention_mask)
-    for layer in bert.encoder.layer[first:end]:
-        states = _through(layer, states, mask)
-    return states
+    mask, found = _mask(attention_mask), [states]
+    for layer in bert.encoder.layer[:end]:
+        found.append(_through(layer, found[-1], mask))
+    return found
 
 
 def last_states(

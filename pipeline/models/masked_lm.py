@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, embedding, mse_loss
+from torch.nn.functional import cross_entropy, embedding
 from transformers import BertConfig, BertForMaskedLM, BertModel
 from transformers.modeling_outputs import MaskedLMOutput
 
@@ -20,39 +20,17 @@ IGNORED = -100
 """Label of a position that is not predicted (the value torch's cross-entropy skips)."""
 
 
-def token_mean(states: Tensor, attention_mask: Tensor | None) -> Tensor:
-    """Mean over a text's real tokens, [CLS] and [SEP] among them: [batch, hidden] of [batch, length, hidden]."""
-    if attention_mask is None:
-        return states.mean(dim=1)
-    real = attention_mask.to(states.dtype)
-    return torch.einsum("blh,bl->bh", states, real) / real.sum(dim=1, keepdim=True)
+@dataclass
+class Outputs(MaskedLMOutput):
+    """A masked language model's, with what objectives beside its own read: nothing is computed twice for them.
 
+    ``hidden_states`` are what enters the first layer and what comes after each but the last.
+    """
 
-@dataclass(frozen=True)
-class Teaching:
-    """How much a model heeds a teacher: weights of two losses, each the mean square over texts and dimensions."""
-
-    cls_weight: float
-    hold_weight: float
-    centre: Tensor
-    spread: Tensor
-
-    def loss(self, targets: Tensor, states: Tensor, attention_mask: Tensor | None, pooled: Tensor | None) -> Tensor:
-        """What to add to the masked loss.
-
-        Args:
-            targets: standardised, [batch, hidden].
-            states: the model's own below its last layer, [batch, length, hidden].
-            pooled: [batch, hidden], within -1 and 1, as are the targets that it is held against.
-        """
-        loss = states.new_zeros(())
-        if self.cls_weight and pooled is not None:
-            loss = loss + self.cls_weight * mse_loss(pooled.float(), targets.tanh())
-        if self.hold_weight:
-            centre, spread = self.centre.to(states.device), self.spread.to(states.device)
-            own = (token_mean(states.float(), attention_mask) - centre) / spread
-            loss = loss + self.hold_weight * mse_loss(own, targets)
-        return loss
+    last_states: Tensor | None = None
+    """Of the last layer at all ``places``, [places, hidden]."""
+    pooled: Tensor | None = None
+    """[CLS] through the pooler, [batch, hidden]."""
 
 
 class MaskedLM(BertForMaskedLM):
@@ -67,21 +45,9 @@ class MaskedLM(BertForMaskedLM):
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
         self.bert = BertModel(config, add_pooling_layer=True)
-        self.bag_weight = 0.0
-        self.teaching: Teaching | None = None
         self.post_init()
         use_dropout(self)
         self.bert.pooler.requires_grad_(False)
-
-    def train_pooler(self, weight: float) -> None:
-        """In training add ``weight`` times the bag-of-words loss, which trains [CLS] and the pooler; 0: neither."""
-        self.bag_weight = weight
-        self.bert.pooler.requires_grad_(weight > 0 or (self.teaching is not None and self.teaching.cls_weight > 0))
-
-    def learn_from(self, teaching: Teaching) -> None:
-        """In training add what a batch's ``targets`` teach (see ``distillation``); the pooler learns if [CLS] does."""
-        self.teaching = teaching
-        self.train_pooler(self.bag_weight)
 
     def forward(
         self,
@@ -89,7 +55,7 @@ class MaskedLM(BertForMaskedLM):
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         places: Places | None = None,
-        targets: Tensor | None = None,
+        parts: tuple[Tensor, Tensor] | None = None,
         **rest: Any,
     ) -> MaskedLMOutput:
         """Without ``labels`` the full logits [batch, length, vocabulary]; with them the logits [masked, vocabulary].
@@ -97,31 +63,25 @@ class MaskedLM(BertForMaskedLM):
         Asked for more (hidden states, inputs or a mask of another kind) it computes what its parent does.
 
         Args:
-            places: where a label stands, if the caller knows; to look for it, a GPU would be waited for.
-            targets: what the teacher makes of each text, [batch, hidden]; read in training alone.
+            places: where the last layer is read; None: where a label stands, but to look for it, a GPU is waited for.
+            parts: which of the places bear a label, and which are [CLS] to be pooled; ``Outputs`` are returned. None:
+                all bear one.
         """
         of_its_own = attention_mask is not None and attention_mask.dim() != 2
         if labels is None or input_ids is None or rest or of_its_own:
             return super().forward(input_ids, attention_mask=attention_mask, labels=labels, **rest)
-        bag = self.training and self.bag_weight > 0
-        teaching = self.teaching if self.training and targets is not None else None
-        with_cls = bag or (teaching is not None and teaching.cls_weight > 0)
         places = Places.where(labels != IGNORED) if places is None else places
-        texts, last = len(input_ids), self.config.num_hidden_layers - 1
-        read, order = places.with_first(texts) if with_cls else (places, None)
-        inner = states_after(self.bert, self._embedded(input_ids), attention_mask, 0, last)
-        states = last_states(self.bert, inner, attention_mask, read, last)
-        logits = self.cls(states if order is None else states[order[texts:]])
+        last = self.config.num_hidden_layers - 1
+        inner = states_after(self.bert, self._embedded(input_ids), attention_mask, last)
+        states, answers = last_states(self.bert, inner[-1], attention_mask, places, last), places.of(labels)
+        guessed, answers = (states, answers) if parts is None else (states[parts[0]], answers[parts[0]])
+        logits = self.cls(guessed)
         # a batch of unknown signs alone has nothing to predict: no loss, where the mean of nothing would be NaN
-        loss = cross_entropy(logits.float(), places.of(labels)) if len(logits) else (states.sum() + logits.sum()) * 0.0
-        pooled = None if order is None else self.bert.pooler(states[order[:texts]][:, None])
-        if bag and pooled is not None:
-            text = torch.where(labels != IGNORED, labels, input_ids)
-            real = torch.ones_like(text) if attention_mask is None else attention_mask
-            loss = loss + self.bag_weight * bag_of_words_loss(self.cls(pooled), text, real)
-        if teaching is not None and targets is not None:
-            loss = loss + teaching.loss(targets, inner, attention_mask, pooled)
-        return MaskedLMOutput(loss=loss, logits=logits)
+        loss = cross_entropy(logits.float(), answers) if len(logits) else (states.sum() + logits.sum()) * 0.0
+        if parts is None:
+            return MaskedLMOutput(loss=loss, logits=logits)
+        pooled = self.bert.pooler(states[parts[1]][:, None])
+        return Outputs(loss=loss, logits=logits, hidden_states=tuple(inner), last_states=states, pooled=pooled)
 
     def _embedded(self, input_ids: Tensor) -> Tensor:
         """What enters the first layer, [batch, length, hidden].
@@ -134,26 +94,6 @@ class MaskedLM(BertForMaskedLM):
         sparse = self.cls.predictions.decoder.weight is rows.weight and input_ids.device.type == "cpu"
         words = embedding(input_ids, rows.weight, rows.padding_idx, sparse=sparse)
         return self.bert.embeddings(inputs_embeds=words)
-
-
-def bag_of_words_loss(logits: Tensor, ids: Tensor, attention_mask: Tensor) -> Tensor:
-    """How badly one vector a text, [CLS] through pooler and head, tells which tokens the text holds [nats a token].
-
-    Ma et al. 2024, "Drop your Decoder: Pre-training with Bag-of-Word Prediction", section 3.2: every distinct token
-    counts once.
-
-    Args:
-        logits: [batch, vocabulary].
-        ids: the unmasked text, int64 [batch, length], between [CLS] and [SEP].
-        attention_mask: [batch, length].
-    """
-    inner = attention_mask.clone()
-    inner[:, 0] = 0
-    inner.scatter_(1, attention_mask.sum(1, keepdim=True) - 1, 0)
-    bag = torch.zeros_like(logits, dtype=torch.float32).scatter_(1, ids * inner, 1.0)
-    bag[:, 0] = 0.0  # [PAD], where the excluded positions were sent
-    shares = bag / bag.sum(1, keepdim=True).clamp(min=1.0)
-    return cross_entropy(logits.float(), shares)
 
 
 def choose_masked(

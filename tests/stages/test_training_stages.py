@@ -140,6 +140,7 @@ def test_adaptation_by_adapters_with_a_teacher_leaves_the_frozen_as_it_was_and_r
     story: dict[str, Path], tmp_path: Path
 ) -> None:
     more = {"method": "lora", "lora_rank": 4, "frozen_layers": 1, "cls_distillation": 1.0, "mean_distillation": 1.0}
+    more |= {"state_distillation": 1.0}
     made = []
     for place in range(2):
         made.append(tmp_path / str(place))
@@ -386,11 +387,11 @@ def test_every_fold_is_tested_by_a_model_that_did_not_see_it(
     prepared = write_prepared(tmp_path / "prepared")
     ids = in_folds(prepared, 3)
     seen: list[set[str]] = []
-    tune = tuning._tune
+    ids_of = tuning._ids
     monkeypatch.setattr(
         tuning,
-        "_tune",
-        lambda *given: seen.append({row["id"] for side in given[3] for row in side}) or tune(*given),
+        "_ids",
+        lambda *given: seen.append({row["id"] for side in given[1:3] for row in side}) or ids_of(*given),
     )
     given = {
         "seed": 0,

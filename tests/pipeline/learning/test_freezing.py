@@ -1,11 +1,15 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from transformers import TrainerCallback
 
 from pipeline.common.errors import InputError
 from pipeline.learning import freezing
 from pipeline.models import loading
+from tests.toy_training import Crash, run, same
 
 
 def test_rates_fall_from_the_head_down(toy_model: Path) -> None:
@@ -36,6 +40,44 @@ def test_the_frozen_prefix_has_no_gradient_no_group_and_no_dropout(toy_model: Pa
     ids = torch.tensor([[2, 10, 11, 3]])
     seen = [model.bert.encoder.layer[0](model.bert.embeddings(ids)) for _ in range(2)]
     torch.testing.assert_close(seen[0], seen[1], atol=0, rtol=0)
+
+
+def test_a_freezing_says_how_deep_at_each_step() -> None:
+    assert [freezing.Freezing((3,)).depth(step) for step in (0, 7)] == [3, 3]
+    gradual = freezing.Freezing.gradual(4, every=5, least=1)
+    assert [gradual.depth(step) for step in (0, 4, 5, 10, 99)] == [3, 3, 2, 1, 1]
+    assert (gradual.least, freezing.Freezing((3,)).least) == (1, 3)
+
+
+def test_layers_learn_from_their_step_on_and_a_resumed_run_ends_the_same(toy_model: Path, tmp_path: Path) -> None:
+    gradual = freezing.Freezing.gradual(2, every=4)
+    learning: list[tuple[int, bool, bool]] = []
+
+    class Look(TrainerCallback):
+        def on_pre_optimizer_step(self, _args: Any, state: Any, _control: Any, model: Any = None, **_: Any) -> None:
+            first, last = model.bert.encoder.layer
+            assert first.training == first.output.dropout.training == (state.global_step >= 4)
+            assert (model.bert.embeddings.LayerNorm.weight.grad is None) == (not first.training)
+            weights = (layer.output.dense.weight.grad is not None for layer in (first, last))
+            learning.append((state.global_step, *weights))
+
+    whole, *story = run(toy_model, tmp_path / "whole", Look(), frozen=gradual)
+    assert learning == [(step, step >= 4, True) for step in range(12)]
+    for step in (3, 9):
+        folder = tmp_path / str(step)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(toy_model, folder, Crash(step), frozen=gradual)
+        if step == 3:  # nothing has moved yet, not by decay either
+            start, so_far = (
+                load_file(toy_model / "model.safetensors"),
+                load_file(folder / "checkpoint-3/model.safetensors"),
+            )
+            still = [name for name in start if "embeddings" in name or ".layer.0." in name]
+            assert still
+            assert all(torch.equal(start[name], so_far[name]) for name in still)
+        resumed, *again = run(toy_model, folder, frozen=gradual)
+        assert same(resumed, whole)
+        assert again == story
 
 
 def test_nothing_frozen_by_default_and_too_many_layers_refused(toy_model: Path) -> None:

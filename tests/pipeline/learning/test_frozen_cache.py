@@ -213,7 +213,7 @@ def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters:
         replace(SCHEDULE, steps=len(plan), eval_steps=2),
         groups=freezing.parameter_groups(trained, learning_rate=1e-3, weight_decay=0.01),
         figures=figures,
-        loss=tuning_steps.weighted_loss(0.0),
+        objective=loop.summed(tuning_steps.weighted_loss(0.0)),
         folder=folder / "checkpoints",
         callbacks=[Crash(crash)] if crash else [],
     )

@@ -138,7 +138,7 @@ def tune(toy_model: Path, folder: Path, pieces: int) -> tuple[dict[str, torch.Te
         replace(SCHEDULE, steps=1, eval_steps=1, gradient_accumulation_steps=pieces, max_grad_norm=1e9),
         groups=freezing.parameter_groups(model, learning_rate=1e-3),
         figures=lambda _: {"general_dev_loss": 0.0},
-        loss=tuning_steps.weighted_loss(0.0),
+        objective=loop.summed(tuning_steps.weighted_loss(0.0)),
         folder=folder,
         callbacks=[Record()],
     )
@@ -187,6 +187,61 @@ def test_frozen_means_bit_identical(toy_model: Path, tmp_path: Path) -> None:
             ("bert.embeddings", "bert.encoder.layer.0", "bert.pooler", "cls.predictions.decoder.weight")
         )
         assert torch.equal(weight, model.state_dict()[name]) == held, name
+
+
+def to_start(strength: float) -> Any:
+    """A penalty: half the square distance of the weights to where they are now."""
+
+    def of(model: torch.nn.Module) -> loop.Penalty:
+        start = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+        def penalty(model: torch.nn.Module) -> torch.Tensor:
+            gaps = [(weight - start[name]).square().sum() for name, weight in model.named_parameters()]
+            return strength / 2 * torch.stack(gaps).sum()
+
+        return penalty
+
+    return of
+
+
+def test_a_penalty_pulls_weights_to_where_they_started(toy_model: Path, tmp_path: Path, undisturbed) -> None:
+    torch.manual_seed(0)
+    start = loading.load_masked_lm(toy_model).state_dict()
+    given: dict[str, Any] = {"penalty": to_start(100.0)}
+    held, _, history = run(toy_model, tmp_path / "held", **given)
+
+    def distance(model: torch.nn.Module) -> float:
+        return sum(float((weight - start[name]).square().sum()) for name, weight in model.state_dict().items()) ** 0.5
+
+    assert 0 < distance(held) < 0.7 * distance(undisturbed[0])
+    assert history[0]["train_loss"] > undisturbed[2][0]["train_loss"]  # it is told
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(toy_model, tmp_path / "cut", Crash(6), **given)
+    assert same(run(toy_model, tmp_path / "cut", **given)[0], held)  # the start is the run's, not the checkpoint's
+
+
+def test_an_optimizer_of_ones_own_learns_and_resumes(toy_model: Path, tmp_path: Path, undisturbed) -> None:
+    def sgd(groups: loop.Groups) -> torch.optim.Optimizer:
+        made.append([group["lr"] for group in groups])
+        return torch.optim.SGD(groups, momentum=0.9)
+
+    made: list[list[float]] = []
+    whole, *story = run(toy_model, tmp_path / "whole", optimizer=sgd)
+    assert made == [[1e-3, 1e-3]]
+    assert not same(whole, undisturbed[0])
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(toy_model, tmp_path / "cut", Crash(6), optimizer=sgd)
+    model, *again = run(toy_model, tmp_path / "cut", optimizer=sgd)
+    assert same(model, whole)
+    assert again == story
+
+
+def test_an_observer_is_told_of_updates_and_rows(toy_model: Path, tmp_path: Path, undisturbed) -> None:
+    seen: list[tuple[int, dict[str, float]]] = []
+    model, _, history = run(toy_model, tmp_path, observer=lambda step, row: seen.append((step, dict(row))))
+    assert same(model, undisturbed[0])
+    assert [step for step, _ in seen] == list(range(1, 13))
+    assert [row for _, row in seen if row] == history
 
 
 def test_some_rows_at_another_rate_is_a_group_of_their_own(toy_model: Path) -> None:

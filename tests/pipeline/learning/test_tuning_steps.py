@@ -31,9 +31,10 @@ def test_classes_count_the_same_within_each_corpus() -> None:
 def test_weighted_loss_by_hand() -> None:
     logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))
     outputs = SimpleNamespace(logits=logits)
-    plain = tuning_steps.weighted_loss(0.0)(outputs, torch.tensor([0, 2]), None)
+    plain = tuning_steps.weighted_loss(0.0)(outputs, {"labels": torch.tensor([0, 2])})
     assert float(plain) == pytest.approx((math.log(2) - math.log(0.8)) / 2)
-    weighted = tuning_steps.weighted_loss(0.0)(outputs, torch.tensor([0, 2]), torch.tensor([3.0, 1.0]))
+    batch = {"labels": torch.tensor([0, 2]), "extra": {"weights": torch.tensor([3.0, 1.0])}}
+    weighted = tuning_steps.weighted_loss(0.0)(outputs, batch)
     assert float(weighted) == pytest.approx((3 * math.log(2) - math.log(0.8)) / 4)
 
 

@@ -127,7 +127,9 @@ def test_it_waits_for_no_gpu(both) -> None:
     """A tensor on the meta device has no values: asking for one, which on a GPU means to wait, is an error there."""
     ours = both[1].train().to("meta")
     ids, mask, labels = (each.to("meta") for each in (IDS, PADDED, LABELS))
-    loss = tuning_steps.weighted_loss(0.1)(ours(ids, mask), labels, torch.ones(5, device="meta"))
+    loss = tuning_steps.weighted_loss(0.1)(
+        ours(ids, mask), {"labels": labels, "extra": {"weights": torch.ones(5, device="meta")}}
+    )
     loss.backward()
     assert loss.device == torch.device("meta")
 

@@ -46,10 +46,10 @@ def test_places() -> None:
     lined_up = places.lined_up(vectors, 4)
     assert lined_up[..., 0].tolist() == [[1, 3, 5], [7, 0, 0], [0, 0, 0], [9, 0, 0]]
     assert torch.equal(places.off_line(lined_up), vectors)
-    both, came_to = places.with_first(4)
+    both, came_to = Places.joined(Places.first(4, READ.device), places)
     assert (both.rows.tolist(), both.slots.tolist()) == ([0, 0, 0, 0, 1, 1, 2, 3, 3], [0, 1, 2, 3, 0, 1, 0, 0, 1])
     assert (both.columns.tolist(), both.most) == ([0, 1, 5, 8, 0, 2, 0, 0, 0], 4)
-    assert came_to.tolist() == [0, 4, 6, 7, 1, 2, 3, 5, 8]
+    assert [part.tolist() for part in came_to] == [[0, 4, 6, 7], [1, 2, 3, 5, 8]]
     assert Places.where(torch.zeros(2, 3, dtype=torch.bool)).lined_up(vectors[:0], 2).shape == (2, 1, 2)
 
 
@@ -73,7 +73,7 @@ def test_states_and_gradients_are_those_of_the_full_layers(
         if mine is not None and other is not None:
             torch.testing.assert_close(mine, other, atol=1e-4, rtol=0)
     below = bert(IDS, attention_mask=mask, output_hidden_states=True).hidden_states[2]
-    through = encoder.states_after(bert, bert.embeddings(IDS), mask, 0, 2)
+    through = encoder.states_after(bert, bert.embeddings(IDS), mask, 2)[-1]
     real = PADDED.bool() if mask is not None else torch.ones(4, 9, dtype=torch.bool)
     torch.testing.assert_close(through[real], below[real], atol=1e-5, rtol=0)
 
@@ -115,17 +115,17 @@ def test_which_attention(bert: BertModel, monkeypatch: pytest.MonkeyPatch) -> No
             if isinstance(module, torch.nn.Dropout):
                 module.p = drops
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            encoder.states_after(bert.train(), bert.embeddings(ids), None, 0, 1)
+            encoder.states_after(bert.train(), bert.embeddings(ids), None, 1)
             expected = "plain" if short and (drops or bf16) else "fused"
             assert used.pop() == expected
             with torch.no_grad():
-                encoder.states_after(bert.eval(), bert.embeddings(ids), None, 0, 1)
+                encoder.states_after(bert.eval(), bert.embeddings(ids), None, 1)
             assert used.pop() == "fused"
 
 
 def test_under_bf16_autocast_it_is_what_transformers_computes(bert: BertModel) -> None:
     with torch.autocast("cpu", torch.bfloat16):
-        ours = encoder.states_after(bert, bert.embeddings(IDS), PADDED, 0, 2)
+        ours = encoder.states_after(bert, bert.embeddings(IDS), PADDED, 2)[-1]
         theirs = bert(IDS, attention_mask=PADDED, output_hidden_states=True).hidden_states[2]
     torch.testing.assert_close(ours[PADDED.bool()], theirs[PADDED.bool()], atol=6e-2, rtol=0)
 

@@ -43,43 +43,42 @@ def test_the_last_layer_computes_what_is_read(toy_model: Path) -> None:
     seen: list[int] = []
     model.bert.encoder.layer[-1].intermediate.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
     masked = int((labels != masked_lm.IGNORED).sum())
-    for weight in (0.0, 0.5):
-        model.train().train_pooler(weight)
-        model(input_ids=ids, attention_mask=mask, labels=labels)
-    assert seen == [masked, masked + len(ids)]  # and [CLS], where it is trained
+    model(input_ids=ids, attention_mask=mask, labels=labels)
+    places, (first, told) = Places.joined(Places.first(len(ids), ids.device), Places.where(labels != masked_lm.IGNORED))
+    model(ids, mask, labels, places, (told, first))
+    assert seen == [masked, masked + len(ids)]  # and [CLS], where it is asked for
 
 
-def test_bag_of_words_of_the_whole_model(toy_model: Path) -> None:
-    """Loss and gradients against those of the full encoder's pooler, whether or not [CLS] has a label too."""
+def test_what_terms_read_is_what_the_full_encoder_gives(toy_model: Path) -> None:
+    """States of all layers and pooled [CLS], and the same loss, whether or not [CLS] has a label too."""
     ids, mask, labels = _inputs()
     assert (labels[:, 0] != masked_lm.IGNORED).any()
     model = loading.load_masked_lm(toy_model)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    model.train().train_pooler(0.5)
     for chosen in (labels, torch.where(torch.arange(12) == 0, masked_lm.IGNORED, labels)):
-        ours = model(input_ids=ids, attention_mask=mask, labels=chosen).loss
-        hidden, pooled = model.bert(ids, attention_mask=mask)[:2]
-        told = torch.nn.functional.cross_entropy(model.cls(hidden).flatten(0, 1), chosen.flatten())
-        full = told + 0.5 * masked_lm.bag_of_words_loss(model.cls(pooled), ids, mask)
-        assert ours.item() == pytest.approx(full.item(), abs=1e-6)
-        weights = [weight for weight in model.parameters() if weight.requires_grad]
-        for mine, other in zip(torch.autograd.grad(ours, weights), torch.autograd.grad(full, weights), strict=True):
-            torch.testing.assert_close(mine, other, atol=1e-5, rtol=0)
+        places, (first, told) = Places.joined(Places.first(4, ids.device), Places.where(chosen != masked_lm.IGNORED))
+        out = model(ids, mask, chosen, places, (told, first))
+        full = model.bert(ids, attention_mask=mask, output_hidden_states=True)
+        assert out.loss.item() == pytest.approx(model(ids, mask, chosen).loss.item(), abs=1e-6)
+        torch.testing.assert_close(out.pooled, full.pooler_output, atol=1e-5, rtol=0)
+        torch.testing.assert_close(out.last_states, places.of(full.hidden_states[-1]), atol=1e-5, rtol=0)
+        for ours, theirs in zip(out.hidden_states, full.hidden_states[:-1], strict=True):
+            torch.testing.assert_close(ours[mask.bool()], theirs[mask.bool()], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("bag", [0.0, 0.5])
-def test_told_where_labels_stand_it_does_the_same_and_waits_for_no_gpu(toy_model: Path, bag: float) -> None:
+@pytest.mark.parametrize("pooled", [False, True])
+def test_told_where_labels_stand_it_does_the_same_and_waits_for_no_gpu(toy_model: Path, pooled: bool) -> None:
     """A tensor on the meta device has no values: asking for one, which on a GPU means to wait, is an error there."""
     ids, mask, labels = _inputs()
     model = loading.load_masked_lm(toy_model).train()
     set_dropout(model, 0.0)
-    model.train_pooler(bag)
-    places = Places.where(labels != masked_lm.IGNORED)
-    assert model(ids, mask, labels, places).loss.item() == model(ids, mask, labels).loss.item()
+    places, (first, told) = Places.joined(
+        Places.first(4 * pooled, ids.device), Places.where(labels != masked_lm.IGNORED)
+    )
+    parts = (told, first)
+    assert model(ids, mask, labels, places, parts).loss.item() == pytest.approx(model(ids, mask, labels).loss.item())
     device = torch.device("meta")
-    loss = model.to(device)(ids.to(device), mask.to(device), labels.to(device), places.to(device)).loss
+    on_meta = (part.to(device) for part in (ids, mask, labels, places))
+    loss = model.to(device)(*on_meta, (told.to(device), first.to(device))).loss
     loss.backward()
     assert (loss.device, loss.shape) == (device, ())
     with pytest.raises(NotImplementedError, match="nonzero"):
@@ -125,29 +124,6 @@ def test_units_are_chosen_together() -> None:
     assert (chosen[:, 1] == chosen[:, 2]).all()
     assert (chosen[:, 2] == chosen[:, 3]).all()
     assert not (chosen[:, 4] == chosen[:, 5]).all()
-
-
-def test_bag_of_words_by_hand() -> None:
-    # [CLS] a a b [SEP]; of three words a and b count half each: the loss is the mean of their surprises
-    logits = torch.tensor([[0.0, 0.0, 0.0, 1.0, 2.0, 0.0]])
-    ids, mask = torch.tensor([[1, 3, 3, 4, 2, 0]]), torch.tensor([[1, 1, 1, 1, 1, 0]])
-    total = torch.tensor([1.0, 1.0, 1.0, 2.718281828, 7.389056099, 1.0]).sum().log()
-    expected = (total - 1.0 + total - 2.0) / 2
-    assert float(masked_lm.bag_of_words_loss(logits, ids, mask)) == pytest.approx(float(expected), abs=1e-5)
-
-
-def test_the_pooler_learns_only_when_asked(toy_model: Path) -> None:
-    ids, mask, labels = _inputs()
-    model = loading.load_masked_lm(toy_model).train()
-    for weight in (0.0, 0.5):
-        model.train_pooler(weight)
-        model.zero_grad()
-        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
-        assert (model.bert.pooler.dense.weight.grad is not None) is (weight > 0)
-    quiet = model.eval()
-    plain = BertForMaskedLM.from_pretrained(toy_model).eval()
-    losses = [each(input_ids=ids, attention_mask=mask, labels=labels).loss for each in (quiet, plain)]
-    assert float(losses[0]) == pytest.approx(float(losses[1]), abs=1e-6)
 
 
 def test_a_batch_with_nothing_to_predict_teaches_nothing(toy_model: Path) -> None:
