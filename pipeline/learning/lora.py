@@ -12,6 +12,7 @@ from typing import Any
 from peft import LoraConfig, get_peft_model
 from transformers import BertForSequenceClassification, BertTokenizerFast
 
+from pipeline.models import attachments
 from pipeline.models.masked_lm import MaskedLM
 
 
@@ -63,5 +64,6 @@ def inject(model: MaskedLM, *, rank: int, frozen_layers: int) -> Any:
 def merge(wrapped: Any, tokenizer: BertTokenizerFast, folder: Path) -> BertForSequenceClassification:
     """Write the adapter with its tokenizer (peft resizes a base by it), then return the plain model with all merged."""
     wrapped.save_pretrained(str(folder), save_embedding_layers=False)
+    attachments.portable(folder)
     tokenizer.save_pretrained(str(folder))
     return wrapped.merge_and_unload()

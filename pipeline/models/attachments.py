@@ -61,7 +61,12 @@ def detach(wrapped: Any, folder: Path) -> None:
     _write(_head(wrapped.get_base_model()), folder / HEAD_FILE)
     _write(get_peft_model_state_dict(wrapped, save_embedding_layers=False), folder / ADAPTER / WEIGHTS_FILE)
     wrapped.peft_config["default"].save_pretrained(str(folder / ADAPTER))
-    path = folder / ADAPTER / CONFIG_FILE
+    portable(folder / ADAPTER)
+
+
+def portable(adapter: Path) -> None:
+    """Rewrite an adapter's configuration as the same bytes wherever and in whichever process it was made."""
+    path = adapter / CONFIG_FILE
     config = json.loads(path.read_text(encoding="utf-8"))
     config |= {"auto_mapping": None, "base_model_name_or_path": None, "inference_mode": True}
     if isinstance(config["target_modules"], list):  # of a set, in another order in each process
