@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, sha256
+from pipeline.common.yaml import flat
 from pipeline.machine.stage import Stage, StageSettings
 
 InputDigests = Mapping[str, str | Mapping[str, str]]
@@ -29,17 +30,23 @@ class Identity:
     stage: str
     version: int
     settings: Mapping[str, Any]
+    """All that can change the result, for people to read."""
     seed: int | None
     reads: Mapping[str, str]
     inputs: InputDigests
+    chosen: Mapping[str, Any]
+    """Those settings that are not at their default: ``version`` stands for the others."""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256, as 64 hexadecimal digits. The order of settings does not count, the order of collected runs does."""
+        """SHA-256, as 64 hexadecimal digits. The order of settings does not count, the order of collected runs does.
+
+        Settings at their default are left out, so that a new one makes nothing stale.
+        """
         inputs = [
             [name, list(it.items()) if isinstance(it, Mapping) else it] for name, it in sorted(self.inputs.items())
         ]
-        return digest([self.stage, self.version, self.settings, self.seed, self.reads, inputs])
+        return digest([self.stage, self.version, self.chosen, self.seed, self.reads, inputs])
 
     def manifest(self, seconds: float) -> dict[str, Any]:
         """What the store writes down about the artifact, beside its files."""
@@ -57,6 +64,7 @@ def identify(
         seed=seed if stage.wants("seed") else None,
         reads=reads,
         inputs=inputs,
+        chosen=chosen_settings(settings),
     )
 
 
@@ -70,6 +78,19 @@ def result_settings(settings: BaseModel) -> dict[str, Any]:
         elif isinstance(value := getattr(settings, name), BaseModel):
             plain[name] = result_settings(value)
     return plain
+
+
+def chosen_settings(settings: BaseModel, default: Any = None) -> dict[str, Any]:
+    """Those of ``result_settings`` that are not at their default; of a group, what differs from the group's default."""
+    default = default or type(settings).model_construct()
+    found = {}
+    for name, plain in result_settings(settings).items():
+        value, usual = getattr(settings, name), getattr(default, name, ...)
+        if isinstance(value, BaseModel):
+            found |= {name: inner} if (inner := chosen_settings(value, usual)) else {}
+        elif value != usual:
+            found[name] = plain
+    return found
 
 
 def digest_reads(stage: Stage, settings: StageSettings) -> dict[str, str]:
@@ -96,9 +117,12 @@ def differences(last: Mapping[str, Any], now: Identity) -> list[str]:
         reasons.append(f"version {last['version']} -> {now.version}")
     if last["seed"] != now.seed:
         reasons.append(f"seed {last['seed']} -> {now.seed}")
-    for name in _changed(last["settings"], now.settings):
-        before, after = (side.get(name, "unset") for side in (last["settings"], now.settings))
-        reasons.append(f"setting {name}: {as_plain(before)} -> {as_plain(after)}")
+    before, after = flat(last["settings"]), flat(now.settings)
+    new = set(after) - set(before) - set(flat(now.chosen))  # and at their default
+    for name in _changed(before, after):
+        if name not in new:
+            was, becomes = (as_plain(side.get(name, "unset")) for side in (before, after))
+            reasons.append(f"setting {name}: {was} -> {becomes}")
     reasons += [f"reads {label} changed" for label in _changed(last["reads"], now.reads)]
     reasons += [f"input {name} changed" for name in _changed(last["inputs"], now.inputs)]
     return reasons

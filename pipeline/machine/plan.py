@@ -138,5 +138,7 @@ def why_run(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> st
     for used in [runs.get(str(run or "all"), {}), *same_arm]:
         last = plan.store.manifest(stage.name, used.get(stage.name, "none"))
         if last:
-            return "; ".join(differences(last, identity)) or "damaged: gone"
+            return (
+                "; ".join(differences(last, identity)) or "fingerprinted otherwise, by another version of the machine"
+            )
     return "never run"
