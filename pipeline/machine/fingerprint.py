@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, sha256
 from pipeline.common.yaml import flat
-from pipeline.machine.stage import Stage, StageSettings
+from pipeline.machine.stage import Stage, StageSettings, declared
 
 InputDigests = Mapping[str, str | Mapping[str, str]]
 """Per input stage the digest of its artifact; for a stage that collects, one digest per run, in ladder order."""
@@ -69,21 +69,17 @@ def identify(
 
 
 def result_settings(settings: BaseModel) -> dict[str, Any]:
-    """The settings that can change the result, as plain JSON values: all but those declared ``speed_only``."""
-    plain = settings.model_dump(mode="json")
-    for name, field in type(settings).model_fields.items():
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("speed_only"):
-            del plain[name]
-        elif isinstance(value := getattr(settings, name), BaseModel):
-            plain[name] = result_settings(value)
-    return plain
+    """The settings that can change the result, as plain JSON values: less what changes speed, or counts by content."""
+    kind = type(settings)
+    plain = settings.model_dump(mode="json", exclude=declared(kind, "speed_only") | declared(kind, "by_content"))
+    groups = {name: value for name, value in settings if name in plain and isinstance(value, BaseModel)}
+    return plain | {name: result_settings(group) for name, group in groups.items()}
 
 
 def chosen_settings(settings: BaseModel, default: Any = None) -> dict[str, Any]:
     """Those of ``result_settings`` that are not at their default; of a group, what differs from the group's default."""
     default = default or type(settings).model_construct()
-    found = {}
+    found: dict[str, Any] = {}
     for name, plain in result_settings(settings).items():
         value, usual = getattr(settings, name), getattr(default, name, ...)
         if isinstance(value, BaseModel):

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.machine.fingerprint import Identity, as_plain, differences, digest_reads, identify, result_settings
-from pipeline.machine.stage import StageSettings, speed_only
+from pipeline.machine.stage import Stage, StageSettings, by_content, speed_only
 from tests.pipeline.toy_story import STORY, Gather, Grow
 
 GATHER, GROW, *_ = STORY
@@ -119,6 +119,18 @@ def test_files_are_read_by_content_even_if_their_time_is_restored(tmp_path: Path
     os.utime(file, ns=times)
     after = digest_reads(GATHER, Gather(source=file))
     assert {label for label in before if before[label] != after[label]} == {"reviews.csv"}
+
+
+def test_a_path_that_counts_by_content_must_be_read() -> None:
+    class Ranked(StageSettings):
+        ranking: Path | None = by_content(None)
+
+    def rank(settings: Ranked, *, out: Path) -> None: ...
+
+    with pytest.raises(TypeError, match="stage rank: ranking counts by content, which no reads tells"):
+        Stage(rank, makes=())
+    stage = Stage(rank, makes=(), reads=lambda settings: {"ranking": settings.ranking} if settings.ranking else {})
+    assert identify(stage, Ranked(ranking=Path("a")), None, {}, {}).settings == {}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
