@@ -151,6 +151,7 @@ def _write(path: Path, value: Any) -> None:
 
 
 STAGE = Stage(
+    "evaluate",
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
     version=6,

@@ -167,6 +167,7 @@ def check(settings: Mapping[str, Any]) -> None:
 
 
 STAGE = Stage(
+    "finetune",
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),

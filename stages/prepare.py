@@ -84,4 +84,4 @@ def prepare(settings: Settings, *, out: Path) -> None:
     write_json(out / "shift.json", shift(corpora))
 
 
-STAGE = Stage(prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=2, reads=reads)
+STAGE = Stage("prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=2, reads=reads)

@@ -233,6 +233,7 @@ def check(settings: Mapping[str, Any]) -> None:
 
 
 STAGE = Stage(
+    "pretrain",
     pretrain,
     makes=("model", "history.jsonl", "pretrain.json"),
     may_make=("parts",),

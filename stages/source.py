@@ -123,4 +123,4 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
 
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
-STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, resumes=True)
+STAGE = Stage("source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, resumes=True)

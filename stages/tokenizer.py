@@ -64,4 +64,4 @@ def _coverage(base: Any, grown: Any, texts: list[str], mode: str) -> dict[str, A
     return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 
-STAGE = Stage(tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=2)
+STAGE = Stage("tokenizer", tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=2)

@@ -214,7 +214,7 @@ def _run(plan: Plan, last: str | None, *, force: bool, jobs: int) -> None:
     left_out = [stage.name for stage in plan.story if stage.collects and plan.arms and last is None]
     if left_out:
         print(f"left out: {', '.join(left_out)}, for all arms are needed")
-    elif last in {None, plan.story[-1].name}:
+    elif plan.closing and last in {None, plan.closing.name}:
         print(f"recipe  {plan.recipe.name}")
         console.show_ways(plan.store.root)
 

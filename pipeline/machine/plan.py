@@ -43,6 +43,11 @@ class Plan:
                     raise InputError(f"stage {last}: looks at all arms at once; run it without --arm")
         return [stage for stage in self.story if stage.name in needed and not (stage.collects and self.arms)]
 
+    @property
+    def closing(self) -> Stage | None:
+        """The last stage that looks at all runs: what it makes is ``latest``."""
+        return next((stage for stage in reversed(self.story) if stage.collects), None)
+
     def runs(self, stage: Stage) -> list[Run | None]:
         """The runs a stage is made for, in ladder order; None stands for all of them at once."""
         for arm in self.arms:

@@ -91,9 +91,8 @@ def walk(
             yield Step(oldest.stage, oldest.run, "running", oldest.why)
             for task, artifact in crew.finished():
                 yield from desk.take_in(task, artifact)
-    closing = plan.story[-1]
-    if closing.collects and (closing.name, None) in desk.known:
-        plan.store.point_latest(desk.known[closing.name, None])
+    if plan.closing and (made := desk.known.get((plan.closing.name, None))):
+        plan.store.point_latest(made)
 
 
 class _Desk:

@@ -72,6 +72,8 @@ class Stage:
     ``out: Path``, the only place it may write to.
     """
 
+    name: str
+    """Also the recipe's section, the Make target and the folder in the store. Two stages may share one function."""
     function: Callable[..., None]
     makes: tuple[str, ...]
     """Files and folders under ``out`` that are the result; anything else there is dropped when it is published."""
@@ -93,11 +95,6 @@ class Stage:
         unread = declared(self.settings_type, "by_content") if self.reads is _reads_nothing else set()
         if unread:
             raise TypeError(f"stage {self.name}: {', '.join(sorted(unread))} counts by content, which no reads tells")
-
-    @property
-    def name(self) -> str:
-        """The function's name: also the recipe's section, the Make target and the folder in the store."""
-        return self.function.__name__
 
     @property
     def title(self) -> str:

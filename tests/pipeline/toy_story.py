@@ -99,10 +99,10 @@ def total(settings: Total, *, grow: Arms, judge: Arms, recipe: str, out: Path) -
 
 
 STORY = (
-    Stage(gather, makes=("text.txt",), reads=reads),
-    Stage(grow, makes=("model",), may_make=("adapter",), resumes=True),
-    Stage(judge, makes=("score.txt",)),
-    Stage(total, makes=("report.md", "report.html", "model")),
+    Stage("gather", gather, makes=("text.txt",), reads=reads),
+    Stage("grow", grow, makes=("model",), may_make=("adapter",), resumes=True),
+    Stage("judge", judge, makes=("score.txt",)),
+    Stage("total", total, makes=("report.md", "report.html", "model")),
 )
 
 TELLING = (*STORY[:2], replace(STORY[2], tell=tell), STORY[3])

@@ -128,8 +128,8 @@ def test_a_path_that_counts_by_content_must_be_read() -> None:
     def rank(settings: Ranked, *, out: Path) -> None: ...
 
     with pytest.raises(TypeError, match="stage rank: ranking counts by content, which no reads tells"):
-        Stage(rank, makes=())
-    stage = Stage(rank, makes=(), reads=lambda settings: {"ranking": settings.ranking} if settings.ranking else {})
+        Stage("rank", rank, makes=())
+    stage = Stage("rank", rank, makes=(), reads=lambda settings: {"ranking": settings.ranking} if settings.ranking else {})
     assert identify(stage, Ranked(ranking=Path("a")), None, {}, {}).settings == {}
 
 

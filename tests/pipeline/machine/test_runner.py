@@ -76,6 +76,19 @@ def test_an_arm_goes_on_while_another_is_slow_and_the_ladder_keeps_its_order() -
     ]
 
 
+def test_one_function_serves_two_stages_and_a_side_stage_is_a_line_in_the_story() -> None:
+    story = (*STORY, replace(STORY[1], name="regrow"))
+    told = Plan(story, load_recipe("toy.yaml", story, ["regrow.steps=1"]), Store(Path("artifacts")))
+    assert states([step for step in walk(told, "regrow") if step.state != "running"]) == [
+        *("gather plain#0 done", "gather twin#0 shared", "gather full#0 shared"),
+        *("regrow plain#0 done", "regrow twin#0 shared", "regrow full#0 shared"),
+    ]
+    assert not Path("artifacts/grow").exists()
+    assert (next(Path("artifacts/regrow").iterdir()) / "model" / "weights.txt").read_text() == "Hello0 0 2e-05"
+    assert {step.stage.name for step in walk(told) if step.state == "done"} == {"grow", "judge", "total"}
+    assert Path("artifacts/latest/report.md").exists()
+
+
 def test_results_by_value_and_latest() -> None:
     run()
     weights = (artifact("grow", "full#0") / "model" / "weights.txt").read_text()
