@@ -20,13 +20,14 @@ import typer
 from typer.exceptions import TyperException
 
 from pipeline.common.errors import InputError
-from pipeline.machine import console, workers
+from pipeline.machine import console
 from pipeline.machine.lock import BusyError, hold
 from pipeline.machine.plan import Plan, Standing, survey
 from pipeline.machine.recipe import load_recipe
 from pipeline.machine.runner import StageFailedError, Step, walk
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import Store
+from pipeline.machine.workers import LocalProcesses, default_jobs, limit_threads
 
 PROGRAM = "python -m stages"
 
@@ -88,7 +89,7 @@ def run(
     if dry_run:
         console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
     else:
-        _run(plan, stage, force=force, jobs=jobs or workers.usual())
+        _run(plan, stage, force=force, jobs=jobs or default_jobs())
 
 
 def status(
@@ -202,10 +203,10 @@ def _check(plan: Plan, last: str | None) -> None:
 def _run(plan: Plan, last: str | None, *, force: bool, jobs: int) -> None:
     command = shlex.join([*PROGRAM.split(), *sys.argv[1:]])
     step: Step | None = None
-    workers.share_processors(jobs)
+    limit_threads(jobs)
     with hold(plan.store.root, command):
         try:
-            for step in walk(plan, last, force=force, jobs=jobs, settle_in=console.show_warnings):
+            for step in walk(plan, last, force=force, workers=LocalProcesses(jobs, console.show_warnings)):
                 console.show_step(plan, step)
         except (KeyboardInterrupt, SystemExit):
             where = f" in {step.stage.name}" if step and step.state == "running" else ""

@@ -8,7 +8,7 @@ import multiprocessing
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from pipeline.machine.fingerprint import Identity
 from pipeline.machine.plan import Known, Plan, why_run
 from pipeline.machine.stage import Run, Stage, StageSettings
 from pipeline.machine.store import Artifact, DamagedError, Store
-from pipeline.machine.workers import Crew
+from pipeline.machine.workers import LocalProcesses, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +63,7 @@ def walk(
     last: str | None = None,
     *,
     force: bool = False,
-    jobs: int = 1,
-    settle_in: Callable[[], None] | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[Step]:
     """Run the story up to ``last`` (to its end by default) for every run; yield what happens.
 
@@ -73,29 +72,28 @@ def walk(
 
     Args:
         force: make ``last`` anew, or every stage if none is named.
-        jobs: how many are made side by side, each in a process of its own; what they make is the same.
-        settle_in: called first in each of those processes; a function of a module.
+        workers: who makes them, one or several side by side (by default this process); what they make is the same.
 
     Raises:
         InputError: if something that the user gave, or the machine's disk or memory, does not suffice.
         StageFailedError: if a stage breaks; what was finished before stays.
     """
-    desk = _Desk(plan, last, force)
-    with Crew(jobs, settle_in) as crew:
+    scheduler = _Scheduler(plan, last, force)
+    with workers or LocalProcesses() as team:
         while True:
-            yield from desk.look_up()
-            crew.begin(_make, desk.hand_out(crew.free))
-            if not crew.busy:
+            yield from scheduler.resolve()
+            team.begin(_make, scheduler.next_tasks(team.free))
+            if not team.pending:
                 break
-            oldest: Task = crew.busy[0][0]
+            oldest: Task = team.pending[0]
             yield Step(oldest.stage, oldest.run, "running", oldest.why)
-            for task, artifact in crew.finished():
-                yield from desk.take_in(task, artifact)
-    if plan.closing and (made := desk.known.get((plan.closing.name, None))):
+            for task, artifact in team.finished():
+                yield from scheduler.complete(task, artifact)
+    if plan.closing and (made := scheduler.known.get((plan.closing.name, None))):
         plan.store.point_latest(made)
 
 
-class _Desk:
+class _Scheduler:
     """Each stage of each run: what is known of it, what can be made next, and what waits for its inputs."""
 
     def __init__(self, plan: Plan, last: str | None, force: bool) -> None:
@@ -112,7 +110,7 @@ class _Desk:
         """By fingerprint of what is being made, or to be made: the other runs that it will serve."""
         self.tasks: list[Task] = []
 
-    def look_up(self) -> Iterator[Step]:
+    def resolve(self) -> Iterator[Step]:
         """Take in what the store has of everything whose inputs are there; what it has not becomes a task."""
         while place := next((each for each in self.waiting if not self.plan.waits_for(*each, self.known)), None):
             self.waiting.remove(place)
@@ -131,13 +129,13 @@ class _Desk:
                 self.tasks.append(_task(self.plan, stage, run, identity, self.known, stage.name in self.forced, why))
                 self.sharing[name] = []
 
-    def hand_out(self, most: int) -> list[Task]:
+    def next_tasks(self, most: int) -> list[Task]:
         """The next tasks to begin."""
         self.tasks.sort(key=lambda task: self.order.index((task.stage.name, task.run)))
         given, self.tasks = self.tasks[:most], self.tasks[most:]
         return given
 
-    def take_in(self, task: Task, artifact: Artifact) -> Iterator[Step]:
+    def complete(self, task: Task, artifact: Artifact) -> Iterator[Step]:
         """Note what a task has made, also for the runs that share it."""
         name = task.identity.fingerprint
         self._take_in(task.stage, task.run, name, artifact, made=True)

@@ -129,7 +129,9 @@ def test_a_path_that_counts_by_content_must_be_read() -> None:
 
     with pytest.raises(TypeError, match="stage rank: ranking counts by content, which no reads tells"):
         Stage("rank", rank, makes=())
-    stage = Stage("rank", rank, makes=(), reads=lambda settings: {"ranking": settings.ranking} if settings.ranking else {})
+    stage = Stage(
+        "rank", rank, makes=(), reads=lambda settings: {"ranking": settings.ranking} if settings.ranking else {}
+    )
     assert identify(stage, Ranked(ranking=Path("a")), None, {}, {}).settings == {}
 
 

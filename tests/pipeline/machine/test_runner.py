@@ -1,7 +1,9 @@
 import logging
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from pipeline.machine.plan import Plan, survey
 from pipeline.machine.recipe import load_recipe
 from pipeline.machine.runner import StageFailedError, Step, walk
 from pipeline.machine.store import Store
+from pipeline.machine.workers import LocalProcesses, Workers
 from tests.pipeline import toy_story
 from tests.pipeline.toy_story import CALLS, STORY, TELLING, write_recipe
 
@@ -68,12 +71,42 @@ def test_a_stage_with_news_goes_first() -> None:
 
 
 def test_an_arm_goes_on_while_another_is_slow_and_the_ladder_keeps_its_order() -> None:
-    steps = list(walk(plan("arms.plain.grow.pause=0.5", "arms.twin.grow.steps=2"), jobs=2))
+    steps = list(walk(plan("arms.plain.grow.pause=0.5", "arms.twin.grow.steps=2"), workers=LocalProcesses(2)))
     done = [f"{step.stage.name} {step.run or 'all'}" for step in steps if step.state == "done"]
     assert done.index("judge full#0") < done.index("grow plain#0") < done.index("total all")
     assert [line.split()[0] for line in Path("artifacts/latest/report.md").read_text().splitlines()[2:]] == [
         *("plain#0", "twin#0", "full#0")
     ]
+
+
+class Backwards:
+    """Another kind of workers: takes on three tasks, as pickles, and does the last first."""
+
+    free = 3
+
+    def __init__(self) -> None:
+        self.pending: list[Any] = []
+
+    def begin(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+        self.work, self.pending = work, [*self.pending, *tasks]
+
+    def finished(self) -> list[tuple[Any, Any]]:
+        task = self.pending.pop()
+        return [(task, pickle.loads(pickle.dumps(self.work))(pickle.loads(pickle.dumps(task))))]
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_whoever_does_the_work_the_results_are_the_same() -> None:
+    done = [step for step in walk(plan(), workers=Backwards()) if step.state != "running"]
+    assert [str(step.run) for step in done if step.stage.name == "grow"] == ["full#0", "plain#0", "twin#0"]
+    made = {step.stage.name: step.made for step in done if str(step.run) == "full#0"}
+    assert (made["grow"] / "model" / "weights.txt").read_text() == "Hello0 0 2e-05\n1 0 2e-05\n2 0 2e-05"  # type: ignore[operator]
+    assert run()
+    assert CALLS == []
 
 
 def test_one_function_serves_two_stages_and_a_side_stage_is_a_line_in_the_story() -> None:
