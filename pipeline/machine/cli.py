@@ -21,7 +21,6 @@ from typer.exceptions import TyperException
 
 from pipeline.common.errors import InputError
 from pipeline.machine import console
-from pipeline.machine.lock import BusyError, hold
 from pipeline.machine.plan import Plan, Standing, survey
 from pipeline.machine.recipe import load_recipe
 from pipeline.machine.runner import StageFailedError, Step, walk
@@ -129,8 +128,7 @@ def show(
 def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run a command line; every error is one line on stderr. Returns the exit code.
 
-    0 done, 1 something broke, 2 something given cannot be used, 75 another run holds the store, 130 Ctrl-C,
-    143 SIGTERM.
+    0 done, 1 something broke, 2 something given cannot be used, 130 Ctrl-C, 143 SIGTERM.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug, given = "--debug" in given, [each for each in given if each != "--debug"] or ["--help"]
@@ -155,7 +153,7 @@ def _explained(error: Exception) -> tuple[int, str]:
     """Exit code and line for whatever ended a command."""
     if isinstance(error, TyperException):
         return error.exit_code, f"{error.format_message().rstrip('.')}. See {PROGRAM} --help."
-    codes: dict[type[Exception], int] = {InputError: 2, BusyError: 75, StageFailedError: 1}
+    codes: dict[type[Exception], int] = {InputError: 2, StageFailedError: 1}
     if type(error) in codes:
         return codes[type(error)], str(error)
     log = Path("artifacts/logs") / f"{datetime.now():%Y%m%d-%H%M%S}.log"
@@ -204,14 +202,14 @@ def _run(plan: Plan, last: str | None, *, force: bool, jobs: int) -> None:
     command = shlex.join([*PROGRAM.split(), *sys.argv[1:]])
     step: Step | None = None
     limit_threads(jobs)
-    with hold(plan.store.root, command):
-        try:
-            for step in walk(plan, last, force=force, workers=LocalProcesses(jobs, console.show_warnings)):
-                console.show_step(plan, step)
-        except (KeyboardInterrupt, SystemExit):
-            where = f" in {step.stage.name}" if step and step.state == "running" else ""
-            console.say(f"stopped{where}; the same command continues from there")
-            raise
+    workers = LocalProcesses(jobs, console.show_warnings)
+    try:
+        for step in walk(plan, last, force=force, workers=workers, command=command):
+            console.show_step(plan, step)
+    except (KeyboardInterrupt, SystemExit):
+        where = f" in {step.stage.name}" if step and step.state == "running" else ""
+        console.say(f"stopped{where}; the same command continues from there")
+        raise
     left_out = [stage.name for stage in plan.story if stage.collects and plan.arms and last is None]
     if left_out:
         print(f"left out: {', '.join(left_out)}, for all arms are needed")

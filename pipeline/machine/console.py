@@ -19,7 +19,7 @@ from rich.text import Text
 from pipeline.common.errors import InputError
 from pipeline.common.validation import allowed
 from pipeline.machine.fingerprint import as_plain
-from pipeline.machine.lock import holder
+from pipeline.machine.lock import holders
 from pipeline.machine.plan import Plan, Standing
 from pipeline.machine.runner import Step
 from pipeline.machine.stage import Run, Stage
@@ -85,8 +85,7 @@ def show_standings(plan: Plan, standings: Iterable[Standing], *, would: bool = F
 
     ``would``: also what a run would do. A stage that waits may yet be reused, if what it waits for comes out the same.
     """
-    busy = holder(plan.store.root)
-    if busy:
+    for busy in holders(plan.store.locks):
         console().print(Text(f"running now: {clean(busy)}", style="yellow"))
     columns = ["stage", "arms", *(["would"] if would else []), "state"]
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
@@ -104,7 +103,7 @@ def standings_data(plan: Plan, standings: Iterable[Standing]) -> dict[str, Any]:
     return {
         "recipe": plan.recipe.name,
         "store": str(plan.store.root),
-        "running": holder(plan.store.root),
+        "running": holders(plan.store.locks),
         "stages": [
             {
                 "stage": each.stage.name,

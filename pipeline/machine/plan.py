@@ -126,7 +126,7 @@ def _stand(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> Sta
     except DamagedError as damage:
         return Standing(stage, run, f"damaged: {damage}")
     why = "" if artifact else why_run(plan, stage, run, identity)
-    if why.startswith("interrupted") and holder(plan.store.root):
+    if why.startswith("interrupted") and holder(plan.store.lock(stage.name, identity.fingerprint)):
         why = "running now"
     return Standing(stage, run, why, artifact)
 

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove
 from pipeline.machine.fingerprint import Identity
-from pipeline.machine.plan import Known, Plan, why_run
+from pipeline.machine.lock import hold
+from pipeline.machine.plan import Plan, why_run
 from pipeline.machine.stage import Run, Stage, StageSettings
 from pipeline.machine.store import Artifact, DamagedError, Store
 from pipeline.machine.workers import LocalProcesses, Workers
@@ -56,6 +57,8 @@ class Task:
     """Whether to start over where an earlier attempt was interrupted."""
     why: str
     run: Run | None
+    command: str
+    """What other runs are told of whoever makes it."""
 
 
 def walk(
@@ -64,6 +67,7 @@ def walk(
     *,
     force: bool = False,
     workers: Workers | None = None,
+    command: str = "",
 ) -> Iterator[Step]:
     """Run the story up to ``last`` (to its end by default) for every run; yield what happens.
 
@@ -73,12 +77,13 @@ def walk(
     Args:
         force: make ``last`` anew, or every stage if none is named.
         workers: who makes them, one or several side by side (by default this process); what they make is the same.
+        command: what other runs are told this one is, where they wait for what it makes.
 
     Raises:
         InputError: if something that the user gave, or the machine's disk or memory, does not suffice.
         StageFailedError: if a stage breaks; what was finished before stays.
     """
-    scheduler = _Scheduler(plan, last, force)
+    scheduler = _Scheduler(plan, last, force, command or f"recipe {plan.recipe.name}")
     with workers or LocalProcesses() as team:
         while True:
             yield from scheduler.resolve()
@@ -87,8 +92,8 @@ def walk(
                 break
             oldest: Task = team.pending[0]
             yield Step(oldest.stage, oldest.run, "running", oldest.why)
-            for task, artifact in team.finished():
-                yield from scheduler.complete(task, artifact)
+            for task, (artifact, made) in team.finished():
+                yield from scheduler.complete(task, artifact, made=made)
     if plan.closing and (made := scheduler.known.get((plan.closing.name, None))):
         plan.store.point_latest(made)
 
@@ -96,9 +101,9 @@ def walk(
 class _Scheduler:
     """Each stage of each run: what is known of it, what can be made next, and what waits for its inputs."""
 
-    def __init__(self, plan: Plan, last: str | None, force: bool) -> None:
+    def __init__(self, plan: Plan, last: str | None, force: bool, command: str) -> None:
         stages = plan.stages(last)
-        self.plan = plan
+        self.plan, self.command = plan, command
         self.forced = {stage.name for stage in stages if force and last in {None, stage.name}}
         urgent = sorted(stages, key=lambda stage: stage.tell is None)  # news first, then the order of the story
         self.waiting = [(stage, run) for stage in urgent for run in plan.runs(stage)]
@@ -121,13 +126,9 @@ class _Scheduler:
                 self.sharing[name].append(run)
             elif name in self.found:
                 yield self._shared(stage, run, name)
-            elif artifact := None if stage.name in self.forced else _find(self.plan.store, identity):
+            elif artifact := self._find(stage, run, identity):
                 self._take_in(stage, run, name, artifact, made=False)
                 yield Step(stage, run, "reused")
-            else:
-                why = "forced" if stage.name in self.forced else why_run(self.plan, stage, run, identity)
-                self.tasks.append(_task(self.plan, stage, run, identity, self.known, stage.name in self.forced, why))
-                self.sharing[name] = []
 
     def next_tasks(self, most: int) -> list[Task]:
         """The next tasks to begin."""
@@ -135,13 +136,39 @@ class _Scheduler:
         given, self.tasks = self.tasks[:most], self.tasks[most:]
         return given
 
-    def complete(self, task: Task, artifact: Artifact) -> Iterator[Step]:
-        """Note what a task has made, also for the runs that share it."""
+    def complete(self, task: Task, artifact: Artifact, *, made: bool) -> Iterator[Step]:
+        """Note what a task has made, or another run meanwhile, also for the runs that share it."""
         name = task.identity.fingerprint
-        self._take_in(task.stage, task.run, name, artifact, made=True)
-        yield Step(task.stage, task.run, "done", task.why, artifact.manifest["seconds"], made=artifact.folder)
+        self._take_in(task.stage, task.run, name, artifact, made=made)
+        if made:
+            yield Step(task.stage, task.run, "done", task.why, artifact.manifest["seconds"], made=artifact.folder)
+        else:
+            yield Step(task.stage, task.run, "reused")
         for run in self.sharing.pop(name):
             yield self._shared(task.stage, run, name)
+
+    def _find(self, stage: Stage, run: Run | None, identity: Identity) -> Artifact | None:
+        """The artifact with every byte verified; where there is none, it becomes a task."""
+        artifact, why = None, ""
+        try:
+            if stage.name not in self.forced:
+                artifact = self.plan.store.find(stage.name, identity.fingerprint, verify=True)
+        except DamagedError as damage:
+            why = f"damaged: {damage}"
+        if artifact is None:
+            self.tasks.append(self._task(stage, run, identity, why))
+            self.sharing[identity.fingerprint] = []
+        return artifact
+
+    def _task(self, stage: Stage, run: Run | None, identity: Identity, why: str) -> Task:
+        plan, anew = self.plan, stage.name in self.forced
+        why = "forced" if anew else why or why_run(plan, stage, run, identity)
+        given = plan.inputs(stage, run, self.known, lambda artifact: artifact.folder)
+        if stage.wants("seed"):
+            given["seed"] = identity.seed
+        if stage.wants("recipe"):
+            given["recipe"] = plan.recipe.name
+        return Task(plan.store, stage, plan.settings(stage, run), identity, given, anew, why, run, self.command)
 
     def _shared(self, stage: Stage, run: Run | None, name: str) -> Step:
         first, artifact, made = self.found[name]
@@ -157,33 +184,20 @@ class _Scheduler:
         self.plan.store.remember(self.plan.recipe.name, str(run or "all"), stage.name, name)
 
 
-def _find(store: Store, identity: Identity) -> Artifact | None:
-    """Return the artifact with every byte verified; put a damaged one aside, saying so."""
-    stage, fingerprint = identity.stage, identity.fingerprint
-    try:
-        return store.find(stage, fingerprint, verify=True)
-    except DamagedError as damage:
-        aside = store.set_aside(stage, fingerprint)
-        logger.warning(
-            "artifact %s/%s: %s changed on disk; set aside as %s, making it again",
-            stage,
-            fingerprint[:8],
-            damage,
-            aside,
-        )
-        return None
+def _make(task: Task) -> tuple[Artifact, bool]:
+    """Make the artifact, unless another run has done so meanwhile; with whether it was made here."""
+    stage, fingerprint = task.identity.stage, task.identity.fingerprint
+    with hold(task.store.lock(stage, fingerprint), task.command):
+        try:
+            there = None if task.anew else task.store.find(stage, fingerprint, verify=True)
+        except DamagedError as damage:
+            there, aside = None, task.store.set_aside(stage, fingerprint)
+            what = f"{stage}/{fingerprint[:8]}: {damage}"
+            logger.warning("artifact %s changed on disk; set aside as %s, making it again", what, aside)
+        return (there, False) if there else (_made(task), True)
 
 
-def _task(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: Known, anew: bool, why: str) -> Task:
-    given = plan.inputs(stage, run, known, lambda artifact: artifact.folder)
-    if stage.wants("seed"):
-        given["seed"] = identity.seed
-    if stage.wants("recipe"):
-        given["recipe"] = plan.recipe.name
-    return Task(plan.store, stage, plan.settings(stage, run), identity, given, anew, why, run)
-
-
-def _make(task: Task) -> Artifact:
+def _made(task: Task) -> Artifact:
     store, stage, identity, given = task.store, task.stage, task.identity, dict(task.given)
     multiprocessing.current_process().name = f"{stage.name} {task.run or ''}".strip()  # what progress bars call it
     scratch = store.scratch(stage.name, identity.fingerprint)
@@ -198,6 +212,7 @@ def _make(task: Task) -> Artifact:
             given["cache"] = store.root / "cache" / stage.name
             given["cache"].mkdir(parents=True, exist_ok=True)
         stage.function(settings=task.settings, **given, out=scratch)
+        _check_inputs(task, scratch)
         return store.publish(identity.manifest(time.monotonic() - started), stage.makes, stage.may_make)
     except BaseException as error:
         if not stage.resumes:
@@ -205,6 +220,19 @@ def _make(task: Task) -> Artifact:
         if isinstance(error, Exception):
             raise _explained(error, store, stage, task.settings, identity.fingerprint) from error
         raise
+
+
+def _check_inputs(task: Task, scratch: Path) -> None:
+    """Raise InputError where another run has replaced what was read meanwhile; what was made of it is dropped."""
+    for name in task.stage.inputs:
+        told, read = task.identity.inputs[name], task.given[name]
+        digests = told.values() if isinstance(told, Mapping) else [told]
+        for digest, folder in zip(digests, read.values() if isinstance(read, Mapping) else [read], strict=True):
+            if (task.store.manifest(name, folder.name) or {}).get("digest") != digest:
+                remove(scratch)
+                raise InputError(
+                    f"stage {task.stage.name}: another run has replaced input {folder} meanwhile; run the same again"
+                )
 
 
 def _explained(

@@ -14,7 +14,7 @@ from pipeline.machine.runner import StageFailedError, Step, walk
 from pipeline.machine.store import Store
 from pipeline.machine.workers import LocalProcesses, Workers
 from tests.pipeline import toy_story
-from tests.pipeline.toy_story import CALLS, STORY, TELLING, write_recipe
+from tests.pipeline.toy_story import CALLS, STORY, TELLING, Judge, judge, write_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -230,6 +230,20 @@ def test_a_corrupt_byte_is_noticed_named_and_made_again(caplog: pytest.LogCaptur
     assert f"artifact grow/{weights.parents[1].name[:8]}: model/weights.txt changed on disk" in caplog.text
     assert CALLS == ["grow"]
     assert weights.read_bytes() == good
+
+
+def test_an_input_that_another_run_replaces_meanwhile_is_noticed() -> None:
+    def disturbed(settings: Judge, *, gather: Path, grow: Path, cache: Path, out: Path) -> None:
+        judge(settings, gather=gather, grow=grow, cache=cache, out=out)
+        manifest = grow / "manifest.json"
+        manifest.write_text(manifest.read_text().replace('"digest": "', '"digest": "0'))
+
+    story = (*STORY[:2], replace(STORY[2], function=disturbed), STORY[3])
+    told = Plan(story, load_recipe("toy.yaml", story), Store(Path("artifacts")))
+    with pytest.raises(InputError, match=r"stage judge: another run has replaced input .*; run the same again"):
+        list(walk(told))
+    assert not list(Path("artifacts/judge").glob("*/manifest.json"))
+    assert not list(Path("artifacts/judge").glob("*.partial"))
 
 
 def test_a_failed_stage_leaves_nothing_half_written_and_says_why() -> None:
