@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,15 +13,26 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[li
     """Turn pydantic's errors into where they are and words with the next step."""
     for each in error.errors(include_url=False):
         loc, kind = list(each["loc"]), each["type"]
+        group, name = _field_at(model, loc)
         if kind == "extra_forbidden":
-            text = f"unknown key; {nearest(str(loc[-1]), model.model_fields)}"
+            text = f"unknown key; {nearest(str(loc[-1]), group.model_fields)}"
         elif kind == "missing":
-            text = f"is needed; it takes {allowed(model, str(loc[0]))}"
+            text = f"is needed; it takes {allowed(group, name)}"
         elif loc and kind != "value_error":
-            text = f"{each['input']!r} does not fit; it takes {allowed(model, str(loc[0]))}"
+            text = f"{each['input']!r} does not fit; it takes {allowed(group, name)}"
         else:
             text = each["msg"].removeprefix("Value error, ")
         yield loc, text
+
+
+def _field_at(model: type[BaseModel], loc: Sequence[Any]) -> tuple[type[BaseModel], str]:
+    """The field that a place lies in, and the model of the innermost group that has it."""
+    name, *rest = [*map(str, loc), ""]
+    field = model.model_fields.get(name)
+    kind = field.annotation if field else None
+    if len(rest) > 1 and isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _field_at(kind, rest[:-1])
+    return model, name
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -54,6 +65,7 @@ def _allowed(schema: Mapping[str, Any], named: Mapping[str, Any]) -> str:
     if "const" in schema:
         return str(schema["const"])
     kinds = {"integer": "whole number", "boolean": "true or false", "string": "text", "array": "list"}
+    kinds["object"] = "`key: value` lines"
     kind = kinds.get(schema.get("type", ""), schema.get("type", "anything"))
     if "items" in schema:
         kind = f"list of: {_allowed(schema['items'], named)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,13 @@ def flat(content: Mapping[str, Any]) -> dict[str, Any]:
         inner = flat(value) if isinstance(value, Mapping) and value else None
         found |= {key: value} if inner is None else {f"{key}.{path}": each for path, each in inner.items()}
     return found
+
+
+def as_plain(value: Any) -> str:
+    """Write a setting's value the way a recipe would, shortened where it is long."""
+    text = repr(value).replace("e-0", "e-") if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+    text = text.strip('"')
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def split_front_matter(text: str, place: str) -> tuple[dict[str, Any], str]:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from pipeline.common.errors import InputError
 from pipeline.common.validation import allowed
-from pipeline.machine.fingerprint import as_plain
+from pipeline.common.yaml import as_plain
 from pipeline.machine.lock import holders
 from pipeline.machine.plan import Plan, Standing
 from pipeline.machine.runner import Step
@@ -76,7 +76,7 @@ def show_step(plan: Plan, step: Step) -> None:
     else:
         line.append("reused", style="dim")
     screen.print(line)
-    for news in step.stage.tell(step.made) if step.stage.tell and step.made else ():
+    for news in step.stage.tell(step.folder) if step.stage.tell and step.folder and step.made else ():
         screen.print(Text(f"{'':<10} {run_label(plan, step.run):<{width}}  {clean(news)}", style="bold"))
 
 

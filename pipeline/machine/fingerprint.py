@@ -6,7 +6,6 @@ nothing after it has to run (early cut-off).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import BaseModel
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, sha256
-from pipeline.common.yaml import flat
+from pipeline.common.yaml import as_plain, flat
 from pipeline.machine.stage import Stage, StageSettings, declared
 
 InputDigests = Mapping[str, str | Mapping[str, str]]
@@ -122,13 +121,6 @@ def differences(last: Mapping[str, Any], now: Identity) -> list[str]:
     reasons += [f"reads {label} changed" for label in _changed(last["reads"], now.reads)]
     reasons += [f"input {name} changed" for name in _changed(last["inputs"], now.inputs)]
     return reasons
-
-
-def as_plain(value: Any) -> str:
-    """Write a setting's value the way a recipe would, shortened where it is long."""
-    text = repr(value).replace("e-0", "e-") if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
-    text = text.strip('"')
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

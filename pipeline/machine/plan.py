@@ -74,6 +74,20 @@ class Plan:
             return {name: take(known[name, run]) for name in stage.inputs}
         return {name: {each: take(known[name, each]) for each in self.recipe.runs} for name in stage.inputs}
 
+    def check(self, last: str | None = None) -> None:
+        """Let every stage object to the settings of every arm. Raises InputError with all they say."""
+        problems: dict[str, dict[str, None]] = {}
+        for stage in self.stages(last):
+            for arm in dict.fromkeys(run.arm for run in self.runs(stage) if run):
+                try:
+                    stage.check(self.recipe.arms[arm])
+                except InputError as problem:
+                    problems.setdefault(str(problem), {})[arm] = None
+        every = set(self.arms or self.recipe.arms)
+        who = {text: "" if set(arms) == every else f", {', '.join(arms)}" for text, arms in problems.items()}
+        if problems:
+            raise InputError("\n".join(f"recipe {self.recipe.name}{arms}: {text}" for text, arms in who.items()))
+
     def identify(self, stage: Stage, run: Run | None, known: Known) -> Identity:
         """Identity of a stage in this run, given the artifacts of all its inputs."""
         settings = self.settings(stage, run)

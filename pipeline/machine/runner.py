@@ -8,7 +8,7 @@ import multiprocessing
 import shutil
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from pipeline.common.files import remove
 from pipeline.machine.fingerprint import Identity
 from pipeline.machine.lock import hold
 from pipeline.machine.plan import Plan, why_run
+from pipeline.machine.recipe import NO_CHANGES, Recipe, load_recipe
 from pipeline.machine.stage import Run, Stage, StageSettings
 from pipeline.machine.store import Artifact, DamagedError, Store
 from pipeline.machine.workers import LocalProcesses, Workers
@@ -39,8 +40,10 @@ class Step:
     why: str = ""
     seconds: float = 0.0
     shared_with: Run | None = None
-    made: Path | None = None
-    """The artifact's folder, where this walk has made it, for this run or the one it is shared with."""
+    folder: Path | None = None
+    """The artifact's, once it is there."""
+    made: bool = False
+    """Whether it was made now, for this run or the one it is shared with."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,42 @@ class Task:
     run: Run | None
     command: str
     """What other runs are told of whoever makes it."""
+
+
+Artifacts = Mapping[str, Mapping[Run | None, Path]]
+"""Folders by stage and run: ``made["evaluate"]["full", 0]``; ``made["report"][None]`` of a stage that looks at all."""
+
+
+def run(
+    story: Sequence[Stage],
+    recipe: Recipe | str | Path,
+    changes: Mapping[str, Any] = NO_CHANGES,
+    until: str | None = None,
+    *,
+    arms: Sequence[str] = (),
+    store: Path = Path("artifacts"),
+    force: bool = False,
+    workers: Workers | None = None,
+    observer: Callable[[Step], None] = lambda _: None,
+    command: str = "",
+) -> Artifacts:
+    """Run a recipe with changes to its end or until a stage: ``run(STORY, "quick", {"finetune.dropout": 0.2})``.
+
+    Args:
+        changes: values by path, as if the recipe were edited there: what ``--set`` gives.
+        until: the last stage; with it only what it needs is run.
+        observer: told whatever happens.
+
+    The others, and what is raised: see ``load_recipe``, ``Plan`` and ``walk``.
+    """
+    plan = Plan(story, load_recipe(recipe, story, changes), Store(store), arms)
+    plan.check(until)
+    found: dict[str, dict[Run | None, Path]] = {}
+    for step in walk(plan, until, force=force, workers=workers, command=command):
+        if step.folder:
+            found.setdefault(step.stage.name, {})[step.run] = step.folder
+        observer(step)
+    return found
 
 
 def walk(
@@ -128,7 +167,7 @@ class _Scheduler:
                 yield self._shared(stage, run, name)
             elif artifact := self._find(stage, run, identity):
                 self._take_in(stage, run, name, artifact, made=False)
-                yield Step(stage, run, "reused")
+                yield Step(stage, run, "reused", folder=artifact.folder)
 
     def next_tasks(self, most: int) -> list[Task]:
         """The next tasks to begin."""
@@ -141,9 +180,10 @@ class _Scheduler:
         name = task.identity.fingerprint
         self._take_in(task.stage, task.run, name, artifact, made=made)
         if made:
-            yield Step(task.stage, task.run, "done", task.why, artifact.manifest["seconds"], made=artifact.folder)
+            seconds = artifact.manifest["seconds"]
+            yield Step(task.stage, task.run, "done", task.why, seconds, folder=artifact.folder, made=True)
         else:
-            yield Step(task.stage, task.run, "reused")
+            yield Step(task.stage, task.run, "reused", folder=artifact.folder)
         for run in self.sharing.pop(name):
             yield self._shared(task.stage, run, name)
 
@@ -173,7 +213,7 @@ class _Scheduler:
     def _shared(self, stage: Stage, run: Run | None, name: str) -> Step:
         first, artifact, made = self.found[name]
         self._note(stage, run, name, artifact)
-        return Step(stage, run, "shared", shared_with=first, made=artifact.folder if made else None)
+        return Step(stage, run, "shared", shared_with=first, folder=artifact.folder, made=made)
 
     def _take_in(self, stage: Stage, run: Run | None, name: str, artifact: Artifact, *, made: bool) -> None:
         self.found[name] = run, artifact, made

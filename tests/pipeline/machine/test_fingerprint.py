@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.machine.fingerprint import Identity, as_plain, differences, digest_reads, identify, result_settings
+from pipeline.machine.fingerprint import Identity, differences, digest_reads, identify, result_settings
 from pipeline.machine.stage import Stage, StageSettings, by_content, speed_only
 from tests.pipeline.toy_story import STORY, Gather, Grow
 
@@ -138,11 +138,3 @@ def test_a_path_that_counts_by_content_must_be_read() -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gather reads gone.csv: cannot read .*gone.csv \(No such file"):
         digest_reads(GATHER, Gather(source=tmp_path / "gone.csv"))
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(2e-5, "2e-5"), (0.5, "0.5"), (3, "3"), ("all", "all"), (None, "null"), (["a"], '["a"]')]
-)
-def test_values_are_written_as_in_a_recipe(value: object, text: str) -> None:
-    assert as_plain(value) == text
-    assert len(as_plain("x" * 100)) == 60

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.machine.recipe import Recipe, load_recipe
+from pipeline.machine.recipe import Recipe, load_recipe, parse_changes
 from pipeline.machine.stage import Run
 from tests.pipeline.toy_story import RECIPE, STORY, Gather, Grow, write_recipe
 
 
 def load(folder: Path, text: str = RECIPE, *changes: str) -> Recipe:
-    return load_recipe(write_recipe(folder, text), STORY, changes)
+    return load_recipe(write_recipe(folder, text), STORY, parse_changes(changes))
 
 
 def refusal(folder: Path, text: str = RECIPE, *changes: str) -> list[str]:
@@ -140,7 +140,7 @@ def test_all_problems_are_shown_together_with_key_place_and_range(tmp_path: Path
         "recipe toy.yaml: grow.learning_rate: 'big' does not fit; it takes number > 0 and <= 1",
         "recipe toy.yaml: grow.method: 'lorra' does not fit; it takes full | lora",
         "recipe toy.yaml: grow.learnin_rate: unknown key; did you mean learning_rate?",
-        "--set total.title=: total.title: None does not fit; it takes text",
+        "--set total.title=null: total.title: None does not fit; it takes text",
         "recipe toy.yaml: arms.a.grow.steps: 2.5 does not fit; it takes whole number >= 0 and <= 1000",
     ]
 
