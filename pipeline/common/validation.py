@@ -25,14 +25,27 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[li
         yield loc, text
 
 
-def _field_at(model: type[BaseModel], loc: Sequence[Any]) -> tuple[type[BaseModel], str]:
-    """The field that a place lies in, and the model of the innermost group that has it."""
-    name, *rest = [*map(str, loc), ""]
+def settings_of(model: type[BaseModel], within: str = "") -> Iterator[tuple[str, str, str]]:
+    """Dotted path, what it takes and what it means, of each field; of groups, of the fields in them."""
+    for name, field in model.model_fields.items():
+        if inner := _group(model, name):
+            yield from settings_of(inner, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", allowed(model, name), field.description or ""
+
+
+def _group(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """The model of a field that is a group of fields."""
     field = model.model_fields.get(name)
     kind = field.annotation if field else None
-    if len(rest) > 1 and isinstance(kind, type) and issubclass(kind, BaseModel):
-        return _field_at(kind, rest[:-1])
-    return model, name
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _field_at(model: type[BaseModel], loc: Sequence[Any]) -> tuple[type[BaseModel], str]:
+    """The field that a place lies in, and the model of the innermost group that has it."""
+    name = str(loc[0]) if loc else ""
+    inner = _group(model, name)
+    return _field_at(inner, loc[1:]) if inner and len(loc) > 1 else (model, name)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol
 
 
+class Compute(Protocol):
+    """How the machine is used."""
+
+    @property
+    def precision(self) -> Literal["auto", "fp32", "bf16"]:
+        """Of training."""
+
+    def model_dump(self) -> dict[str, Any]:
+        """All of it, as ``loop.Schedule`` takes it."""
+
+
 class Options(Protocol):
     """How to tune without forgetting."""
 
@@ -23,7 +34,6 @@ class Options(Protocol):
     lora_rank: int
     lora_alpha: int
     lora_dropout: float
-    precision: Literal["auto", "fp32", "bf16"]
     prefix_states: Literal["float32", "float16", "recomputed"]
     prefix_memory_megabytes: int
     prefix_disk_megabytes: int
@@ -31,5 +41,9 @@ class Options(Protocol):
     frontier_windows: int
     retention_budget: float | None
 
+    @property
+    def compute(self) -> Compute:
+        """How the machine is used."""
+
     def model_dump(self, *, include: set[str]) -> dict[str, Any]:
-        """Those named, and others that are handed on as they are: rates, patience, time between checkpoints."""
+        """Those named, and others that are handed on as they are: rates, patience."""

@@ -147,7 +147,7 @@ def _feed(settings: Options, model: Any, pad_id: int, texts: list[Ids], cache: P
         every,
         layers=settings.frozen_layers,
         dtype=settings.prefix_states,
-        bf16=loop.use_bf16(settings.precision),
+        bf16=loop.use_bf16(settings.compute.precision),
         folder=cache,
         megabytes=settings.prefix_memory_megabytes,
         disk=settings.prefix_disk_megabytes,
@@ -186,7 +186,8 @@ def _schedule(settings: Options, batches: int, seed: int) -> Any:
         metric="dev_macro_recall",
         greater_is_better=True,
         seed=seed,
-        **settings.model_dump(include={*same, "checkpoint_seconds", "precision", "compile"}),
+        **settings.model_dump(include={*same}),
+        **settings.compute.model_dump(),
     )
 
 

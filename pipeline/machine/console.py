@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.common.errors import InputError
-from pipeline.common.validation import allowed
-from pipeline.common.yaml import as_plain
+from pipeline.common.validation import settings_of
+from pipeline.common.yaml import as_plain, flat
 from pipeline.machine.lock import holders
 from pipeline.machine.plan import Plan, Standing
 from pipeline.machine.runner import Step
@@ -144,9 +144,8 @@ def show_stage(plan: Plan, stage: Stage, standings: Iterable[Standing]) -> None:
     screen = console()
     screen.print(Text(stage.title, style="bold"))
     table = Table("setting", "value", "takes", "what it is", box=None, pad_edge=False, header_style="bold")
-    for name, field in stage.settings_type.model_fields.items():
-        takes = allowed(stage.settings_type, name)
-        table.add_row(name, _values(plan, stage, name), Text(takes), Text(field.description or ""))
+    for name, takes, meaning in settings_of(stage.settings_type):
+        table.add_row(name, _values(plan, stage, name), Text(takes), Text(meaning))
     screen.print(table)
     here = [each for each in standings if each.stage == stage]
     for why, group in groupby(here, key=lambda each: each.why or each.artifact):
@@ -162,7 +161,7 @@ def show_stage(plan: Plan, stage: Stage, standings: Iterable[Standing]) -> None:
 
 def _values(plan: Plan, stage: Stage, name: str) -> Text:
     def value(settings: Any) -> str:
-        return clean(as_plain(settings.model_dump(mode="json")[name]))
+        return clean(as_plain(flat(settings.model_dump(mode="json"))[name]))
 
     shared = value(plan.recipe.shared[stage.name])
     arms = {arm: value(settings[stage.name]) for arm, settings in plan.recipe.arms.items()}

@@ -102,7 +102,13 @@ def test_what_differs_is_said_of_what_was_chosen_and_by_its_path() -> None:
 
 
 def test_speed_only_settings_and_unwanted_seeds_do_not_count() -> None:
-    assert result_settings(Grow()) == {"steps": 3, "learning_rate": 2e-5, "method": "full", "fails": "no"}
+    assert result_settings(Grow()) == {
+        "steps": 3,
+        "learning_rate": 2e-5,
+        "method": "full",
+        "fails": "no",
+        "light": {"lamps": 1},
+    }
     slow, fast = (identify(GROW, Grow(batch_size=size), 5, {}, {}) for size in (1, 64))
     assert slow.fingerprint == fast.fingerprint
     assert slow.seed == 5
