@@ -86,7 +86,7 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.machine.stage import Reads, Stage, StageSettings, speed_only
+from pipeline.machine.stage import Reads, Stage, StageSettings, by_content, speed_only
 
 
 class Settings(StageSettings):
@@ -99,7 +99,7 @@ class Settings(StageSettings):
     pairs: int = Field(1000, ge=6, description="minimal pairs of a corpus, spread evenly over its phenomena")
     probe_sentences: int = Field(300, ge=6, description="general sentences that probes and CKA look at")
     refit_tokens: int = Field(20_000, ge=1000, description="general text that heads are refitted on, to tell drift")
-    emoji_ranking: Path | None = speed_only(  # by content, see reads
+    emoji_ranking: Path | None = by_content(
         None, description="the Emoji Sentiment Ranking (CSV), to hold emoji against; null: the reviews' own labels"
     )
     counterfactuals: int = Field(1000, ge=6, description="test texts of a corpus whose emoji are swapped and moved")
@@ -151,6 +151,7 @@ def _write(path: Path, value: Any) -> None:
 
 
 STAGE = Stage(
+    "evaluate",
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
     version=6,

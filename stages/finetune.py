@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.common.files import remove, write_jsonl
 from pipeline.corpora.cards import need
+from pipeline.machine.compute import Compute
 from pipeline.machine.stage import Stage, StageSettings, speed_only
 
 if TYPE_CHECKING:
@@ -49,12 +50,7 @@ class Settings(StageSettings):
     lora_rank: int = Field(8, ge=1, le=256, description="lora: rank of the update")
     lora_alpha: int = Field(16, ge=1, description="lora: its scale, alpha / rank")
     lora_dropout: float = Field(0.05, ge=0, lt=1, description="lora: dropout before the adapters")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="bf16 where the machine computes it natively"
-    )
-    compile: bool = Field(
-        False, description="torch.compile in training, for a GPU: a minute or so at first, and it rounds otherwise"
-    )
+    compute: Compute = Field(Compute(), description="how the machine is used")
     prefix_states: Literal["float32", "float16", "recomputed"] = Field(
         "float32", description="how the frozen layers' states are kept, computed once a text; recomputed: in each batch"
     )
@@ -64,7 +60,6 @@ class Settings(StageSettings):
     prefix_disk_megabytes: int = speed_only(
         8192, ge=0, description="disk that the states of all prefixes may take; the oldest make room"
     )
-    checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
     frontier_points: int = Field(
         9, ge=0, le=65, description="models from base to tuned, 2 or more, that are scored on dev; 0: leave that out"
     )
@@ -160,6 +155,7 @@ def check(settings: Mapping[str, Any]) -> None:
 
 
 STAGE = Stage(
+    "finetune",
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.corpora.cards import load_cards
-from pipeline.machine.stage import Reads, Stage, StageSettings, speed_only
+from pipeline.machine.stage import Reads, Stage, StageSettings, by_content
 
 
 class Settings(StageSettings):
@@ -19,7 +19,7 @@ class Settings(StageSettings):
         min_length=1,
         description="Cards: names of folders under data_cards/, or paths of card folders.",
     )
-    data_root: Path | None = speed_only(
+    data_root: Path | None = by_content(
         None, description="Folder for data that lies outside the cards' folders. The content counts, not the place."
     )
     share_of_rows: float = Field(
@@ -84,4 +84,4 @@ def prepare(settings: Settings, *, out: Path) -> None:
     write_json(out / "shift.json", shift(corpora))
 
 
-STAGE = Stage(prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=3, reads=reads)
+STAGE = Stage("prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=3, reads=reads)

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from pipeline.common.files import write_jsonl
 from pipeline.corpora.cards import Role, need
-from pipeline.machine.stage import Stage, StageSettings, speed_only
+from pipeline.machine.compute import Compute
+from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
     from pipeline.models.reader import Reader
@@ -83,15 +84,9 @@ class Settings(StageSettings):
         3, ge=1, description="evaluations without a better dev loss before it stops; null: never"
     )
     dev_windows: int = Field(256, ge=8, description="windows of each dev text that are measured")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="bf16 where the machine computes it natively"
-    )
-    compile: bool = Field(
-        False, description="torch.compile in training, for a GPU: a minute or so at first, and it rounds otherwise"
-    )
+    compute: Compute = Field(Compute(), description="how the machine is used")
     save_dtype: Literal["float32", "float16"] = Field("float32", description="of the weights as written")
     seed: int = Field(0, ge=0, description="of order, masks and dropout")
-    checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
 
 
 def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -> None:
@@ -249,6 +244,7 @@ def check(settings: Mapping[str, Any]) -> None:
 
 
 STAGE = Stage(
+    "pretrain",
     pretrain,
     makes=("model", "history.jsonl", "pretrain.json"),
     may_make=("parts",),

@@ -247,6 +247,7 @@ def _place_model(source: Path, target: Path) -> None:
 
 
 STAGE = Stage(
+    "report",
     report,
     makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "tables", "models", "model"),
     version=12,

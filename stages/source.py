@@ -10,7 +10,8 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.common.files import sha256, write_jsonl
-from pipeline.machine.stage import Reads, Stage, StageSettings, speed_only
+from pipeline.machine.compute import Compute
+from pipeline.machine.stage import Reads, Stage, StageSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,11 +44,8 @@ class Settings(StageSettings):
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="MLM head restoration: share of tokens hidden")
     max_length: int = Field(128, ge=8, le=512, description="MLM head restoration: longest window in tokens")
     tokens_per_batch: int = Field(2048, ge=64, description="MLM head restoration: token budget of a batch")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="bf16 where the machine computes it natively"
-    )
+    compute: Compute = Field(Compute(), description="how the machine is used")
     seed: int = Field(0, ge=0, description="of new weights, masks and order")
-    checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
 
 
 def reads(settings: Settings) -> Reads:
@@ -123,4 +121,4 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
 
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
-STAGE = Stage(source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, resumes=True)
+STAGE = Stage("source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, resumes=True)

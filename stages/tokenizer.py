@@ -66,4 +66,4 @@ def _coverage(base: Reader, grown: Reader, texts: list[str]) -> dict[str, Any]:
     return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 
-STAGE = Stage(tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=2)
+STAGE = Stage("tokenizer", tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=2)

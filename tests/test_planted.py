@@ -19,10 +19,10 @@ prepare: {{corpora: [{cards}/articles, {cards}/reviews, {cards}/posts, {cards}/p
 source: {{model: {base}}}
 pretrain:
   {{num_train_epochs: 8, replay_share: 0.7, learning_rate: 2e-3, include_reviews: false, cls_distillation: 1,
-    dropout: 0.0, tokens_per_batch: 512, evaluations: 2, dev_windows: 32, precision: fp32, patience: null}}
+    dropout: 0.0, tokens_per_batch: 512, evaluations: 2, dev_windows: 32, compute: {{precision: fp32}}, patience: null}}
 finetune:
   {{frozen_layers: 1, learning_rate: 1e-3, head_learning_rate: 1e-2, num_train_epochs: 12, batch_size: 16,
-    dropout: 0.0, precision: fp32, patience: null, max_length: 64, frontier_points: 0}}
+    dropout: 0.0, compute: {{precision: fp32}}, patience: null, max_length: 64, frontier_points: 0}}
 evaluate:
   {{draws: 200, general_documents: 32, pairs: 120, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}}
 report: {{draws: 1000, verdict_draws: 1000}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,15 +13,39 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[li
     """Turn pydantic's errors into where they are and words with the next step."""
     for each in error.errors(include_url=False):
         loc, kind = list(each["loc"]), each["type"]
+        group, name = _field_at(model, loc)
         if kind == "extra_forbidden":
-            text = f"unknown key; {nearest(str(loc[-1]), model.model_fields)}"
+            text = f"unknown key; {nearest(str(loc[-1]), group.model_fields)}"
         elif kind == "missing":
-            text = f"is needed; it takes {allowed(model, str(loc[0]))}"
+            text = f"is needed; it takes {allowed(group, name)}"
         elif loc and kind != "value_error":
-            text = f"{each['input']!r} does not fit; it takes {allowed(model, str(loc[0]))}"
+            text = f"{each['input']!r} does not fit; it takes {allowed(group, name)}"
         else:
             text = each["msg"].removeprefix("Value error, ")
         yield loc, text
+
+
+def settings_of(model: type[BaseModel], within: str = "") -> Iterator[tuple[str, str, str]]:
+    """Dotted path, what it takes and what it means, of each field; of groups, of the fields in them."""
+    for name, field in model.model_fields.items():
+        if inner := _group(model, name):
+            yield from settings_of(inner, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", allowed(model, name), field.description or ""
+
+
+def _group(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """The model of a field that is a group of fields."""
+    field = model.model_fields.get(name)
+    kind = field.annotation if field else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _field_at(model: type[BaseModel], loc: Sequence[Any]) -> tuple[type[BaseModel], str]:
+    """The field that a place lies in, and the model of the innermost group that has it."""
+    name = str(loc[0]) if loc else ""
+    inner = _group(model, name)
+    return _field_at(inner, loc[1:]) if inner and len(loc) > 1 else (model, name)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -54,6 +78,7 @@ def _allowed(schema: Mapping[str, Any], named: Mapping[str, Any]) -> str:
     if "const" in schema:
         return str(schema["const"])
     kinds = {"integer": "whole number", "boolean": "true or false", "string": "text", "array": "list"}
+    kinds["object"] = "`key: value` lines"
     kind = kinds.get(schema.get("type", ""), schema.get("type", "anything"))
     if "items" in schema:
         kind = f"list of: {_allowed(schema['items'], named)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import json
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,22 @@ def parse(text: str, thing: str) -> Any:
         raise InputError(f"{thing}: not valid YAML ({str(error).splitlines()[0]}); mend it") from error
     except RecursionError as error:
         raise InputError(f"{thing}: nested too deeply to be meant; mend the YAML") from error
+
+
+def flat(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of nested mappings by their dotted paths: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        inner = flat(value) if isinstance(value, Mapping) and value else None
+        found |= {key: value} if inner is None else {f"{key}.{path}": each for path, each in inner.items()}
+    return found
+
+
+def as_plain(value: Any) -> str:
+    """Write a setting's value the way a recipe would, shortened where it is long."""
+    text = repr(value).replace("e-0", "e-") if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+    text = text.strip('"')
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def split_front_matter(text: str, place: str) -> tuple[dict[str, Any], str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from transformers import BertTokenizerFast
 
@@ -32,9 +33,8 @@ def restore_head(
     mlm_probability: float,
     max_length: int,
     tokens_per_batch: int,
-    precision: str,
+    compute: Mapping[str, Any],
     seed: int,
-    checkpoint_seconds: float,
 ) -> list[dict[str, float]]:
     """Train the head for ``head_tokens`` with the encoder frozen, then the whole model for ``model_tokens``.
 
@@ -73,8 +73,7 @@ def restore_head(
                 metric="general_dev_loss",
                 greater_is_better=False,
                 seed=seed,
-                checkpoint_seconds=checkpoint_seconds,
-                precision=precision,
+                **compute,
             ),
             groups=freezing.parameter_groups(model, learning_rate=rate, weight_decay=0.01),
             figures=adaptation.dev_losses({"general": dev}, masking, tokens_per_batch),

@@ -93,9 +93,9 @@ class Schedule:
             warmup_ratio=options.warmup_ratio,
             patience=options.patience,
             gradient_accumulation_steps=options.gradient_accumulation_steps,
-            checkpoint_seconds=options.checkpoint_seconds,
-            precision=options.precision,
-            compile=options.compile,
+            checkpoint_seconds=options.compute.checkpoint_seconds,
+            precision=options.compute.precision,
+            compile=options.compute.compile,
             **rest,
         )
 

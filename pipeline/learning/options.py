@@ -5,6 +5,22 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 
+class Compute(Protocol):
+    """How the machine is used."""
+
+    @property
+    def checkpoint_seconds(self) -> float:
+        """Between two checkpoints."""
+
+    @property
+    def precision(self) -> Literal["auto", "fp32", "bf16"]:
+        """Of training."""
+
+    @property
+    def compile(self) -> bool:
+        """Whether torch.compile is worth its minute."""
+
+
 class Training(Protocol):
     """How fast and how carefully; of ``pretrain`` and ``finetune`` alike."""
 
@@ -15,9 +31,10 @@ class Training(Protocol):
     warmup_ratio: float
     patience: int | None
     gradient_accumulation_steps: int
-    checkpoint_seconds: float
-    precision: Literal["auto", "fp32", "bf16"]
-    compile: bool
+
+    @property
+    def compute(self) -> Compute:
+        """How the machine is used."""
 
 
 class Options(Training, Protocol):

@@ -142,7 +142,7 @@ def _feed(
         every,
         layers=freeze.least,
         dtype=settings.prefix_states,
-        bf16=loop.use_bf16(settings.precision),
+        bf16=loop.use_bf16(settings.compute.precision),
         folder=cache,
         megabytes=settings.prefix_memory_megabytes,
         disk=settings.prefix_disk_megabytes,

@@ -7,7 +7,8 @@ plan         where things stand, and what would run
 recipe       a recipe with its arms, checked
 fingerprint  the identity of a piece of work
 store        artifacts, complete or absent
-lock         one run on a store at a time
-workers      arms and seeds side by side
+lock         a piece of work is done by one run at a time
+workers      who does the work, side by side
+compute      settings of every stage that trains
 stage        what a stage is
 """

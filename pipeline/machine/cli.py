@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
 from pipeline.common.errors import InputError
-from pipeline.machine import console, workers
-from pipeline.machine.lock import BusyError, hold
+from pipeline.machine import console, runner
 from pipeline.machine.plan import Plan, Standing, survey
-from pipeline.machine.recipe import load_recipe
-from pipeline.machine.runner import StageFailedError, Step, walk
+from pipeline.machine.recipe import load_recipe, parse_changes
+from pipeline.machine.runner import StageFailedError, Step
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import Store
+from pipeline.machine.workers import LocalProcesses, default_jobs, limit_threads
 
 PROGRAM = "python -m stages"
 
@@ -84,11 +83,11 @@ def run(
 ) -> None:
     """Run the story, or one stage and what it needs. What is up to date is reused."""
     plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
-    _check(plan, stage)
     if dry_run:
+        plan.check(stage)
         console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
     else:
-        _run(plan, stage, force=force, jobs=jobs or workers.usual())
+        _run(plan, stage, force=force, jobs=jobs or default_jobs())
 
 
 def status(
@@ -128,8 +127,7 @@ def show(
 def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run a command line; every error is one line on stderr. Returns the exit code.
 
-    0 done, 1 something broke, 2 something given cannot be used, 75 another run holds the store, 130 Ctrl-C,
-    143 SIGTERM.
+    0 done, 1 something broke, 2 something given cannot be used, 130 Ctrl-C, 143 SIGTERM.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug, given = "--debug" in given, [each for each in given if each != "--debug"] or ["--help"]
@@ -154,7 +152,7 @@ def _explained(error: Exception) -> tuple[int, str]:
     """Exit code and line for whatever ended a command."""
     if isinstance(error, TyperException):
         return error.exit_code, f"{error.format_message().rstrip('.')}. See {PROGRAM} --help."
-    codes: dict[type[Exception], int] = {InputError: 2, BusyError: 75, StageFailedError: 1}
+    codes: dict[type[Exception], int] = {InputError: 2, StageFailedError: 1}
     if type(error) in codes:
         return codes[type(error)], str(error)
     log = Path("artifacts/logs") / f"{datetime.now():%Y%m%d-%H%M%S}.log"
@@ -172,49 +170,46 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # unwinds the main thread like Ctrl-C, so that a stage can save what it has
 
 
-def _plan(context: typer.Context, recipe: str, changes: Sequence[str], arms: list[str] | None, store: Path) -> Plan:
+def _plan(context: typer.Context, recipe: str, changes: Mapping[str, Any], arms: list[str] | None, store: Path) -> Plan:
     story: tuple[Stage, ...] = context.obj
     return Plan(story, load_recipe(recipe, story, changes), Store(store), tuple(arms or ()))
 
 
-def _rooted(context: typer.Context, changes: list[str] | None, data_root: Path | None) -> list[str]:
+def _rooted(context: typer.Context, changes: list[str] | None, data_root: Path | None) -> dict[str, Any]:
     """The changes, with ``--data-root`` as one more: a short way to set it where a stage has it."""
     names = [stage.name for stage in context.obj if "data_root" in stage.settings_type.model_fields]
-    rooted = [f"{name}.data_root={json.dumps(str(data_root))}" for name in names if data_root is not None]
-    return _split(changes or []) + rooted
-
-
-def _check(plan: Plan, last: str | None) -> None:
-    """Let every stage object to the settings of every arm before any runs. Raises InputError with all they say."""
-    problems: dict[str, dict[str, None]] = {}
-    for stage in plan.stages(last):
-        for arm in dict.fromkeys(run.arm for run in plan.runs(stage) if run):
-            try:
-                stage.check(plan.recipe.arms[arm])
-            except InputError as problem:
-                problems.setdefault(str(problem), {})[arm] = None
-    every = set(plan.arms or plan.recipe.arms)
-    who = {text: "" if set(arms) == every else f", {', '.join(arms)}" for text, arms in problems.items()}
-    if problems:
-        raise InputError("\n".join(f"recipe {plan.recipe.name}{arms}: {text}" for text, arms in who.items()))
+    rooted = {f"{name}.data_root": str(data_root) for name in names if data_root is not None}
+    return parse_changes(changes or []) | rooted
 
 
 def _run(plan: Plan, last: str | None, *, force: bool, jobs: int) -> None:
-    command = shlex.join([*PROGRAM.split(), *sys.argv[1:]])
-    step: Step | None = None
-    workers.share_processors(jobs)
-    with hold(plan.store.root, command):
-        try:
-            for step in walk(plan, last, force=force, jobs=jobs, settle_in=console.show_warnings):
-                console.show_step(plan, step)
-        except (KeyboardInterrupt, SystemExit):
-            where = f" in {step.stage.name}" if step and step.state == "running" else ""
-            console.say(f"stopped{where}; the same command continues from there")
-            raise
+    steps: list[Step] = []
+
+    def show(step: Step) -> None:
+        steps[:] = [step]
+        console.show_step(plan, step)
+
+    limit_threads(jobs)
+    try:
+        runner.run(
+            plan.story,
+            plan.recipe,
+            until=last,
+            arms=plan.arms,
+            store=plan.store.root,
+            force=force,
+            workers=LocalProcesses(jobs, console.show_warnings),
+            observer=show,
+            command=shlex.join([*PROGRAM.split(), *sys.argv[1:]]),
+        )
+    except (KeyboardInterrupt, SystemExit):
+        where = "".join(f" in {step.stage.name}" for step in steps if step.state == "running")
+        console.say(f"stopped{where}; the same command continues from there")
+        raise
     left_out = [stage.name for stage in plan.story if stage.collects and plan.arms and last is None]
     if left_out:
         print(f"left out: {', '.join(left_out)}, for all arms are needed")
-    elif last in {None, plan.story[-1].name}:
+    elif plan.closing and last in {None, plan.closing.name}:
         print(f"recipe  {plan.recipe.name}")
         console.show_ways(plan.store.root)
 
@@ -224,8 +219,3 @@ def _forced(standings: Iterable[Standing], stage: str | None, force: bool) -> li
         replace(each, why="forced") if force and stage in {None, each.stage.name} and not each.why else each
         for each in standings
     ]
-
-
-def _split(changes: Iterable[str]) -> list[str]:
-    """Take apart ``a.b=1 c.d=2``: a space ends a change where another PATH= follows."""
-    return [each for change in changes for each in re.split(r"\s+(?=[\w.-]+=)", change.strip()) if each]

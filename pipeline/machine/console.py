@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.common.errors import InputError
-from pipeline.common.validation import allowed
-from pipeline.machine.fingerprint import as_plain
-from pipeline.machine.lock import holder
+from pipeline.common.validation import settings_of
+from pipeline.common.yaml import as_plain, flat
+from pipeline.machine.lock import holders
 from pipeline.machine.plan import Plan, Standing
 from pipeline.machine.runner import Step
 from pipeline.machine.stage import Run, Stage
@@ -76,7 +76,7 @@ def show_step(plan: Plan, step: Step) -> None:
     else:
         line.append("reused", style="dim")
     screen.print(line)
-    for news in step.stage.tell(step.made) if step.stage.tell and step.made else ():
+    for news in step.stage.tell(step.folder) if step.stage.tell and step.folder and step.made else ():
         screen.print(Text(f"{'':<10} {run_label(plan, step.run):<{width}}  {clean(news)}", style="bold"))
 
 
@@ -85,8 +85,7 @@ def show_standings(plan: Plan, standings: Iterable[Standing], *, would: bool = F
 
     ``would``: also what a run would do. A stage that waits may yet be reused, if what it waits for comes out the same.
     """
-    busy = holder(plan.store.root)
-    if busy:
+    for busy in holders(plan.store.locks):
         console().print(Text(f"running now: {clean(busy)}", style="yellow"))
     columns = ["stage", "arms", *(["would"] if would else []), "state"]
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
@@ -104,7 +103,7 @@ def standings_data(plan: Plan, standings: Iterable[Standing]) -> dict[str, Any]:
     return {
         "recipe": plan.recipe.name,
         "store": str(plan.store.root),
-        "running": holder(plan.store.root),
+        "running": holders(plan.store.locks),
         "stages": [
             {
                 "stage": each.stage.name,
@@ -145,9 +144,8 @@ def show_stage(plan: Plan, stage: Stage, standings: Iterable[Standing]) -> None:
     screen = console()
     screen.print(Text(stage.title, style="bold"))
     table = Table("setting", "value", "takes", "what it is", box=None, pad_edge=False, header_style="bold")
-    for name, field in stage.settings_type.model_fields.items():
-        takes = allowed(stage.settings_type, name)
-        table.add_row(name, _values(plan, stage, name), Text(takes), Text(field.description or ""))
+    for name, takes, meaning in settings_of(stage.settings_type):
+        table.add_row(name, _values(plan, stage, name), Text(takes), Text(meaning))
     screen.print(table)
     here = [each for each in standings if each.stage == stage]
     for why, group in groupby(here, key=lambda each: each.why or each.artifact):
@@ -163,7 +161,7 @@ def show_stage(plan: Plan, stage: Stage, standings: Iterable[Standing]) -> None:
 
 def _values(plan: Plan, stage: Stage, name: str) -> Text:
     def value(settings: Any) -> str:
-        return clean(as_plain(settings.model_dump(mode="json")[name]))
+        return clean(as_plain(flat(settings.model_dump(mode="json"))[name]))
 
     shared = value(plan.recipe.shared[stage.name])
     arms = {arm: value(settings[stage.name]) for arm, settings in plan.recipe.arms.items()}

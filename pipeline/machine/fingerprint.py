@@ -6,7 +6,6 @@ nothing after it has to run (early cut-off).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from pydantic import BaseModel
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, sha256
-from pipeline.machine.stage import Stage, StageSettings
+from pipeline.common.yaml import as_plain, flat
+from pipeline.machine.stage import Stage, StageSettings, declared
 
 InputDigests = Mapping[str, str | Mapping[str, str]]
 """Per input stage the digest of its artifact; for a stage that collects, one digest per run, in ladder order."""
@@ -29,17 +29,23 @@ class Identity:
     stage: str
     version: int
     settings: Mapping[str, Any]
+    """All that can change the result, for people to read."""
     seed: int | None
     reads: Mapping[str, str]
     inputs: InputDigests
+    chosen: Mapping[str, Any]
+    """Those settings that are not at their default: ``version`` stands for the others."""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256, as 64 hexadecimal digits. The order of settings does not count, the order of collected runs does."""
+        """SHA-256, as 64 hexadecimal digits. The order of settings does not count, the order of collected runs does.
+
+        Settings at their default are left out, so that a new one makes nothing stale.
+        """
         inputs = [
             [name, list(it.items()) if isinstance(it, Mapping) else it] for name, it in sorted(self.inputs.items())
         ]
-        return digest([self.stage, self.version, self.settings, self.seed, self.reads, inputs])
+        return digest([self.stage, self.version, self.chosen, self.seed, self.reads, inputs])
 
     def manifest(self, seconds: float) -> dict[str, Any]:
         """What the store writes down about the artifact, beside its files."""
@@ -57,19 +63,29 @@ def identify(
         seed=seed if stage.wants("seed") else None,
         reads=reads,
         inputs=inputs,
+        chosen=chosen_settings(settings),
     )
 
 
 def result_settings(settings: BaseModel) -> dict[str, Any]:
-    """The settings that can change the result, as plain JSON values: all but those declared ``speed_only``."""
-    plain = settings.model_dump(mode="json")
-    for name, field in type(settings).model_fields.items():
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("speed_only"):
-            del plain[name]
-        elif isinstance(value := getattr(settings, name), BaseModel):
-            plain[name] = result_settings(value)
-    return plain
+    """The settings that can change the result, as plain JSON values: less what changes speed, or counts by content."""
+    kind = type(settings)
+    plain = settings.model_dump(mode="json", exclude=declared(kind, "speed_only") | declared(kind, "by_content"))
+    groups = {name: value for name, value in settings if name in plain and isinstance(value, BaseModel)}
+    return plain | {name: result_settings(group) for name, group in groups.items()}
+
+
+def chosen_settings(settings: BaseModel, default: Any = None) -> dict[str, Any]:
+    """Those of ``result_settings`` that are not at their default; of a group, what differs from the group's default."""
+    default = default or type(settings).model_construct()
+    found: dict[str, Any] = {}
+    for name, plain in result_settings(settings).items():
+        value, usual = getattr(settings, name), getattr(default, name, ...)
+        if isinstance(value, BaseModel):
+            found |= {name: inner} if (inner := chosen_settings(value, usual)) else {}
+        elif value != usual:
+            found[name] = plain
+    return found
 
 
 def digest_reads(stage: Stage, settings: StageSettings) -> dict[str, str]:
@@ -96,19 +112,15 @@ def differences(last: Mapping[str, Any], now: Identity) -> list[str]:
         reasons.append(f"version {last['version']} -> {now.version}")
     if last["seed"] != now.seed:
         reasons.append(f"seed {last['seed']} -> {now.seed}")
-    for name in _changed(last["settings"], now.settings):
-        before, after = (side.get(name, "unset") for side in (last["settings"], now.settings))
-        reasons.append(f"setting {name}: {as_plain(before)} -> {as_plain(after)}")
+    before, after = flat(last["settings"]), flat(now.settings)
+    new = set(after) - set(before) - set(flat(now.chosen))  # and at their default
+    for name in _changed(before, after):
+        if name not in new:
+            was, becomes = (as_plain(side.get(name, "unset")) for side in (before, after))
+            reasons.append(f"setting {name}: {was} -> {becomes}")
     reasons += [f"reads {label} changed" for label in _changed(last["reads"], now.reads)]
     reasons += [f"input {name} changed" for name in _changed(last["inputs"], now.inputs)]
     return reasons
-
-
-def as_plain(value: Any) -> str:
-    """Write a setting's value the way a recipe would, shortened where it is long."""
-    text = repr(value).replace("e-0", "e-") if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
-    text = text.strip('"')
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

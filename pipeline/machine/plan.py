@@ -43,6 +43,11 @@ class Plan:
                     raise InputError(f"stage {last}: looks at all arms at once; run it without --arm")
         return [stage for stage in self.story if stage.name in needed and not (stage.collects and self.arms)]
 
+    @property
+    def closing(self) -> Stage | None:
+        """The last stage that looks at all runs: what it makes is ``latest``."""
+        return next((stage for stage in reversed(self.story) if stage.collects), None)
+
     def runs(self, stage: Stage) -> list[Run | None]:
         """The runs a stage is made for, in ladder order; None stands for all of them at once."""
         for arm in self.arms:
@@ -68,6 +73,20 @@ class Plan:
         if run is not None:
             return {name: take(known[name, run]) for name in stage.inputs}
         return {name: {each: take(known[name, each]) for each in self.recipe.runs} for name in stage.inputs}
+
+    def check(self, last: str | None = None) -> None:
+        """Let every stage object to the settings of every arm. Raises InputError with all they say."""
+        problems: dict[str, dict[str, None]] = {}
+        for stage in self.stages(last):
+            for arm in dict.fromkeys(run.arm for run in self.runs(stage) if run):
+                try:
+                    stage.check(self.recipe.arms[arm])
+                except InputError as problem:
+                    problems.setdefault(str(problem), {})[arm] = None
+        every = set(self.arms or self.recipe.arms)
+        who = {text: "" if set(arms) == every else f", {', '.join(arms)}" for text, arms in problems.items()}
+        if problems:
+            raise InputError("\n".join(f"recipe {self.recipe.name}{arms}: {text}" for text, arms in who.items()))
 
     def identify(self, stage: Stage, run: Run | None, known: Known) -> Identity:
         """Identity of a stage in this run, given the artifacts of all its inputs."""
@@ -121,7 +140,7 @@ def _stand(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> Sta
     except DamagedError as damage:
         return Standing(stage, run, f"damaged: {damage}")
     why = "" if artifact else why_run(plan, stage, run, identity)
-    if why.startswith("interrupted") and holder(plan.store.root):
+    if why.startswith("interrupted") and holder(plan.store.lock(stage.name, identity.fingerprint)):
         why = "running now"
     return Standing(stage, run, why, artifact)
 
@@ -138,5 +157,7 @@ def why_run(plan: Plan, stage: Stage, run: Run | None, identity: Identity) -> st
     for used in [runs.get(str(run or "all"), {}), *same_arm]:
         last = plan.store.manifest(stage.name, used.get(stage.name, "none"))
         if last:
-            return "; ".join(differences(last, identity)) or "damaged: gone"
+            return (
+                "; ".join(differences(last, identity)) or "fingerprinted otherwise, by another version of the machine"
+            )
     return "never run"

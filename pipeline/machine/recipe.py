@@ -1,8 +1,8 @@
 """A recipe: every setting of every stage, checked before anything runs, for each arm that is compared.
 
 One section per stage; ``arms`` says how each arm differs from the recipe itself; ``extends`` takes another recipe and
-changes only what is written; ``arms: {ARM: null}`` takes one of its arms out. ``--set PATH=VALUE`` does as if the
-recipe were edited at that path.
+changes only what is written; ``arms: {ARM: null}`` takes one of its arms out. A change, path to value, does as if the
+recipe were edited at that path: what ``--set PATH=VALUE`` gives.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from pipeline.common.errors import InputError
 from pipeline.common.validation import explain, near, nearest
-from pipeline.common.yaml import parse, read_mapping
+from pipeline.common.yaml import as_plain, parse, read_mapping
 from pipeline.machine.stage import Run, Stage, StageSettings
 
 logger = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
+CHANGE_FORM = "not of the form stage.key=value; for one arm, arms.ARM.stage.key=value"
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 Settings = Mapping[str, StageSettings]
@@ -40,6 +42,9 @@ class Recipe:
     shared: Settings
     """As the recipe's own sections say; stages that run once for all arms take these."""
     arms: Mapping[str, Settings]
+    file: Path
+    changes: Mapping[str, Any]
+    """What it was loaded from."""
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -67,18 +72,26 @@ class _Draft(NamedTuple):
         return f"{self.place(keys)}: {'.'.join(map(str, keys))}: {text}"
 
 
-def load_recipe(path: str | Path, story: Sequence[Stage], overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe file (or one that ships, by name), apply ``--set`` overrides, and check everything.
+NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
+
+
+def load_recipe(recipe: str | Path | Recipe, story: Sequence[Stage], changes: Mapping[str, Any] = NO_CHANGES) -> Recipe:
+    """Read a recipe file (or one that ships, by name; or a loaded one anew), apply changes, and check everything.
+
+    Args:
+        changes: values by path, such as ``{"finetune.learning_rate": 5e-5, "arms.naive.tokenizer.emoji": "all"}``.
 
     Raises:
         InputError: with all problems at once, each naming the key, the place and what is allowed.
     """
-    file = _find(path)
+    if isinstance(recipe, Recipe):
+        return load_recipe(recipe.file, story, {**recipe.changes, **changes})
+    file = _find(recipe)
     draft = _Draft({}, list(_chain(file)))
     draft.content.update(_merged(content for _, content in reversed(draft.places)))
     _mention_slips(draft.places)
     problems: list[str] = []
-    warnings = [warning for override in overrides if (warning := _override(draft, override, problems))]
+    warnings = [warning for path in changes if (warning := _change(draft, path, changes[path], problems))]
     problems += _check_outline(draft, story)
     shared = _check_sections(draft, story, problems)
     arms = {arm: _check_arm(draft, arm, story, shared, problems) for arm in _section(draft.content, "arms")}
@@ -86,7 +99,23 @@ def load_recipe(path: str | Path, story: Sequence[Stage], overrides: Iterable[st
         raise InputError("\n".join(dict.fromkeys(problems)))
     for warning in warnings:
         logger.warning(warning)
-    return Recipe(draft.content["name"], tuple(draft.content["seeds"]), shared, arms)
+    return Recipe(draft.content["name"], tuple(draft.content["seeds"]), shared, arms, file, dict(changes))
+
+
+def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
+    """Take apart what people type: ``a.b=1 c.d=2``, values in YAML; a space ends one where another PATH= follows.
+
+    Raises:
+        InputError: if one is not of that form.
+    """
+    changes: dict[str, Any] = {}
+    for each in (each for text in texts for each in re.split(r"\s+(?=[\w.-]+=)", text.strip()) if each):
+        path, equals, value = each.partition("=")
+        if not equals:
+            raise InputError(f"--set {each}: {CHANGE_FORM}")
+        changes.pop(path.strip(), None)  # the last one counts, and comes last
+        changes[path.strip()] = parse(value, f"--set {each}")
+    return changes
 
 
 def _find(path: str | Path) -> Path:
@@ -159,19 +188,17 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> None:
             below[key] = copy.deepcopy(value)
 
 
-def _override(draft: _Draft, override: str, problems: list[str]) -> str:
+def _change(draft: _Draft, path: str, value: Any, problems: list[str]) -> str:
     """Put one change into the draft; return a warning where it does less than one might think."""
-    path, equals, text = override.partition("=")
-    keys, thing = path.strip().split("."), f"--set {override}"
-    if not equals or not all(keys) or keys[0] == "extends":
-        problems.append(f"{thing}: not of the form stage.key=value; for one arm, arms.ARM.stage.key=value")
+    keys, thing = path.split("."), f"--set {path}={as_plain(value)}"
+    if not all(keys) or keys[0] == "extends":
+        problems.append(f"{thing}: {CHANGE_FORM}")
         return ""
     if keys[0] == "arms" and len(keys) > 1 and keys[1] not in _section(draft.content, "arms"):
         problems.append(f"{thing}: unknown arm {keys[1]}; {nearest(keys[1], _section(draft.content, 'arms'))}")
         return ""
     arms = _section(draft.content, "arms")
-    own = [arm for arm in arms if len(keys) > 1 and keys[1] in _section(_section(arms, arm), keys[0])]
-    value = parse(text, thing)
+    own = [arm for arm in arms if len(keys) > 1 and _holds(_section(arms, arm), keys)]
     inner: dict[str, Any] = {}
     draft.places.insert(0, (thing, inner))
     target = draft.content
@@ -185,7 +212,18 @@ def _override(draft: _Draft, override: str, problems: list[str]) -> str:
     if not own:
         return ""
     arm = f"{', '.join(own)}, where the arm sets it itself"
-    return f"{thing}: without effect in {arm}; arms.{own[0]}.{path.strip()}=... changes that"
+    return f"{thing}: without effect in {arm}; arms.{own[0]}.{path}=... changes that"
+
+
+def _holds(content: Any, keys: Sequence[Any]) -> bool:
+    """Whether something is written at a path, or above it in place of a mapping."""
+    for key in keys:
+        if not isinstance(content, dict):
+            return True
+        if key not in content:
+            return False
+        content = content[key]
+    return True
 
 
 def _section(content: dict[str, Any], key: str) -> dict[str, Any]:
@@ -264,6 +302,6 @@ def _check_arm(
                 checked[stage.name] = stage.settings_type.model_validate(section)
         except ValidationError as error:
             for loc, text in explain(error, stage.settings_type):
-                if (loc and loc[0] in differs) or (not loc and stage.name in shared):
+                if _holds(differs, loc) if loc else stage.name in shared:
                     problems.append(draft.problem(["arms", arm, stage.name, *loc], text))
     return checked

@@ -8,7 +8,7 @@ import multiprocessing
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +16,12 @@ from typing import Any, Literal
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove
 from pipeline.machine.fingerprint import Identity
-from pipeline.machine.plan import Known, Plan, why_run
+from pipeline.machine.lock import hold
+from pipeline.machine.plan import Plan, why_run
+from pipeline.machine.recipe import NO_CHANGES, Recipe, load_recipe
 from pipeline.machine.stage import Run, Stage, StageSettings
 from pipeline.machine.store import Artifact, DamagedError, Store
-from pipeline.machine.workers import Crew
+from pipeline.machine.workers import LocalProcesses, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +40,10 @@ class Step:
     why: str = ""
     seconds: float = 0.0
     shared_with: Run | None = None
-    made: Path | None = None
-    """The artifact's folder, where this walk has made it, for this run or the one it is shared with."""
+    folder: Path | None = None
+    """The artifact's, once it is there."""
+    made: bool = False
+    """Whether it was made now, for this run or the one it is shared with."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,44 @@ class Task:
     """Whether to start over where an earlier attempt was interrupted."""
     why: str
     run: Run | None
+    command: str
+    """What other runs are told of whoever makes it."""
+
+
+Artifacts = Mapping[str, Mapping[Run | None, Path]]
+"""Folders by stage and run: ``made["evaluate"]["full", 0]``; ``made["report"][None]`` of a stage that looks at all."""
+
+
+def run(
+    story: Sequence[Stage],
+    recipe: Recipe | str | Path,
+    changes: Mapping[str, Any] = NO_CHANGES,
+    until: str | None = None,
+    *,
+    arms: Sequence[str] = (),
+    store: Path = Path("artifacts"),
+    force: bool = False,
+    workers: Workers | None = None,
+    observer: Callable[[Step], None] = lambda _: None,
+    command: str = "",
+) -> Artifacts:
+    """Run a recipe with changes to its end or until a stage: ``run(STORY, "quick", {"finetune.dropout": 0.2})``.
+
+    Args:
+        changes: values by path, as if the recipe were edited there: what ``--set`` gives.
+        until: the last stage; with it only what it needs is run.
+        observer: told whatever happens.
+
+    The others, and what is raised: see ``load_recipe``, ``Plan`` and ``walk``.
+    """
+    plan = Plan(story, load_recipe(recipe, story, changes), Store(store), arms)
+    plan.check(until)
+    found: dict[str, dict[Run | None, Path]] = {}
+    for step in walk(plan, until, force=force, workers=workers, command=command):
+        if step.folder:
+            found.setdefault(step.stage.name, {})[step.run] = step.folder
+        observer(step)
+    return found
 
 
 def walk(
@@ -63,8 +105,8 @@ def walk(
     last: str | None = None,
     *,
     force: bool = False,
-    jobs: int = 1,
-    settle_in: Callable[[], None] | None = None,
+    workers: Workers | None = None,
+    command: str = "",
 ) -> Iterator[Step]:
     """Run the story up to ``last`` (to its end by default) for every run; yield what happens.
 
@@ -73,35 +115,34 @@ def walk(
 
     Args:
         force: make ``last`` anew, or every stage if none is named.
-        jobs: how many are made side by side, each in a process of its own; what they make is the same.
-        settle_in: called first in each of those processes; a function of a module.
+        workers: who makes them, one or several side by side (by default this process); what they make is the same.
+        command: what other runs are told this one is, where they wait for what it makes.
 
     Raises:
         InputError: if something that the user gave, or the machine's disk or memory, does not suffice.
         StageFailedError: if a stage breaks; what was finished before stays.
     """
-    desk = _Desk(plan, last, force)
-    with Crew(jobs, settle_in) as crew:
+    scheduler = _Scheduler(plan, last, force, command or f"recipe {plan.recipe.name}")
+    with workers or LocalProcesses() as team:
         while True:
-            yield from desk.look_up()
-            crew.begin(_make, desk.hand_out(crew.free))
-            if not crew.busy:
+            yield from scheduler.resolve()
+            team.begin(_make, scheduler.next_tasks(team.free))
+            if not team.pending:
                 break
-            oldest: Task = crew.busy[0][0]
+            oldest: Task = team.pending[0]
             yield Step(oldest.stage, oldest.run, "running", oldest.why)
-            for task, artifact in crew.finished():
-                yield from desk.take_in(task, artifact)
-    closing = plan.story[-1]
-    if closing.collects and (closing.name, None) in desk.known:
-        plan.store.point_latest(desk.known[closing.name, None])
+            for task, (artifact, made) in team.finished():
+                yield from scheduler.complete(task, artifact, made=made)
+    if plan.closing and (made := scheduler.known.get((plan.closing.name, None))):
+        plan.store.point_latest(made)
 
 
-class _Desk:
+class _Scheduler:
     """Each stage of each run: what is known of it, what can be made next, and what waits for its inputs."""
 
-    def __init__(self, plan: Plan, last: str | None, force: bool) -> None:
+    def __init__(self, plan: Plan, last: str | None, force: bool, command: str) -> None:
         stages = plan.stages(last)
-        self.plan = plan
+        self.plan, self.command = plan, command
         self.forced = {stage.name for stage in stages if force and last in {None, stage.name}}
         urgent = sorted(stages, key=lambda stage: stage.tell is None)  # news first, then the order of the story
         self.waiting = [(stage, run) for stage in urgent for run in plan.runs(stage)]
@@ -113,7 +154,7 @@ class _Desk:
         """By fingerprint of what is being made, or to be made: the other runs that it will serve."""
         self.tasks: list[Task] = []
 
-    def look_up(self) -> Iterator[Step]:
+    def resolve(self) -> Iterator[Step]:
         """Take in what the store has of everything whose inputs are there; what it has not becomes a task."""
         while place := next((each for each in self.waiting if not self.plan.waits_for(*each, self.known)), None):
             self.waiting.remove(place)
@@ -124,32 +165,55 @@ class _Desk:
                 self.sharing[name].append(run)
             elif name in self.found:
                 yield self._shared(stage, run, name)
-            elif artifact := None if stage.name in self.forced else _find(self.plan.store, identity):
+            elif artifact := self._find(stage, run, identity):
                 self._take_in(stage, run, name, artifact, made=False)
-                yield Step(stage, run, "reused")
-            else:
-                why = "forced" if stage.name in self.forced else why_run(self.plan, stage, run, identity)
-                self.tasks.append(_task(self.plan, stage, run, identity, self.known, stage.name in self.forced, why))
-                self.sharing[name] = []
+                yield Step(stage, run, "reused", folder=artifact.folder)
 
-    def hand_out(self, most: int) -> list[Task]:
+    def next_tasks(self, most: int) -> list[Task]:
         """The next tasks to begin."""
         self.tasks.sort(key=lambda task: self.order.index((task.stage.name, task.run)))
         given, self.tasks = self.tasks[:most], self.tasks[most:]
         return given
 
-    def take_in(self, task: Task, artifact: Artifact) -> Iterator[Step]:
-        """Note what a task has made, also for the runs that share it."""
+    def complete(self, task: Task, artifact: Artifact, *, made: bool) -> Iterator[Step]:
+        """Note what a task has made, or another run meanwhile, also for the runs that share it."""
         name = task.identity.fingerprint
-        self._take_in(task.stage, task.run, name, artifact, made=True)
-        yield Step(task.stage, task.run, "done", task.why, artifact.manifest["seconds"], made=artifact.folder)
+        self._take_in(task.stage, task.run, name, artifact, made=made)
+        if made:
+            seconds = artifact.manifest["seconds"]
+            yield Step(task.stage, task.run, "done", task.why, seconds, folder=artifact.folder, made=True)
+        else:
+            yield Step(task.stage, task.run, "reused", folder=artifact.folder)
         for run in self.sharing.pop(name):
             yield self._shared(task.stage, run, name)
+
+    def _find(self, stage: Stage, run: Run | None, identity: Identity) -> Artifact | None:
+        """The artifact with every byte verified; where there is none, it becomes a task."""
+        artifact, why = None, ""
+        try:
+            if stage.name not in self.forced:
+                artifact = self.plan.store.find(stage.name, identity.fingerprint, verify=True)
+        except DamagedError as damage:
+            why = f"damaged: {damage}"
+        if artifact is None:
+            self.tasks.append(self._task(stage, run, identity, why))
+            self.sharing[identity.fingerprint] = []
+        return artifact
+
+    def _task(self, stage: Stage, run: Run | None, identity: Identity, why: str) -> Task:
+        plan, anew = self.plan, stage.name in self.forced
+        why = "forced" if anew else why or why_run(plan, stage, run, identity)
+        given = plan.inputs(stage, run, self.known, lambda artifact: artifact.folder)
+        if stage.wants("seed"):
+            given["seed"] = identity.seed
+        if stage.wants("recipe"):
+            given["recipe"] = plan.recipe.name
+        return Task(plan.store, stage, plan.settings(stage, run), identity, given, anew, why, run, self.command)
 
     def _shared(self, stage: Stage, run: Run | None, name: str) -> Step:
         first, artifact, made = self.found[name]
         self._note(stage, run, name, artifact)
-        return Step(stage, run, "shared", shared_with=first, made=artifact.folder if made else None)
+        return Step(stage, run, "shared", shared_with=first, folder=artifact.folder, made=made)
 
     def _take_in(self, stage: Stage, run: Run | None, name: str, artifact: Artifact, *, made: bool) -> None:
         self.found[name] = run, artifact, made
@@ -160,33 +224,20 @@ class _Desk:
         self.plan.store.remember(self.plan.recipe.name, str(run or "all"), stage.name, name)
 
 
-def _find(store: Store, identity: Identity) -> Artifact | None:
-    """Return the artifact with every byte verified; put a damaged one aside, saying so."""
-    stage, fingerprint = identity.stage, identity.fingerprint
-    try:
-        return store.find(stage, fingerprint, verify=True)
-    except DamagedError as damage:
-        aside = store.set_aside(stage, fingerprint)
-        logger.warning(
-            "artifact %s/%s: %s changed on disk; set aside as %s, making it again",
-            stage,
-            fingerprint[:8],
-            damage,
-            aside,
-        )
-        return None
+def _make(task: Task) -> tuple[Artifact, bool]:
+    """Make the artifact, unless another run has done so meanwhile; with whether it was made here."""
+    stage, fingerprint = task.identity.stage, task.identity.fingerprint
+    with hold(task.store.lock(stage, fingerprint), task.command):
+        try:
+            there = None if task.anew else task.store.find(stage, fingerprint, verify=True)
+        except DamagedError as damage:
+            there, aside = None, task.store.set_aside(stage, fingerprint)
+            what = f"{stage}/{fingerprint[:8]}: {damage}"
+            logger.warning("artifact %s changed on disk; set aside as %s, making it again", what, aside)
+        return (there, False) if there else (_made(task), True)
 
 
-def _task(plan: Plan, stage: Stage, run: Run | None, identity: Identity, known: Known, anew: bool, why: str) -> Task:
-    given = plan.inputs(stage, run, known, lambda artifact: artifact.folder)
-    if stage.wants("seed"):
-        given["seed"] = identity.seed
-    if stage.wants("recipe"):
-        given["recipe"] = plan.recipe.name
-    return Task(plan.store, stage, plan.settings(stage, run), identity, given, anew, why, run)
-
-
-def _make(task: Task) -> Artifact:
+def _made(task: Task) -> Artifact:
     store, stage, identity, given = task.store, task.stage, task.identity, dict(task.given)
     multiprocessing.current_process().name = f"{stage.name} {task.run or ''}".strip()  # what progress bars call it
     scratch = store.scratch(stage.name, identity.fingerprint)
@@ -201,6 +252,7 @@ def _make(task: Task) -> Artifact:
             given["cache"] = store.root / "cache" / stage.name
             given["cache"].mkdir(parents=True, exist_ok=True)
         stage.function(settings=task.settings, **given, out=scratch)
+        _check_inputs(task, scratch)
         return store.publish(identity.manifest(time.monotonic() - started), stage.makes, stage.may_make)
     except BaseException as error:
         if not stage.resumes:
@@ -208,6 +260,19 @@ def _make(task: Task) -> Artifact:
         if isinstance(error, Exception):
             raise _explained(error, store, stage, task.settings, identity.fingerprint) from error
         raise
+
+
+def _check_inputs(task: Task, scratch: Path) -> None:
+    """Raise InputError where another run has replaced what was read meanwhile; what was made of it is dropped."""
+    for name in task.stage.inputs:
+        told, read = task.identity.inputs[name], task.given[name]
+        digests = told.values() if isinstance(told, Mapping) else [told]
+        for digest, folder in zip(digests, read.values() if isinstance(read, Mapping) else [read], strict=True):
+            if (task.store.manifest(name, folder.name) or {}).get("digest") != digest:
+                remove(scratch)
+                raise InputError(
+                    f"stage {task.stage.name}: another run has replaced input {folder} meanwhile; run the same again"
+                )
 
 
 def _explained(

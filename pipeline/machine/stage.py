@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,8 +18,19 @@ class StageSettings(BaseModel):
 
 
 def speed_only(default: Any, **constraints: Any) -> Any:
-    """Declare a settings field that cannot change the result, and so is left out of the fingerprint."""
+    """Declare a setting that cannot change the result, and so is left out of the fingerprint."""
     return Field(default, json_schema_extra={"speed_only": True}, **constraints)
+
+
+def by_content(default: Any, **constraints: Any) -> Any:
+    """Declare a path that counts by what lies there, which ``Stage.reads`` must tell, and not by its name."""
+    return Field(default, json_schema_extra={"by_content": True}, **constraints)
+
+
+def declared(settings: type[BaseModel], kind: str) -> set[str]:
+    """Names of the fields that were declared ``speed_only`` or ``by_content``; those of groups are theirs to tell."""
+    fields = settings.model_fields.items()
+    return {name for name, field in fields if kind in cast("dict[str, Any]", field.json_schema_extra or {})}
 
 
 class Run(NamedTuple):
@@ -62,6 +72,8 @@ class Stage:
     ``out: Path``, the only place it may write to.
     """
 
+    name: str
+    """Also the recipe's section, the Make target and the folder in the store. Two stages may share one function."""
     function: Callable[..., None]
     makes: tuple[str, ...]
     """Files and folders under ``out`` that are the result; anything else there is dropped when it is published."""
@@ -79,10 +91,10 @@ class Stage:
     resumes: bool = False
     """After a failure ``out`` is kept, and handed again to the next run with the same fingerprint."""
 
-    @property
-    def name(self) -> str:
-        """The function's name: also the recipe's section, the Make target and the folder in the store."""
-        return self.function.__name__
+    def __post_init__(self) -> None:
+        unread = declared(self.settings_type, "by_content") if self.reads is _reads_nothing else set()
+        if unread:
+            raise TypeError(f"stage {self.name}: {', '.join(sorted(unread))} counts by content, which no reads tells")
 
     @property
     def title(self) -> str:
@@ -93,7 +105,7 @@ class Stage:
     @property
     def settings_type(self) -> type[StageSettings]:
         """The pydantic model of the stage's section in a recipe."""
-        return typing.cast("type[StageSettings]", self._parameters()["settings"])
+        return cast("type[StageSettings]", self._parameters()["settings"])
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -110,5 +122,5 @@ class Stage:
         return name in self._parameters()
 
     def _parameters(self) -> dict[str, Any]:
-        hints = typing.get_type_hints(self.function)
+        hints = get_type_hints(self.function)
         return {name: hints[name] for name in inspect.signature(self.function).parameters}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import digest, remove, sha256, sync, write_json
+from pipeline.common.files import digest, held, remove, sha256, sync, write_json
 
 LEAST_FREE_BYTES = 300_000_000
 LIBRARIES = (
@@ -72,6 +72,15 @@ class Store:
     def scratch(self, stage: str, fingerprint: str) -> Path:
         """Where the artifact is being made, or was when the work was interrupted."""
         return self.folder(stage, fingerprint).with_suffix(".partial")
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the locks."""
+        return self.root / "locks"
+
+    def lock(self, stage: str, fingerprint: str) -> Path:
+        """What is held by whoever makes the artifact."""
+        return self.locks / f"{stage}-{fingerprint[:16]}"
 
     def find(self, stage: str, fingerprint: str, *, verify: bool) -> Artifact | None:
         """Return the artifact, or None if it was never made.
@@ -143,8 +152,10 @@ class Store:
 
     def remember(self, recipe: str, run: str, stage: str, fingerprint: str) -> None:
         """Note that this run of the recipe now uses this artifact."""
-        runs = self.runs(recipe)
-        if runs.get(run, {}).get(stage) != fingerprint:
+        if self.runs(recipe).get(run, {}).get(stage) == fingerprint:
+            return
+        with held(self.root / "runs" / recipe):
+            runs = self.runs(recipe)
             runs.setdefault(run, {})[stage] = fingerprint
             write_json(self.root / "runs" / f"{recipe}.json", runs)
 
@@ -167,9 +178,10 @@ class Store:
         """Let ``<root>/latest`` lead to this artifact."""
         link = self.root / "latest"
         fresh = link.with_name(".latest")
-        remove(fresh)
-        fresh.symlink_to(artifact.folder.relative_to(self.root), target_is_directory=True)
-        fresh.replace(link)
+        with held(self.locks / "latest"):
+            remove(fresh)
+            fresh.symlink_to(artifact.folder.relative_to(self.root), target_is_directory=True)
+            fresh.replace(link)
 
     def check_room(self) -> None:
         """Raise InputError if the disk is nearly full."""

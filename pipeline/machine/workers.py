@@ -1,4 +1,4 @@
-"""Processes that do pieces of work side by side, and stop, or die, together with the run that hired them.
+"""Who does the work: a protocol, and processes of this machine, which stop, or die, together with the run.
 
 Small models do not keep many threads busy: what a second thread adds to one training, a second training adds several
 times over. So a run has few threads a process, and as many processes as the machine allows.
@@ -16,12 +16,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, Protocol, TypeVar
 
 from pipeline.common.errors import InputError
 
-MOST = 4
+MAX_JOBS = 4
 """Processes at most, however many processors there are: each holds a model, and the ladder has four arms."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What numerical libraries read, once, when they are loaded."""
@@ -30,12 +30,12 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def usual() -> int:
+def default_jobs() -> int:
     """How many processes suit this machine: one a processor, but one alone where they would share a GPU."""
-    return 1 if Path("/dev/nvidiactl").exists() else min(MOST, _processors())
+    return 1 if Path("/dev/nvidiactl").exists() else min(MAX_JOBS, _processors())
 
 
-def share_processors(jobs: int) -> None:
+def limit_threads(jobs: int) -> None:
     """Give each of ``jobs`` processes its part of the processors, unless the user has said how many threads.
 
     The part does not depend on how much there is to do: another number of threads rounds otherwise, and a run that is
@@ -50,20 +50,48 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Crew:
-    """Up to ``jobs`` processes, hired when there are two tasks at a time, dismissed at the end of the ``with``."""
+class Workers(Protocol):
+    """What a run needs of whoever does its work. Entered for a run; what is left goes no further than its end.
 
-    def __init__(self, jobs: int, settle_in: Callable[[], None] | None = None) -> None:
-        self.jobs, self.settle_in = jobs, settle_in
+    A task and what does it can be pickled: they may be sent to another process, or another machine.
+    """
+
+    @property
+    def free(self) -> int:
+        """How many more tasks can be begun now."""
+
+    @property
+    def pending(self) -> Sequence[Any]:
+        """The tasks that were begun and have not been returned as finished, the oldest first."""
+
+    def begin(self, work: Callable[[Task], Any], tasks: Sequence[Task]) -> None:
+        """Hand out tasks, at most as many as are ``free``."""
+
+    def finished(self) -> list[tuple[Any, Any]]:
+        """Wait until a task is done; return what is done now with its results. Raises what a task has raised."""
+
+    def __enter__(self) -> Workers: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any, /) -> bool | None: ...
+
+
+class LocalProcesses:
+    """Up to ``jobs`` processes of this machine, started when there are two tasks at a time; ``Workers``.
+
+    ``initializer``, a function of a module, is called first in each of them.
+    """
+
+    def __init__(self, jobs: int = 1, initializer: Callable[[], None] | None = None) -> None:
+        self.jobs, self.initializer = jobs, initializer
         self.pool: ProcessPoolExecutor | None = None
         self.stopping: Any = None
-        self.busy: list[tuple[Any, Any]] = []
-        """Each task that was begun, and its future; or, of one that is done here, what does it."""
+        self.begun: list[tuple[Any, Any]] = []
+        """Each pending task and its future; or, of one that is done here, what does it."""
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> LocalProcesses:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any, /) -> None:
         if self.pool is None:
             return
         if kind is not None:
@@ -75,7 +103,12 @@ class Crew:
     @property
     def free(self) -> int:
         """How many more tasks can be begun now."""
-        return self.jobs - len(self.busy)
+        return self.jobs - len(self.begun)
+
+    @property
+    def pending(self) -> list[Any]:
+        """The tasks that were begun and are not finished, the oldest first."""
+        return [task for task, _ in self.begun]
 
     def begin(self, work: Callable[[Task], Any], tasks: Sequence[Task]) -> None:
         """Hand out tasks, at most as many as are ``free``; one with none beside it is done here, when it is waited for.
@@ -83,16 +116,16 @@ class Crew:
         Raises:
             InputError: a process was killed.
         """
-        if len(tasks) == 1 and not self.busy:
-            self.busy.append((tasks[0], partial(work, tasks[0])))
+        if len(tasks) == 1 and not self.begun:
+            self.begun.append((tasks[0], partial(work, tasks[0])))
             return
         if tasks and self.pool is None:
             context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks, held or not
             self.stopping = context.Event()
-            start = (self.stopping, context.Value("i", 0), self.settle_in)
-            self.pool = ProcessPoolExecutor(self.jobs, context, _arrive, start)
+            start = (self.stopping, context.Value("i", 0), self.initializer)
+            self.pool = ProcessPoolExecutor(self.jobs, context, _initialize, start)
         with _killed_is_one_line():
-            self.busy += [(task, self.pool.submit(_do, work, task)) for task in tasks if self.pool]
+            self.begun += [(task, self.pool.submit(_perform, work, task)) for task in tasks if self.pool]
 
     def finished(self) -> list[tuple[Any, Any]]:
         """Wait until one of the tasks is done; return what is done now with its results, in the order of the tasks.
@@ -100,13 +133,13 @@ class Crew:
         Raises:
             InputError: a process was killed. The first failure of any task is raised as it is.
         """
-        task, doing = self.busy[0]
+        task, doing = self.begun[0]
         if not isinstance(doing, Future):
-            self.busy.clear()
+            self.begun.clear()
             return [(task, doing())]
-        done = wait([future for _, future in self.busy], None, FIRST_COMPLETED).done
-        over = [(task, future) for task, future in self.busy if future in done]
-        self.busy = [(task, future) for task, future in self.busy if future not in done]
+        done = wait([future for _, future in self.begun], None, FIRST_COMPLETED).done
+        over = [(task, future) for task, future in self.begun if future in done]
+        self.begun = [(task, future) for task, future in self.begun if future not in done]
         with _killed_is_one_line():
             return [(task, future.result()) for task, future in over]
 
@@ -122,30 +155,30 @@ def _killed_is_one_line() -> Iterator[None]:
 
 
 _stopping: Any = None
-"""In a process of a crew: the event that says that no more work is to be begun."""
+"""In a worker process: the event that says that no more work is to be begun."""
 
 
-def _arrive(stopping: Any, count: Any, settle_in: Callable[[], None] | None) -> None:
-    """What a process does first: its bars get a line of their own, and it will not outlive its employer."""
+def _initialize(stopping: Any, count: Any, initializer: Callable[[], None] | None) -> None:
+    """What a process does first: its bars get a line of their own, and it will not outlive its parent."""
     global _stopping
     _stopping = stopping
     with count.get_lock():
         os.environ["TQDM_POSITION"] = str(count.value)
         count.value += 1
-    _idle()
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    if settle_in is not None:
-        settle_in()
+    _ignore_signals()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if initializer is not None:
+        initializer()
 
 
-def _die_with_parent() -> None:
+def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)  # also after kill -9 of the parent: its lock is free, and nobody may go on writing
 
 
-def _do(work: Callable[[Task], Result], task: Task) -> Result:
+def _perform(work: Callable[[Task], Result], task: Task) -> Result:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -153,10 +186,10 @@ def _do(work: Callable[[Task], Result], task: Task) -> Result:
             raise SystemExit(1)
         return work(task)
     finally:
-        _idle()
+        _ignore_signals()
 
 
-def _idle() -> None:
+def _ignore_signals() -> None:
     """Between tasks signals are the parent's affair: a process killed there would take the queue's lock with it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.files import read_jsonl
+from pipeline.common.yaml import flat
 
 Folders = Mapping[str, Mapping[str, Mapping[int, Path]]]
 """stage -> arm -> seed -> artifact."""
@@ -122,11 +123,7 @@ def changes(manifests: Manifests) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     before: dict[str, Any] | None = None
     for arm, stages in manifests.items():
-        now = {
-            f"{stage}.{key}": value
-            for stage, seeds in stages.items()
-            for key, value in next(iter(seeds.values())).get("settings", {}).items()
-        }
+        now = flat(_settings(stages))
         found[arm] = [
             {"setting": key, "from": before[key], "to": value}
             for key, value in now.items()

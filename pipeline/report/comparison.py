@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.common.errors import InputError
 from pipeline.common.labels import FLOORS
+from pipeline.common.yaml import flat
 from pipeline.drawing import tables
 from pipeline.drawing.printable import printable
 from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, percent, points
@@ -102,7 +103,7 @@ def settings(a: Report, b: Report) -> Table:
     """Settings of arms that both runs have, where their values differ; then arms that only one of them has."""
     rows: list[tuple[Cell, ...]] = []
     for arm in (arm for arm in a["arms"] if arm in b["arms"]):
-        before, now = (_flat(report["arms"][arm].get("settings") or {}) for report in (a, b))
+        before, now = (flat(report["arms"][arm].get("settings") or {}) for report in (a, b))
         for key in dict.fromkeys([*before, *now]):
             if before.get(key) != now.get(key):
                 rows.append((Cell(f"{arm}: {key}"), _value(before, key), _value(now, key)))
@@ -112,10 +113,6 @@ def settings(a: Report, b: Report) -> Table:
         ]
     note = "" if rows else "No settings differ."
     return Table("Settings that differ", ("setting", "A", "B"), tuple(rows), note)
-
-
-def _flat(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    return {f"{stage}.{key}": value for stage, found in stages.items() for key, value in found.items()}
 
 
 def _value(found: Mapping[str, Any], key: str) -> Cell:

@@ -36,11 +36,17 @@ def gather(settings: Gather, *, out: Path) -> None:
     (out / "text.txt").write_text(text.lower() if settings.lowercase else text)
 
 
+class Light(StageSettings):
+    lamps: int = Field(default=1, ge=0, le=9, description="how many lamps")
+    watts: float = speed_only(60.0, gt=0, description="cannot change the result")
+
+
 class Grow(StageSettings):
     steps: int = Field(3, ge=0, le=1000, description="how many")
     learning_rate: float = Field(2e-5, gt=0, le=1, description="how fast")
     method: Literal["full", "lora"] = Field("full", description="how")
     fails: Literal["no", "error", "memory", "tensor", "disk"] = Field("no", description="for trying failures")
+    light: Light = Field(Light(), description="by which it grows")
     batch_size: int = speed_only(4, ge=1, description="cannot change the result")
     pause: float = speed_only(0.0, ge=0, description="seconds a step takes")
 
@@ -99,10 +105,10 @@ def total(settings: Total, *, grow: Arms, judge: Arms, recipe: str, out: Path) -
 
 
 STORY = (
-    Stage(gather, makes=("text.txt",), reads=reads),
-    Stage(grow, makes=("model",), may_make=("adapter",), resumes=True),
-    Stage(judge, makes=("score.txt",)),
-    Stage(total, makes=("report.md", "report.html", "model")),
+    Stage("gather", gather, makes=("text.txt",), reads=reads),
+    Stage("grow", grow, makes=("model",), may_make=("adapter",), resumes=True),
+    Stage("judge", judge, makes=("score.txt",)),
+    Stage("total", total, makes=("report.md", "report.html", "model")),
 )
 
 TELLING = (*STORY[:2], replace(STORY[2], tell=tell), STORY[3])

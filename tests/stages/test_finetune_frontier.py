@@ -16,6 +16,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl
 from pipeline.learning import blending, tuning
 from pipeline.learning.frontier import Ground, frontier_of, general_dev, take_best
+from pipeline.machine.compute import Compute
 from pipeline.measuring import scoring
 from pipeline.measuring.frontier import score as frontier_score
 from pipeline.measuring.statistics import classification
@@ -32,7 +33,7 @@ SETTINGS = finetune.Settings(
     dropout=0.0,
     batch_size=8,
     tokens_per_batch=256,
-    precision="fp32",
+    compute=Compute(precision="fp32"),
 )
 FEW = {"frontier_points": 3, "num_train_epochs": 1}
 

@@ -104,11 +104,6 @@ def test_it_reads_the_meaning_of_the_cards_and_their_files(tmp_path: Path) -> No
         STAGE.reads(Settings(corpora=("nothing",)))
 
 
-def test_data_root_is_where_and_not_what(tmp_path: Path) -> None:
-    field = Settings.model_fields["data_root"]
-    assert field.json_schema_extra == {"speed_only": True}
-
-
 @pytest.mark.parametrize(
     "wrong", [{"corpora": []}, {"dev_share": 0.6}, {"near_duplicate_threshold": 0}, {"seed": -1}, {"speed": 1}]
 )

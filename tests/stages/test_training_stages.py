@@ -21,7 +21,7 @@ from pipeline.models import attachments, loading, sources
 from stages import finetune, pretrain, source, tokenizer
 from tests.toy_texts import in_folds, write_prepared
 
-QUICK: dict[str, Any] = {"tokens_per_batch": 256, "precision": "fp32"}
+QUICK: dict[str, Any] = {"tokens_per_batch": 256, "compute": {"precision": "fp32"}}
 PRETRAIN = pretrain.Settings(
     include_reviews=False, num_train_epochs=2, learning_rate=1e-3, evaluations=2, dev_windows=8, **QUICK
 )

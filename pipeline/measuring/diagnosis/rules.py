@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.common.yaml import read_mapping
+from pipeline.common.yaml import flat, read_mapping
 from pipeline.measuring.diagnosis.symptoms import Figure, Report, figures_of
 
 RULES = Path(__file__).with_name("rules.yaml")
@@ -68,7 +68,7 @@ class Advice(_Plain):
     """What to type: a command as it is, or a setting to change."""
 
     command: str | None = None
-    setting: str | None = Field(None, pattern=r"^[a-z]+\.[a-z_]+$")
+    setting: str | None = Field(None, pattern=r"^[a-z]+(\.[a-z_]+)+$")
     to: Value | None = None
     times: float | None = None
     add: int | None = None
@@ -209,10 +209,9 @@ def _next(advice: Sequence[Advice], report: Report, arm: str) -> tuple[str, dict
 def _now(setting: str, report: Report, arm: str) -> Value | None:
     """The value in use, where the report tells it."""
     told = report.get("arms", {}).get(arm, {})
-    stage, key = setting.split(".")
-    settings = told.get("settings", {}).get(stage, {}) | {"model": told.get("source", {}).get("name")}
-    settings |= {"emoji": report.get("coverage", {}).get(arm, {}).get("emoji")}
-    value: Value | None = settings.get(key)
+    settings = flat(told.get("settings", {})) | {"source.model": told.get("source", {}).get("name")}
+    settings |= {"tokenizer.emoji": report.get("coverage", {}).get(arm, {}).get("emoji")}
+    value: Value | None = settings.get(setting)
     return value
 
 

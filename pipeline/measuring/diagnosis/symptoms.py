@@ -15,6 +15,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from pipeline.common.labels import FLOORS
+from pipeline.common.yaml import flat
 from pipeline.measuring.statistics import bootstrap
 
 Report = Mapping[str, Any]
@@ -243,7 +244,6 @@ def _labels(report: Report, _arm: str) -> Named:
 
 def _settings(report: Report, arm: str) -> Named:
     """The numbers among the arm's settings."""
-    for stage, settings in report.get("arms", {}).get(arm, {}).get("settings", {}).items():
-        for key, value in settings.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                yield f"setting.{stage}.{key}", exactly(value)
+    for path, value in flat(report.get("arms", {}).get(arm, {}).get("settings", {})).items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"setting.{path}", exactly(value)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.common.yaml import parse_mapping, read_mapping
+from pipeline.common.yaml import as_plain, flat, parse_mapping, read_mapping
 
 
 def test_plain_data_is_read_as_it_stands() -> None:
@@ -52,3 +52,15 @@ def test_a_file_must_be_there_be_utf8_and_be_small(tmp_path: Path) -> None:
     (tmp_path / "huge.yaml").write_bytes(b"#" * 1_000_001)
     with pytest.raises(InputError, match="larger than 1,000,000 bytes"):
         read_mapping(tmp_path / "huge.yaml", "recipe huge.yaml")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2e-5, "2e-5"), (0.5, "0.5"), (3, "3"), ("all", "all"), (None, "null"), (["a"], '["a"]')]
+)
+def test_values_are_written_as_in_a_recipe(value: object, text: str) -> None:
+    assert as_plain(value) == text
+    assert len(as_plain("x" * 100)) == 60
+
+
+def test_nested_values_by_their_paths() -> None:
+    assert flat({"a": {"b": 1, "c": {"d": None}}, "e": {}, "f": [1]}) == {"a.b": 1, "a.c.d": None, "e": {}, "f": [1]}

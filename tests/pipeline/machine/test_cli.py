@@ -143,6 +143,7 @@ def test_show_prints_the_report_and_a_stage_with_its_settings_and_files(capsys: 
     assert "number > 0 and <= 1" in out
     assert "plain: 0.5" in out
     assert "34 bytes  model/weights.txt" in out
+    assert re.search(r"light.lamps +1 +whole number >= 0 and <= 9 +how many lamps", out)
 
 
 @pytest.mark.parametrize(
@@ -201,16 +202,29 @@ def test_text_of_users_cannot_steer_the_terminal_or_pass_for_markup(capsys: pyte
     assert console.clean("a\x1b[31m\x07\u202eb\tc\n") == "a[31mb\tc\n"
 
 
-def test_the_second_run_is_told_who_is_busy_and_the_first_is_unharmed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_of_other_recipes_work_side_by_side_and_of_the_same_wait_for_each_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     first = start(*SLOW)
     wait_for_checkpoint(first)
-    assert call(*QUICK) == 75
-    assert f"busy: PID {first.pid}, command python -m stages run --recipe toy.yaml" in capsys.readouterr().err
     assert call("status", *QUICK[1:]) == 0
     out = capsys.readouterr().out
-    assert f"running now: PID {first.pid}" in out
+    assert f"running now: PID {first.pid}, command python -m stages run --recipe toy.yaml" in out
     assert ["grow", "all", "running", "now"] in [line.split() for line in out.splitlines()]
+    assert call("run", "--recipe", "toy.yaml", "--set", "grow.steps=1", "--set", "name=other") == 0
+    assert first.poll() is None  # the other was made meanwhile, and waited for nobody
+    assert "waiting" not in capsys.readouterr().err
+    assert call(*QUICK) == 0
+    out, err = capsys.readouterr()
+    assert re.search(rf"waiting for grow-[0-9a-f]{{16}}, which is made by PID {first.pid}, command python -m ", err)
+    assert ["grow", "full", "reused"] in [line.split() for line in out.splitlines()]
     assert first.wait(30) == 0
+    assert "Traceback" not in first.communicate()[1]
+    runs = {path.stem: json.loads(path.read_text()) for path in Path("artifacts/runs").glob("*.json")}
+    assert {name: sorted(run) for name, run in runs.items()} == {
+        "toy": ["all", "full#0"],
+        "other": ["all", "full#0", "plain#0", "twin#0"],
+    }
     assert call(*QUICK) == 0
     assert "done" not in capsys.readouterr().out
 

@@ -3,13 +3,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.machine.lock import BusyError, hold, holder
+from pipeline.machine.lock import hold, holder, holders
 
 HOLD = """
 import sys, time
@@ -28,38 +29,42 @@ def holding(store: Path) -> "subprocess.Popen[str]":
     return process
 
 
-def test_the_second_is_told_who_holds_it_doing_what_since_when(tmp_path: Path) -> None:
-    process = holding(tmp_path)
-    try:
-        with (
-            pytest.raises(BusyError, match=rf"busy: PID {process.pid}, command make all, since \d{{4}}-"),
-            hold(tmp_path, "second"),
-        ):
-            pass
-        assert holder(tmp_path)
-        assert process.poll() is None
-    finally:
-        process.kill()
-        process.wait()
+def test_the_second_waits_and_is_told_who_holds_it_doing_what_since_when(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    work, other = tmp_path / "locks" / "grow-ab", tmp_path / "locks" / "grow-cd"
+    process = holding(work)
+    assert holders(work.parent) == [holder(work)]
+    with hold(other, "beside it"):  # another piece of work waits for nobody
+        assert not caplog.records
+        assert len(holders(work.parent)) == 2
+    threading.Timer(0.5, process.kill).start()
+    with hold(work, "second"):
+        assert process.wait() == -signal.SIGKILL
+    (record,) = caplog.records
+    assert f"waiting for grow-ab, which is made by PID {process.pid}, command make all, since 20" in record.getMessage()
+    assert holders(work.parent) == []
 
 
 def test_a_lock_left_by_kill_9_is_free_again(tmp_path: Path) -> None:
-    process = holding(tmp_path)
+    work = tmp_path / "locks" / "grow-ab"
+    process = holding(work)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert (tmp_path / "lock.json").exists()
-    assert holder(tmp_path) is None
-    with hold(tmp_path, "next"):
-        assert json.loads((tmp_path / "lock.json").read_text())["pid"] == os.getpid()
-        assert holder(tmp_path)
-    assert holder(tmp_path) is None
+    assert work.with_suffix(".json").exists()
+    assert holder(work) is None
+    with hold(work, "next"):
+        assert json.loads(work.with_suffix(".json").read_text())["pid"] == os.getpid()
+        assert holder(work)
+    assert holder(work) is None
 
 
 def test_asking_who_holds_it_never_takes_it(tmp_path: Path) -> None:
     before = time.monotonic()
     assert holder(tmp_path / "nowhere") is None
-    (tmp_path / "lock.json").write_text("broken")
-    assert holder(tmp_path) is None
+    (tmp_path / "grow-ab.json").write_text("broken")
+    assert holder(tmp_path / "grow-ab") is None
+    assert holders(tmp_path) == []
     assert time.monotonic() - before < 1
 
 
@@ -67,7 +72,7 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with (
         pytest.raises(InputError, match=r"cannot be written .* write permission, or choose another place"),
-        hold(tmp_path / "file" / "store", "run"),
+        hold(tmp_path / "file" / "locks" / "grow-ab", "run"),
     ):
         pass
 
@@ -80,7 +85,7 @@ from pipeline.machine.lock import hold
 if os.geteuid() == 0:
     os.setuid(65534)  # root may write anywhere
 try:
-    with hold(Path(sys.argv[1]), "run"):
+    with hold(Path(sys.argv[1]) / "locks" / "grow-ab", "run"):
         print("held")
 except InputError as error:
     print(error)

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.machine.recipe import Recipe, load_recipe
+from pipeline.machine.recipe import Recipe, load_recipe, parse_changes
 from pipeline.machine.stage import Run
-from tests.pipeline.toy_story import RECIPE, STORY, Gather, Grow, write_recipe
+from tests.pipeline.toy_story import RECIPE, STORY, Gather, Grow, Light, write_recipe
 
 
 def load(folder: Path, text: str = RECIPE, *changes: str) -> Recipe:
-    return load_recipe(write_recipe(folder, text), STORY, changes)
+    return load_recipe(write_recipe(folder, text), STORY, parse_changes(changes))
 
 
 def refusal(folder: Path, text: str = RECIPE, *changes: str) -> list[str]:
@@ -129,6 +129,49 @@ def test_what_is_refused_comes_without_hints_about_the_rest(tmp_path: Path, capl
     assert not caplog.records
 
 
+def test_groups_of_settings_are_reached_at_any_depth(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = "grow: {light: {lamps: 2, watts: 5}}\narms: {a: {grow: {light: {lamps: 3}}}, b: {}, c: {}}"
+    recipe = load(tmp_path, text, "grow.light.lamps=4", "arms.c.grow.light.lamps=5", "grow.light.watts=6")
+    assert {arm: grow(recipe, arm).light for arm in recipe.arms} == {
+        "a": Light(lamps=3, watts=6), "b": Light(lamps=4, watts=6), "c": Light(lamps=5, watts=6)
+    }  # fmt: skip
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning == (
+        "--set grow.light.lamps=4: without effect in a, where the arm sets it itself; "
+        "arms.a.grow.light.lamps=... changes that"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "says"),
+    [
+        ("grow: {light: {lamp: 2}}", "", "recipe toy.yaml: grow.light.lamp: unknown key; did you mean lamps?"),
+        ("grow: {light: 3}", "", "recipe toy.yaml: grow.light: 3 does not fit; it takes `key: value` lines"),
+        (
+            "arms: {a: {grow: {light: {lamps: 10}}}}",
+            "",
+            "recipe toy.yaml: arms.a.grow.light.lamps: 10 does not fit; it takes whole number >= 0 and <= 9",
+        ),
+        (
+            "arms: {a: {grow: {light: {lamps: 2}}}}",
+            "grow.light.wats=2",
+            "--set grow.light.wats=2: grow.light.wats: unknown key; did you mean watts?",
+        ),
+        (
+            "seeds: [0]",
+            "grow.light.watts.high=2",
+            "--set grow.light.watts.high=2: grow.light.watts: {'high': 2} does not fit; it takes number > 0",
+        ),
+        ("arms: {a: {}}", "arms.a.grow.ligth.lamps=2", "arms.a.grow.ligth: unknown key; did you mean light?"),
+    ],
+)
+def test_a_slip_in_a_group_is_refused_once_with_its_place_and_the_near_name(
+    tmp_path: Path, text: str, change: str, says: str
+) -> None:
+    (line,) = refusal(tmp_path, text, *([change] if change else []))
+    assert line.endswith(says)
+
+
 def test_set_can_replace_the_arms(tmp_path: Path) -> None:
     assert list(load(tmp_path, RECIPE, "arms={only: {}}").arms) == ["only"]
 
@@ -140,7 +183,7 @@ def test_all_problems_are_shown_together_with_key_place_and_range(tmp_path: Path
         "recipe toy.yaml: grow.learning_rate: 'big' does not fit; it takes number > 0 and <= 1",
         "recipe toy.yaml: grow.method: 'lorra' does not fit; it takes full | lora",
         "recipe toy.yaml: grow.learnin_rate: unknown key; did you mean learning_rate?",
-        "--set total.title=: total.title: None does not fit; it takes text",
+        "--set total.title=null: total.title: None does not fit; it takes text",
         "recipe toy.yaml: arms.a.grow.steps: 2.5 does not fit; it takes whole number >= 0 and <= 1000",
     ]
 

@@ -1,17 +1,21 @@
 import logging
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.common.errors import InputError
+from pipeline.machine import runner
 from pipeline.machine.plan import Plan, survey
-from pipeline.machine.recipe import load_recipe
+from pipeline.machine.recipe import load_recipe, parse_changes
 from pipeline.machine.runner import StageFailedError, Step, walk
 from pipeline.machine.store import Store
+from pipeline.machine.workers import LocalProcesses, Workers
 from tests.pipeline import toy_story
-from tests.pipeline.toy_story import CALLS, STORY, TELLING, write_recipe
+from tests.pipeline.toy_story import CALLS, STORY, TELLING, Judge, judge, tell, write_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +28,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def plan(*changes: str, arms: tuple[str, ...] = ()) -> Plan:
     """A new plan with a new store object, as a new process would have."""
-    return Plan(STORY, load_recipe("toy.yaml", STORY, changes), Store(Path("artifacts")), arms)
+    return Plan(STORY, load_recipe("toy.yaml", STORY, parse_changes(changes)), Store(Path("artifacts")), arms)
 
 
 def run(*changes: str, arms: tuple[str, ...] = (), last: str | None = None, force: bool = False) -> list[Step]:
@@ -61,19 +65,92 @@ def test_arms_with_the_same_identity_share_what_is_computed_once() -> None:
 def test_a_stage_with_news_goes_first() -> None:
     steps = list(walk(Plan(TELLING, load_recipe("toy.yaml", TELLING), Store(Path("artifacts")))))
     assert CALLS == ["gather", "grow", "judge", "grow", "judge", "total"]
-    news = {str(step.run): step.stage.tell(step.made) for step in steps if step.made and step.stage.tell}
+    told = [step for step in steps if step.made and step.stage.name == "judge"]
+    news = {str(step.run): tell(step.folder) for step in told if step.folder}
     assert news == {"plain#0": ["score 28\a"], "twin#0": ["score 28\a"], "full#0": ["score 34\a"]}
     again = walk(Plan(TELLING, load_recipe("toy.yaml", TELLING), Store(Path("artifacts"))))
     assert not any(step.made for step in again)
 
 
 def test_an_arm_goes_on_while_another_is_slow_and_the_ladder_keeps_its_order() -> None:
-    steps = list(walk(plan("arms.plain.grow.pause=0.5", "arms.twin.grow.steps=2"), jobs=2))
+    steps = list(walk(plan("arms.plain.grow.pause=0.5", "arms.twin.grow.steps=2"), workers=LocalProcesses(2)))
     done = [f"{step.stage.name} {step.run or 'all'}" for step in steps if step.state == "done"]
     assert done.index("judge full#0") < done.index("grow plain#0") < done.index("total all")
     assert [line.split()[0] for line in Path("artifacts/latest/report.md").read_text().splitlines()[2:]] == [
         *("plain#0", "twin#0", "full#0")
     ]
+
+
+class Backwards:
+    """Another kind of workers: takes on three tasks, as pickles, and does the last first."""
+
+    free = 3
+
+    def __init__(self) -> None:
+        self.pending: list[Any] = []
+
+    def begin(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+        self.work, self.pending = work, [*self.pending, *tasks]
+
+    def finished(self) -> list[tuple[Any, Any]]:
+        task = self.pending.pop()
+        return [(task, pickle.loads(pickle.dumps(self.work))(pickle.loads(pickle.dumps(task))))]
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_whoever_does_the_work_the_results_are_the_same() -> None:
+    done = [step for step in walk(plan(), workers=Backwards()) if step.state != "running"]
+    assert [str(step.run) for step in done if step.stage.name == "grow"] == ["full#0", "plain#0", "twin#0"]
+    made = {step.stage.name: step.folder for step in done if str(step.run) == "full#0"}
+    assert (made["grow"] / "model" / "weights.txt").read_text() == "Hello0 0 2e-05\n1 0 2e-05\n2 0 2e-05"  # type: ignore[operator]
+    assert run()
+    assert CALLS == []
+
+
+def test_one_function_serves_two_stages_and_a_side_stage_is_a_line_in_the_story() -> None:
+    story = (*STORY, replace(STORY[1], name="regrow"))
+    told = Plan(story, load_recipe("toy.yaml", story, {"regrow.steps": 1}), Store(Path("artifacts")))
+    assert states([step for step in walk(told, "regrow") if step.state != "running"]) == [
+        *("gather plain#0 done", "gather twin#0 shared", "gather full#0 shared"),
+        *("regrow plain#0 done", "regrow twin#0 shared", "regrow full#0 shared"),
+    ]
+    assert not Path("artifacts/grow").exists()
+    assert (next(Path("artifacts/regrow").iterdir()) / "model" / "weights.txt").read_text() == "Hello0 0 2e-05"
+    assert {step.stage.name for step in walk(told) if step.state == "done"} == {"grow", "judge", "total"}
+    assert Path("artifacts/latest/report.md").exists()
+
+
+def test_a_program_runs_a_recipe_with_changes_and_is_told_where_the_results_are(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    seen: list[Step] = []
+    made = runner.run(STORY, "toy.yaml", {"grow.steps": 1, "arms.full.grow.learning_rate": 0.25}, observer=seen.append)
+    assert list(made) == ["gather", "grow", "judge", "total"]
+    assert (made["grow"]["full", 0] / "model" / "weights.txt").read_text() == "Hello0 0 0.25"
+    assert made["grow"]["plain", 0] == made["grow"]["twin", 0] != made["grow"]["full", 0]
+    assert "full#0 13" in (made["total"][None] / "report.md").read_text()
+    assert [step.state for step in seen if step.stage.name == "total"] == ["running", "done"]
+    loaded = load_recipe("toy.yaml", STORY, {"grow.steps": 1})
+    CALLS.clear()
+    again = runner.run(STORY, loaded, {"arms.full.grow.learning_rate": 0.25}, until="grow", arms=["full"])
+    assert again == {stage: {("full", 0): made[stage]["full", 0]} for stage in ("gather", "grow")}
+    assert CALLS == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_a_stage_objects_to_is_said_before_anything_runs() -> None:
+    def check(settings: Mapping[str, Any]) -> None:
+        if settings["grow"].steps > 3:
+            raise InputError("grow.steps: more than judge can read; lower it")
+
+    story = (*STORY[:2], replace(STORY[2], check=check), STORY[3])
+    with pytest.raises(InputError, match=r"recipe toy, twin: grow.steps: more than judge can read; lower it"):
+        runner.run(story, "toy.yaml", {"arms.twin.grow.steps": 4})
+    assert not Path("artifacts").exists()
 
 
 def test_results_by_value_and_latest() -> None:
@@ -184,6 +261,20 @@ def test_a_corrupt_byte_is_noticed_named_and_made_again(caplog: pytest.LogCaptur
     assert f"artifact grow/{weights.parents[1].name[:8]}: model/weights.txt changed on disk" in caplog.text
     assert CALLS == ["grow"]
     assert weights.read_bytes() == good
+
+
+def test_an_input_that_another_run_replaces_meanwhile_is_noticed() -> None:
+    def disturbed(settings: Judge, *, gather: Path, grow: Path, cache: Path, out: Path) -> None:
+        judge(settings, gather=gather, grow=grow, cache=cache, out=out)
+        manifest = grow / "manifest.json"
+        manifest.write_text(manifest.read_text().replace('"digest": "', '"digest": "0'))
+
+    story = (*STORY[:2], replace(STORY[2], function=disturbed), STORY[3])
+    told = Plan(story, load_recipe("toy.yaml", story), Store(Path("artifacts")))
+    with pytest.raises(InputError, match=r"stage judge: another run has replaced input .*; run the same again"):
+        list(walk(told))
+    assert not list(Path("artifacts/judge").glob("*/manifest.json"))
+    assert not list(Path("artifacts/judge").glob("*.partial"))
 
 
 def test_a_failed_stage_leaves_nothing_half_written_and_says_why() -> None:

@@ -1,5 +1,6 @@
 import json
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,13 @@ def test_runs_remember_what_they_used_and_survive_a_broken_note(tmp_path: Path) 
     assert store.runs("toy") == {"full#0": {"grow": PRINT, "judge": "x"}}
     (tmp_path / "runs" / "toy.json").write_text("[broken")
     assert store.runs("toy") == {}
+
+
+def test_two_runs_of_a_recipe_lose_nothing_of_what_the_other_notes(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: Store(tmp_path).remember("toy", f"arm{n % 4}#0", f"stage{n}", PRINT), range(40)))
+    noted = Store(tmp_path).runs("toy")
+    assert sorted(stage for used in noted.values() for stage in used) == sorted(f"stage{n}" for n in range(40))
 
 
 def test_latest_leads_to_the_artifact_and_moves(tmp_path: Path) -> None:

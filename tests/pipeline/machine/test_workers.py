@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.machine.workers import THREADS, Crew, share_processors
+from pipeline.machine.workers import THREADS, LocalProcesses, Workers, limit_threads
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,20 +53,20 @@ def count_up(place: str) -> None:
         Path(f"{place}.ended").write_text("saved")
 
 
-def do(crew: Crew, work: Callable[[int], Any], tasks: list[int]) -> list[tuple[int, Any]]:
+def do(workers: Workers, work: Callable[[int], Any], tasks: list[int]) -> list[tuple[int, Any]]:
     """Begin tasks and wait for all of them; with the results."""
-    crew.begin(work, tasks)
+    workers.begin(work, tasks)
     found = []
-    while crew.busy:
-        found += crew.finished()
+    while workers.pending:
+        found += workers.finished()
     return found
 
 
 def test_tasks_are_done_by_processes_of_their_own() -> None:
-    with Crew(2) as crew:
+    with LocalProcesses(2) as workers:
         found = []
         for tasks in ([0, 1], [2, 1]):
-            found += do(crew, square, tasks)
+            found += do(workers, square, tasks)
     assert sorted((task, square) for task, (square, _) in found) == [(0, 0), (1, 1), (1, 1), (2, 4)]
     workers = {process for _, (_, process) in found}
     assert os.getpid() not in workers
@@ -74,35 +74,35 @@ def test_tasks_are_done_by_processes_of_their_own() -> None:
 
 
 def test_a_process_that_is_free_takes_on_more_while_the_other_goes_on(tmp_path: Path) -> None:
-    with Crew(2) as crew:
-        crew.begin(wait_for, [str(tmp_path / "let-go"), ""])
-        assert crew.free == 0
-        assert [task for task, _ in crew.finished()] == [""]
-        assert crew.free == 1
-        crew.begin(wait_for, [""])
-        assert [task for task, _ in crew.finished()] == [""]
+    with LocalProcesses(2) as workers:
+        workers.begin(wait_for, [str(tmp_path / "let-go"), ""])
+        assert workers.free == 0
+        assert [task for task, _ in workers.finished()] == [""]
+        assert workers.free == 1
+        workers.begin(wait_for, [""])
+        assert [task for task, _ in workers.finished()] == [""]
         (tmp_path / "let-go").touch()
-        assert [task for task, _ in crew.finished()] == [str(tmp_path / "let-go")]
+        assert [task for task, _ in workers.finished()] == [str(tmp_path / "let-go")]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_task_with_none_beside_it_is_done_here(jobs: int) -> None:
-    with Crew(jobs) as crew:
+    with LocalProcesses(jobs) as workers:
         for number in (1, 2):
-            assert do(crew, square, [number]) == [(number, (number * number, os.getpid()))]
-        assert crew.pool is None
+            assert do(workers, square, [number]) == [(number, (number * number, os.getpid()))]
+        assert workers.pool is None
 
 
 def test_a_failure_ends_the_others_at_once() -> None:
     began = time.monotonic()
-    with pytest.raises(InputError, match="two: not wanted"), Crew(2) as crew:
-        do(crew, refuse_two, [1, 2])
+    with pytest.raises(InputError, match="two: not wanted"), LocalProcesses(2) as workers:
+        do(workers, refuse_two, [1, 2])
     assert time.monotonic() - began < 30
 
 
 def test_a_process_that_was_killed_is_one_line() -> None:
-    with pytest.raises(InputError, match=r"a process was killed.*JOBS=1"), Crew(2) as crew:
-        do(crew, vanish, [1, 2])
+    with pytest.raises(InputError, match=r"a process was killed.*JOBS=1"), LocalProcesses(2) as workers:
+        do(workers, vanish, [1, 2])
 
 
 @pytest.mark.parametrize(("number", "saved"), [(signal.SIGTERM, True), (signal.SIGINT, True), (signal.SIGKILL, False)])
@@ -110,13 +110,13 @@ def test_whatever_ends_the_parent_ends_the_children(tmp_path: Path, number: sign
     script = tmp_path / "parent.py"
     script.write_text(
         "import signal, sys\n"
-        "from pipeline.machine.workers import Crew\n"
+        "from pipeline.machine.workers import LocalProcesses\n"
         "from tests.pipeline.machine.test_workers import count_up\n"
         "if __name__ == '__main__':\n"
         "    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
-        "    with Crew(2) as crew:\n"
-        "        crew.begin(count_up, sys.argv[1:])\n"
-        "        crew.finished()\n"
+        "    with LocalProcesses(2) as workers:\n"
+        "        workers.begin(count_up, sys.argv[1:])\n"
+        "        workers.finished()\n"
     )
     places = [tmp_path / name for name in ("a", "b")]
     parent = subprocess.Popen(
@@ -141,8 +141,8 @@ def test_threads_are_shared_out_unless_the_user_has_said_how_many(monkeypatch: p
     for name in THREADS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pipeline.machine.workers._processors", lambda: 8)
-    share_processors(1)
+    limit_threads(1)
     assert THREADS[0] not in os.environ
     monkeypatch.setenv(THREADS[1], "5")
-    share_processors(3)
+    limit_threads(3)
     assert [os.environ[name] for name in THREADS] == ["2", "5", "2"]

@@ -37,6 +37,16 @@ def test_changes_name_the_settings_that_differ_from_the_arm_above() -> None:
     }
 
 
+def test_changes_name_settings_in_groups_by_their_path() -> None:
+    arms = {
+        arm: {"finetune": {0: {"settings": {"compute": {"precision": precision, "compile": False}}}}}
+        for arm, precision in (("naive", "fp32"), ("full", "bf16"))
+    }
+    assert collect.changes(arms)["full"] == [
+        {"setting": "finetune.compute.precision", "from": "fp32", "to": "bf16"},
+    ]
+
+
 def test_versions_show_what_changed_on_the_way() -> None:
     later = {"libraries": {"torch": "2.14.0"}, "python": "3.11.7"}
     found = collect.versions({**MANIFESTS, "late": {"report": {0: later}}})

@@ -172,6 +172,14 @@ def test_what_is_to_be_mended_first_comes_first_whatever_the_order_of_arms() -> 
     ]
 
 
+def test_advice_reaches_settings_in_groups() -> None:
+    rule = next(rule for rule in load().rules if rule.name == "forgot-in-tuning")
+    advice = [Advice(setting="finetune.compute.checkpoint_seconds", times=0.5)]
+    book = load().model_copy(update={"rules": [rule.model_copy(update={"advice": advice})]})
+    (found,) = diagnose(with_kept(1.0, 0.5, {"finetune": {"compute": {"checkpoint_seconds": 60.0}}}), book)
+    assert found["command"] == 'make all SET="arms.sound.finetune.compute.checkpoint_seconds=30"'
+
+
 def test_a_source_is_changed_for_all_arms() -> None:
     report = sound_report()
     report["retention"]["sound"]["base"]["pairs"]["toy-pairs"]["accuracy"] = {
