@@ -1,6 +1,6 @@
 """Put the scores of all arms side by side: did it help, what did it cost, which model to take away.
 
-``report.json`` holds every figure; ``report.html`` and ``report.md`` are set from it alone. An ESTIMATE is
+``report.json`` holds every figure; ``report.html`` is set from it alone. An ESTIMATE is
 ``{"value", "low", "high", "n"}``: the value averaged over seeds, its 95% bootstrap interval, the number of items; null
 where nothing was measured. Shares run from 0 to 1. What a function of ``pipeline/measuring`` gives stands by its name::
 
@@ -248,6 +248,6 @@ def _place_model(source: Path, target: Path) -> None:
 
 STAGE = Stage(
     report,
-    makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=12,
+    makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
+    version=13,
 )

@@ -1,4 +1,4 @@
-"""Tables and pictures as plain data, Markdown, HTML and SVG.
+"""Tables and pictures as plain data and SVG.
 
 tables     cells, tables, figures in words
 svg        SVG from Matplotlib in the page's colours, and pictures with their captions

@@ -1,4 +1,4 @@
-"""Tables as plain data: a cell is its words, and the HTML and the Markdown page only set them differently."""
+"""Tables as plain data: a cell is its words, however they are set."""
 
 from __future__ import annotations
 

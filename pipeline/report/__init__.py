@@ -1,6 +1,6 @@
 """From figures to what people look at: pages, cards, CSV, the terminal.
 
-pages            report.html, report.md, and what lies beside them
+pages            report.html, and what lies beside them
 answers          the first screen
 gallery          every picture
 summary          the report in a terminal's width
