@@ -74,7 +74,7 @@ Items, one a row, from which all of this can be computed again without a model:
 - ``retention/sentences.jsonl``  ``{"id", "corpus", "text", "shuffled", "words"}``: what probes and CKA look at
 - ``retention/probes_{base,adapted,tuned}.jsonl``  ``{"id", "shuffled_bigram": [n], "length": [n], "bin"}``: how many
   answers were right by layer, of 2 (the sentence and its shuffled twin) and of 1
-- ``retention/features_tuned.npy``  float16 [sentences, layers + 1, hidden], for ``cka.noise_floor`` between two seeds
+- ``retention/features_tuned.npy``  float16 [sentences, layers + 1, hidden], for CKA between two seeds
 """
 
 from __future__ import annotations

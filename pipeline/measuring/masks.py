@@ -48,13 +48,6 @@ class FixedMasks:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self._lines(), encoding="utf-8")
 
-    @classmethod
-    def load(cls, path: Path, mask_id: int) -> FixedMasks:
-        """Read what ``save`` wrote."""
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        windows = (Window(row["id"], tuple(row["input_ids"]), tuple(row["masked"]), row["bytes"]) for row in rows)
-        return cls(tuple(windows), mask_id)
-
     def _lines(self) -> str:
         return "".join(json.dumps(asdict(window), ensure_ascii=False) + "\n" for window in self.windows)
 

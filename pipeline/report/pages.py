@@ -51,7 +51,9 @@ def html(contents: Mapping[str, Any], drawn: Mapping[str, list[Picture]]) -> str
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else printable(str(value)),
     )
-    return environment.get_template("report.html.j2").render(**contents, style=Markup(style), pictures=drawn, svg=Markup)
+    return environment.get_template("report.html.j2").render(
+        **contents, style=Markup(style), pictures=drawn, svg=Markup
+    )
 
 
 def _contents(report: Report) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pipeline.common.cache import remembered
 from pipeline.common.errors import InputError
 from pipeline.common.labels import FLOORS
 from pipeline.measuring.general.score import masked_retention
-from pipeline.measuring.layers.cka import noise_floor
+from pipeline.measuring.layers.cka import by_layer
 from pipeline.measuring.reviews import run as reviews_run
 from pipeline.measuring.statistics import classification
 from pipeline.models import loading
@@ -278,7 +278,7 @@ def test_probes_and_cka_look_at_every_layer(inputs: dict[str, Path], tmp_path: P
         assert [figure["n"] for figure in of["base"]] == [12, 12, 12]
     features = np.load(out / "retention" / "features_tuned.npy")
     assert (features.shape, features.dtype) == ((12, 3, 32), np.float16)
-    assert [figure.value for figure in noise_floor(features, features)] == [1.0, 1.0, 1.0]
+    assert [figure.value for figure in by_layer(features, features)] == [1.0, 1.0, 1.0]
     assert len(rows(out / "retention", "probes_tuned")) == len(rows(out / "retention", "sentences")) == 12
     assert digests(run(at, tmp_path / "again")) == digests(out)
 

@@ -144,7 +144,7 @@ def noise_floor(folders: Sequence[Path]) -> list[dict[str, Any]]:
     seen = [folder / "retention" / "features_tuned.npy" for folder in folders[:2]]
     if len(seen) < 2 or not all(path.exists() for path in seen):
         return []
-    return [figure.as_json() for figure in cka.noise_floor(*(np.load(path, allow_pickle=False) for path in seen))]
+    return [figure.as_json() for figure in cka.by_layer(*(np.load(path, allow_pickle=False) for path in seen))]
 
 
 def _masked_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:
