@@ -79,10 +79,8 @@ Items, one a row, from which all of this can be computed again without a model:
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
@@ -120,6 +118,7 @@ def evaluate(
 ) -> None:
     """Write scores.json, retention.json, emoji.json and the items behind them (layout: this module's docstring)."""
     from pipeline.common.cache import remembered
+    from pipeline.common.files import write_json
     from pipeline.corpora.prepared import corpora_of
     from pipeline.measuring.emoji.run import emoji_understood
     from pipeline.measuring.general.run import general_english
@@ -132,22 +131,19 @@ def evaluate(
         corpus: score_reviews(settings, corpus, prepare, source / "model", finetune, remember, out)
         for corpus in corpora_of(prepare, "reviews")
     }
-    _write(out / "scores.json", {"headline": HEADLINE, "draws": settings.draws, "level": LEVEL, "corpora": corpora})
+    write_json(out / "scores.json", {"headline": HEADLINE, "draws": settings.draws, "level": LEVEL, "corpora": corpora})
     folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}
-    _write(out / "retention.json", general_english(settings, prepare, folders, remember, out / "retention"))
-    _write(out / "emoji.json", emoji_understood(settings, prepare, folders, remember))
+    write_json(out / "retention.json", general_english(settings, prepare, folders, remember, out / "retention"))
+    write_json(out / "emoji.json", emoji_understood(settings, prepare, folders, remember))
 
 
 def tell(folder: Path) -> list[str]:
     """The run's line of the ladder, for each review corpus."""
+    from pipeline.common.files import read_json
     from pipeline.report.summary import rung
 
-    scores, retention = (json.loads((folder / name).read_text("utf-8")) for name in ("scores.json", "retention.json"))
+    scores, retention = (read_json(folder / name) for name in ("scores.json", "retention.json"))
     return rung(scores, retention)
-
-
-def _write(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 STAGE = Stage(

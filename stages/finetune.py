@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pipeline.common.files import remove, write_jsonl
+from pipeline.common.files import remove, write_json, write_jsonl
 from pipeline.corpora.cards import need
 from pipeline.machine.stage import Stage, StageSettings, speed_only
 
@@ -122,8 +121,8 @@ def finetune(
         "chosen": told["chosen"],
         "chosen_dev_macro_recall": chosen.get(told["chosen"], tuned.story["dev_macro_recall"]),
     }
-    for name, content in (("finetune", story), ("frontier", told)):
-        (out / f"{name}.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(out / "finetune.json", story)
+    write_json(out / "frontier.json", told)
     write_jsonl(out / "history.jsonl", tuned.history)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline.common.files import write_json
 from pipeline.machine.stage import Stage, StageSettings
 
 
@@ -47,8 +47,8 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     }
     loading.save(model, grown, out / "model", emoji=settings.emoji)
     figures = {"emoji": settings.emoji, "rows_added": len(rows), "first_row": first_row, "corpora": corpora}
-    (out / "coverage.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    (out / "emoji_rows.json").write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(out / "coverage.json", figures)
+    write_json(out / "emoji_rows.json", rows)
 
 
 def _coverage(base: Any, grown: Any, texts: list[str], mode: str) -> dict[str, Any]:

@@ -5,5 +5,4 @@ svg        SVG from Matplotlib in the page's colours, and pictures with their ca
 dots       rows of dots with intervals
 curves     lines with bands
 charts     pictures of counts
-printable  text of unknown origin, made safe
 """

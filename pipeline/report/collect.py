@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.common.files import read_jsonl
+from pipeline.common.files import read_json, read_jsonl
 
 Folders = Mapping[str, Mapping[str, Mapping[int, Path]]]
 """stage -> arm -> seed -> artifact."""
@@ -85,7 +84,7 @@ def _settings(manifests: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[
 
 def read(path: Path) -> dict[str, Any]:
     """A JSON file of an artifact; empty where this run has none."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    return dict(read_json(path)) if path.exists() else {}
 
 
 def _bytes(folder: Path) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 
 from pipeline.common.errors import InputError
 from pipeline.common.labels import FLOORS
+from pipeline.common.printable import printable
 from pipeline.drawing import tables
-from pipeline.drawing.printable import printable
 from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, percent, points
 from pipeline.report.summary import aligned, said
 

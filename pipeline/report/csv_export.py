@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.drawing.printable import printable
+from pipeline.common.printable import printable
 from pipeline.drawing.tables import Table
 
 NAME_CHARACTERS = 60

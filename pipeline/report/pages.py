@@ -9,9 +9,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.common.files import write_json, write_whole
 from pipeline.common.labels import FLOORS
+from pipeline.common.printable import printable
 from pipeline.drawing import svg, tables
-from pipeline.drawing.printable import escaped_json, printable
 from pipeline.drawing.svg import Picture
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
@@ -30,13 +31,12 @@ def write(report: Report, out: Path) -> None:
     """Write report.json, report.html, summary.txt, figures/<name>.svg and tables/<name>.csv in ``out``."""
     drawn, contents = pictures(report), _contents(report)
     shelf = out / "figures"
-    shelf.mkdir(parents=True, exist_ok=True)
     for group in drawn.values():
         for picture in group:
-            _put(shelf / f"{picture.name}.svg", svg.standalone(picture.svg))
-    _put(out / "report.json", escaped_json(report) + "\n")
-    _put(out / "report.html", html(contents, drawn))
-    _put(out / "summary.txt", summary(report))
+            write_whole(shelf / f"{picture.name}.svg", [svg.standalone(picture.svg)])
+    write_json(out / "report.json", report)
+    write_whole(out / "report.html", [html(contents, drawn)])
+    write_whole(out / "summary.txt", [summary(report)])
     csv_export.write(contents, out / "tables")
 
 
@@ -103,7 +103,3 @@ def _filled(sections: Mapping[str, list[tables.Table]]) -> dict[str, list[tables
     """The sections without empty tables (but those that say why), and without those that then hold nothing."""
     found = {title: [table for table in shown if table.rows or table.note] for title, shown in sections.items()}
     return {title: shown for title, shown in found.items() if shown}
-
-
-def _put(path: Path, content: str) -> None:
-    path.write_bytes(content.encode("utf-8"))

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.common.labels import FLOORS
+from pipeline.common.printable import printable
 from pipeline.drawing import tables
-from pipeline.drawing.printable import printable
 from pipeline.drawing.tables import Cell, Report
 from pipeline.report import answers
 

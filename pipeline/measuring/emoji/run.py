@@ -16,7 +16,7 @@ from pipeline.measuring.emoji import reference as emoji_reference
 from pipeline.measuring.emoji.score import agreement, effects, gain
 from pipeline.measuring.options import Options
 from pipeline.measuring.statistics.sampling import fixed_sample
-from pipeline.models import loading
+from pipeline.models import loading, sources
 from pipeline.text import emoji
 from pipeline.text.emoji import as_model_reads, name_words
 
@@ -62,7 +62,7 @@ def _polarity(settings: Options, asked: list[str], folders: Mapping[str, Path], 
             "polarity",
             emoji_ask.VERSION,
             who,
-            loading.weight_digests(folder),
+            sources.weight_digests(folder),
             loading.how_it_reads(tokenizer),
             texts,
         ]

@@ -7,8 +7,8 @@ from typing import Any
 
 import matplotlib as mpl
 
+from pipeline.common.printable import printable
 from pipeline.drawing.dots import Dot, Line, dots
-from pipeline.drawing.printable import printable
 from pipeline.drawing.svg import ACCENT, INK, MUTED, OTHER, STYLE, Picture, canvas, inline, label, tip, told
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table, amount, number, percent, signed
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -50,13 +48,6 @@ def test_masks_are_identical_on_two_calls(tokenizer, masks: FixedMasks) -> None:
 def test_masks_of_a_document_do_not_depend_on_the_others(tokenizer, masks: FixedMasks) -> None:  # type: ignore[no-untyped-def]
     alone = choose_fixed_masks(tokenizer, DOCUMENTS[3:4], **MASKING)
     assert alone.windows == tuple(window for window in masks.windows if window.id == "general:3")
-
-
-def test_masks_are_written_a_window_a_line(tmp_path: Path, masks: FixedMasks) -> None:
-    masks.save(tmp_path / "masks" / "general.jsonl")
-    rows = [json.loads(line) for line in (tmp_path / "masks" / "general.jsonl").read_text("utf-8").splitlines()]
-    assert rows == [asdict(window) | {"input_ids": list(window.input_ids), "masked": list(window.masked)}
-                    for window in masks.windows]  # fmt: skip
 
 
 def test_masks_hide_the_share_asked_for_and_never_special_tokens(tokenizer) -> None:  # type: ignore[no-untyped-def]
