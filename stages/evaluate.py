@@ -114,11 +114,19 @@ def reads(settings: Settings) -> Reads:
 
 
 def evaluate(
-    settings: Settings, *, prepare: Path, source: Path, pretrain: Path, finetune: Path, cache: Path, out: Path
+    settings: Settings,
+    *,
+    prepare: Path,
+    source: Path,
+    tokenizer: Path,
+    pretrain: Path,
+    finetune: Path,
+    cache: Path,
+    out: Path,
 ) -> None:
     """Write scores.json, retention.json, emoji.json and the items behind them (layout: this module's docstring)."""
     from pipeline.common.cache import remembered
-    from pipeline.common.files import write_json
+    from pipeline.common.files import read_json, write_json
     from pipeline.corpora.prepared import corpora_of
     from pipeline.measuring.emoji.run import emoji_understood
     from pipeline.measuring.general.run import general_english
@@ -132,9 +140,10 @@ def evaluate(
         for corpus in corpora_of(prepare, "reviews")
     }
     write_json(out / "scores.json", {"headline": HEADLINE, "draws": settings.draws, "level": LEVEL, "corpora": corpora})
+    started = read_json(tokenizer / "coverage.json")["rows_started"]
     folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}
     write_json(out / "retention.json", general_english(settings, prepare, folders, remember, out / "retention"))
-    write_json(out / "emoji.json", emoji_understood(settings, prepare, folders, remember))
+    write_json(out / "emoji.json", emoji_understood(settings, prepare, folders, started, remember))
 
 
 def tell(folder: Path) -> list[str]:
@@ -149,7 +158,7 @@ def tell(folder: Path) -> list[str]:
 STAGE = Stage(
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
-    version=6,
+    version=7,
     reads=reads,
     tell=tell,
 )

@@ -47,6 +47,7 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     }
     loading.save(model, grown, out / "model", emoji=settings.emoji)
     figures = {"emoji": settings.emoji, "rows_added": len(rows), "first_row": first_row, "corpora": corpora}
+    figures |= {"rows_started": {"noise": settings.row_noise, "seed": settings.seed}}
     write_json(out / "coverage.json", figures)
     write_json(out / "emoji_rows.json", rows)
 
@@ -64,4 +65,4 @@ def _coverage(base: Any, grown: Any, texts: list[str], mode: str) -> dict[str, A
     return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 
-STAGE = Stage(tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=2)
+STAGE = Stage(tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=3)

@@ -15,6 +15,7 @@ import torch
 
 from pipeline.common.cache import remembered
 from pipeline.common.errors import InputError
+from pipeline.common.files import write_json
 from pipeline.common.labels import FLOORS
 from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.layers.cka import by_layer
@@ -48,8 +49,8 @@ def add_to_test(prepare: Path, **row: Any) -> None:
 def inputs(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Artifacts of the stages before; adapted is base, tuned is base with a head: nothing was lost."""
     root = tmp_path_factory.mktemp("evaluate")
-    at = {name: root / name for name in ("prepare", "source", "pretrain", "finetune")}
-    at["prepare"].mkdir()
+    at = {name: root / name for name in ("prepare", "source", "tokenizer", "pretrain", "finetune")}
+    write_json(at["tokenizer"] / "coverage.json", {"rows_started": {"noise": 0.1, "seed": 0}})
     write_prepared(at["prepare"])
     model, tokenizer = loading.load_masked_lm(toy_model), loading.load_tokenizer(toy_model)
     loading.save(model, tokenizer, at["source"] / "model", emoji="none")
