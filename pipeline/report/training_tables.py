@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table, number, percent, points, prose
@@ -130,7 +131,7 @@ def _seconds(entry: Mapping[str, Any] | None) -> Cell:
     if entry is None:
         return NOTHING
     shared = f"shared with {entry['shared_with']}" if entry["shared_with"] else ""
-    return Cell(f"{entry['seconds']:,.1f}", shared, "quiet" if shared else "")
+    return replace(number(entry["seconds"], 1), detail=shared, tone="quiet" if shared else "")
 
 
 def base(report: Report) -> Table:

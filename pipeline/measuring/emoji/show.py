@@ -41,13 +41,16 @@ def pictures(report: Report, arm: str) -> list[Picture]:
     places, people = _places(found, "tuned"), _people(found)
     if places:
         agreed = _spearman(found, "tuned")
-        said = f"Rank correlation {_rank(agreed)}. " if agreed else ""
+        said = f"Rank correlation {amount(agreed).line}. " if agreed else ""
         said += f"Across: {people}."
         if len(places) > MOST:
             said += f" The first {MOST} of {len(places)}."
         drawn.append(Picture("emoji-map", f"What {arm} takes each emoji for", said, scatter(places, name="emoji-map")))
     ranks = [
-        (said, [Dot(figure, f"{said}: {_rank(figure)}, {figure['n']} emoji", OTHER if model == "tuned" else ACCENT)])
+        (
+            said,
+            [Dot(figure, f"{said}: {amount(figure).line}, {figure['n']} emoji", OTHER if model == "tuned" else ACCENT)],
+        )
         for model, said in MODELS.items()
         if (figure := _spearman(found, model))
     ]
@@ -148,8 +151,3 @@ def _places(found: Mapping[str, Any], model: str) -> dict[str, tuple[float, floa
 def _people(found: Mapping[str, Any]) -> str:
     name = str((found.get("reference") or {}).get("name", ""))
     return REFERENCES.get(name, name)
-
-
-def _rank(figure: Mapping[str, Any]) -> str:
-    cell = amount(figure)
-    return f"{cell.text} ({cell.detail})" if cell.detail else cell.text

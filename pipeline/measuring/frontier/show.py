@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
@@ -22,7 +23,6 @@ from pipeline.drawing.svg import (
     inline,
     label,
     tip,
-    told,
 )
 from pipeline.drawing.tables import Estimate, Report
 
@@ -152,11 +152,12 @@ def _cross(axes: Axes, kept: Estimate, recall: Estimate, said: str, look: Mappin
     axes.errorbar(x, y, xerr=_arms_of_cross(kept), yerr=_arms_of_cross(recall), ecolor=look["color"], fmt="none",
                   elinewidth=1.4, alpha=0.7, zorder=3)  # fmt: skip
     (mark,) = axes.plot(x, y, "o", zorder=5, **look)
-    tip(mark, f"{said}: macro-recall {_short(recall)}, kept {_short(kept)}")
+    tip(mark, f"{said}: macro-recall {_share(recall)}, kept {_share(kept)}")
 
 
-def _short(figure: Estimate) -> str:
-    return told(figure).rsplit(", ", 1)[0]
+def _share(figure: Estimate) -> str:
+    cell = tables.percent(figure)
+    return replace(cell, text=f"{cell.text}%").line
 
 
 def _arms_of_cross(estimate: Estimate) -> list[list[float]] | None:

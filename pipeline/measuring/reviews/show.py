@@ -9,7 +9,7 @@ import matplotlib as mpl
 
 from pipeline.drawing.dots import Dot, dots
 from pipeline.drawing.svg import ACCENT, HELPED, HURT, MUTED, STYLE, Picture, canvas, inline, tip, told
-from pipeline.drawing.tables import NOTHING, Cell, Report, Table, percent, points
+from pipeline.drawing.tables import NOTHING, Cell, Report, Table, judged, percent
 
 TONES = {"better": HELPED, "worse": HURT, "undecided": ACCENT}
 MARKS = {"better": "▲ better", "worse": "▼ worse", "undecided": "● undecided"}
@@ -102,7 +102,7 @@ def _slice(side: Mapping[str, Any] | None, metric: str) -> Cell:
 def _difference(apart: Mapping[str, Any] | None) -> Cell:
     if apart is None:
         return NOTHING
-    return Cell(MARKS[apart["verdict"]], points(apart), TONE_WORDS[apart["verdict"]])
+    return judged(MARKS[apart["verdict"]], apart, TONE_WORDS[apart["verdict"]])
 
 
 def class_table(report: Report, corpus: str) -> Table:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.drawing.tables import Cell, Table
+from pipeline.drawing.tables import NOTHING, Cell, Table
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
@@ -90,7 +90,9 @@ def test_layers_stand_in_rows(report: dict[str, Any]) -> None:
     table = layers_show.by_layer(report, "full")
     assert [cells[0].text for cells in table.rows] == ["embeddings", "layer 1", "layer 2", "layer 3", "layer 4"]
     last = row(table, "layer 4")
-    assert last["likeness of tuned to the base (CKA)"] == Cell("0.680", "0.650–0.710")  # 1 - 0.04 * 4 ** 1.5
+    assert last["likeness of tuned to the base (CKA)"] == Cell(
+        "0.680", "0.650–0.710", number=0.68, beside=(None, 0.65, 0.71)
+    )  # 1 - 0.04 * 4 ** 1.5
     assert last["shuffled bigram, % right (chance 50), base"].text == "80.0"  # 52 + 4 * 7
     parts = row(layers_show.drift(report, "full"), "encyclopedia")
     assert parts["· really lost, nats lost"].text == "0.090"
@@ -162,9 +164,8 @@ def test_every_table_is_a_sheet_with_numbers(out: Path) -> None:
 
 
 def test_sheets_are_safe_and_none_is_lost(tmp_path: Path) -> None:
-    hostile = Table(
-        "../=1+1?", ("a", "b"), ((Cell("=1+1", "−0.5 to 1,234.5"), Cell("−1,234.5")), (Cell("@x"), Cell("–")))
-    )
+    code, number = Cell("=1+1", "…", beside=(None, -0.5, 1234.5)), Cell("−1,234.5", number=-1234.5)
+    hostile = Table("../=1+1?", ("a", "b"), ((code, number), (Cell("@x"), NOTHING)))
     names = csv_export.write({"one": [hostile, hostile], "other": Table("empty", ("a",), ())}, tmp_path)
     assert names == ["1-1", "1-1-2"]
     assert (tmp_path / "1-1.csv").read_text(encoding="utf-8").splitlines() == [
