@@ -96,15 +96,17 @@ def finetune(
     settings: Settings, *, seed: int, prepare: Path, tokenizer: Path, pretrain: Path, cache: Path, out: Path
 ) -> None:
     """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``, and
-    ``frontier.json``: models between the base and the tuned one (layout: ``pipeline/measuring/frontier/score.py``).
+    ``frontier.json``: models between the base and the tuned one (layout: ``pipeline/measuring/frontier/results.py``).
     With a ``retention_budget`` the one chosen there is ``model/``; ``adapter/`` is the tuned one's in any case.
 
     With cross-validation ``model/`` is tuned with fold 0 held out, and ``folds/<n>.jsonl`` holds what models tuned with
     each other fold held out say of it: ``{"id", "probabilities", "plain": of the raw text}``.
     """
+    from pipeline.common import results
     from pipeline.corpora import prepared
     from pipeline.learning import tuning
     from pipeline.learning.frontier import Ground, frontier_of, general_dev
+    from pipeline.measuring.frontier.results import Frontier
     from pipeline.models import loading
 
     ground = Ground(tokenizer, pretrain / "model", general_dev(settings, prepare))
@@ -122,7 +124,7 @@ def finetune(
         "chosen_dev_macro_recall": chosen.get(told["chosen"], tuned.story["dev_macro_recall"]),
     }
     write_json(out / "finetune.json", story)
-    write_json(out / "frontier.json", told)
+    results.write(Frontier, out / "frontier.json", told)
     write_jsonl(out / "history.jsonl", tuned.history)
 
 

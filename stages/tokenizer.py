@@ -46,8 +46,13 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
         name: _coverage(base, grown, texts, settings.emoji) for name, texts in prepared.texts_by_corpus(prepare).items()
     }
     loading.save(model, grown, out / "model", emoji=settings.emoji)
-    figures = {"emoji": settings.emoji, "rows_added": len(rows), "first_row": first_row, "corpora": corpora}
-    figures |= {"rows_started": {"noise": settings.row_noise, "seed": settings.seed}}
+    figures = {
+        "emoji": settings.emoji,
+        "rows_added": len(rows),
+        "first_row": first_row,
+        "rows_started": {"noise": settings.row_noise, "seed": settings.seed},
+        "corpora": corpora,
+    }
     write_json(out / "coverage.json", figures)
     write_json(out / "emoji_rows.json", rows)
 

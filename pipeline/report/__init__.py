@@ -10,6 +10,7 @@ corpora_tables   the tables about the corpora
 comparison       two runs side by side
 csv_export       tables as CSV
 model_card       the card beside a model
+results          report.json
 collect          what the stages wrote about themselves
 templates/       the pages' and the card's form
 """

@@ -48,8 +48,8 @@ def described(stages: Folders, rungs: list[str], final: str) -> dict[str, Any]:
             arm: {part: read(folder / "retention.json").get(part, {}) for part in ("probes", "cka", "drift")}
             for arm, folder in first["evaluate"].items()
         },
-        "frontier": {arm: read(folder / "frontier.json") for arm, folder in first["finetune"].items()},
-        "emoji": {arm: read(folder / "emoji.json") for arm, folder in first["evaluate"].items()},
+        "frontier": {arm: read(folder / "frontier.json") or None for arm, folder in first["finetune"].items()},
+        "emoji": {arm: read(folder / "emoji.json") or None for arm, folder in first["evaluate"].items()},
         "cost": {"seconds": seconds(manifests), "model_megabytes": megabytes},
         "versions": versions(manifests),
         "fingerprints": fingerprints(manifests),

@@ -59,8 +59,7 @@ def html(contents: Mapping[str, Any], drawn: Mapping[str, list[Picture]]) -> str
 def _contents(report: Report) -> dict[str, Any]:
     """Everything the page says, as plain data."""
     final, looked_at = report["final_arm"], reviews_show.tables_of(report)
-    classes = looked_at.pop("Classes") or [training_tables.per_class(report, final)]
-    background = [training_tables.training(report), *classes, training_tables.plain(report)]
+    background = [training_tables.training(report), *looked_at.pop("Classes"), training_tables.plain(report)]
     texts = [
         corpora_tables.corpora(report),
         corpora_tables.classes(report),

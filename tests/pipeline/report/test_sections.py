@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from pipeline.common import results
 from pipeline.drawing.tables import NOTHING, Cell, Table
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
+from pipeline.measuring.frontier.score import left_out
 from pipeline.measuring.layers import show as layers_show
 from pipeline.measuring.reviews import show as reviews_show
 from pipeline.report import answers, csv_export, gallery, pages, steps, training_tables
+from pipeline.report.results import Report
 from stages import report as stage
 from tests import toy_measures, toy_runs
 
@@ -82,7 +85,7 @@ def test_what_a_budget_costs_is_a_sentence(report: dict[str, Any]) -> None:
     assert "general English, which no point does: this one keeps most." in frontier_show.price(report)
     report["frontier"]["full"]["budget"] = None
     assert frontier_show.price(report) == ""
-    report["frontier"]["full"] = {"points": [], "reason": "adapters are merged"}
+    report["frontier"]["full"] = left_out("adapters are merged", tuned="1")
     assert frontier_show.price(report) == "No models between base and tuned were measured: adapters are merged."
 
 
@@ -126,9 +129,10 @@ def test_the_troubleshooter_speaks_of_the_final_arm_first(report: dict[str, Any]
 
 def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], tmp_path: Path) -> None:
     bare = copy.deepcopy(report)
-    for lost in ("layers", "frontier", "emoji", "errors", "diagnosis"):
-        del bare[lost]
-    pages.write(bare, tmp_path)
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": []}
+    bare |= {"layers": dict.fromkeys(report["arms"], nothing), "errors": {}, "diagnosis": []}
+    bare |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
+    pages.write(results.checked(Report, bare), tmp_path)
     whole = {name for group in gallery.pictures(report).values() for name in [each.name for each in group]}
     fewer = {path.stem for path in (tmp_path / "figures").iterdir()}
     assert fewer < whole
@@ -136,10 +140,10 @@ def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], 
     assert "None" not in re.sub(r"<[^>]*>", "", text)
 
 
-@pytest.mark.parametrize("part", [{}, None])
-def test_arms_without_figures_leave_no_hole(report: dict[str, Any], part: Any) -> None:
-    for name in ("layers", "frontier", "emoji"):
-        report[name] = dict.fromkeys(report["arms"], part)
+def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": []}
+    report |= {"layers": dict.fromkeys(report["arms"], nothing)}
+    report |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
     drawn = gallery.pictures(report)
     assert [each.name for each in drawn["layers"]] == []
     assert [each.name for each in drawn["emoji"]] == ["coverage"]
