@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pipeline.common.files import remove, write_jsonl
+from pipeline.common.files import remove, write_json, write_jsonl
 from pipeline.corpora.cards import need
 from pipeline.machine.compute import Compute
 from pipeline.machine.stage import Stage, StageSettings, speed_only
@@ -92,15 +91,17 @@ def finetune(
     settings: Settings, *, seed: int, prepare: Path, tokenizer: Path, pretrain: Path, cache: Path, out: Path
 ) -> None:
     """Write ``model/`` (loads in plain transformers), ``adapter/`` with lora, ``history.jsonl``, ``finetune.json``, and
-    ``frontier.json``: models between the base and the tuned one (layout: ``pipeline/measuring/frontier/score.py``).
+    ``frontier.json``: models between the base and the tuned one (layout: ``pipeline/measuring/frontier/results.py``).
     With a ``retention_budget`` the one chosen there is ``model/``; ``adapter/`` is the tuned one's in any case.
 
     With cross-validation ``model/`` is tuned with fold 0 held out, and ``folds/<n>.jsonl`` holds what models tuned with
     each other fold held out say of it: ``{"id", "probabilities", "plain": of the raw text}``.
     """
+    from pipeline.common import results
     from pipeline.corpora import prepared
     from pipeline.learning import tuning
     from pipeline.learning.frontier import Ground, frontier_of, general_dev
+    from pipeline.measuring.frontier.results import Frontier
     from pipeline.models import loading
 
     ground = Ground(tokenizer, pretrain / "model", general_dev(settings, prepare))
@@ -118,8 +119,8 @@ def finetune(
         "chosen": told["chosen"],
         "chosen_dev_macro_recall": chosen.get(told["chosen"], tuned.story["dev_macro_recall"]),
     }
-    for name, content in (("finetune", story), ("frontier", told)):
-        (out / f"{name}.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(out / "finetune.json", story)
+    results.write(Frontier, out / "frontier.json", told)
     write_jsonl(out / "history.jsonl", tuned.history)
 
 

@@ -58,9 +58,10 @@ def reads(settings: Settings) -> Reads:
 
 def prepare(settings: Settings, *, out: Path) -> None:
     """Write corpora.json, texts/<corpus>/<split>.jsonl, audit.json and shift.json; nothing before all was checked."""
+    from pipeline.common.files import write_json
     from pipeline.corpora.audit import audit
     from pipeline.corpora.corpus import Limits, read_corpus
-    from pipeline.corpora.prepared import write_corpora, write_json
+    from pipeline.corpora.prepared import write_corpora
     from pipeline.corpora.shift import shift
     from pipeline.corpora.splits import check_trainable, split, thin
 

@@ -5,14 +5,13 @@ Gururangan et al. 2020, "Don't Stop Pretraining", sections 3 (DAPT) and 4 (the r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from pipeline.common.files import write_jsonl
+from pipeline.common.files import read_json, write_json, write_jsonl
 from pipeline.corpora.cards import Role, need
 from pipeline.machine.compute import Compute
 from pipeline.machine.stage import Stage, StageSettings
@@ -103,10 +102,10 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
     story: dict[str, Any] = {"method": "none", "tokens_seen": 0, "steps": 0}
     if settings.num_train_epochs > 0:
         windows = _windows(settings, prepare, reader)
-        first_row = json.loads((tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
+        first_row = read_json(tokenizer / "coverage.json")["first_row"]
         story, history = _adapt(settings, model, reader.tokenizer, windows, first_row, out / "checkpoints")
     loading.save(model, reader.tokenizer, out / "model", emoji=reader.emoji, dtype=settings.save_dtype)
-    (out / "pretrain.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "pretrain.json", story)
     write_jsonl(out / "history.jsonl", history)
 
 

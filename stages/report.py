@@ -1,41 +1,7 @@
 """Put the scores of all arms side by side: did it help, what did it cost, which model to take away.
 
-``report.json`` holds every figure; ``report.html`` and ``report.md`` are set from it alone. An ESTIMATE is
-``{"value", "low", "high", "n"}``: the value averaged over seeds, its 95% bootstrap interval, the number of items; null
-where nothing was measured. Shares run from 0 to 1. What a function of ``pipeline/measuring`` gives stands by its name::
-
-    {"name", "recipe", "final_arm", "labels",
-     "ladder": [{"arm", "seeds": [n], "changes": [{"setting", "from", "to"}], "scores": {corpus: SCORES}}],  # in order
-     "controls": as "ladder": arms that are no rung; their changes are against the final arm
-     "floors": {"tfidf|features": {corpus: SCORES}},    # logistic regression on TF-IDF, on states of the
-                                                        # base of the ladder's first arm
-     "verdicts": [{"question": "rung|overall|floor|control",   # against the arm above | the first arm | each floor |
-                                                               # of the final arm: against each control
-                   "measure": "macro_recall|masked|pairs", "place": corpus, "arm", "against",
-                   "difference": ESTIMATE, "p", "p_holm", "verdict": "helped|hurt|undecided"}],
-     "recommendation": {"arm", "equal": [arm], "keeps_more": arm | null, "macro_recall": {arm: x},
-                        "floor": the better one by mean macro-recall over corpora,
-                        "beats_floor": whether the arm helped against that one on every corpus},
-     "retention": {arm: {"base|adapted|tuned": {"masked": {corpus: {"loss", "loss_full", "bits_per_byte", "accuracy"}},
-                                                "pairs": {corpus: {"accuracy"}},
-                                                "kept": {"masked": {corpus: ESTIMATE}, "pairs": {corpus: ESTIMATE}}}}},
-     "arms": {arm: {"model": folder, "model_seed", "model_megabytes", "settings", "source", "pretrain",
-                    "finetune": {seed: finetune.json},
-                    "seeds": {seed: {corpus: evaluate's SCORES with "plain"}},     # confusion and classes are here
-                    "history": {"pretrain": [...], "finetune": {seed: [...]}}}},
-     "coverage": {arm: coverage.json}, "corpora": corpora.json, "audit": audit.json, "shift": shift.json,
-     "masked_loss": {arm: evaluate's "shift"},
-     "layers": {arm: evaluate's "probes", "cka", "drift", and "noise_floor": CKA by layer between two seeds, or []},
-     "exchange": {arm: general.exchange.exchange},      # general nats lost for each informal nat gained
-     "frontier": {arm: finetune's frontier.json}, "emoji": {arm: evaluate's emoji.json},   # of the first seed
-     "errors": {corpus: {"slices": reviews.slices.by_trait, "classes": reviews.slices.by_class,   # of the final arm
-                         "calibration": reviews.calibration.calibration, "mistakes": reviews.mistakes.most_confident,
-                         "label_noise": reviews.doubtful.candidates}},
-     "diagnosis": [diagnosis.rules.diagnose],
-     "cost": {"seconds": {arm: {stage: {"seconds", "new", "shared_with"}}}, "model_megabytes": {arm: x}},
-     "versions": {library: [version]}, "fingerprints": {arm: {stage: {seed: fingerprint}}}}
-
-SCORES = {"accuracy", "macro_recall", "macro_f1", "neutral_f1", "emoji_macro_recall"}, an ESTIMATE each.
+``report.json`` holds every figure, as ``pipeline/report/results.py`` declares it (as a JSON schema in ``docs/schema``);
+``report.html`` is set from it alone.
 """
 
 from __future__ import annotations
@@ -86,10 +52,12 @@ def report(
     out: Path,
 ) -> None:
     """Write the report as ``STAGE.makes`` names it: all models with their cards, and the final one in ``model/``."""
+    from pipeline.common import results
     from pipeline.measuring.diagnosis import rules
     from pipeline.measuring.runs import evaluated
     from pipeline.measuring.statistics import ladder
     from pipeline.report import collect, model_card, pages
+    from pipeline.report.results import Report
 
     stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
     stages |= {"finetune": finetune, "evaluate": evaluate}
@@ -117,7 +85,7 @@ def report(
     described["controls"] = [told[arm] for arm in settings.controls]
     described["errors"] = _looked_at(prepare[arms[final][0]], final, described.pop("tested"), settings)
     described["diagnosis"] = rules.diagnose(described)
-    pages.write(described, out)
+    pages.write(results.checked(Report, described), out)
     for arm, runs in arms.items():
         _place_model(finetune[runs[0]] / "model", out / "models" / arm)
         model_card.write(described, arm, out / "models" / arm, licence=settings.licence)
@@ -249,6 +217,6 @@ def _place_model(source: Path, target: Path) -> None:
 STAGE = Stage(
     "report",
     report,
-    makes=("report.html", "report.md", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=12,
+    makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
+    version=13,
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from pipeline.common.files import sha256, write_jsonl
+from pipeline.common.files import sha256, write_json, write_jsonl
 from pipeline.machine.compute import Compute
 from pipeline.machine.stage import Reads, Stage, StageSettings
 
@@ -116,7 +115,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         "started_random": missing,
         "restored": {"head_tokens": settings.head_tokens, "model_tokens": settings.model_tokens} if history else None,
     }
-    (out / "source.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "source.json", story)
     write_jsonl(out / "history.jsonl", history)
 
 

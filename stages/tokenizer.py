@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from pipeline.common.files import write_json
 from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
@@ -48,10 +48,15 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
         vocabulary.name_rows(model, grown, rows, emoji.name_words, noise=settings.row_noise, seed=settings.seed)
     loading.save(model, grown, out / "model", emoji=settings.emoji)
     readers = Reader.of(source / "model"), Reader.of(out / "model")
-    corpora = {name: _coverage(*readers, texts) for name, texts in prepared.texts_by_corpus(prepare).items()}
-    figures = {"emoji": settings.emoji, "rows_added": len(rows), "first_row": first_row, "corpora": corpora}
-    (out / "coverage.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    (out / "emoji_rows.json").write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
+    figures = {
+        "emoji": settings.emoji,
+        "rows_added": len(rows),
+        "first_row": first_row,
+        "rows_started": {"noise": settings.row_noise, "seed": settings.seed},
+        "corpora": {name: _coverage(*readers, texts) for name, texts in prepared.texts_by_corpus(prepare).items()},
+    }
+    write_json(out / "coverage.json", figures)
+    write_json(out / "emoji_rows.json", rows)
 
 
 def _coverage(base: Reader, grown: Reader, texts: list[str]) -> dict[str, Any]:
@@ -66,4 +71,4 @@ def _coverage(base: Reader, grown: Reader, texts: list[str]) -> dict[str, Any]:
     return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 
-STAGE = Stage("tokenizer", tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=2)
+STAGE = Stage("tokenizer", tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=3)

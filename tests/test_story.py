@@ -165,7 +165,6 @@ def test_it_ends_in_a_report_that_holds_everything(place: Path) -> None:
             assert verdict["difference"]["low"] > 0 or verdict["difference"]["high"] < 0
     page = (latest / "report.html").read_text(encoding="utf-8")
     assert "<script>alert(1)" not in page
-    assert (latest / "report.md").exists()
 
 
 def test_arms_share_what_is_equal(place: Path) -> None:

@@ -111,7 +111,7 @@ def emoji(corpora: Iterable[str]) -> dict[str, Any]:
         model: {"spearman": figure(0.3 + 0.4 * slope, len(EMOJI)) if slope > 0.1 else None,
                 "emoji": {name: slope * value + 0.2 * ((place * 7) % 5 - 2) / 2
                           for place, (name, value) in enumerate(EMOJI.items())},
-                "asked": len(EMOJI) + 2, "unknown": ["🪩", "🫠"]}
+                "asked": len(EMOJI) + 2, "unknown": 2}
         for model, slope in bend.items()
     }  # fmt: skip
     asked = {"swap": 0.84, "flips": 0.92, "delete": 0.77, "move": 0.95, "control": 0.9}
@@ -119,7 +119,7 @@ def emoji(corpora: Iterable[str]) -> dict[str, Any]:
     return {
         "reference": {"name": "ranking", "emoji": EMOJI},
         "polarity": polarity,
-        "names_minus_default": difference(0.2, len(EMOJI)),
+        "names_minus_default": figure(0.2, len(EMOJI)),
         "counterfactuals": {name: {**found, "flips": None} if place else found for place, name in enumerate(corpora)},
     }
 

@@ -2,7 +2,10 @@
 
 errors      what the user can cause, in one line
 labels      the three classes, and the two floors
-files       writing whole files, digests, JSON lines
+files       whole files of JSON, digests, who holds what
+results     JSON that is declared and checked
+printable   text of unknown origin, made safe
+hub         what lies on the Hugging Face Hub
 yaml        plain YAML, and the front matter of cards
 validation  problems of settings and cards in words, the nearest name beside them
 cache       answers remembered by what was asked

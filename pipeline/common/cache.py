@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.common.files import digest, held
+from pipeline.common.files import digest, held, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +56,7 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
-    body = text.encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
-            draft.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        Path(draft.name).replace(path)
+        write_whole(path, [hashlib.sha256(text.encode()).hexdigest(), "\n", text])
     except OSError as problem:
         log.warning("figures cannot be remembered in %s (%s); the next run works them out again", path.parent, problem)

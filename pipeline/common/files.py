@@ -13,6 +13,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipeline.common.printable import STEERING
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content; of a folder, of the names and contents of all files in it."""
@@ -28,13 +30,15 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file says."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file so that a reader, or a power cut, meets either the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    sync(fresh)
-    fresh.replace(path)
+    """Write JSON for people to read too: emoji as they are, what steers a terminal or has no UTF-8 as its escape."""
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+    write_whole(path, [STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text), "\n"])
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -46,11 +50,17 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object a line, the whole file or none of it."""
+    """Write one JSON object a line."""
+    write_whole(path, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+
+
+def write_whole(path: Path, parts: Iterable[str]) -> None:
+    """Write a file so that a reader, or a power cut, meets either the old one or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
+    fresh = path.with_name(f"{path.name}.new")
     with fresh.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+        file.writelines(parts)
+    sync(fresh)
     fresh.replace(path)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 from pipeline.common.errors import InputError
+from pipeline.common.hub import snapshot
 from pipeline.common.validation import nearest
 from pipeline.corpora.cards import Hub, Split
 from pipeline.corpora.schema import SPLITS
 
-_LOG = logging.getLogger(__name__)
-_SECONDS = 5.0
 _DATA = [f"*.{suffix}*" for suffix in ("csv", "tsv", "txt", "json", "jsonl", "parquet")]
 
 
@@ -26,14 +24,14 @@ def hub_rows(hub: Hub, place: str) -> Iterator[tuple[Split, int, dict[str, Any]]
 
     named = f"{place}: {hub.id} at {hub.revision[:8]}"
     try:
-        folder = _fetched(hub)
+        folder = snapshot(hub.id, hub.revision, "dataset", allow_patterns=[*_DATA, "README.md"])
     except Exception as error:  # from four libraries; what to do is the same
         raise InputError(
             f"{named} cannot be fetched from the Hub ({_cause(error)}); check id, revision and network, set HF_HOME "
             "to a cache that has it, or download it and name its files under data_files"
         ) from None
     try:
-        found = datasets.load_dataset(folder, hub.config)
+        found = datasets.load_dataset(str(folder), hub.config)
     except Exception as error:
         raise InputError(f"{named} cannot be read ({_cause(error)}); name its files under data_files") from None
     if not any(name in SPLITS for name in found):
@@ -42,23 +40,6 @@ def hub_rows(hub: Hub, place: str) -> Iterator[tuple[Split, int, dict[str, Any]]
         if name in SPLITS:
             for number, values in enumerate(rows, start=1):
                 yield SPLITS[name], number, values
-
-
-def _fetched(hub: Hub) -> str:
-    """The data set's folder in the Hub's cache, fetched if need be."""
-    from huggingface_hub import HfApi, snapshot_download
-
-    try:
-        # Asked first because it fails at once where the Hub is out of reach; a download tries again for half a minute.
-        HfApi().dataset_info(hub.id, revision=hub.revision, timeout=_SECONDS)
-    except Exception as error:
-        try:
-            folder = snapshot_download(hub.id, repo_type="dataset", revision=hub.revision, local_files_only=True)
-        except Exception:
-            raise error from None
-        _LOG.warning("%s: the Hub is out of reach; taken from the cache, which may lack files", hub.id)
-        return folder
-    return snapshot_download(hub.id, repo_type="dataset", revision=hub.revision, allow_patterns=[*_DATA, "README.md"])
 
 
 def _cause(error: Exception) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.common.files import read_jsonl, write_jsonl
+from pipeline.common.files import read_json, read_jsonl, write_json, write_jsonl
 from pipeline.common.labels import LABELS
 from pipeline.corpora.cards import Split
 from pipeline.corpora.corpus import Corpus, Text
@@ -30,11 +30,6 @@ def write_corpora(corpora: Sequence[Corpus], out: Path) -> None:
             write_jsonl(folder / f"{name}.jsonl", content)
         described[corpus.card.name] = _description(corpus, {name: len(content) for name, content in rows.items()})
     write_json(out / "corpora.json", described)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON for people to read too: indented, UTF-8."""
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _row(text: Text, name: Split, role: str) -> dict[str, Any]:
@@ -107,7 +102,7 @@ def texts_by_corpus(prepare: Path, characters: int = 4_000_000) -> dict[str, lis
 
 
 def _described(prepare: Path) -> dict[str, Any]:
-    return dict(json.loads((prepare / "corpora.json").read_text(encoding="utf-8")))
+    return dict(read_json(prepare / "corpora.json"))
 
 
 def _first_texts(folder: Path, characters: int) -> Iterator[str]:

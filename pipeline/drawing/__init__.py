@@ -1,9 +1,8 @@
-"""Tables and pictures as plain data, Markdown, HTML and SVG.
+"""Tables and pictures as plain data and SVG.
 
 tables     cells, tables, figures in words
 svg        SVG from Matplotlib in the page's colours, and pictures with their captions
 dots       rows of dots with intervals
 curves     lines with bands
 charts     pictures of counts
-printable  text of unknown origin, made safe
 """

@@ -1,34 +1,12 @@
-"""Pictures of counts: what the tokenizer cannot read, what is taken for what, where the time went."""
+"""Pictures of counts: what is taken for what, where the time went."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib as mpl
 
-from pipeline.drawing.svg import ACCENT, ARM_COLOURS, GRID, OTHER, STYLE, canvas, inline, tip
-
-
-def coverage(rows: Sequence[Mapping[str, Any]], *, name: str) -> str:
-    """[UNK] rate on texts with emoji before and after emoji tokens: {"corpus", "before", "after"}, shares in [0, 1]."""
-    with mpl.rc_context(STYLE):
-        figure, axes = canvas(6.0, 0.9 + 0.5 * len(rows))
-        for position, row in enumerate(reversed(rows)):
-            before, after = 100 * row["before"], 100 * row["after"]
-            axes.plot([after, before], [position, position], color=GRID, linewidth=6, solid_capstyle="round", zorder=1)
-            for share, side, colour in ((before, "before", OTHER), (after, "after", ACCENT)):
-                (mark,) = axes.plot(share, position, "o", color=colour, markersize=9, zorder=3)
-                tip(mark, f"{row['corpus']}, {side}: {share:.1f}% of the emoji texts")
-        axes.plot([], [], "o", color=OTHER, label="before")
-        axes.plot([], [], "o", color=ACCENT, label="after")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-        axes.set_yticks(range(len(rows)), [str(row["corpus"]) for row in reversed(rows)])
-        axes.set_ylim(-0.6, len(rows) - 0.4)
-        axes.set_xlim(-4, 104)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel("emoji texts with an [UNK], % (left is better)")
-        return inline(figure, name)
+from pipeline.drawing.svg import ACCENT, ARM_COLOURS, OTHER, STYLE, canvas, inline, tip
 
 
 def confusion(matrix: Sequence[Sequence[float]], labels: Sequence[str], *, name: str) -> str:

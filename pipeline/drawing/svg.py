@@ -11,7 +11,7 @@ import html
 import io
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import wrap
 
 import matplotlib as mpl
@@ -19,7 +19,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.drawing.printable import printable
+from pipeline.common.printable import printable
 from pipeline.drawing.tables import Estimate, amount
 
 INK, MUTED, GRID, ACCENT, OTHER = "#000001", "#000002", "#000003", "#000004", "#000005"
@@ -155,5 +155,4 @@ def label(name: str) -> str:
 def told(figure: Estimate, *, digits: int = 1, factor: int = 100, unit: str = "%") -> str:
     """A figure in one line: ``72.5% (69.5–75.5), 300 items``."""
     cell = amount(figure, digits, factor)
-    interval = f" ({cell.detail})" if cell.detail else ""
-    return f"{cell.text}{unit}{interval}, {figure['n']:,} items"
+    return f"{replace(cell, text=cell.text + unit).line}, {figure['n']:,} items"

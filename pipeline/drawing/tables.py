@@ -1,4 +1,4 @@
-"""Tables as plain data: a cell is its words, and the HTML and the Markdown page only set them differently."""
+"""Tables as plain data: a cell is its words, however they are set."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ class Cell:
     text: str
     detail: str = ""
     tone: str = ""
+    number: float | None = None
+    """What the text says, where it is a number, rounded as it is there."""
+    beside: tuple[float | None, float | None, float | None] = (None, None, None)
+    """What the detail says of a difference and of an interval's low and high end."""
+
+    @property
+    def line(self) -> str:
+        """What the cell says on one line."""
+        return f"{self.text} ({self.detail})" if self.detail else self.text
 
 
 @dataclass(frozen=True)
@@ -66,9 +75,17 @@ def amount(figure: Estimate | None, digits: int = 2, factor: int = 1) -> Cell:
     """A figure in its own unit, with its interval as the detail: ``60.0–70.0``, or ``−2.0 to 3.0`` below zero."""
     if figure is None or figure["value"] is None:
         return NOTHING
-    ends = [figure[end] for end in ("low", "high") if figure[end] is not None]
-    interval = (" to " if min(ends, default=0) < 0 else "–").join(written(factor * end, digits) for end in ends)
-    return Cell(written(factor * figure["value"], digits), interval if len(ends) == 2 else "")
+    value, *ends = _rounded(figure, digits, factor)
+    if None in ends:
+        return Cell(written(value, digits), number=value)
+    interval = (" to " if figure["low"] < 0 else "–").join(written(end, digits) for end in ends)
+    return Cell(written(value, digits), interval, number=value, beside=(None, *ends))
+
+
+def _rounded(figure: Estimate, digits: int, factor: int) -> list[Any]:
+    """Value, low and high as they are written; None for an end that is not known."""
+    ends = (figure[name] for name in ("value", "low", "high"))
+    return [None if end is None else round(factor * end, digits) + 0.0 for end in ends]  # + 0.0: no minus before zero
 
 
 def written(value: float, digits: int) -> str:
@@ -97,9 +114,15 @@ def at_chance(report: Report, figure: Estimate) -> bool:
 
 def points(difference: Estimate) -> str:
     """A difference of two shares in percentage points, with its interval: ``+5.2 (+3.1 to +7.3)``."""
-    value, low, high = (difference[key] for key in ("value", "low", "high"))
-    interval = "" if low is None or high is None else f" ({signed(100 * low)} to {signed(100 * high)})"
-    return signed(100 * value) + interval
+    return change(difference).line
+
+
+def change(difference: Estimate) -> Cell:
+    """A difference of two shares in percentage points, with its interval as the detail."""
+    value, *ends = _rounded(difference, 1, 100)
+    if None in ends:
+        return Cell(signed(value), number=value)
+    return Cell(signed(value), " to ".join(map(signed, ends)), number=value, beside=(None, *ends))
 
 
 def signed(value: float, digits: int = 1) -> str:
@@ -110,7 +133,7 @@ def signed(value: float, digits: int = 1) -> str:
 
 def number(value: float | None, digits: int = 0) -> Cell:
     """A count or a measure with its thousands set apart."""
-    return NOTHING if value is None else Cell(written(value, digits))
+    return NOTHING if value is None else Cell(written(value, digits), number=round(value, digits or None))
 
 
 def prose(items: Iterable[str]) -> str:
@@ -125,7 +148,13 @@ def verdict_cell(verdict: Mapping[str, Any] | None) -> Cell:
         return NOTHING
     word = str(verdict["verdict"])
     said = BESIDE_FLOOR[word] if verdict["question"] == "floor" else word
-    return Cell(f"{MARKS[word]} {said}", points(verdict["difference"]), word)
+    return judged(f"{MARKS[word]} {said}", verdict["difference"], word)
+
+
+def judged(said: str, difference: Estimate, tone: str) -> Cell:
+    """Words about a difference, with it in points as the detail."""
+    apart = change(difference)
+    return Cell(said, apart.line, tone, beside=(apart.number, *apart.beside[1:]))
 
 
 def find_verdict(

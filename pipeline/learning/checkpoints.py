@@ -6,31 +6,24 @@ only together with the best checkpoint so far, whose weights the run ends with i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from pathlib import Path
 
-from pipeline.common.files import remove
+from pipeline.common.files import remove, sha256, write_json
 
 MARK = "complete.json"
 log = logging.getLogger(__name__)
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != MARK:
-            with path.open("rb") as stream:
-                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MARK)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
 def mark_complete(folder: Path) -> None:
     """Record the digest of every file of a checkpoint; the record appears at once or not at all."""
-    draft = folder / f"{MARK}.draft"
-    draft.write_text(json.dumps(_digests(folder), indent=1), encoding="utf-8")
-    draft.replace(folder / MARK)
+    write_json(folder / MARK, _digests(folder))
 
 
 def is_complete(folder: Path) -> bool:

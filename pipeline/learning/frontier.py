@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import read_json
 from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
 from pipeline.learning import blending
 from pipeline.learning.options import Options
 from pipeline.learning.tuning import Tuned
 from pipeline.measuring.frontier import score as frontier_score
+from pipeline.measuring.frontier.results import Frontier
 from pipeline.measuring.statistics.comparison import masked_kept
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import loading
@@ -44,7 +45,7 @@ def general_dev(settings: Options, prepare: Path) -> Rows:
     return rows
 
 
-def frontier_of(settings: Options, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> dict[str, Any]:
+def frontier_of(settings: Options, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> Frontier:
     """Score models between base and ``model`` on dev; make ``model`` the chosen one; return what frontier.json says."""
     if not settings.frontier_points or not ground.general:
         reason = "no general dev text" if settings.frontier_points else "finetune.frontier_points is 0"
@@ -91,7 +92,7 @@ def _asked(dev: Rows) -> Rows:
 
 def _panel(settings: Options, model: Any, tuned: Tuned, dev: Rows, ground: Ground) -> tuple[list[Any], Any]:
     """The blends of base and ``model``, and who answers for them."""
-    first_row = json.loads((ground.tokenizer / "coverage.json").read_text(encoding="utf-8"))["first_row"]
+    first_row = read_json(ground.tokenizer / "coverage.json")["first_row"]
     documents = [(row["id"], row["text"]) for row in ground.general]
     windows = {"windows": settings.frontier_windows, "max_length": settings.max_length}
     asked = blending.Questions(

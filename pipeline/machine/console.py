@@ -119,15 +119,15 @@ def standings_data(plan: Plan, standings: Iterable[Standing]) -> dict[str, Any]:
 
 
 def show_latest(store: Path) -> None:
-    """Print the last report (its summary, where the story makes one), and where it and the model are.
+    """Print the last report's summary, and where it and the model are.
 
     Raises:
         InputError: if no run has come to its end yet.
     """
-    there = [store / "latest" / name for name in ("summary.txt", "report.md") if (store / "latest" / name).is_file()]
-    if not there:
+    summary = store / "latest" / "summary.txt"
+    if not summary.is_file():
         raise InputError(f"store {store}: no report yet; make one with `make all`")
-    console().print(Text(clean(there[0].read_text("utf-8"))))
+    console().print(Text(clean(summary.read_text("utf-8"))))
     show_ways(store)
 
 

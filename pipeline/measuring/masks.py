@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,22 +40,12 @@ class FixedMasks:
     @property
     def digest(self) -> str:
         """sha256 of everything in here: equal digests, equal test."""
-        return hashlib.sha256((f"{self.mask_id}\n" + self._lines()).encode()).hexdigest()
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.rows())
+        return hashlib.sha256(f"{self.mask_id}\n{lines}".encode()).hexdigest()
 
-    def save(self, path: Path) -> None:
-        """Write one JSON row a window."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self._lines(), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: Path, mask_id: int) -> FixedMasks:
-        """Read what ``save`` wrote."""
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        windows = (Window(row["id"], tuple(row["input_ids"]), tuple(row["masked"]), row["bytes"]) for row in rows)
-        return cls(tuple(windows), mask_id)
-
-    def _lines(self) -> str:
-        return "".join(json.dumps(asdict(window), ensure_ascii=False) + "\n" for window in self.windows)
+    def rows(self) -> list[dict[str, Any]]:
+        """One JSON object a window."""
+        return [asdict(window) for window in self.windows]
 
 
 def choose_fixed_masks(

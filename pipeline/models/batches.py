@@ -22,33 +22,23 @@ FORWARD_TOKENS = {"cpu": 1024, "cuda": 16384}
 """Padded size of a batch that nobody learns from: what stays in a processor's cache, what keeps a GPU busy."""
 
 
-def length_buckets(
-    lengths: Sequence[int], tokens_per_batch: int, max_rows: int | None = None, order: Sequence[int] | None = None
-) -> list[list[int]]:
-    """Cut row numbers into batches of similar length whose padded size stays within ``tokens_per_batch``.
+def length_buckets(lengths: Sequence[int], tokens_per_batch: int) -> list[list[int]]:
+    """Cut row numbers, longest first, into batches whose padded size stays within ``tokens_per_batch``.
 
-    A row longer than the budget gets a batch of its own. ``max_rows`` bounds the number of rows in a batch;
-    ``order`` is the rows to cut, sorted by the caller (default: all, longest first).
+    A row longer than the budget gets a batch of its own.
     """
-    if order is None:
-        order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     batches: list[list[int]] = []
-    longest = 0
-    for row in order:
-        grown = max(longest, lengths[row])
-        full = not batches or (len(batches[-1]) + 1) * grown > tokens_per_batch or len(batches[-1]) == max_rows
-        if full:
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        if not batches or (len(batches[-1]) + 1) * lengths[batches[-1][0]] > tokens_per_batch:
             batches.append([])
-            grown = lengths[row]
         batches[-1].append(row)
-        longest = grown
     return batches
 
 
 def tight_buckets(
     lengths: Sequence[int], tokens_per_batch: int, max_rows: int | None, order: Sequence[int]
 ) -> list[list[int]]:
-    """As few batches as ``length_buckets`` cuts, and of all such cuts the one with the least padding.
+    """Of all cuts into as few batches as can be, the one with the least padding.
 
     A dynamic programme: the best cut of the first n rows is the best cut of fewer and one batch more.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -197,12 +196,3 @@ def how_it_reads(tokenizer: BertTokenizerFast) -> str:
     """Digest of what decides how a tokenizer reads; not of the padding and cuts that the last call left in it."""
     told = json.loads(tokenizer.backend_tokenizer.to_str())
     return digest({name: part for name, part in told.items() if name not in {"truncation", "padding"}})
-
-
-def weight_digests(folder: Path) -> list[str]:
-    """sha256 of a model folder's weights: what an answer is remembered by."""
-    digests = []
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
-    return digests

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import sha256
+from pipeline.common.hub import snapshot
 from pipeline.common.yaml import split_front_matter
 from pipeline.corpora.cards import licence
 
@@ -51,12 +53,14 @@ def local_folder(model: str) -> Path | None:
     return None
 
 
+def weight_digests(folder: Path) -> list[str]:
+    """Sha256 of each file of a model folder's weights: what an answer is remembered by."""
+    return [sha256(path) for path in sorted(folder.glob("*.safetensors"))]
+
+
 def weights_digest(folder: Path) -> str:
     """Sha256 of a model folder's weights (of several files: of their digests)."""
-    digests = []
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    digests = weight_digests(folder)
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
@@ -142,26 +146,12 @@ def _fetched(model: str, revision: str | None, advice: str) -> Path:
         InputError: it cannot be had, with the ``advice``.
     """
     try:
-        return _snapshot(model, revision)
+        return snapshot(model, revision, "model", **_wanted())
     except Exception as problem:  # the Hub's client raises a dozen kinds, and httpx its own
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise InputError(
             f"source.model: {model} cannot be fetched from the Hub ({type(problem).__name__}: {reason[:120]}); {advice}"
         ) from None
-
-
-def _snapshot(model: str, revision: str | None) -> Path:
-    from huggingface_hub import HfApi, snapshot_download
-
-    try:
-        # Asked first because it fails at once where the Hub is out of reach; a download tries again for half a minute.
-        commit = HfApi().model_info(model, revision=revision, timeout=5).sha
-    except Exception as error:
-        try:
-            return Path(snapshot_download(model, revision=revision, local_files_only=True, **_wanted()))
-        except Exception:
-            raise error from None
-    return Path(snapshot_download(model, revision=commit, **_wanted()))
 
 
 def _wanted() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """From figures to what people look at: pages, cards, CSV, the terminal.
 
-pages            report.html, report.md, and what lies beside them
+pages            report.html, and what lies beside them
 answers          the first screen
 gallery          every picture
 summary          the report in a terminal's width
@@ -10,6 +10,7 @@ corpora_tables   the tables about the corpora
 comparison       two runs side by side
 csv_export       tables as CSV
 model_card       the card beside a model
+results          report.json
 collect          what the stages wrote about themselves
 templates/       the pages' and the card's form
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pipeline.common.labels import FLOORS
@@ -184,7 +184,7 @@ def _loss_in_words(share: Estimate | None) -> str:
 
 def _kept(report: Report, arm: str, measure: str, place: str) -> str:
     cell = percent(kept(report, arm, measure, place))
-    return f"{cell.text}% ({cell.detail})" if cell.detail else f"{cell.text}%"
+    return replace(cell, text=f"{cell.text}%").line
 
 
 def choice(report: Report) -> Answer:

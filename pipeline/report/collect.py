@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.common.files import read_jsonl
+from pipeline.common.files import read_json, read_jsonl
 from pipeline.common.yaml import flat
 
 Folders = Mapping[str, Mapping[str, Mapping[int, Path]]]
@@ -50,8 +49,8 @@ def described(stages: Folders, rungs: list[str], final: str) -> dict[str, Any]:
             arm: {part: read(folder / "retention.json").get(part, {}) for part in ("probes", "cka", "drift")}
             for arm, folder in first["evaluate"].items()
         },
-        "frontier": {arm: read(folder / "frontier.json") for arm, folder in first["finetune"].items()},
-        "emoji": {arm: read(folder / "emoji.json") for arm, folder in first["evaluate"].items()},
+        "frontier": {arm: read(folder / "frontier.json") or None for arm, folder in first["finetune"].items()},
+        "emoji": {arm: read(folder / "emoji.json") or None for arm, folder in first["evaluate"].items()},
         "cost": {"seconds": seconds(manifests), "model_megabytes": megabytes},
         "versions": versions(manifests),
         "fingerprints": fingerprints(manifests),
@@ -86,7 +85,7 @@ def _settings(manifests: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[
 
 def read(path: Path) -> dict[str, Any]:
     """A JSON file of an artifact; empty where this run has none."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    return dict(read_json(path)) if path.exists() else {}
 
 
 def _bytes(folder: Path) -> int:

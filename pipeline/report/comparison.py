@@ -9,11 +9,11 @@ from typing import Any
 
 from pipeline.common.errors import InputError
 from pipeline.common.labels import FLOORS
+from pipeline.common.printable import printable
 from pipeline.common.yaml import flat
 from pipeline.drawing import tables
-from pipeline.drawing.printable import printable
-from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, percent, points
-from pipeline.report.summary import aligned, said
+from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, change, percent
+from pipeline.report.summary import aligned
 
 NEEDED = ("name", "ladder", "retention", "verdicts", "arms")
 MEASURES = {"macro_recall": "macro-recall", "masked": "masked words kept", "pairs": "minimal pairs kept"}
@@ -71,7 +71,7 @@ def _apart(difference: Estimate | None) -> tuple[Cell, Cell]:
     if difference is None:
         return NOTHING, NOTHING
     same = f"the same {difference['n']:,}, paired" if difference["paired"] else "unpaired"
-    return Cell(points(difference)), Cell(same)
+    return change(difference), Cell(same)
 
 
 def verdicts(a: Report, b: Report) -> Table:
@@ -123,6 +123,6 @@ def text(names: Sequence[str], shown: Sequence[Table]) -> str:
     """The tables for a terminal, below a line that says what A and B are."""
     parts = ["\n".join(f"{letter}  {name}" for letter, name in zip("AB", names, strict=True))]
     for table in shown:
-        rows = [table.columns, *([said(cell) for cell in row] for row in table.rows)] if table.rows else []
+        rows = [table.columns, *([cell.line for cell in row] for row in table.rows)] if table.rows else []
         parts.append("\n".join([table.title, *aligned(rows), *([f"  {table.note}"] if table.note else [])]))
     return "\n\n".join("\n".join(printable(line) for line in part.split("\n")) for part in parts)

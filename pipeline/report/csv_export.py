@@ -9,12 +9,10 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.drawing.printable import printable
-from pipeline.drawing.tables import Table
+from pipeline.common.printable import printable
+from pipeline.drawing.tables import NOTHING, Table
 
 NAME_CHARACTERS = 60
-_NUMBER = re.compile(r"[−+]?[\d,]*\.?\d+")
-_INTERVAL = re.compile(rf"(?:({_NUMBER.pattern}) \()?({_NUMBER.pattern})(?:–| to )({_NUMBER.pattern})\)?")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A cell that opens with one of these is code to spreadsheets (OWASP, CSV injection)."""
 
@@ -45,26 +43,18 @@ def tables_in(contents: Any) -> Iterator[Table]:
 
 
 def _columns(table: Table, place: int) -> list[tuple[str, list[str]]]:
-    """A column of the table as one to three of the sheet: what it says, and its intervals or remarks."""
+    """A column of the table as one to four of the sheet: what it says, and the numbers or remarks beside it."""
     title, cells = printable(table.columns[place]), [row[place] for row in table.rows]
-    found = [(title, [plain(cell.text) for cell in cells])]
-    details = [cell.detail for cell in cells]
-    if any(details):
-        ends = [_INTERVAL.fullmatch(detail) for detail in details]
-        if all(end or not detail for end, detail in zip(ends, details, strict=True)):
-            for group, which in enumerate(("difference", "low", "high"), start=1):
-                values = [plain(end[group] or "") if end else "" for end in ends]
-                found += [(f"{title}: {which}", values)] if any(values) else []
-        else:
-            found.append((f"{title}: beside it", [printable(detail) for detail in details]))
-    return found
+    found = [(title, ["" if cell == NOTHING else _number(cell.number) or printable(cell.text) for cell in cells])]
+    for index, which in enumerate(("difference", "low", "high")):
+        values = [_number(cell.beside[index]) for cell in cells]
+        found += [(f"{title}: {which}", values)] if any(values) else []
+    remarks = [printable(cell.detail) if set(cell.beside) == {None} else "" for cell in cells]
+    return [*found, (f"{title}: beside it", remarks)] if any(remarks) else found
 
 
-def plain(text: str) -> str:
-    """A number as spreadsheets read it; other words as they are, on one line; a dash for nothing is empty."""
-    if text == "–":
-        return ""
-    return text.replace("−", "-").replace(",", "").lstrip("+") if _NUMBER.fullmatch(text) else printable(text)
+def _number(value: float | None) -> str:
+    return "" if value is None else str(value)
 
 
 def _name(title: str) -> str:

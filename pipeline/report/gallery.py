@@ -8,7 +8,7 @@ from pipeline.common.labels import FLOORS
 from pipeline.drawing import charts, tables
 from pipeline.drawing.curves import loss_curves
 from pipeline.drawing.dots import Dot, Line, dots
-from pipeline.drawing.svg import ARM_COLOURS, Picture, label, told
+from pipeline.drawing.svg import ACCENT, ARM_COLOURS, OTHER, Picture, label, told
 from pipeline.drawing.tables import Report
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
@@ -55,13 +55,20 @@ def _ladders(report: Report) -> list[Picture]:
 def _coverage(report: Report) -> list[Picture]:
     corpora = report["coverage"].get(report["final_arm"], {}).get("corpora", {})
     rows = [
-        {"corpus": label(name), **{side: found[side]["unk_rate_emoji_texts"] for side in ("before", "after")}}
+        (label(name), [_unread(name, side, found[side]["unk_rate_emoji_texts"]) for side in ("before", "after")])
         for name, found in corpora.items()
         if found["emoji_texts"] and found["before"]["unk_rate_emoji_texts"] is not None
     ]
     title = f"Texts with emoji that the tokenizer cannot fully read, {report['final_arm']}"
-    return [Picture("coverage", title, "An [UNK] swallows the word beside the emoji, too.",
-                    charts.coverage(rows, name="coverage"))] if rows else []  # fmt: skip
+    drawing = dots(rows, name="coverage", axis="emoji texts with an [UNK], % (left is better)", bounds=(-4, 104),
+                   legend=[_unread("", side, None) for side in ("before", "after")]) if rows else ""  # fmt: skip
+    said = "An [UNK] swallows the word beside the emoji, too."
+    return [Picture("coverage", title, said, drawing)] if rows else []
+
+
+def _unread(corpus: str, side: str, share: float | None) -> Dot:
+    said = side if share is None else f"{corpus}, {side}: {100 * share:.1f}% of the emoji texts"
+    return Dot({"value": share, "low": None, "high": None}, said, OTHER if side == "before" else ACCENT)
 
 
 def _losses(report: Report) -> list[Picture]:

@@ -10,8 +10,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.common.labels import FLOORS
+from pipeline.common.printable import markdown, printable
 from pipeline.drawing import tables
-from pipeline.drawing.printable import markdown, printable
 from pipeline.report import answers
 
 Report = Mapping[str, Any]

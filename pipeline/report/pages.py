@@ -1,4 +1,4 @@
-"""Sets a report's figures as pages: report.html (one file, no network, no script), report.md, pictures and tables."""
+"""Sets a report's figures as pages: report.html (one file, no network, no script), pictures and tables."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.common.files import write_json, write_whole
 from pipeline.common.labels import FLOORS
+from pipeline.common.printable import printable
 from pipeline.drawing import svg, tables
-from pipeline.drawing.printable import escaped_json, markdown, printable
 from pipeline.drawing.svg import Picture
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
@@ -27,38 +28,38 @@ Report = Mapping[str, Any]
 
 
 def write(report: Report, out: Path) -> None:
-    """Write report.json, report.html, report.md, summary.txt, figures/<name>.svg and tables/<name>.csv in ``out``."""
+    """Write report.json, report.html, summary.txt, figures/<name>.svg and tables/<name>.csv in ``out``."""
     drawn, contents = pictures(report), _contents(report)
     shelf = out / "figures"
-    shelf.mkdir(parents=True, exist_ok=True)
     for group in drawn.values():
         for picture in group:
-            _put(shelf / f"{picture.name}.svg", svg.standalone(picture.svg))
-    _put(out / "report.json", escaped_json(report) + "\n")
-    _put(out / "report.html", html(contents, drawn))
-    _put(out / "report.md", text(contents, drawn))
-    _put(out / "summary.txt", summary(report))
+            write_whole(shelf / f"{picture.name}.svg", [svg.standalone(picture.svg)])
+    write_json(out / "report.json", report)
+    write_whole(out / "report.html", [html(contents, drawn)])
+    write_whole(out / "summary.txt", [summary(report)])
     csv_export.write(contents, out / "tables")
 
 
 def html(contents: Mapping[str, Any], drawn: Mapping[str, list[Picture]]) -> str:
     """The page for a browser. Whatever the figures hold appears as text: escaped, controls written out."""
     style = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
-    page = _environment(autoescape=True, finalize=_visible).get_template("report.html.j2")
-    return page.render(**contents, style=Markup(style), pictures=drawn, svg=Markup)
-
-
-def text(contents: Mapping[str, Any], drawn: Mapping[str, list[Picture]]) -> str:
-    """The same tables in GitHub's Markdown."""
-    page = _environment(autoescape=False, finalize=_unmarked).get_template("report.md.j2")
-    return page.render(**contents, pictures=drawn, grid=_grid, gallery=_gallery, typed=_typed)
+    environment = Environment(
+        loader=PackageLoader("pipeline.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else printable(str(value)),
+    )
+    return environment.get_template("report.html.j2").render(
+        **contents, style=Markup(style), pictures=drawn, svg=Markup
+    )
 
 
 def _contents(report: Report) -> dict[str, Any]:
-    """Everything both pages say, as plain data."""
+    """Everything the page says, as plain data."""
     final, looked_at = report["final_arm"], reviews_show.tables_of(report)
-    classes = looked_at.pop("Classes") or [training_tables.per_class(report, final)]
-    background = [training_tables.training(report), *classes, training_tables.plain(report)]
+    background = [training_tables.training(report), *looked_at.pop("Classes"), training_tables.plain(report)]
     texts = [
         corpora_tables.corpora(report),
         corpora_tables.classes(report),
@@ -101,40 +102,3 @@ def _filled(sections: Mapping[str, list[tables.Table]]) -> dict[str, list[tables
     """The sections without empty tables (but those that say why), and without those that then hold nothing."""
     found = {title: [table for table in shown if table.rows or table.note] for title, shown in sections.items()}
     return {title: shown for title, shown in found.items() if shown}
-
-
-def _environment(**options: Any) -> Environment:
-    loader = PackageLoader("pipeline.report")
-    return Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, **options)
-
-
-def _visible(value: Any) -> Any:
-    return value if isinstance(value, Markup) else printable(str(value))
-
-
-def _unmarked(value: Any) -> Any:
-    return value if isinstance(value, Markup) else markdown(str(value))
-
-
-def _typed(command: str) -> Markup:
-    """A command as a block that can be copied as it is."""
-    return Markup("```console\n{}\n```").format(Markup(printable(command).replace("`", "'")))
-
-
-def _grid(table: tables.Table) -> Markup:
-    """A table in GitHub's Markdown: the detail of a cell stands in brackets behind it."""
-    lines = [table.columns, ["---" if place in (0, *table.words) else "---:" for place in range(len(table.columns))]]
-    lines += [[f"{cell.text} ({cell.detail})" if cell.detail else cell.text for cell in row] for row in table.rows]
-    rows = [" | ".join(cell if set(cell) <= set("-:") else markdown(cell) for cell in line) for line in lines]
-    block = "\n".join(f"| {row} |" for row in rows) if table.rows else ""
-    return Markup("\n\n".join(part for part in (block, markdown(table.note)) if part))
-
-
-def _gallery(shown: list[Picture]) -> Markup:
-    """Links to the pictures' files."""
-    links = (f"![{markdown(picture.title)}](figures/{picture.name}.svg)" for picture in shown)
-    return Markup("\n\n".join(links))
-
-
-def _put(path: Path, content: str) -> None:
-    path.write_bytes(content.encode("utf-8"))

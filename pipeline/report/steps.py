@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipeline.drawing import tables
@@ -75,8 +76,8 @@ def _rate(rate: Estimate | None) -> Cell:
 def _points(step: Mapping[str, Any] | None) -> Cell:
     if step is None:
         return NOTHING
-    value, _, interval = tables.points(step["difference"]).partition(" ")
-    return Cell(f"{tables.MARKS[step['verdict']]} {value}", interval.strip("()"), step["verdict"])
+    apart = tables.change(step["difference"])
+    return replace(apart, text=f"{tables.MARKS[step['verdict']]} {apart.text}", tone=step["verdict"], number=None)
 
 
 def _column(measure: str, place: str) -> str:

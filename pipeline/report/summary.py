@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.common.labels import FLOORS
+from pipeline.common.printable import printable
 from pipeline.drawing import tables
-from pipeline.drawing.printable import printable
-from pipeline.drawing.tables import Cell, Report
+from pipeline.drawing.tables import Report
 from pipeline.report import answers
 
 WIDTH = 100
@@ -33,7 +33,7 @@ def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
     beside = f"against the {FLOORS[tables.better_floor(report)]}"
     rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, "against the arm above", beside)]
     for name, title in FLOORS.items():
-        score = said(tables.percent(report["floors"][name][corpus]["macro_recall"]))
+        score = tables.percent(report["floors"][name][corpus]["macro_recall"]).line
         rows.append((title, score, *[""] * len(places)))
     for rung in report["ladder"]:
         arm = rung["arm"]
@@ -41,8 +41,8 @@ def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
         rows.append(
             (
                 arm,
-                said(tables.percent(rung["scores"][corpus]["macro_recall"])),
-                *(said(tables.percent(tables.kept(report, arm, *place))) for place in places),
+                tables.percent(rung["scores"][corpus]["macro_recall"]).line,
+                *(tables.percent(tables.kept(report, arm, *place)).line for place in places),
                 *(tables.verdict_cell(verdict).text if verdict else "" for verdict in verdicts),
             )
         )
@@ -52,21 +52,16 @@ def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
 def rung(scores: Mapping[str, Any], retention: Mapping[str, Any]) -> list[str]:
     """One run's line of the ladder for each review corpus, from its ``scores.json`` and ``retention.json``."""
     masked = retention["scores"]["base_to_tuned"]["masked"]
-    kept = [f"general English kept (masked words) {said(tables.percent(of))}" for of in [*masked.values()][:1]]
+    kept = [f"general English kept (masked words) {tables.percent(of).line}" for of in [*masked.values()][:1]]
     lines = []
     for corpus, found in scores["corpora"].items():
         emoji = found["slices"]["emoji"]
-        parts = [f"macro-recall {said(tables.percent(found['model']['macro_recall']))}"]
+        parts = [f"macro-recall {tables.percent(found['model']['macro_recall']).line}"]
         if emoji:
-            parts.append(f"on {emoji['n']:,} emoji texts {said(tables.percent(emoji['macro_recall']))}")
+            parts.append(f"on {emoji['n']:,} emoji texts {tables.percent(emoji['macro_recall']).line}")
         name = f"{corpus}: " if len(scores["corpora"]) > 1 else ""
         lines.append(printable(f"{name}{', '.join([*parts, *kept])}, all in %"))
     return lines
-
-
-def said(cell: Cell) -> str:
-    """What a cell says on one line."""
-    return f"{cell.text} ({cell.detail})" if cell.detail else cell.text
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:

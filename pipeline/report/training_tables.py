@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table, number, percent, points, prose
@@ -92,25 +93,6 @@ def training(report: Report) -> Table:
     return Table("Training", tuple(columns), tuple(rows))
 
 
-def per_class(report: Report, arm: str) -> Table:
-    """Precision, recall and F1 of each class on each corpus, for the seed whose model is shipped."""
-    found = report["arms"][arm]
-    rows = [
-        (
-            Cell(label, corpus),
-            *(percent({"value": figures[name], "low": None, "high": None}) for name in _PER_CLASS),
-            number(figures["n"]),
-        )
-        for corpus, scores in found["seeds"][str(found["model_seed"])].items()
-        for label, figures in scores["per_class"].items()
-    ]
-    columns = ("class", *(f"{name if name != 'f1' else 'F1'}, %" for name in _PER_CLASS), "texts")
-    return Table(f"Each class, {arm}, seed {found['model_seed']}", columns, tuple(rows))
-
-
-_PER_CLASS = ("precision", "recall", "f1")
-
-
 def seconds(report: Report) -> Table:
     """Seconds of each stage and arm, and what was shared."""
     spent = report["cost"]["seconds"]
@@ -130,7 +112,7 @@ def _seconds(entry: Mapping[str, Any] | None) -> Cell:
     if entry is None:
         return NOTHING
     shared = f"shared with {entry['shared_with']}" if entry["shared_with"] else ""
-    return Cell(f"{entry['seconds']:,.1f}", shared, "quiet" if shared else "")
+    return replace(number(entry["seconds"], 1), detail=shared, tone="quiet" if shared else "")
 
 
 def base(report: Report) -> Table:

@@ -98,7 +98,7 @@ class Total(StageSettings):
 def total(settings: Total, *, grow: Arms, judge: Arms, recipe: str, out: Path) -> None:
     CALLS.append("total")
     rows = [f"recipe {recipe}", *(f"{run} {(folder / 'score.txt').read_text()}" for run, folder in judge.items())]
-    (out / "report.md").write_text("\n".join([settings.title, *rows]) + "\n")
+    (out / "summary.txt").write_text("\n".join([settings.title, *rows]) + "\n")
     (out / "report.html").write_text("<p>report</p>")
     (out / "model").mkdir()
     (out / "model" / "weights.txt").write_text((list(grow.values())[-1] / "model" / "weights.txt").read_text())
@@ -108,7 +108,7 @@ STORY = (
     Stage("gather", gather, makes=("text.txt",), reads=reads),
     Stage("grow", grow, makes=("model",), may_make=("adapter",), resumes=True),
     Stage("judge", judge, makes=("score.txt",)),
-    Stage("total", total, makes=("report.md", "report.html", "model")),
+    Stage("total", total, makes=("summary.txt", "report.html", "model")),
 )
 
 TELLING = (*STORY[:2], replace(STORY[2], tell=tell), STORY[3])

@@ -17,10 +17,10 @@ import torch
 from pipeline import Predictor
 from pipeline.common.cache import remembered
 from pipeline.common.errors import InputError
-from pipeline.common.files import read_jsonl
+from pipeline.common.files import read_jsonl, write_json
 from pipeline.common.labels import FLOORS, LABELS
 from pipeline.measuring.general.score import masked_retention
-from pipeline.measuring.layers.cka import noise_floor
+from pipeline.measuring.layers.cka import by_layer
 from pipeline.measuring.reviews import run as reviews_run
 from pipeline.measuring.statistics import classification
 from pipeline.models import loading
@@ -51,8 +51,8 @@ def add_to_test(prepare: Path, **row: Any) -> None:
 def inputs(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Artifacts of the stages before; adapted is base, tuned is base with a head: nothing was lost."""
     root = tmp_path_factory.mktemp("evaluate")
-    at = {name: root / name for name in ("prepare", "source", "pretrain", "finetune")}
-    at["prepare"].mkdir()
+    at = {name: root / name for name in ("prepare", "source", "tokenizer", "pretrain", "finetune")}
+    write_json(at["tokenizer"] / "coverage.json", {"rows_started": {"noise": 0.1, "seed": 0}})
     write_prepared(at["prepare"])
     model, tokenizer = loading.load_masked_lm(toy_model), loading.load_tokenizer(toy_model)
     loading.save(model, tokenizer, at["source"] / "model", emoji="none")
@@ -307,7 +307,7 @@ def test_probes_and_cka_look_at_every_layer(inputs: dict[str, Path], tmp_path: P
         assert [figure["n"] for figure in of["base"]] == [12, 12, 12]
     features = np.load(out / "retention" / "features_tuned.npy")
     assert (features.shape, features.dtype) == ((12, 3, 32), np.float16)
-    assert [figure.value for figure in noise_floor(features, features)] == [1.0, 1.0, 1.0]
+    assert [figure.value for figure in by_layer(features, features)] == [1.0, 1.0, 1.0]
     assert len(rows(out / "retention", "probes_tuned")) == len(rows(out / "retention", "sentences")) == 12
     assert digests(run(at, tmp_path / "again")) == digests(out)
 

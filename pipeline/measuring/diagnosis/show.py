@@ -13,7 +13,7 @@ SHOWN = 3
 
 def found(report: Report) -> list[Mapping[str, Any]]:
     """What the final arm has, the gravest first, at most three; nothing found is a finding, too."""
-    mine = [each for each in report.get("diagnosis") or [] if each["arm"] == report["final_arm"]]
+    mine = [each for each in report["diagnosis"] if each["arm"] == report["final_arm"]]
     return mine[:SHOWN]
 
 
@@ -27,7 +27,7 @@ def of_others(report: Report) -> Table:
             Cell("" if each["issue"] == NOTHING_FOUND else each["command"]),
             Cell(each["source"]),
         )
-        for each in report.get("diagnosis") or []
+        for each in report["diagnosis"]
     )
     columns = ("arm", "issue", "evidence", "type next", "source")
     return Table("What troubles every arm", columns, rows, words=(1, 2, 3, 4))

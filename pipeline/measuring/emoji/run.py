@@ -16,26 +16,28 @@ from pipeline.measuring.emoji import reference as emoji_reference
 from pipeline.measuring.emoji.score import agreement, effects, gain
 from pipeline.measuring.options import Options
 from pipeline.measuring.statistics.sampling import fixed_sample
-from pipeline.models import loading
+from pipeline.models import loading, sources
 from pipeline.models.reader import Reader
 from pipeline.text.emoji import has_emoji, name_words
 
 EMOJI_ASKED = 200
 """Emoji of the training reviews whose polarity is told, the commonest first; those of the reference come on top."""
-ROW_NOISE = 0.1
-"""Of rows started from names, as the tokenizer stage makes them by default."""
 
 
 def emoji_understood(
-    settings: Options, prepare: Path, folders: Mapping[str, Path], remember: Remember
+    settings: Options, prepare: Path, folders: Mapping[str, Path], started: Mapping[str, Any], remember: Remember
 ) -> dict[str, Any]:
-    """Polarity of emoji in each model against people's, and what changing the emoji of test texts does."""
+    """Polarity of emoji in each model against people's, and what changing the emoji of test texts does.
+
+    Args:
+        started: ``noise`` and ``seed`` of the rows that the tokenizer stage started for emoji.
+    """
     train = prepared.rows(prepare, role="reviews", split="train")
     seen = partial(emoji_reference.from_reviews, [row["text"] for row in train], [row["label"] for row in train])
     ranking = settings.emoji_ranking
     reference = emoji_reference.ranking(ranking) if ranking else seen()
     asked = list(dict.fromkeys([*reference, *list(seen(at_least=1))[:EMOJI_ASKED]]))
-    found = _polarity(settings, asked, folders, remember)
+    found = polarity(settings, asked, folders, started, remember)
     sure = {"draws": settings.draws, "seed": settings.seed}
     shifts = {name: told["emoji"] for name, told in found.items()}
     known = counterfactuals.sides(seen(at_least=3))
@@ -50,7 +52,13 @@ def emoji_understood(
     }
 
 
-def _polarity(settings: Options, asked: list[str], folders: Mapping[str, Path], remember: Remember) -> dict[str, Any]:
+def polarity(
+    settings: Options,
+    asked: list[str],
+    folders: Mapping[str, Path],
+    started: Mapping[str, Any],
+    remember: Remember,
+) -> dict[str, Any]:
     """What each emoji means to base, adapted and tuned, and to the base with rows from names and with the library's."""
     base, adapted, tuned = (folders[name] for name in ("base", "adapted", "tuned"))
 
@@ -62,7 +70,7 @@ def _polarity(settings: Options, asked: list[str], folders: Mapping[str, Path], 
             "polarity",
             emoji_ask.VERSION,
             who,
-            loading.weight_digests(folder),
+            sources.weight_digests(folder),
             loading.how_it_reads(tokenizer),
             texts,
         ]
@@ -72,8 +80,8 @@ def _polarity(settings: Options, asked: list[str], folders: Mapping[str, Path], 
         return question("masked lm", folder, folder, lambda _: loading.load_masked_lm(folder), emoji_ask.in_masked_lm)
 
     def newborn(name: str, name_of: Callable[[str], str] | None) -> Any:
-        born = partial(emoji_ask.newborn, base, name_of=name_of, noise=ROW_NOISE)
-        return question(f"{name}, noise {ROW_NOISE}", base, adapted, born, emoji_ask.in_masked_lm)
+        born = partial(emoji_ask.newborn, base, name_of=name_of, **started)
+        return question(f"{name}, {dict(started)}", base, adapted, born, emoji_ask.in_masked_lm)
 
     questions = {
         "base": masked_lm(base),

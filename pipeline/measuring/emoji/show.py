@@ -7,8 +7,8 @@ from typing import Any
 
 import matplotlib as mpl
 
+from pipeline.common.printable import printable
 from pipeline.drawing.dots import Dot, Line, dots
-from pipeline.drawing.printable import printable
 from pipeline.drawing.svg import ACCENT, INK, MUTED, OTHER, STYLE, Picture, canvas, inline, label, tip, told
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table, amount, number, percent, signed
 
@@ -36,18 +36,23 @@ QUESTIONS = {
 
 def pictures(report: Report, arm: str) -> list[Picture]:
     """The map, agreement with people by model, and the counterfactuals of every corpus."""
-    found = report.get("emoji", {}).get(arm) or {}
+    found = report["emoji"][arm]
+    if not found:
+        return []
     drawn = []
-    places, people = _places(found, "tuned"), _people(found)
+    places, people = _places(found), REFERENCES[str(found["reference"]["name"])]
     if places:
         agreed = _spearman(found, "tuned")
-        said = f"Rank correlation {_rank(agreed)}. " if agreed else ""
+        said = f"Rank correlation {amount(agreed).line}. " if agreed else ""
         said += f"Across: {people}."
         if len(places) > MOST:
             said += f" The first {MOST} of {len(places)}."
         drawn.append(Picture("emoji-map", f"What {arm} takes each emoji for", said, scatter(places, name="emoji-map")))
     ranks = [
-        (said, [Dot(figure, f"{said}: {_rank(figure)}, {figure['n']} emoji", OTHER if model == "tuned" else ACCENT)])
+        (
+            said,
+            [Dot(figure, f"{said}: {amount(figure).line}, {figure['n']} emoji", OTHER if model == "tuned" else ACCENT)],
+        )
         for model, said in MODELS.items()
         if (figure := _spearman(found, model))
     ]
@@ -56,7 +61,7 @@ def pictures(report: Report, arm: str) -> list[Picture]:
                        lines=[Line(0)])  # fmt: skip
         said = f"Each model's order of emoji, against {people}."
         drawn.append(Picture("emoji-ranks", "In people's order?", said, drawing))
-    return drawn + _counterfactuals(found.get("counterfactuals") or {})
+    return drawn + _counterfactuals(found["counterfactuals"])
 
 
 def _counterfactuals(found: Mapping[str, Mapping[str, Any]]) -> list[Picture]:
@@ -65,7 +70,7 @@ def _counterfactuals(found: Mapping[str, Mapping[str, Any]]) -> list[Picture]:
         rows = [
             (said, [Dot(asked[name], f"{said}: {told(asked[name])}", MUTED if name in ("move", "control") else ACCENT)])
             for name, said in QUESTIONS.items()
-            if asked.get(name) and asked[name]["value"] is not None
+            if asked[name] and asked[name]["value"] is not None
         ]
         if rows:
             name = f"counterfactuals-{index}"
@@ -103,25 +108,23 @@ def in_colour(emoji: str) -> str:
 
 def polarity(report: Report, arm: str) -> Table:
     """Every emoji: what people say, and what each model says."""
-    found = report.get("emoji", {}).get(arm) or {}
-    reference = (found.get("reference") or {}).get("emoji") or {}
-    scales = {model: (each or {}).get("emoji") for model, each in (found.get("polarity") or {}).items()}
-    models = {model: scale for model, scale in scales.items() if scale}
+    found = report["emoji"][arm] or {"reference": {"emoji": {}}, "polarity": {}}
+    models = {model: each["emoji"] for model, each in found["polarity"].items() if each["emoji"]}
     rows = tuple(
         (Cell(emoji), number(value, 2), *(number(scale.get(emoji), 2) for scale in models.values()))
-        for emoji, value in reference.items()
+        for emoji, value in found["reference"]["emoji"].items()
     )
-    columns = ("emoji", "people, −1 to 1", *(f"{MODELS.get(model, model)}, −2 to 2" for model in models))
+    columns = ("emoji", "people, −1 to 1", *(f"{MODELS[model]}, −2 to 2" for model in models))
     return Table(f"Polarity of emoji, {arm}", columns, rows if models else ())
 
 
 def understood(report: Report) -> Table:
     """Agreement with people, and the counterfactuals, of every arm."""
     rows = []
-    for arm, found in report.get("emoji", {}).items():
-        ranks = [amount(_spearman(found or {}, model)) for model in MODELS]
-        for corpus, asked in ((found or {}).get("counterfactuals") or {"": {}}).items():
-            cells = [percent(asked.get(name)) for name in QUESTIONS]
+    for arm, found in report["emoji"].items():
+        ranks = [amount(_spearman(found, model)) for model in MODELS] if found else []
+        for corpus, asked in found["counterfactuals"].items() if found else ():
+            cells = [percent(asked[name]) for name in QUESTIONS]
             if any(cell != NOTHING for cell in ranks + cells):
                 rows.append((Cell(arm, corpus), *ranks, *cells))
     columns = (
@@ -134,22 +137,11 @@ def understood(report: Report) -> Table:
 
 
 def _spearman(found: Mapping[str, Any], model: str) -> Mapping[str, Any] | None:
-    figure = ((found.get("polarity") or {}).get(model) or {}).get("spearman")
+    figure: Mapping[str, Any] | None = found["polarity"].get(model, {}).get("spearman")
     return figure if figure and figure["value"] is not None else None
 
 
-def _places(found: Mapping[str, Any], model: str) -> dict[str, tuple[float, float]]:
-    """What people and a model say of each emoji both know."""
-    reference = (found.get("reference") or {}).get("emoji") or {}
-    scale = ((found.get("polarity") or {}).get(model) or {}).get("emoji") or {}
-    return {emoji: (value, scale[emoji]) for emoji, value in reference.items() if scale.get(emoji) is not None}
-
-
-def _people(found: Mapping[str, Any]) -> str:
-    name = str((found.get("reference") or {}).get("name", ""))
-    return REFERENCES.get(name, name)
-
-
-def _rank(figure: Mapping[str, Any]) -> str:
-    cell = amount(figure)
-    return f"{cell.text} ({cell.detail})" if cell.detail else cell.text
+def _places(found: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """What people and the tuned model say of each emoji both know."""
+    scale = found["polarity"]["tuned"]["emoji"]
+    return {emoji: (value, scale[emoji]) for emoji, value in found["reference"]["emoji"].items() if emoji in scale}

@@ -1,5 +1,6 @@
 """What can be had between the base and the tuned model?
 
-score  the trade-offs, and the choice
-show   retention against accuracy
+results  frontier.json
+score    the trade-offs, and the choice
+show     retention against accuracy
 """

@@ -4,17 +4,6 @@ Macro-recall is the mean over the corpora of reviews, as the ladder reads it. A 
 has at least as much of both and more of one. Where a retention is asked for (a budget), the point with the highest
 macro-recall among those that keep as much is chosen. It is chosen on dev text, so its figures there flatter it a
 little; what it is worth is measured on test.
-
-``frontier.json``::
-
-    {"points": [{"name": "0.5", "alpha": 0.5 | null,        # share of the tuned weights; null where groups differ
-                 "alphas": {"embeddings|lower|upper|pooler": x},
-                 "macro_recall": FIGURE, "kept": FIGURE,    # kept: exp(base's loss - loss) on general dev text
-                 "front": bool}],
-     "budget": x | null, "within": bool | null,             # false: no point keeps that much, the one that keeps most
-     "chosen": name,
-     "cost": {"macro_recall": DIFFERENCE, "kept": DIFFERENCE} | null,     # chosen - tuned
-     "reason": str | null}                                  # why there are no points
 """
 
 from __future__ import annotations
@@ -27,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pipeline.measuring.frontier.results import Frontier
 from pipeline.measuring.statistics.classification import macro_recall
 from pipeline.measuring.statistics.comparison import Measured, classified, masked_kept, minus
 
@@ -98,8 +88,8 @@ def choose(scores: Sequence[float], kept: Callable[[int], float], budget: float)
     return max(sorted(shares), key=lambda place: (shares[place], scores[place]))
 
 
-def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> dict[str, Any]:
-    """What frontier.json says of these points (layout: this module's docstring).
+def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> Frontier:
+    """What frontier.json says of these points.
 
     Args:
         tuned: name of the point that tuning gave: chosen if there is no budget; the chosen one is held against it.
@@ -119,7 +109,14 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> dict[st
     sure = {"draws": DRAWS, "seed": SEED}
     return {
         "points": [
-            {"name": point.name, "alpha": _alpha(point.alphas), "alphas": dict(point.alphas), **figure, "front": best}
+            {
+                "name": point.name,
+                "alpha": _alpha(point.alphas),
+                "alphas": dict(point.alphas),
+                "macro_recall": figure["macro_recall"],
+                "kept": figure["kept"],
+                "front": best,
+            }
             for point, figure, best in zip(found, figures, pareto_front(values), strict=True)
         ],
         "budget": budget,
@@ -133,12 +130,12 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> dict[st
     }
 
 
-def left_out(reason: str, *, tuned: str) -> dict[str, Any]:
+def left_out(reason: str, *, tuned: str) -> Frontier:
     """What frontier.json says where there is none."""
     return {"points": [], "budget": None, "within": None, "chosen": tuned, "cost": None, "reason": reason}
 
 
-def _figure(measured: Measured) -> dict[str, Any]:
+def _figure(measured: Measured) -> Any:
     return measured.figure(draws=DRAWS, seed=SEED).as_json()
 
 

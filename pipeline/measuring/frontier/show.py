@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
@@ -22,9 +23,9 @@ from pipeline.drawing.svg import (
     inline,
     label,
     tip,
-    told,
 )
 from pipeline.drawing.tables import Estimate, Report
+from pipeline.measuring.frontier.results import Frontier
 
 KEPT, RECALL = "general English kept, % of the base (right is better)", "macro-recall, % (up is better)"
 
@@ -50,21 +51,26 @@ def pictures(report: Report) -> list[Picture]:
 
 
 def _front(report: Report) -> list[Picture]:
-    found = report.get("frontier", {}).get(report["final_arm"]) or {}
-    if not found.get("points"):
+    found = _found(report)
+    if not found or not found["points"]:
         return []
     said = "Weights between base and tuned, the tuned head kept; both sides on dev, where the choice is made."
     return [Picture("front", f"Between base and tuned, {report['final_arm']}", said, front(found, name="front"))]
 
 
+def _found(report: Report) -> Frontier | None:
+    found: Frontier | None = report["frontier"][report["final_arm"]]
+    return found
+
+
 def price(report: Report) -> str:
     """What the model chosen between base and tuned costs against tuned, in a sentence; empty where there is none."""
-    found = report.get("frontier", {}).get(report["final_arm"]) or {}
-    if found.get("reason"):
+    found = _found(report)
+    if found and found["reason"]:
         return f"No models between base and tuned were measured: {found['reason']}."
-    if not found.get("points") or found.get("budget") is None or not found.get("cost"):
+    if not found or found["budget"] is None or found["cost"] is None:
         return ""
-    change, kept = (tables.points(found["cost"][key]) for key in ("macro_recall", "kept"))
+    change, kept = tables.points(found["cost"]["macro_recall"]), tables.points(found["cost"]["kept"])
     asked = f"asked to keep {100 * found['budget']:g}% of general English"
     short = "" if found["within"] else ", which no point does: this one keeps most"
     return (
@@ -100,11 +106,9 @@ def arms(points: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float], na
         return inline(figure, name)
 
 
-def front(found: Mapping[str, Any], *, name: str) -> str:
-    """Models between base and tuned (frontier.json): those on the Pareto front filled and joined, the chosen ringed."""
-    points = [
-        point for point in found["points"] if None not in (point["kept"]["value"], point["macro_recall"]["value"])
-    ]
+def front(found: Frontier, *, name: str) -> str:
+    """Models between base and tuned : those on the Pareto front filled and joined, the chosen ringed."""
+    points: Any = found["points"]  # none without a value
     with mpl.rc_context(STYLE):
         figure, axes = canvas(5.4, 4.3)
         best = sorted((point for point in points if point["front"]), key=lambda point: point["kept"]["value"])
@@ -119,7 +123,7 @@ def front(found: Mapping[str, Any], *, name: str) -> str:
                 axes.plot(100 * point["kept"]["value"], 100 * point["macro_recall"]["value"], "o", color=OTHER,
                           markersize=15, markerfacecolor="none", markeredgewidth=2, zorder=4, linestyle="none",
                           label="chosen")  # fmt: skip
-        if found.get("budget") is not None:
+        if found["budget"] is not None:
             axes.axvline(100 * found["budget"], color=OTHER, linewidth=1.4, linestyle="--", zorder=1, label="budget")
         axes.margins(0.1, 0.1)
         axes.set_xlabel(KEPT)
@@ -129,7 +133,7 @@ def front(found: Mapping[str, Any], *, name: str) -> str:
         return inline(figure, name)
 
 
-def _name_ends(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
+def _name_ends(axes: Axes, points: Sequence[Any]) -> None:
     for alpha, said in ((0.0, "base, tuned head"), (1.0, "tuned")):
         for point in points:
             if point["alpha"] == alpha:
@@ -152,11 +156,12 @@ def _cross(axes: Axes, kept: Estimate, recall: Estimate, said: str, look: Mappin
     axes.errorbar(x, y, xerr=_arms_of_cross(kept), yerr=_arms_of_cross(recall), ecolor=look["color"], fmt="none",
                   elinewidth=1.4, alpha=0.7, zorder=3)  # fmt: skip
     (mark,) = axes.plot(x, y, "o", zorder=5, **look)
-    tip(mark, f"{said}: macro-recall {_short(recall)}, kept {_short(kept)}")
+    tip(mark, f"{said}: macro-recall {_share(recall)}, kept {_share(kept)}")
 
 
-def _short(figure: Estimate) -> str:
-    return told(figure).rsplit(", ", 1)[0]
+def _share(figure: Estimate) -> str:
+    cell = tables.percent(figure)
+    return replace(cell, text=f"{cell.text}%").line
 
 
 def _arms_of_cross(estimate: Estimate) -> list[list[float]] | None:

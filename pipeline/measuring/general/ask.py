@@ -21,7 +21,7 @@ from pipeline.common.files import digest, write_jsonl
 from pipeline.measuring.general import head_refit
 from pipeline.measuring.masks import FixedMasks, choose_fixed_masks
 from pipeline.measuring.scoring import masked_nats, pseudo_log_likelihoods
-from pipeline.models import loading
+from pipeline.models import loading, sources
 from pipeline.models.masked_lm import MaskedLM
 
 VERSION = 2
@@ -132,7 +132,7 @@ def sit(exam: Exam, folders: Mapping[str, Path], *, tokens_per_batch: int | None
 
 def _candidates(exam: Exam, folders: Mapping[str, Path]) -> dict[str, Candidate]:
     """The three models, and the two with refitted heads where there is text to refit them on; each loads once."""
-    weights = {name: loading.weight_digests(folder) for name, folder in folders.items()}
+    weights = {name: sources.weight_digests(folder) for name, folder in folders.items()}
     adapted = cache(lambda: loading.load_masked_lm(folders["adapted"]))
     everything = ("masked", "shift", "pairs")
     found = {
@@ -162,7 +162,7 @@ def _refitted(exam: Exam, who: Candidate) -> Candidate:
 def store(exam: Exam, answers: Answers, folder: Path) -> None:
     """Write the masks, and every answer of every model: a file for each model and kind of question."""
     for corpus, masks in {**exam.masked, **exam.shift}.items():
-        masks.save(folder / "masks" / f"{corpus}.jsonl")
+        write_jsonl(folder / "masks" / f"{corpus}.jsonl", masks.rows())
     for model, kinds in answers.items():
         for kind, corpora in kinds.items():
             rows = [{"corpus": corpus, **row} for corpus, found in corpora.items() for row in found]

@@ -2,5 +2,4 @@
 
 three_class/      scores of three classes
 retention_score/  the share of general English kept
-second_opinion    ours held against them
 """

@@ -19,7 +19,7 @@ from torch import nn
 from pipeline.common.cache import Remember
 from pipeline.common.files import digest
 from pipeline.measuring.scoring import as_inputs, in_batches, ready
-from pipeline.models import loading
+from pipeline.models import loading, sources
 
 VERSION = 1
 """Raise it when the same sentences and weights get other features."""
@@ -92,6 +92,6 @@ def observe(
         return flat.reshape(len(sentences), 2, layers, width)
 
     kept = remember(
-        [([VERSION, "features", loading.weight_digests(folders[name]), asked], partial(look, name)) for name in folders]
+        [([VERSION, "features", sources.weight_digests(folders[name]), asked], partial(look, name)) for name in folders]
     )
     return dict(zip(folders, map(unpacked, kept), strict=True))

@@ -2,7 +2,8 @@
 
 Kornblith et al. 2019, "Similarity of Neural Network Representations Revisited", section 3 (equation 5): with centred
 features, ``|X'Y|^2 / (|X'X| |Y'Y|)`` in Frobenius norms. 1 is the same up to rotation and scale. With few sentences and
-many dimensions, features that have nothing to do with each other do not reach 0; read it against ``noise_floor``.
+many dimensions, features that have nothing to do with each other do not reach 0; read it against two seeds of one arm:
+a layer that is no less like the base than they are like each other has not moved by anything one could point to.
 """
 
 from __future__ import annotations
@@ -62,17 +63,6 @@ def against(seen: Mapping[str, ArrayLike]) -> dict[str, list[dict[str, Any]]]:
         for model, features in seen.items()
         if model != "base"
     }
-
-
-def noise_floor(features_a: ArrayLike, features_b: ArrayLike) -> list[Figure]:
-    """CKA by layer between two seeds of one arm: what the luck of training alone changes.
-
-    A layer whose CKA against the base is no lower than this has not moved by anything one could point to.
-
-    Args:
-        features_a, features_b: [sentences, layers, hidden], of the same sentences.
-    """
-    return by_layer(features_a, features_b)
 
 
 def _centred(features: ArrayLike) -> Array:

@@ -23,17 +23,17 @@ PARTS = {
 
 def pictures(report: Report, arm: str) -> list[Picture]:
     """CKA and probes by layer, and the parts of the loss."""
-    found = report.get("layers", {}).get(arm) or {}
+    found = report["layers"][arm]
     drawn = []
-    if found.get("cka"):
+    if found["cka"]:
         drawing = curves(
             _lines(_with_floor(found), 1, ""), name="cka", across="layer (0: embeddings)", upwards="likeness (CKA)"
         )
         said = "Linear CKA with the base on general sentences: 1 is the same up to rotation."
-        if found.get("noise_floor"):
+        if found["noise_floor"]:
             said += " What lies above the line of two seeds has moved no further than luck moves it."
         drawn.append(Picture("cka", f"How far each layer moved, {arm}", said, drawing))
-    for task, models in (found.get("probes") or {}).items():
+    for task, models in found["probes"].items():
         levels = {model: figures for model, figures in models.items() if model != "chance"}
         line = (100 * models["chance"], "chance")
         name = f"probe-{task.replace('_', '-')}"
@@ -41,12 +41,12 @@ def pictures(report: Report, arm: str) -> list[Picture]:
                          upwards="right, % (up is better)", line=line)  # fmt: skip
         said = "A linear probe on each frozen layer, cross-validated over general sentences."
         drawn.append(Picture(name, TASKS.get(task, task), said, drawing))
-    return drawn + _drift(found.get("drift") or {}, arm)
+    return drawn + _drift(found["drift"], arm)
 
 
 def _with_floor(found: Mapping[str, Any]) -> dict[str, Sequence[Estimate]]:
     """CKA of each model with the base and, with several seeds, of two tuned models with each other."""
-    floor = found.get("noise_floor")
+    floor = found["noise_floor"]
     return dict(found["cka"]) | ({"two seeds": floor} if floor else {})
 
 
@@ -88,14 +88,14 @@ def _lines(levels: Mapping[str, Sequence[Estimate]], factor: int, unit: str) -> 
 
 def by_layer(report: Report, arm: str) -> Table:
     """CKA and probes of every layer and model."""
-    found = report.get("layers", {}).get(arm) or {}
+    found = report["layers"][arm]
     columns: list[tuple[str, Sequence[Estimate], Any]] = [
         (f"likeness of {model} to the base (CKA)", figures, lambda figure: amount(figure, 3))
-        for model, figures in (found.get("cka") or {}).items()
+        for model, figures in found["cka"].items()
     ]
-    if found.get("noise_floor"):
+    if found["noise_floor"]:
         columns.append(("likeness of two seeds (CKA)", found["noise_floor"], lambda figure: amount(figure, 3)))
-    for task, models in (found.get("probes") or {}).items():
+    for task, models in found["probes"].items():
         said = f"{task.replace('_', ' ')}, % right (chance {100 * models['chance']:.0f})"
         columns += [(f"{said}, {model}", models[model], percent) for model in models if model != "chance"]
     count = max((len(figures) for _, figures, _ in columns), default=0)
@@ -111,7 +111,7 @@ def by_layer(report: Report, arm: str) -> Table:
 
 def drift(report: Report, arm: str) -> Table:
     """The parts of the loss on every general slice."""
-    found = (report.get("layers", {}).get(arm) or {}).get("drift") or {}
+    found = report["layers"][arm]["drift"]
     rows = tuple((Cell(place), *(amount(parts.get(part), 3) for part in PARTS)) for place, parts in found.items())
     columns = ("slice", *(f"{said}, nats lost" for said in PARTS.values()))
     return Table(f"Where the loss comes from, {arm}", columns, rows)

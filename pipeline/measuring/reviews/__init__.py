@@ -1,6 +1,7 @@
 """How well are the classes told apart?
 
 run               predictions of a model and of the floors, stored and scored
+results           scores.json
 score             the table of scores
 tfidf_baseline    the floor of word and character TF-IDF
 feature_baseline  the floor of features of the frozen base

@@ -21,7 +21,7 @@ from pipeline.measuring.options import Options
 from pipeline.measuring.reviews import feature_baseline, tfidf_baseline
 from pipeline.measuring.reviews.score import compared
 from pipeline.measuring.statistics.sampling import fixed_sample
-from pipeline.models import loading
+from pipeline.models import loading, sources
 from pipeline.models.reader import Reader
 from pipeline.text.emoji import demojize, has_emoji
 
@@ -118,7 +118,7 @@ def _features(settings: Options, base: Path, dealt: Sequence[tuple[Rows, Rows, R
         for train, dev, test in dealt
     ]
     reads = [
-        loading.weight_digests(base),
+        sources.weight_digests(base),
         loading.how_it_reads(loading.load_tokenizer(base)),
         settings.max_length,
     ]

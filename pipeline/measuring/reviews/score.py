@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.measuring.hub import second_opinion
 from pipeline.measuring.statistics.classification import METRICS, confusion, per_class
 from pipeline.measuring.statistics.comparison import classified, minus
 
@@ -54,14 +53,9 @@ def compared(
         labels: class ids of the truth; ``emoji``: whether each text has any.
         model, floors, plain: class ids predicted from the texts as prepared, by each floor, and from the raw texts.
         sure: ``draws`` and ``seed`` of the intervals.
-
-    Raises:
-        ArithmeticError: scikit-learn comes to other figures.
     """
-    card = scores(labels, model, folds, **sure)
-    second_opinion.check_scores(card, labels, np.asarray(model).tolist())
     return {
-        "model": card,
+        "model": scores(labels, model, folds, **sure),
         "slices": slices(labels, model, emoji, folds, **sure),
         "floors": {
             name: {

@@ -9,7 +9,7 @@ import matplotlib as mpl
 
 from pipeline.drawing.dots import Dot, dots
 from pipeline.drawing.svg import ACCENT, HELPED, HURT, MUTED, STYLE, Picture, canvas, inline, tip, told
-from pipeline.drawing.tables import NOTHING, Cell, Report, Table, percent, points
+from pipeline.drawing.tables import NOTHING, Cell, Report, Table, judged, percent
 
 TONES = {"better": HELPED, "worse": HURT, "undecided": ACCENT}
 MARKS = {"better": "▲ better", "worse": "▼ worse", "undecided": "● undecided"}
@@ -19,8 +19,8 @@ TONE_WORDS = {"better": "helped", "worse": "hurt", "undecided": "undecided"}
 def slices(report: Report) -> list[Picture]:
     """Accuracy where a trait is there, and where it is not, on each corpus."""
     drawn = []
-    for index, (corpus, found) in enumerate(_errors(report)):
-        rows = [(trait, dots_) for trait, sides in found.get("slices", {}).items() if (dots_ := _sides(trait, sides))]
+    for index, (corpus, found) in enumerate(report["errors"].items()):
+        rows = [(trait, dots_) for trait, sides in found["slices"].items() if (dots_ := _sides(trait, sides))]
         if rows:
             name = f"slices-{index}"
             drawing = dots(rows, name=name, axis="accuracy, % (right is better)", legend=_LEGEND)
@@ -48,9 +48,8 @@ def _sides(trait: str, sides: Mapping[str, Any]) -> list[Dot]:
 def reliability(report: Report) -> list[Picture]:
     """Confidence against accuracy on each corpus."""
     drawn = []
-    for index, (corpus, found) in enumerate(_errors(report)):
-        bins = found.get("calibration", {}).get("reliability")
-        if bins:
+    for index, (corpus, found) in enumerate(report["errors"].items()):
+        if bins := found["calibration"]["reliability"]:
             name = f"reliability-{index}"
             error = percent(found["calibration"]["ece"])
             sure = found["calibration"]["overconfidence"]["value"]
@@ -81,7 +80,7 @@ def diagram(bins: Sequence[Mapping[str, float]], *, name: str) -> str:
 
 def slice_table(report: Report, corpus: str) -> Table:
     """Accuracy and macro-recall on the texts with a trait and on the others."""
-    found = report["errors"][corpus].get("slices", {})
+    found = report["errors"][corpus]["slices"]
     rows = tuple(
         (
             Cell(trait),
@@ -102,12 +101,12 @@ def _slice(side: Mapping[str, Any] | None, metric: str) -> Cell:
 def _difference(apart: Mapping[str, Any] | None) -> Cell:
     if apart is None:
         return NOTHING
-    return Cell(MARKS[apart["verdict"]], points(apart), TONE_WORDS[apart["verdict"]])
+    return judged(MARKS[apart["verdict"]], apart, TONE_WORDS[apart["verdict"]])
 
 
 def class_table(report: Report, corpus: str) -> Table:
     """Precision, recall and F1 of each class, averaged over seeds."""
-    found = report["errors"][corpus].get("classes", {})
+    found = report["errors"][corpus]["classes"]
     rows = tuple(
         (Cell(name, f"{each['n']:,} texts"), *(percent(each[share]) for share in ("precision", "recall", "f1")))
         for name, each in found.items()
@@ -119,7 +118,7 @@ def mistakes(report: Report, corpus: str) -> Table:
     """The mistakes that the model is surest of."""
     rows = tuple(
         (Cell(row["text"]), Cell(row["label"]), Cell(row["predicted"]), Cell(f"{100 * row['confidence']:.0f}"))
-        for row in report["errors"][corpus].get("mistakes", [])
+        for row in report["errors"][corpus]["mistakes"]
     )
     columns = ("text", "label", "called", "sure, %")
     return Table(f"Surest mistakes, {corpus}", columns, rows, words=(0, 1, 2))
@@ -127,7 +126,7 @@ def mistakes(report: Report, corpus: str) -> Table:
 
 def doubtful(report: Report, corpus: str) -> Table:
     """Labels that are worth a second look."""
-    found = report["errors"][corpus].get("label_noise") or {"rows": []}
+    found = report["errors"][corpus]["label_noise"]
     rows = tuple(
         (Cell(row["text"]), Cell(row["label"]), Cell(row["likely"]), Cell(f"{100 * row['doubt']:.0f}"))
         for row in found["rows"]
@@ -141,11 +140,6 @@ def doubtful(report: Report, corpus: str) -> Table:
 
 def tables_of(report: Report) -> dict[str, list[Table]]:
     """The tables by what they are about."""
-    corpora = [corpus for corpus, _ in _errors(report)]
     made = {"Kinds of texts": slice_table, "Classes": class_table, "Surest mistakes": mistakes,
             "Labels to look at again": doubtful}  # fmt: skip
-    return {title: [make(report, corpus) for corpus in corpora] for title, make in made.items()}
-
-
-def _errors(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
-    return list((report.get("errors") or {}).items())
+    return {title: [make(report, corpus) for corpus in report["errors"]] for title, make in made.items()}

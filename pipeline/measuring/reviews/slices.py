@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.common.labels import LABELS
 from pipeline.measuring.statistics.bootstrap import Array, Difference
-from pipeline.measuring.statistics.classification import METRICS, Metric
+from pipeline.measuring.statistics.classification import METRICS, SHARES, of_class
 from pipeline.measuring.statistics.comparison import Measured, classified, minus, verdicts
 from pipeline.measuring.statistics.ladder import Draws, Rows, as_json, measured, tested_in
 
@@ -67,24 +68,17 @@ def by_class(rows_by_seed: Sequence[Rows], draws: Draws) -> dict[str, Any]:
     return {
         name: {
             "n": labels.count(place),
-            **{share: draws.of(classified(labels, predicted, _of_class(place, share), folds)) for share in _WHOLES},
+            **{
+                share: draws.of(classified(labels, predicted, partial(_share, share=share, place=place), folds))
+                for share in SHARES
+            },
         }
         for place, name in enumerate(LABELS)
     }
 
 
-_WHOLES = {"precision": (1.0, 0.0), "recall": (0.0, 1.0), "f1": (0.5, 0.5)}
-"""What the hits are divided by: weights of the predicted and of the true texts of a class."""
-
-
-def _of_class(place: int, share: str) -> Metric:
-    predicted, true = _WHOLES[share]
-
-    def metric(matrix: Array) -> Array:
-        whole = predicted * matrix[..., :, place].sum(axis=-1) + true * matrix[..., place, :].sum(axis=-1)
-        return np.divide(matrix[..., place, place], whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-
-    return metric
+def _share(matrix: Array, share: str, place: int) -> Array:
+    return of_class(matrix, share)[..., place]
 
 
 def _slice(rows_by_seed: Sequence[Rows], labels: NDArray[Any], where: NDArray[Any], draws: Draws) -> Any:

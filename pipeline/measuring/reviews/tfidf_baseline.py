@@ -12,10 +12,8 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import FeatureUnion
 
-from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 
 VERSION = 1
@@ -82,34 +80,6 @@ def floor_scores(folds: Sequence[Fold]) -> list[dict[str, Any]]:
     return found
 
 
-def out_of_fold(
-    rows: Sequence[tuple[str, int]], *, folds: int = 5, seed: int = 0, inverse_penalty: float = 1.0
-) -> NDArray[np.float64]:
-    """Probabilities [n, 3] of each text from a floor fitted on the other folds: it never saw the label it doubts.
-
-    Folds are stratified and drawn with ``seed``; they are fewer where a class has fewer texts than ``folds``. A class
-    that has no text at all gets 0.
-
-    Args:
-        rows: (text, label id).
-
-    Raises:
-        InputError: a class has one text only, or there is one class only.
-    """
-    texts, labels = [text for text, _ in rows], [label for _, label in rows]
-    classes, counts = np.unique(labels, return_counts=True)
-    if len(classes) < 2 or counts.min() < 2:
-        raise InputError(
-            "labels: a class has a single text, or there is one class alone, so labels cannot be checked by "
-            "cross-validation; add texts of it or leave the class out"
-        )
-    model = Pipeline([("features", _features(len(rows))), ("classifier", _classifier(inverse_penalty))])
-    split = StratifiedKFold(min(folds, int(counts.min())), shuffle=True, random_state=seed)
-    found = np.zeros((len(rows), len(LABELS)))
-    found[:, classes] = cross_val_predict(model, texts, labels, cv=split, method="predict_proba")
-    return found
-
-
 def _features(texts: int) -> FeatureUnion:
     """Words and pairs of words, and runs of 2 to 5 characters; of many texts, those that occur in two at least."""
     rare = 2 if texts >= 5000 else 1  # on small corpora none is dropped, they are all there is
@@ -118,9 +88,5 @@ def _features(texts: int) -> FeatureUnion:
     return FeatureUnion([("words", words), ("characters", characters)])
 
 
-def _classifier(inverse_penalty: float) -> LogisticRegression:
-    return LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=1000)
-
-
 def _fit(table: csr_matrix, labels: Sequence[int], inverse_penalty: float) -> LogisticRegression:
-    return _classifier(inverse_penalty).fit(table, labels)
+    return LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=1000).fit(table, labels)

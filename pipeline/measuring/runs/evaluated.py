@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import read_jsonl
+from pipeline.common.files import read_json, read_jsonl
 from pipeline.measuring.general import exchange
 from pipeline.measuring.layers import cka
 from pipeline.measuring.statistics.comparison import CHANCE, Measured, masked_kept, pairs_kept
@@ -32,7 +31,7 @@ def predictions(arms: Folders) -> dict[str, dict[str, list[list[Row]]]]:
     """
     named = [{path.stem for path in (folder / "predictions").glob("*.jsonl")} for folder in _every(arms)]
     first = next(iter(_every(arms)))
-    order = list(json.loads((first / "scores.json").read_text("utf-8"))["corpora"])
+    order = list(read_json(first / "scores.json")["corpora"])
     found = {}
     for corpus in order:
         if all(corpus in names for names in named):
@@ -60,7 +59,7 @@ def levels(folders: Sequence[Path], kept_now: Mapping[str, Mapping[Key, Measured
         "pairs": {corpus: {"accuracy"}}, "kept": {"masked": {corpus: figure}, "pairs": {corpus: figure}}}, losses in
         nats a masked piece.
     """
-    told = [json.loads((folder / "retention.json").read_text("utf-8")) for folder in folders]
+    told = [read_json(folder / "retention.json") for folder in folders]
     found: dict[str, Any] = {}
     for model in MODELS:
         shares = kept_now.get(model, {})
@@ -126,7 +125,7 @@ def exchanged(folder: Path, draws: Draws) -> dict[str, Any] | None:
 
     As ``exchange.exchange`` returns it.
     """
-    shift = json.loads((folder / "retention.json").read_text("utf-8")).get("shift", {})
+    shift = read_json(folder / "retention.json").get("shift", {})
     roles = {corpus: told["role"] for corpus, told in shift.items()}
     sides: dict[str, dict[str, tuple[list[Row], list[Row]]]] = {"general": {}, "informal": {}, "reviews": {}}
     for prefix in ("", "shift_"):
@@ -144,7 +143,7 @@ def noise_floor(folders: Sequence[Path]) -> list[dict[str, Any]]:
     seen = [folder / "retention" / "features_tuned.npy" for folder in folders[:2]]
     if len(seen) < 2 or not all(path.exists() for path in seen):
         return []
-    return [figure.as_json() for figure in cka.noise_floor(*(np.load(path, allow_pickle=False) for path in seen))]
+    return [figure.as_json() for figure in cka.by_layer(*(np.load(path, allow_pickle=False) for path in seen))]
 
 
 def _masked_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:

@@ -36,7 +36,7 @@ class Figure:
     high: float
     n: int
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Any:
         """The figure as it stands in the artifacts; None for what the items do not settle."""
         return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
 
@@ -47,9 +47,9 @@ class Difference(Figure):
 
     p: float
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Any:
         """The difference with its own verdict (one comparison alone; for several see ``holm``)."""
-        return super().as_json() | {"verdict": verdict(self)}
+        return {**super().as_json(), "verdict": verdict(self)}
 
 
 def resample(contributions: ArrayLike, statistic: Statistic, *, draws: int, seed: int) -> tuple[float, Array]:

@@ -47,42 +47,34 @@ def accuracy(matrix: Array) -> Array:
 
 def macro_recall(matrix: Array) -> Array:
     """Mean over classes of the share of their items that was found."""
-    return _macro(_share(_hits(matrix), matrix.sum(axis=-1)), matrix)
+    return _macro(of_class(matrix, "recall"), matrix)
 
 
 def macro_f1(matrix: Array) -> Array:
     """Mean over classes of the harmonic mean of precision and recall."""
-    return _macro(_f1(matrix), matrix)
+    return _macro(of_class(matrix, "f1"), matrix)
 
 
+def of_class(matrix: Array | NDArray[np.int64], share: str) -> Array:
+    """Precision, recall or F1 of each class, [..., 3]; NaN where there is nothing to divide by."""
+    called, true = SHARES[share]
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
+    return _share(hits, called * matrix.sum(axis=-2) + true * matrix.sum(axis=-1))
+
+
+SHARES = {"precision": (1.0, 0.0), "recall": (0.0, 1.0), "f1": (0.5, 0.5)}
+"""What a class's hits are divided by: weights of the texts called it, and of those that are."""
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "macro_recall": macro_recall, "macro_f1": macro_f1}
 HEADLINE = "macro_recall"
 
 
 def per_class(matrix: NDArray[np.int64]) -> dict[str, dict[str, float | int | None]]:
     """Precision, recall, F1 and number of items of each class; None where a class never occurs (or is predicted)."""
-    hits = _hits(matrix)
-    precision, recall = _share(hits, matrix.sum(axis=0)), _share(hits, matrix.sum(axis=1))
-    shares = {"precision": precision, "recall": recall, "f1": _f1(matrix)}
+    shares = {share: [None if np.isnan(one) else float(one) for one in of_class(matrix, share)] for share in SHARES}
     return {
-        name: {
-            **{figure: _known(values[place]) for figure, values in shares.items()},
-            "n": int(matrix[place].sum()),
-        }
+        name: {**{share: values[place] for share, values in shares.items()}, "n": int(matrix[place].sum())}
         for place, name in enumerate(LABELS)
     }
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _hits(matrix: Array | NDArray[np.int64]) -> Array:
-    return np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
-
-
-def _f1(matrix: Array | NDArray[np.int64]) -> Array:
-    return _share(2 * _hits(matrix), matrix.sum(axis=-1) + matrix.sum(axis=-2))
 
 
 def _share(part: Array, whole: Array) -> Array:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.common.labels import LABEL_TO_ID
-from pipeline.measuring.statistics.bootstrap import Array, Figure
-from pipeline.measuring.statistics.classification import HEADLINE, METRICS, Metric
+from pipeline.measuring.statistics.bootstrap import Figure
+from pipeline.measuring.statistics.classification import HEADLINE, METRICS, Metric, of_class
 from pipeline.measuring.statistics.comparison import Measured, classified, minus, verdicts
 
 Rows = Sequence[Mapping[str, Any]]
@@ -42,14 +42,9 @@ def as_json(figure: Figure) -> dict[str, Any]:
     return {name: float(bound) if np.isfinite(bound) else None for name, bound in bounds.items()} | {"n": figure.n}
 
 
-def neutral_f1(matrix: Array) -> Array:
-    """F1 of the neutral class, the hardest one everywhere."""
-    place = LABEL_TO_ID["neutral"]
-    whole = matrix[..., place, :].sum(axis=-1) + matrix[..., :, place].sum(axis=-1)
-    return np.divide(2 * matrix[..., place, place], whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-
-
-SCORES: dict[str, Metric] = {**METRICS, "neutral_f1": neutral_f1}
+NEUTRAL = LABEL_TO_ID["neutral"]
+SCORES: dict[str, Metric] = {**METRICS, "neutral_f1": lambda matrix: of_class(matrix, "f1")[..., NEUTRAL]}
+"""The neutral class is the hardest one everywhere."""
 
 
 def measured(rows_by_seed: Sequence[Rows], metric: str = HEADLINE) -> Measured:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,9 +41,12 @@ def test_rows_come_through_the_real_loader_from_a_fetched_snapshot(
     (snapshot / "train.csv").write_text(f"sentence,label\n{rows}\n")
     (snapshot / "validation.csv").write_text("sentence,label\nheld out,2\n")
     asked = []
-    monkeypatch.setattr(
-        "huggingface_hub.HfApi.dataset_info", lambda self, repo, **kw: asked.append((repo, kw["revision"]))
-    )
+
+    def info(_: object, repo: str, *, revision: str, **__: object) -> SimpleNamespace:
+        asked.append((repo, revision))
+        return SimpleNamespace(sha=revision)
+
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", info)
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda repo, **kw: str(snapshot))
     corpus = read_corpus(load_card(card), Limits())
     assert asked == [("owner/name", SHA)]

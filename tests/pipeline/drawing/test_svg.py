@@ -31,7 +31,6 @@ DRAWINGS = {
     ),
     "emoji": lambda: emoji_show.scatter({HOSTILE: (0.1, -0.2), "😂": (0.2, 0.3)}, name="a"),
     "reliability": lambda: reviews_show.diagram([{"confidence": 0.9, "accuracy": 0.7, "n": 12}], name="a"),
-    "coverage": lambda: charts.coverage([{"corpus": HOSTILE, "before": 0.9, "after": 0.0}], name="a"),
     "losses": lambda: curves.loss_curves(
         [{"step": 1, "informal_dev_loss": 3.0}, {"step": 2, "general_dev_loss": 2.0}],
         name="a",

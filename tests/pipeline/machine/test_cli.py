@@ -134,10 +134,6 @@ def test_show_prints_the_report_and_a_stage_with_its_settings_and_files(capsys: 
     out = capsys.readouterr().out
     assert "recipe toy\n" in out
     assert "full#0 34" in out
-    (Path("artifacts/latest") / "summary.txt").write_text("in short\n")
-    assert call("show") == 0
-    assert capsys.readouterr().out.startswith("in short\n")
-    (Path("artifacts/latest") / "summary.txt").unlink()
     assert call("show", "grow", "--recipe", "toy.yaml") == 0
     out = capsys.readouterr().out
     assert "number > 0 and <= 1" in out

@@ -76,7 +76,7 @@ def test_an_arm_goes_on_while_another_is_slow_and_the_ladder_keeps_its_order() -
     steps = list(walk(plan("arms.plain.grow.pause=0.5", "arms.twin.grow.steps=2"), workers=LocalProcesses(2)))
     done = [f"{step.stage.name} {step.run or 'all'}" for step in steps if step.state == "done"]
     assert done.index("judge full#0") < done.index("grow plain#0") < done.index("total all")
-    assert [line.split()[0] for line in Path("artifacts/latest/report.md").read_text().splitlines()[2:]] == [
+    assert [line.split()[0] for line in Path("artifacts/latest/summary.txt").read_text().splitlines()[2:]] == [
         *("plain#0", "twin#0", "full#0")
     ]
 
@@ -158,7 +158,7 @@ def test_results_by_value_and_latest() -> None:
     weights = (artifact("grow", "full#0") / "model" / "weights.txt").read_text()
     assert weights == "Hello0 0 2e-05\n1 0 2e-05\n2 0 2e-05"
     assert (artifact("judge", "full#0") / "score.txt").read_text() == str(len(weights)) == "34"
-    assert Path("artifacts/latest/report.md").read_text() == "Totals\nrecipe toy\nplain#0 28\ntwin#0 28\nfull#0 34\n"
+    assert Path("artifacts/latest/summary.txt").read_text() == "Totals\nrecipe toy\nplain#0 28\ntwin#0 28\nfull#0 34\n"
     assert not (artifact("judge", "full#0") / "rubbish.txt").exists()
     assert Path("artifacts/cache/judge/kept.txt").exists()
 
@@ -210,14 +210,14 @@ def test_a_stage_that_names_the_recipe_is_made_anew_for_another() -> None:
     CALLS.clear()
     run("name=other")
     assert CALLS == ["total"]
-    assert "recipe other\n" in Path("artifacts/latest/report.md").read_text()
+    assert "recipe other\n" in Path("artifacts/latest/summary.txt").read_text()
 
 
 def test_seeds_count_only_where_a_stage_wants_them() -> None:
     steps = run("seeds=[0, 1]", "arms={full: {}}")
     assert CALLS == ["gather", "grow", "grow", "judge", "judge", "total"]
     assert "gather full#1 shared" in states(steps)
-    assert Path("artifacts/latest/report.md").read_text() == "Totals\nrecipe toy\nfull#0 34\nfull#1 34\n"
+    assert Path("artifacts/latest/summary.txt").read_text() == "Totals\nrecipe toy\nfull#0 34\nfull#1 34\n"
     assert (artifact("grow", "full#0") / "model" / "weights.txt").read_text().startswith("Hello0 0")
 
 

@@ -51,11 +51,6 @@ def test_masks_of_a_document_do_not_depend_on_the_others(tokenizer, masks: Fixed
     assert alone.windows == tuple(window for window in masks.windows if window.id == "general:3")
 
 
-def test_masks_are_read_back_as_written(tmp_path: Path, masks: FixedMasks) -> None:
-    masks.save(tmp_path / "masks" / "general.jsonl")
-    assert FixedMasks.load(tmp_path / "masks" / "general.jsonl", masks.mask_id) == masks
-
-
 def test_masks_hide_the_share_asked_for_and_never_special_tokens(tokenizer) -> None:  # type: ignore[no-untyped-def]
     text = "the cat sat on the mat. " * 40 + "☃☃☃ "
     found = choose_fixed_masks(tokenizer, [("a", text), ("☃ only", "☃")], **MASKING | {"windows_per_document": 50})

@@ -14,10 +14,6 @@ def test_buckets_hold_every_row_once_within_the_budget(lengths: list[int], budge
     assert all(len(batch) * max(lengths[row] for row in batch) <= budget or len(batch) == 1 for batch in made)
 
 
-def test_max_rows_bounds_a_batch() -> None:
-    assert [len(batch) for batch in batches.length_buckets([3] * 10, 1000, max_rows=4)] == [4, 4, 2]
-
-
 def every_cut(rows: list[int]) -> Iterator[list[list[int]]]:
     if not rows:
         yield []
@@ -41,7 +37,6 @@ def test_tight_buckets_are_as_few_as_can_be_with_the_least_padding(
     made = batches.tight_buckets(lengths, budget, max_rows, order)
     assert made in allowed
     assert worth(made) == min(map(worth, allowed))
-    assert len(made) == len(batches.length_buckets(lengths, budget, max_rows, order))
 
 
 def test_a_row_beyond_the_budget_has_a_batch_of_its_own() -> None:

@@ -1,7 +1,9 @@
 """What the card beside a model says of its licence."""
 
 import copy
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +74,9 @@ def test_the_card_says_whose_figures_these_are(tmp_path: Path, folds: int, split
     card = ModelCard.load(tmp_path / "models" / "full" / "README.md")
     assert {result.dataset_split for result in card.data.eval_results} == {split}
     assert said in card.text
-    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert ("300 texts, each tested in one of 5 folds" in page) is (folds > 0)
-    commands = [line for line in page.splitlines() if line.startswith("make ")]
+    commands = re.findall("<pre>(make .*?)</pre>", page)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert set(commands) <= {finding["command"] for finding in report["diagnosis"]}
     assert bool(commands) is any(finding["issue"] != "nothing found" for finding in report["diagnosis"])

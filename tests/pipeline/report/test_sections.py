@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.drawing.tables import Cell, Table
+from pipeline.common import results
+from pipeline.drawing.tables import NOTHING, Cell, Table
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
+from pipeline.measuring.frontier.score import left_out
 from pipeline.measuring.layers import show as layers_show
 from pipeline.measuring.reviews import show as reviews_show
 from pipeline.report import answers, csv_export, gallery, pages, steps, training_tables
+from pipeline.report.results import Report
 from stages import report as stage
 from tests import toy_measures, toy_runs
 
@@ -82,7 +85,7 @@ def test_what_a_budget_costs_is_a_sentence(report: dict[str, Any]) -> None:
     assert "general English, which no point does: this one keeps most." in frontier_show.price(report)
     report["frontier"]["full"]["budget"] = None
     assert frontier_show.price(report) == ""
-    report["frontier"]["full"] = {"points": [], "reason": "adapters are merged"}
+    report["frontier"]["full"] = left_out("adapters are merged", tuned="1")
     assert frontier_show.price(report) == "No models between base and tuned were measured: adapters are merged."
 
 
@@ -90,7 +93,9 @@ def test_layers_stand_in_rows(report: dict[str, Any]) -> None:
     table = layers_show.by_layer(report, "full")
     assert [cells[0].text for cells in table.rows] == ["embeddings", "layer 1", "layer 2", "layer 3", "layer 4"]
     last = row(table, "layer 4")
-    assert last["likeness of tuned to the base (CKA)"] == Cell("0.680", "0.650–0.710")  # 1 - 0.04 * 4 ** 1.5
+    assert last["likeness of tuned to the base (CKA)"] == Cell(
+        "0.680", "0.650–0.710", number=0.68, beside=(None, 0.65, 0.71)
+    )  # 1 - 0.04 * 4 ** 1.5
     assert last["shuffled bigram, % right (chance 50), base"].text == "80.0"  # 52 + 4 * 7
     parts = row(layers_show.drift(report, "full"), "encyclopedia")
     assert parts["· really lost, nats lost"].text == "0.090"
@@ -124,9 +129,10 @@ def test_the_troubleshooter_speaks_of_the_final_arm_first(report: dict[str, Any]
 
 def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], tmp_path: Path) -> None:
     bare = copy.deepcopy(report)
-    for lost in ("layers", "frontier", "emoji", "errors", "diagnosis"):
-        del bare[lost]
-    pages.write(bare, tmp_path)
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": []}
+    bare |= {"layers": dict.fromkeys(report["arms"], nothing), "errors": {}, "diagnosis": []}
+    bare |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
+    pages.write(results.checked(Report, bare), tmp_path)
     whole = {name for group in gallery.pictures(report).values() for name in [each.name for each in group]}
     fewer = {path.stem for path in (tmp_path / "figures").iterdir()}
     assert fewer < whole
@@ -134,10 +140,10 @@ def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], 
     assert "None" not in re.sub(r"<[^>]*>", "", text)
 
 
-@pytest.mark.parametrize("part", [{}, None])
-def test_arms_without_figures_leave_no_hole(report: dict[str, Any], part: Any) -> None:
-    for name in ("layers", "frontier", "emoji"):
-        report[name] = dict.fromkeys(report["arms"], part)
+def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": []}
+    report |= {"layers": dict.fromkeys(report["arms"], nothing)}
+    report |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
     drawn = gallery.pictures(report)
     assert [each.name for each in drawn["layers"]] == []
     assert [each.name for each in drawn["emoji"]] == ["coverage"]
@@ -162,9 +168,8 @@ def test_every_table_is_a_sheet_with_numbers(out: Path) -> None:
 
 
 def test_sheets_are_safe_and_none_is_lost(tmp_path: Path) -> None:
-    hostile = Table(
-        "../=1+1?", ("a", "b"), ((Cell("=1+1", "−0.5 to 1,234.5"), Cell("−1,234.5")), (Cell("@x"), Cell("–")))
-    )
+    code, number = Cell("=1+1", "…", beside=(None, -0.5, 1234.5)), Cell("−1,234.5", number=-1234.5)
+    hostile = Table("../=1+1?", ("a", "b"), ((code, number), (Cell("@x"), NOTHING)))
     names = csv_export.write({"one": [hostile, hostile], "other": Table("empty", ("a",), ())}, tmp_path)
     assert names == ["1-1", "1-1-2"]
     assert (tmp_path / "1-1.csv").read_text(encoding="utf-8").splitlines() == [

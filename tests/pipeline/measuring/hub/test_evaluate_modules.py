@@ -1,4 +1,4 @@
-"""The modules of the `evaluate` library load from their folders with no network and give known answers."""
+"""The modules of the `evaluate` library load from their folders with no network, and agree with our own arithmetic."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import evaluate
+import numpy as np
 import pytest
 
 import pipeline.measuring.hub
+from pipeline.measuring.general.score import masked_retention
+from pipeline.measuring.reviews.score import scores
 
 FOLDER = Path(pipeline.measuring.hub.__file__).parent
 
@@ -53,3 +56,31 @@ def test_nothing_to_score_is_refused() -> None:
     module = evaluate.load(str(FOLDER / "retention_score"), keep_in_memory=True)
     with pytest.raises(ValueError, match="no masked pieces"):
         module.compute(predictions=[1.0], references=[1.0], masked=[0])
+
+
+@pytest.mark.parametrize("count", [3, 20, 500])
+def test_scikit_learn_comes_to_our_scores(count: int) -> None:
+    labels, guesses = np.random.default_rng(count).integers(3, size=(2, count)).tolist()
+    ours = scores(labels, guesses, draws=100, seed=0)
+    theirs = evaluate.load(str(FOLDER / "three_class"), keep_in_memory=True).compute(
+        predictions=guesses, references=labels
+    )
+    for name in ("accuracy", "macro_recall", "macro_f1"):
+        assert ours[name]["value"] == pytest.approx(theirs[name], rel=1e-9)
+    assert ours["confusion"] == theirs["confusion"]
+    for name, figures in ours["per_class"].items():
+        known = {figure: value for figure, value in figures.items() if figure != "n" and value is not None}
+        assert known == pytest.approx({figure: theirs[f"{figure}_{name}"] for figure in known})
+
+
+def test_scikit_learn_comes_to_our_retention() -> None:
+    random = np.random.default_rng(0)
+    masked, before, now = random.integers(1, 40, size=50), *random.uniform(1, 90, size=(2, 50))
+    rows = [
+        [{"id": place, "nats": nats, "masked": masked[place]} for place, nats in enumerate(side)]
+        for side in (before, now)
+    ]
+    theirs = evaluate.load(str(FOLDER / "retention_score"), keep_in_memory=True).compute(
+        predictions=now / masked, references=before / masked, masked=masked
+    )
+    assert masked_retention(*rows, draws=100, seed=0).value == pytest.approx(theirs["retention"], rel=1e-9)

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from pipeline.measuring.hub import second_opinion
-from pipeline.measuring.reviews.score import scores
 from pipeline.measuring.statistics import classification
 
 #          negative    neutral  positive
@@ -61,25 +59,3 @@ def test_nothing_predicted_is_not_a_number() -> None:
 def test_refuses_what_cannot_be_scored(labels: list[int], guesses: list[int]) -> None:
     with pytest.raises(ValueError, match=r"labels but|must lie in 0\.\.2"):
         classification.confusion(labels, guesses)
-
-
-def test_second_opinion_agrees_on_random_predictions() -> None:
-    random = np.random.default_rng(1)
-    for n in (3, 20, 500):
-        labels, guesses = random.integers(3, size=(2, n)).tolist()
-        second_opinion.check_scores(scores(labels, guesses, draws=100, seed=0), labels, guesses)
-
-
-@pytest.mark.parametrize("name", ["accuracy", "macro_recall", "macro_f1"])
-def test_second_opinion_notices_a_wrong_figure(name: str) -> None:
-    card = scores(LABELS, GUESSES, draws=100, seed=0)
-    card[name]["value"] += 1e-6
-    with pytest.raises(ArithmeticError, match=name):
-        second_opinion.check_scores(card, LABELS, GUESSES)
-
-
-def test_second_opinion_notices_a_transposed_confusion() -> None:
-    card = scores(LABELS, GUESSES, draws=100, seed=0)
-    card["confusion"] = np.transpose(card["confusion"]).tolist()
-    with pytest.raises(ArithmeticError, match="confusion"):
-        second_opinion.check_scores(card, LABELS, GUESSES)

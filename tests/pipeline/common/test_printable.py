@@ -1,4 +1,4 @@
-from pipeline.drawing.printable import markdown, printable
+from pipeline.common.printable import markdown, printable
 
 
 def test_what_steers_a_terminal_becomes_letters() -> None:

@@ -1,0 +1,34 @@
+"""What lies on the Hugging Face Hub: fetched once into the Hub's own cache, and read from there."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+log = logging.getLogger(__name__)
+SECONDS = 5.0
+
+
+def snapshot(name: str, revision: str | None, kind: Literal["model", "dataset"], **patterns: Any) -> Path:
+    """The folder of a repository, named by its commit; as the cache has it where the Hub is out of reach.
+
+    Args:
+        patterns: ``allow_patterns`` and ``ignore_patterns`` of what is fetched.
+
+    Raises:
+        Exception: of a dozen kinds, within seconds, where neither has it.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        # Asked first because it fails at once where the Hub is out of reach; a download tries again for half a minute.
+        commit = HfApi().repo_info(name, repo_type=kind, revision=revision, timeout=SECONDS).sha
+    except Exception as error:
+        try:
+            found = snapshot_download(name, repo_type=kind, revision=revision, local_files_only=True, **patterns)
+        except Exception:
+            raise error from None
+        log.warning("%s: the Hub is out of reach; taken from the cache, which may lack files", name)
+        return Path(found)
+    return Path(snapshot_download(name, repo_type=kind, revision=commit, **patterns))

@@ -1,0 +1,35 @@
+"""What frontier.json says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from pipeline.common.results import Difference, Estimate, closed
+
+
+@closed
+class Point(TypedDict):
+    """A model between base and tuned: its shares of the tuned weights (``alpha``: where all groups have the same)."""
+
+    name: str
+    alpha: float | None
+    alphas: dict[str, float]
+    macro_recall: Estimate
+    kept: Estimate
+    """exp(loss of the base - loss) on general dev text."""
+    front: bool
+
+
+@closed
+class Frontier(TypedDict):
+    """The points, and the one chosen; ``within``: whether it keeps the budget; ``reason``: why there are no points."""
+
+    points: list[Point]
+    budget: float | None
+    within: bool | None
+    chosen: str
+    cost: dict[Literal["macro_recall", "kept"], Difference] | None
+    """The chosen point less the tuned one."""
+    reason: str | None

@@ -1,0 +1,89 @@
+"""What report.json says; what stages wrote about themselves stands in it as it is."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+from pipeline.common.results import Estimate, Verdict, closed
+from pipeline.measuring.emoji.results import Emoji
+from pipeline.measuring.frontier.results import Frontier
+from pipeline.measuring.general.results import Model, Shift
+
+Told = dict[str, Any]
+Score = Literal["accuracy", "macro_recall", "macro_f1", "neutral_f1", "emoji_macro_recall"]
+Scored = dict[str, dict[Score, Estimate | None]]
+"""By corpus, averaged over seeds."""
+
+
+@closed
+class Rung(TypedDict):
+    """An arm, and the settings that differ from the one above (of a control: from the final one)."""
+
+    arm: str
+    seeds: list[int]
+    changes: list[dict[Literal["setting", "from", "to"], Any]]
+    scores: Scored
+
+
+@closed
+class Judged(TypedDict):
+    """Whether an arm has more of a measure than another: the arm above, the first arm, a floor or a control."""
+
+    question: Literal["rung", "overall", "floor", "control"]
+    measure: Literal["macro_recall", "masked", "pairs"]
+    place: str
+    arm: str
+    against: str
+    difference: Estimate
+    p: float
+    p_holm: float
+    verdict: Verdict
+
+
+@closed
+class Advised(TypedDict):
+    """The arm with the highest macro-recall, those not told apart from it, whether it beats the better floor."""
+
+    arm: str
+    equal: list[str]
+    keeps_more: str | None
+    macro_recall: dict[str, float]
+    floor: str
+    beats_floor: bool
+
+
+@closed
+class Report(TypedDict):
+    """report.json: the ladder in order, controls beside it, and what is said of them: by arm, floor or corpus."""
+
+    name: str
+    recipe: str
+    final_arm: str
+    labels: list[str]
+    ladder: list[Rung]
+    controls: list[Rung]
+    floors: dict[str, Scored]
+    verdicts: list[Judged]
+    recommendation: Advised
+    retention: dict[str, dict[Model, dict[Literal["masked", "pairs", "kept"], Told]]]
+    """``masked`` and ``pairs`` as in retention.json, ``kept`` of the base's, averaged over seeds."""
+    arms: dict[str, Told]
+    """Its model and settings, what source, pretrain and finetune wrote, ``seeds``: scores.json."""
+    coverage: dict[str, Told]
+    corpora: dict[str, Told]
+    audit: Told
+    shift: dict[str, Told]
+    masked_loss: dict[str, dict[str, Shift]]
+    layers: dict[str, Told]
+    """Of retention.json, and ``noise_floor``: CKA by layer between two seeds, or []."""
+    exchange: dict[str, dict[Literal["rate", "lost", "gained"], Estimate] | None]
+    frontier: dict[str, Frontier | None]
+    emoji: dict[str, Emoji | None]
+    errors: dict[str, Told]
+    """Of the final arm: slices, classes, calibration, mistakes and label_noise of ``measuring.reviews``."""
+    diagnosis: list[Told]
+    cost: Told
+    versions: dict[str, list[str]]
+    fingerprints: dict[str, dict[str, dict[str, str]]]
