@@ -215,7 +215,5 @@ def _place_model(source: Path, target: Path) -> None:
 
 
 STAGE = Stage(
-    report,
-    makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=13,
+    report, makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"), version=13
 )
