@@ -13,12 +13,12 @@ from pipeline.common.printable import printable
 from pipeline.common.yaml import flat
 from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, change, percent
+from pipeline.measuring.runs.two_runs import What
 from pipeline.report.summary import aligned
 
 NEEDED = ("name", "ladder", "retention", "verdicts", "arms")
 MEASURES = {"macro_recall": "macro-recall", "masked": "masked words kept", "pairs": "minimal pairs kept"}
 QUESTIONS = {"rung": "against the arm above", "overall": "against the first arm"}
-What = tuple[str, str, str]
 
 
 def read(path: Path) -> tuple[Path, dict[str, Any]]:

@@ -11,26 +11,20 @@ from pipeline.drawing.tables import NOTHING, Cell, Report, Table, number, percen
 
 def coverage(report: Report) -> Table:
     """What the tokenizer lost on each corpus before and after emoji tokens, an entry for every way arms read emoji."""
-    rows, seen = [], []
+    rows: dict[Any, tuple[Cell, ...]] = {}
     for arm, found in report["coverage"].items():
-        for name, corpus in found.get("corpora", {}).items():
-            after = (name, found["emoji"], corpus["after"])
-            if after in seen:
-                continue
-            seen.append(after)
-            rows.append(
-                (
-                    Cell(name, f"{arm}: emoji {found['emoji']}, {found['rows_added']:,} rows added"),
-                    number(corpus["emoji_texts"]),
-                    number(corpus["texts"]),
-                    *_before_after(corpus, "unk_rate_emoji_texts", 100, 1),
-                    *_before_after(corpus, "words_lost_rate", 100, 2),
-                    *_before_after(corpus, "tokens_per_text", 1, 1),
-                )
+        said = f"{arm}: emoji {found['emoji']}, {found['rows_added']:,} rows added"
+        for name, corpus in found["corpora"].items():
+            cells = (
+                *_before_after(corpus, "unk_rate_emoji_texts", 100, 1),
+                *_before_after(corpus, "words_lost_rate", 100, 2),
+                *_before_after(corpus, "tokens_per_text", 1, 1),
             )
+            row = (Cell(name, said), number(corpus["emoji_texts"]), number(corpus["texts"]), *cells)
+            rows.setdefault((name, found["emoji"], str(corpus["after"])), row)
     columns = ["corpus", "texts with emoji", "texts", "emoji texts with an [UNK] before, %, lower is better", "after"]
     columns += ["words lost before, %, lower is better", "after", "tokens a text before", "after"]
-    return Table("What the tokenizer can read", tuple(columns), tuple(rows))
+    return Table("What the tokenizer can read", tuple(columns), tuple(rows.values()))
 
 
 def _before_after(corpus: Mapping[str, Any], key: str, factor: float, digits: int) -> tuple[Cell, Cell]:
@@ -79,18 +73,19 @@ def training(report: Report) -> Table:
                     number(tuned.get("trainable_parameters")),
                     number(tuned.get("frozen_parameters")),
                     Cell(str(tuned.get("best_epoch", "–"))),
-                    percent({"value": tuned.get("dev_macro_recall"), "low": None, "high": None}),
+                    _share(tuned.get("dev_macro_recall")),
                     number(tuned.get("prefix_states_megabytes"), 1),
-                    *(
-                        percent({"value": of.get("padding_share"), "low": None, "high": None})
-                        for of in (adapted, tuned)
-                    ),
+                    *(_share(of.get("padding_share")) for of in (adapted, tuned)),
                 )
             )
     columns = ["arm", "pretraining: tokens seen", "ended", "emoji rows never seen", "tuning: weights trained"]
     columns += ["weights frozen", "best epoch", "dev macro-recall, %", "frozen layers' states, MB"]
     columns += ["padding in pretraining, %", "in tuning, %"]
     return Table("Training", tuple(columns), tuple(rows))
+
+
+def _share(value: float | None) -> Cell:
+    return number(None if value is None else 100 * value, 1)
 
 
 def seconds(report: Report) -> Table:

@@ -104,11 +104,7 @@ def _shifts(
     scores = lean([*frames, *(f"{frame} {text}" for text in read.values() for frame in frames)])
     table = scores.reshape(len(read) + 1, len(frames))
     shifts = (table[1:] - table[0]).mean(axis=1).round(DIGITS).tolist()
-    return {
-        "emoji": dict(zip(read, shifts, strict=True)),
-        "asked": len(emoji),
-        "unknown": _unknown(tokenizer, emoji),
-    }
+    return {"emoji": dict(zip(read, shifts, strict=True)), "asked": len(emoji), "unknown": _unknown(tokenizer, emoji)}
 
 
 def _reads(tokenizer: BertTokenizerFast, text: str) -> bool:

@@ -53,11 +53,7 @@ def emoji_understood(
 
 
 def polarity(
-    settings: Options,
-    asked: list[str],
-    folders: Mapping[str, Path],
-    started: Mapping[str, Any],
-    remember: Remember,
+    settings: Options, asked: list[str], folders: Mapping[str, Path], started: Mapping[str, Any], remember: Remember
 ) -> dict[str, Any]:
     """What each emoji means to base, adapted and tuned, and to the base with rows from names and with the library's."""
     base, adapted, tuned = (folders[name] for name in ("base", "adapted", "tuned"))

@@ -10,33 +10,20 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 
 from pipeline.common.labels import FLOORS
-from pipeline.drawing import tables
-from pipeline.drawing.svg import (
-    ACCENT,
-    ARM_COLOURS,
-    CARD,
-    MUTED,
-    OTHER,
-    STYLE,
-    Picture,
-    canvas,
-    inline,
-    label,
-    tip,
-)
+from pipeline.drawing import svg, tables
 from pipeline.drawing.tables import Estimate, Report
 from pipeline.measuring.frontier.results import Frontier
 
 KEPT, RECALL = "general English kept, % of the base (right is better)", "macro-recall, % (up is better)"
 
 
-def pictures(report: Report) -> list[Picture]:
+def pictures(report: Report) -> list[svg.Picture]:
     """The arms on each review corpus, on test; then the models between base and tuned, on dev."""
     places = tables.retention_places(report)
     drawn = []
     for index, corpus in enumerate(tables.reviews(report)):
         measured = [
-            {"arm": label(rung["arm"]), "macro_recall": rung["scores"][corpus]["macro_recall"],
+            {"arm": svg.label(rung["arm"]), "macro_recall": rung["scores"][corpus]["macro_recall"],
              "retention": tables.kept(report, rung["arm"], *places[0])}
             for rung in report["ladder"]
         ] if places else []  # fmt: skip
@@ -46,16 +33,16 @@ def pictures(report: Report) -> list[Picture]:
             drawing = arms(shown, floors=floors, name=f"frontier-{index}")
             where = f"kept: {tables.PLACES[places[0][0]]} of {places[0][1]}. Crosses are 95% intervals."
             title = f"The arms on {corpus}"
-            drawn.append(Picture(f"frontier-{index}", title, f"Macro-recall on test; {where}", drawing))
+            drawn.append(svg.Picture(f"frontier-{index}", title, f"Macro-recall on test; {where}", drawing))
     return drawn + _front(report)
 
 
-def _front(report: Report) -> list[Picture]:
+def _front(report: Report) -> list[svg.Picture]:
     found = _found(report)
     if not found or not found["points"]:
         return []
     said = "Weights between base and tuned, the tuned head kept; both sides on dev, where the choice is made."
-    return [Picture("front", f"Between base and tuned, {report['final_arm']}", said, front(found, name="front"))]
+    return [svg.Picture("front", f"Between base and tuned, {report['final_arm']}", said, front(found, name="front"))]
 
 
 def _found(report: Report) -> Frontier | None:
@@ -85,13 +72,13 @@ def arms(points: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float], na
     ``points`` in ladder order: {"arm", "retention": Estimate, "macro_recall": Estimate}, all as shares in [0, 1].
     ``floors``: macro-recall of each floor, drawn as a dashed line.
     """
-    with mpl.rc_context(STYLE):
-        figure, axes = canvas(5.4, 4.3)
+    with mpl.rc_context(svg.STYLE):
+        figure, axes = svg.canvas(5.4, 4.3)
         xs = [100 * point["retention"]["value"] for point in points]
         ys = [100 * point["macro_recall"]["value"] for point in points]
-        axes.plot(xs, ys, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), zorder=2)
+        axes.plot(xs, ys, color=svg.MUTED, linewidth=1.2, linestyle=(0, (1, 2)), zorder=2)
         for index, point in enumerate(points):
-            look = {"color": ARM_COLOURS[index % len(ARM_COLOURS)], "markersize": 9}
+            look = {"color": svg.ARM_COLOURS[index % len(svg.ARM_COLOURS)], "markersize": 9}
             _cross(axes, point["retention"], point["macro_recall"], str(point["arm"]), look)
         axes.margins(0.2, 0.12)
         axes.set_xlabel(KEPT)
@@ -99,38 +86,40 @@ def arms(points: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float], na
         lowest, *others = sorted(floors, key=lambda floor: floors[floor])
         beside = {lowest: "top", others[-1]: "bottom"} if others else {}
         for floor, level in floors.items():
-            axes.axhline(100 * level, color=MUTED, linewidth=1.2, linestyle="--", zorder=1)
+            axes.axhline(100 * level, color=svg.MUTED, linewidth=1.2, linestyle="--", zorder=1)
             axes.text(1.01, 100 * level, FLOORS[floor].replace(" ", "\n"), transform=axes.get_yaxis_transform(),
-                      va=beside.get(floor, "center"), color=MUTED, fontsize=10)  # fmt: skip
+                      va=beside.get(floor, "center"), color=svg.MUTED, fontsize=10)  # fmt: skip
         _label_points(axes, [str(point["arm"]) for point in points], xs, ys, list(floors.values()))
-        return inline(figure, name)
+        return svg.inline(figure, name)
 
 
 def front(found: Frontier, *, name: str) -> str:
     """Models between base and tuned : those on the Pareto front filled and joined, the chosen ringed."""
     points: Any = found["points"]  # none without a value
-    with mpl.rc_context(STYLE):
-        figure, axes = canvas(5.4, 4.3)
+    with mpl.rc_context(svg.STYLE):
+        figure, axes = svg.canvas(5.4, 4.3)
         best = sorted((point for point in points if point["front"]), key=lambda point: point["kept"]["value"])
         line = [[100 * point[side]["value"] for point in best] for side in ("kept", "macro_recall")]
-        axes.plot(*line, color=ACCENT, linewidth=2, alpha=0.6, zorder=2, label="best trade-offs")
+        axes.plot(*line, color=svg.ACCENT, linewidth=2, alpha=0.6, zorder=2, label="best trade-offs")
         for point in points:
-            colour = ACCENT if point["front"] else MUTED
-            look = {"color": colour, "markersize": 7, "markerfacecolor": colour if point["front"] else CARD}
+            colour = svg.ACCENT if point["front"] else svg.MUTED
+            look = {"color": colour, "markersize": 7, "markerfacecolor": colour if point["front"] else svg.CARD}
             said = f"{_weights(point)}{', on the front' if point['front'] else ''}"
             _cross(axes, point["kept"], point["macro_recall"], said, look)
             if point["name"] == found["chosen"]:
-                axes.plot(100 * point["kept"]["value"], 100 * point["macro_recall"]["value"], "o", color=OTHER,
+                axes.plot(100 * point["kept"]["value"], 100 * point["macro_recall"]["value"], "o", color=svg.OTHER,
                           markersize=15, markerfacecolor="none", markeredgewidth=2, zorder=4, linestyle="none",
                           label="chosen")  # fmt: skip
         if found["budget"] is not None:
-            axes.axvline(100 * found["budget"], color=OTHER, linewidth=1.4, linestyle="--", zorder=1, label="budget")
+            axes.axvline(
+                100 * found["budget"], color=svg.OTHER, linewidth=1.4, linestyle="--", zorder=1, label="budget"
+            )
         axes.margins(0.1, 0.1)
         axes.set_xlabel(KEPT)
         axes.set_ylabel(RECALL)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         _name_ends(axes, points)
-        return inline(figure, name)
+        return svg.inline(figure, name)
 
 
 def _name_ends(axes: Axes, points: Sequence[Any]) -> None:
@@ -156,7 +145,7 @@ def _cross(axes: Axes, kept: Estimate, recall: Estimate, said: str, look: Mappin
     axes.errorbar(x, y, xerr=_arms_of_cross(kept), yerr=_arms_of_cross(recall), ecolor=look["color"], fmt="none",
                   elinewidth=1.4, alpha=0.7, zorder=3)  # fmt: skip
     (mark,) = axes.plot(x, y, "o", zorder=5, **look)
-    tip(mark, f"{said}: macro-recall {_share(recall)}, kept {_share(kept)}")
+    svg.tip(mark, f"{said}: macro-recall {_share(recall)}, kept {_share(kept)}")
 
 
 def _share(figure: Estimate) -> str:
@@ -194,5 +183,5 @@ def _label_points(
             ha=ha,
             va=va,
             fontweight="bold",
-            color=ARM_COLOURS[index % len(ARM_COLOURS)],
+            color=svg.ARM_COLOURS[index % len(svg.ARM_COLOURS)],
         )

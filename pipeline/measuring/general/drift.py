@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.measuring.general.score import loss
 from pipeline.measuring.statistics.bootstrap import Figure, interval
 
 Row = Mapping[str, Any]
@@ -42,7 +43,7 @@ def marked(masked: Mapping[str, Mapping[str, Sequence[Row]]], *, draws: int, see
     return {
         place: {
             **{part: gap(masked[a][place], masked[b][place], **sure).as_json() for part, (a, b) in PARTS.items()},
-            "loss": {model: loss(masked[model][place], **sure).as_json() for model in REFITTED},
+            "loss": {model: loss([masked[model][place]]).figure(**sure).as_json() for model in REFITTED},
         }
         for place in masked["base"]
     }
@@ -54,9 +55,3 @@ def gap(before: Sequence[Row], now: Sequence[Row], *, draws: int, seed: int) -> 
         raise ValueError("drift compares the same documents in the same order; ask both models the same masks")
     table = np.array([[a["nats"], b["nats"], a["masked"]] for a, b in zip(before, now, strict=True)])
     return interval(table, lambda sums: (sums[..., 1] - sums[..., 0]) / sums[..., 2], draws=draws, seed=seed)
-
-
-def loss(rows: Sequence[Row], *, draws: int, seed: int) -> Figure:
-    """Mean nats of a masked piece."""
-    table = np.array([[row["nats"], row["masked"]] for row in rows])
-    return interval(table, lambda sums: sums[..., 0] / sums[..., 1], draws=draws, seed=seed)

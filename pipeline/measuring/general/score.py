@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.measuring.statistics.bootstrap import Figure, Statistic, interval
-from pipeline.measuring.statistics.comparison import CHANCE, masked_kept, pairs_kept
+from pipeline.measuring.statistics.bootstrap import Figure, interval
+from pipeline.measuring.statistics.comparison import CHANCE, Measured, masked_kept, pairs_kept
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
@@ -81,19 +81,34 @@ def _kept(
 
 
 def masked_figures(rows: Sequence[Row], *, draws: int, seed: int) -> dict[str, Figure]:
+    """The ``losses`` of one model, each with its interval."""
+    return {name: found.figure(draws=draws, seed=seed) for name, found in losses([rows]).items()}
+
+
+def losses(seeds: Sequence[Sequence[Row]]) -> dict[str, Measured]:
     """Loss over the base vocabulary and over all rows (nats a masked piece), bits per byte, accuracy.
 
     Args:
-        rows: a document each: sums ``nats``, ``nats_full``, ``masked``, ``correct``, ``bytes``.
+        seeds: [seeds][documents]: sums ``nats``, ``nats_full``, ``masked``, ``correct``, ``bytes``.
     """
-    table = np.array([[row[name] for name in ("nats", "nats_full", "masked", "correct", "bytes")] for row in rows])
-    statistics: dict[str, Statistic] = {
-        "loss": lambda sums: sums[..., 0] / sums[..., 2],
-        "loss_full": lambda sums: sums[..., 1] / sums[..., 2],
-        "bits_per_byte": lambda sums: sums[..., 1] / (np.log(2) * sums[..., 4]),
-        "accuracy": lambda sums: sums[..., 3] / sums[..., 2],
-    }
-    return {name: interval(table, statistic, draws=draws, seed=seed) for name, statistic in statistics.items()}
+    full, masked, correct, size = (column(seeds, key) for key in ("nats_full", "masked", "correct", "bytes"))
+    sides = {"loss_full": (full, masked), "bits_per_byte": (full / np.log(2), size), "accuracy": (correct, masked)}
+    return {"loss": loss(seeds)} | {name: ratio(*pair) for name, pair in sides.items()}
+
+
+def loss(seeds: Sequence[Sequence[Row]]) -> Measured:
+    """Mean nats of a masked piece over the base vocabulary."""
+    return ratio(column(seeds, "nats"), column(seeds, "masked"))
+
+
+def column(seeds: Sequence[Sequence[Row]], key: str) -> Array:
+    """One number of each item: [seeds, items]."""
+    return np.array([[row[key] for row in rows] for rows in seeds], dtype=np.float64)
+
+
+def ratio(top: Array, bottom: Array) -> Measured:
+    """Sum over items by sum over items; both [seeds, items]."""
+    return Measured(np.stack([top.T, bottom.T], axis=-1), lambda sums: sums[..., 0] / sums[..., 1])
 
 
 def masked_retention(before: Sequence[Row], now: Sequence[Row], *, draws: int, seed: int) -> Figure:

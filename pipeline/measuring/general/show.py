@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.drawing.tables import (
-    NOTHING,
-    Cell,
-    Report,
-    Table,
-    amount,
-    find_verdict,
-    kept,
-    percent,
-    retention_places,
-    verdict_cell,
-)
+from pipeline.drawing import tables
+from pipeline.drawing.tables import NOTHING, Cell, Report, Table
 
 
 def masked_words(report: Report, place: str) -> Table:
@@ -58,7 +48,7 @@ _KEPT_COLUMNS = ("kept when adapted, %", "kept when tuned, %", "against the arm 
 def retention(report: Report) -> list[Table]:
     """A table for everything that general English was measured on."""
     makers = {"masked": masked_words, "pairs": minimal_pairs}
-    return [makers[measure](report, place) for measure, place in retention_places(report)]
+    return [makers[measure](report, place) for measure, place in tables.retention_places(report)]
 
 
 def _base_row(report: Report, measure: str, place: str, key: str) -> tuple[Cell, Cell, Cell]:
@@ -66,12 +56,12 @@ def _base_row(report: Report, measure: str, place: str, key: str) -> tuple[Cell,
 
 
 def _kept_cells(report: Report, arm: str, measure: str, place: str) -> tuple[Cell, Cell, Cell]:
-    adapted, tuned = (percent(kept(report, arm, measure, place, model)) for model in ("adapted", "tuned"))
-    return adapted, tuned, verdict_cell(find_verdict(report, "rung", arm, place, measure))
+    adapted, tuned = (tables.percent(tables.kept(report, arm, measure, place, model)) for model in ("adapted", "tuned"))
+    return adapted, tuned, tables.verdict_cell(tables.find_verdict(report, "rung", arm, place, measure))
 
 
 def _level(report: Report, model: str, measure: str, place: str, key: str, arm: str | None = None) -> Cell:
     """One figure of one model; of the base without an arm: the first arm's, which is where the ladder starts."""
     models = report["retention"][arm or next(iter(report["retention"]))]
     figure = models[model][measure].get(place, {}).get(key)
-    return percent(figure) if key == "accuracy" else amount(figure)
+    return tables.percent(figure) if key == "accuracy" else tables.amount(figure)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.measuring.statistics.bootstrap import Array, Figure
 from pipeline.measuring.statistics.comparison import Measured
-from pipeline.measuring.statistics.ladder import Draws, Rows, as_json
+from pipeline.measuring.statistics.ladder import Draws, Rows
 
 BINS = 10
 """Of a small test split, 200 texts say, each bin then holds 20."""
@@ -37,7 +37,7 @@ def calibration(rows_by_seed: Sequence[Rows], draws: Draws, bins: int = BINS) ->
     confidence, right = table.max(axis=-1), table.argmax(axis=-1) == labels
     squared = ((table - np.eye(table.shape[-1])[labels]) ** 2).sum(axis=-1)
     return {
-        "ece": as_json(expected_error(confidence, right, draws, bins)),
+        "ece": expected_error(confidence, right, draws, bins).as_json(),
         "ece_by_chance": float(np.mean([_by_chance(seed, bins) for seed in confidence])),
         "overconfidence": draws.of(_mean(confidence - right)),
         "brier": draws.of(_mean(squared)),

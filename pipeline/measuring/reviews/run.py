@@ -117,11 +117,7 @@ def _features(settings: Options, base: Path, dealt: Sequence[tuple[Rows, Rows, R
         _as_fold(fixed_sample(train, FEATURE_FLOOR_TEXTS, 0, by="label"), dev, test, demojize)
         for train, dev, test in dealt
     ]
-    reads = [
-        sources.weight_digests(base),
-        loading.how_it_reads(loading.load_tokenizer(base)),
-        settings.max_length,
-    ]
+    reads = [sources.weight_digests(base), loading.how_it_reads(loading.load_tokenizer(base)), settings.max_length]
     key = ["feature floor", feature_baseline.VERSION, layers_ask.VERSION, sklearn.__version__, *reads, digest(folds)]
     scores = partial(feature_baseline.feature_floor_scores, max_length=settings.max_length)
     return key, partial(scores, base, folds, tokens_per_batch=settings.tokens_per_batch)

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.common.labels import LABELS
-from pipeline.measuring.statistics.bootstrap import Array, Difference
+from pipeline.measuring.statistics.bootstrap import Array, Difference, Figure
 from pipeline.measuring.statistics.classification import METRICS, SHARES, of_class
 from pipeline.measuring.statistics.comparison import Measured, classified, minus, verdicts
-from pipeline.measuring.statistics.ladder import Draws, Rows, as_json, measured, tested_in
+from pipeline.measuring.statistics.ladder import Draws, Rows, measured, tested_in
 
 FEWEST = 20
 """Texts that must stand on both sides of a difference: on fewer its interval is too narrow, and says little anyway."""
@@ -106,7 +106,7 @@ def _judged(
         if all(side.sum() >= FEWEST and _settles(metric, labels[side]) for side in sides):
             found[trait] = _difference(whole, where, draws)
     return {
-        trait: as_json(apart) | {"p": apart.p, "p_holm": adjusted, "verdict": WORDS[word]}
+        trait: Figure.as_json(apart) | {"p": apart.p, "p_holm": adjusted, "verdict": WORDS[word]}
         for (trait, apart), (adjusted, word) in zip(found.items(), verdicts(list(found.values())), strict=True)
     }
 

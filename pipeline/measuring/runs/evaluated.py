@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_json, read_jsonl
 from pipeline.measuring.general import exchange
+from pipeline.measuring.general.score import MODELS, column, losses, ratio, right
 from pipeline.measuring.layers import cka
 from pipeline.measuring.statistics.comparison import CHANCE, Measured, masked_kept, pairs_kept
 from pipeline.measuring.statistics.ladder import Draws, Key
@@ -20,7 +20,6 @@ Folders = Mapping[str, Sequence[Path]]
 """arm -> its evaluate folders, one a seed, the same seeds in every arm."""
 
 Row = Mapping[str, Any]
-MODELS = ("base", "adapted", "tuned")
 
 
 def predictions(arms: Folders) -> dict[str, dict[str, list[list[Row]]]]:
@@ -81,11 +80,11 @@ def _as_told(told: Mapping[str, Any], model: str, shares: Mapping[Key, Measured]
 
 def _averaged(folders: Sequence[Path], model: str, draws: Draws) -> dict[str, Any]:
     masked = {
-        corpus: {name: draws.of(measure) for name, measure in _losses(seeds).items()}
+        corpus: {name: draws.of(measure) for name, measure in losses(seeds).items()}
         for corpus, seeds in _by_corpus(folders, f"{model}.jsonl").items()
     }
     pairs = {
-        corpus: {"accuracy": draws.of(_ratio(_right(seeds), np.ones_like(_right(seeds))))}
+        corpus: {"accuracy": draws.of(_accuracy(seeds))}
         for corpus, seeds in _by_corpus(folders, f"pairs_{model}.jsonl").items()
     }
     return {"masked": masked, "pairs": pairs}
@@ -147,23 +146,17 @@ def noise_floor(folders: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def _masked_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:
-    return masked_kept([row["nats"] for row in base], _column(seeds, "nats"), [row["masked"] for row in base])
+    return masked_kept([row["nats"] for row in base], column(seeds, "nats"), [row["masked"] for row in base])
 
 
 def _pair_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]], draws: Draws) -> Measured | None:
-    before = _right([base])
-    lowest = draws.of(_ratio(before, np.ones_like(before)))["low"]
-    return pairs_kept(before[0], _right(seeds)) if lowest > CHANCE else None
+    at_chance = draws.of(_accuracy([base]))["low"] <= CHANCE
+    return None if at_chance else pairs_kept(right(base), [right(rows) for rows in seeds])
 
 
-def _losses(seeds: Sequence[Sequence[Row]]) -> dict[str, Measured]:
-    nats, full, masked = (_column(seeds, key) for key in ("nats", "nats_full", "masked"))
-    return {
-        "loss": _ratio(nats, masked),
-        "loss_full": _ratio(full, masked),
-        "bits_per_byte": _ratio(full / math.log(2), _column(seeds, "bytes")),
-        "accuracy": _ratio(_column(seeds, "correct"), masked),
-    }
+def _accuracy(seeds: Sequence[Sequence[Row]]) -> Measured:
+    found = np.array([right(rows) for rows in seeds])
+    return ratio(found, np.ones_like(found))
 
 
 def _every(arms: Folders) -> list[Path]:
@@ -190,16 +183,3 @@ def _shared(arms: Mapping[str, Sequence[Sequence[Row]]], what: str) -> dict[str,
             "settings"
         )
     return {arm: [[rows[name] for name in order] for rows in seeds] for arm, seeds in by_id.items()}
-
-
-def _column(seeds: Sequence[Sequence[Row]], key: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([[row[key] for row in rows] for rows in seeds], dtype=np.float64)
-
-
-def _right(seeds: Sequence[Sequence[Row]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([[row["good"] > row["bad"] for row in rows] for rows in seeds], dtype=np.float64)
-
-
-def _ratio(top: np.ndarray[Any, np.dtype[np.float64]], bottom: np.ndarray[Any, np.dtype[np.float64]]) -> Measured:
-    """Sum over items by sum over items; both [seeds, items]."""
-    return Measured(np.stack([top.T, bottom.T], axis=-1), lambda sums: sums[..., 0] / sums[..., 1])

@@ -14,9 +14,10 @@ from typing import Any
 
 from pipeline.common.errors import InputError
 from pipeline.measuring.runs import evaluated
+from pipeline.measuring.statistics.bootstrap import Figure
 from pipeline.measuring.statistics.classification import HEADLINE
 from pipeline.measuring.statistics.comparison import Measured, minus
-from pipeline.measuring.statistics.ladder import Draws, Key, as_json, measured
+from pipeline.measuring.statistics.ladder import Draws, Key, measured
 
 Estimate = Mapping[str, Any]
 What = tuple[str, str, str]
@@ -81,7 +82,7 @@ def _by_item(a: Sequence[Path], b: Sequence[Path]) -> dict[Key, dict[str, Any]]:
             continue
         for key in (key for key in sides["a"] if key in sides["b"]):
             if len(a) == len(b):
-                found[key] = as_json(minus(sides["b"][key], sides["a"][key], draws=DRAWS.draws, seed=DRAWS.seed))
+                found[key] = Figure.as_json(minus(sides["b"][key], sides["a"][key], draws=DRAWS.draws, seed=DRAWS.seed))
     return found
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,9 @@ class Figure:
     n: int
 
     def as_json(self) -> Any:
-        """The figure as it stands in the artifacts; None for what the items do not settle."""
-        return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
+        """The figure as it stands in the artifacts; None for what the items do not settle (a class that none has)."""
+        ends = {"value": self.value, "low": self.low, "high": self.high}
+        return {name: float(end) if math.isfinite(end) else None for name, end in ends.items()} | {"n": self.n}
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Difference(Figure):
 
     def as_json(self) -> Any:
         """The difference with its own verdict (one comparison alone; for several see ``holm``)."""
-        return {**super().as_json(), "verdict": verdict(self)}
+        return super().as_json() | {"p": self.p, "verdict": verdict(self)}
 
 
 def resample(contributions: ArrayLike, statistic: Statistic, *, draws: int, seed: int) -> tuple[float, Array]:

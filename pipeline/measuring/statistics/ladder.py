@@ -33,13 +33,8 @@ class Draws:
 
     def of(self, measured: Measured) -> dict[str, Any]:
         """The figure as it stands in report.json."""
-        return as_json(measured.figure(draws=self.draws, seed=self.seed))
-
-
-def as_json(figure: Figure) -> dict[str, Any]:
-    """Value, low, high and n; None for what the items do not settle (a class that no item has)."""
-    bounds = {name: getattr(figure, name) for name in ("value", "low", "high")}
-    return {name: float(bound) if np.isfinite(bound) else None for name, bound in bounds.items()} | {"n": figure.n}
+        found: dict[str, Any] = measured.figure(draws=self.draws, seed=self.seed).as_json()
+        return found
 
 
 NEUTRAL = LABEL_TO_ID["neutral"]
@@ -74,7 +69,7 @@ def judge(
     judged = zip(sides, differences, verdicts(differences), strict=True)
     return [
         {"question": question, "measure": key[0], "place": key[1], "arm": arm, "against": other}
-        | {"difference": as_json(found), "p": found.p, "p_holm": adjusted, "verdict": word}
+        | {"difference": Figure.as_json(found), "p": found.p, "p_holm": adjusted, "verdict": word}
         for (key, (arm, _), (other, _)), found, (adjusted, word) in judged
     ]
 
