@@ -22,6 +22,7 @@ def tune(spec: Spec) -> Work:
     """A classifier tuned on the reviews, evaluated once an epoch, its best state kept."""
     from pipeline.corpora import prepared  # noqa: F401
     from pipeline.learning.tuning import tuned
+    from pipeline.machine.compute import Compute
     from pipeline.measuring.statistics import classification  # noqa: F401  imports are no part of the work
     from pipeline.models import loading  # noqa: F401
     from stages.finetune import Settings
@@ -37,7 +38,7 @@ def tune(spec: Spec) -> Work:
         batch_size=spec.batch_size,
         tokens_per_batch=spec.batch_size * spec.max_length,
         max_length=spec.max_length,
-        precision=spec.precision,
+        compute=Compute(precision=spec.precision),
         **({} if spec.memory_megabytes is None else {"prefix_memory_megabytes": spec.memory_megabytes}),
     )
 
@@ -54,6 +55,7 @@ def dapt(spec: Spec) -> Work:
     """The encoder adapted to the posts; a batch holds as many tokens as ``batch_size`` posts hold on average."""
     from pipeline.corpora import prepared  # noqa: F401
     from pipeline.learning import adaptation, callbacks, freezing, loop  # noqa: F401  as above
+    from pipeline.machine.compute import Compute
     from stages.pretrain import Settings, pretrain
 
     counts = spec.counts["informal_train"]
@@ -67,7 +69,7 @@ def dapt(spec: Spec) -> Work:
         evaluations=spec.epochs,
         patience=None,
         dev_windows=max(8, spec.counts["informal_dev"]["rows"]),
-        precision=spec.precision,
+        compute=Compute(precision=spec.precision),
         seed=spec.seed,
     )
 

@@ -121,7 +121,7 @@ def test_one_function_serves_two_stages_and_a_side_stage_is_a_line_in_the_story(
     assert not Path("artifacts/grow").exists()
     assert (next(Path("artifacts/regrow").iterdir()) / "model" / "weights.txt").read_text() == "Hello0 0 2e-05"
     assert {step.stage.name for step in walk(told) if step.state == "done"} == {"grow", "judge", "total"}
-    assert Path("artifacts/latest/report.md").exists()
+    assert Path("artifacts/latest/summary.txt").exists()
 
 
 def test_a_program_runs_a_recipe_with_changes_and_is_told_where_the_results_are(
@@ -132,7 +132,7 @@ def test_a_program_runs_a_recipe_with_changes_and_is_told_where_the_results_are(
     assert list(made) == ["gather", "grow", "judge", "total"]
     assert (made["grow"]["full", 0] / "model" / "weights.txt").read_text() == "Hello0 0 0.25"
     assert made["grow"]["plain", 0] == made["grow"]["twin", 0] != made["grow"]["full", 0]
-    assert "full#0 13" in (made["total"][None] / "report.md").read_text()
+    assert "full#0 13" in (made["total"][None] / "summary.txt").read_text()
     assert [step.state for step in seen if step.stage.name == "total"] == ["running", "done"]
     loaded = load_recipe("toy.yaml", STORY, {"grow.steps": 1})
     CALLS.clear()
