@@ -11,7 +11,7 @@ from pipeline.drawing.svg import ACCENT, MUTED, OTHER, Picture, label, told
 from pipeline.drawing.tables import Cell, Estimate, Report, Table, amount, percent
 
 COLOURS = {"base": MUTED, "adapted": ACCENT, "tuned": OTHER}
-TASKS = {"shuffled_bigram": "Were two words swapped?", "length": "How long is the sentence?"}
+CAPTIONS = {"shuffled_bigram": "Were two words swapped?", "length": "How long is the sentence?"}
 PARTS = {
     "adaptation": "adapting",
     "tuning": "tuning",
@@ -40,7 +40,7 @@ def pictures(report: Report, arm: str) -> list[Picture]:
         drawing = curves(_lines(levels, 100, "%"), name=name, across="layer (0: embeddings)",
                          upwards="right, % (up is better)", line=line)  # fmt: skip
         said = "A linear probe on each frozen layer, cross-validated over general sentences."
-        drawn.append(Picture(name, TASKS.get(task, task), said, drawing))
+        drawn.append(Picture(name, CAPTIONS[task], said, drawing))
     return drawn + _drift(found["drift"], arm)
 
 
