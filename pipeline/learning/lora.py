@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig
 from transformers import BertForSequenceClassification, BertTokenizerFast
 
 from pipeline.models import attachments
@@ -36,7 +36,7 @@ def wrap(
         layers_to_transform=list(range(frozen_layers, model.config.num_hidden_layers)),
         trainable_token_indices={"word_embeddings": list(new_rows)} if new_rows else None,
     )
-    return get_peft_model(model, config)
+    return attachments.adapted(model, config)
 
 
 EVERYWHERE = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
@@ -55,7 +55,7 @@ def inject(model: MaskedLM, *, rank: int, frozen_layers: int) -> Any:
         layers_to_transform=list(range(frozen_layers, model.config.num_hidden_layers)),
     )
     outside = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".layer." not in name]
-    wrapped = get_peft_model(model, config)
+    wrapped = attachments.adapted(model, config)
     for weight in outside:
         weight.requires_grad_(True)
     return wrapped

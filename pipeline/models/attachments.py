@@ -7,6 +7,7 @@ small file makes a masked language model of an encoder that is published without
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,13 @@ def portable(adapter: Path) -> None:
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def adapted(model: Any, config: LoraConfig) -> Any:
+    """peft's view of a model with a LoRA put into it, without what transformers has to tell peft about old names."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        return get_peft_model(model, config)
+
+
 def _head(model: MaskedLM) -> dict[str, Tensor]:
     return {name: weight for name, weight in model.state_dict().items() if name.startswith(HEAD)}
 
@@ -88,7 +96,7 @@ def _merged(model: MaskedLM, folder: Path) -> MaskedLM:
     if not isinstance(config, LoraConfig):
         raise InputError(f"model parts {folder}: the adapter is a {config.peft_type}; Retone merges LoRA alone")
     try:
-        wrapped = get_peft_model(model, config)
+        wrapped = adapted(model, config)
     except ValueError as problem:
         raise InputError(
             f"model parts {folder}: the adapter does not fit the model ({problem}); fetch it again"
