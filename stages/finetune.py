@@ -33,6 +33,12 @@ class Settings(StageSettings):
     dropout: float | None = Field(None, ge=0, lt=1, description="in all trained layers and the head; null: the model's")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     class_weights: bool = Field(True, description="weigh rare classes up, so that within a corpus each counts the same")
+    state_distillation: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="weight of keeping the last states of all tokens but [CLS] where they were before tuning",
+    )
     num_train_epochs: int = Field(8, ge=1, le=1000, description="passes over the reviews at most")
     patience: int | None = Field(
         3, ge=1, description="epochs without a better dev macro-recall before it stops; null: never"

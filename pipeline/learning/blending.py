@@ -29,18 +29,11 @@ from pipeline.models.reader import Ids
 GROUPS = ("embeddings", "lower", "upper", "pooler")
 """Parts of a backbone that get a share each; the lower half of the layers is the smaller one if they are odd."""
 TUNED = "tuned"
-VARIANTS: dict[str, dict[str, float]] = {
-    "embeddings 0": {"embeddings": 0.0},
-    "lower layers 0.5": {"lower": 0.5},
-    **{f"upper layers {share}": {"upper": share} for share in (0.3, 0.4, 0.45, 0.5, 0.6)},
-    "all layers 0.5": {"lower": 0.5, "upper": 0.5},
-    "pooler tuned, rest 0.5": {"embeddings": 0.5, "lower": 0.5, "upper": 0.5},
-    "pooler tuned, rest 0.75": {"embeddings": 0.75, "lower": 0.75, "upper": 0.75},
-}
+VARIANTS = {f"upper layers {share}": {"upper": share} for share in (0.5, 0.75, 0.9)}
 """Blends off the straight line: the share of the tuned weights in each group named, 1 in the others.
 
 Tuning does most of its damage in the upper half, and half of what it did there is worth nearly all of it on reviews
-(docs/log.md), so that is where steps are small.
+(docs/log.md). The pooler is the head's: masked language modelling does not read it.
 """
 MLM_PROBABILITY = 0.15
 Answer = TypeVar("Answer")

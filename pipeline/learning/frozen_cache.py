@@ -40,16 +40,20 @@ class States:
 
     layers: int
     found: Found
-    """After the model's last layer of [CLS] alone, [1, hidden]."""
+    """After the model's last layer of [CLS] alone, [1, hidden], if not every token was asked for."""
 
     @property
     def megabytes(self) -> float:
         """What they take, whether in memory or on disk."""
         return sum(states.nbytes for states in self.found.values()) / MEGABYTE
 
+    def of(self, ids: Ids) -> NDArray[Any]:
+        """A text's, [length, hidden]."""
+        return self.found[key(ids)]
+
     def inputs(self, rows: Sequence[Ids]) -> dict[str, Any]:
         """What a ``Classifier`` reads instead of ids: float32 states [rows, longest, hidden], their mask and place."""
-        chosen = [self.found[key(row)] for row in rows]
+        chosen = [self.of(row) for row in rows]
         lengths = torch.tensor([len(states) for states in chosen])
         stacked = np.zeros((len(rows), int(lengths.max()), chosen[0].shape[1]), dtype=np.float32)
         for place, states in enumerate(chosen):
@@ -71,38 +75,51 @@ def is_frozen(model: Any, layers: int) -> bool:
 
 
 def states_of(
-    model: Any, texts: Iterable[Ids], *, layers: int, dtype: str, bf16: bool, folder: Path, megabytes: int, disk: int
+    model: Any,
+    texts: Iterable[Ids],
+    *,
+    layers: int,
+    dtype: str,
+    bf16: bool,
+    folder: Path,
+    megabytes: int,
+    disk: int,
+    every_token: bool = False,
 ) -> States:
-    """States of every distinct text after the first ``layers`` layers, which must be frozen (``is_frozen``).
+    """States of every distinct text after the first ``layers`` layers as they are now.
+
+    Those that training will go on from must be frozen (``is_frozen``).
 
     Args:
-        model: a BERT classifier, or one with adapters above those layers.
+        model: a BERT classifier, or one with adapters above the frozen layers.
         dtype: ``float32`` or ``float16``: how states are kept.
         bf16: compute them as training under bf16 autocast would.
         folder: keeps them for later runs; may vanish at any time.
         megabytes: up to so much is held in memory; more stays in the files and is read when it is needed.
         disk: megabytes that ``folder`` may take; beyond them the prefixes go that were not used for longest.
+        every_token: after the last layer, too, where a classifier reads [CLS] alone.
 
     Raises:
         OSError: too much for the memory allowed, and ``folder`` cannot be written.
     """
     wanted = {key(ids): ids for ids in texts}
-    numbers = sum(_kept(model, ids, layers) for ids in wanted.values()) * model.config.hidden_size
+    every_token = every_token or layers < model.config.num_hidden_layers
+    numbers = sum(len(ids) if every_token else 1 for ids in wanted.values()) * model.config.hidden_size
     fits = numbers * np.dtype(dtype).itemsize <= megabytes * MEGABYTE
-    shelf = folder / _identity(model, layers, dtype, bf16)
+    shelf = folder / _identity(model, layers, dtype, bf16, every_token)
     with held(shelf):
         found = {name: states for path in _sound(shelf) for name, states in _read(path, dtype, model) if name in wanted}
         missing = {name: ids for name, ids in wanted.items() if name not in found}
         if missing:
             _tidy(folder, shelf, disk)
             try:
-                path = _write(shelf, _compute(model, missing, layers, dtype, bf16))
+                path = _write(shelf, _compute(model, missing, layers, dtype, bf16, every_token))
                 found |= _read(path, dtype, model)
             except OSError as problem:
                 if not fits:
                     raise
                 log.warning("states cannot be kept in %s (%s); the next run computes them again", shelf, problem)
-                for names, block in _compute(model, missing, layers, dtype, bf16):
+                for names, block in _compute(model, missing, layers, dtype, bf16, every_token):
                     found |= zip(names, block, strict=True)
     return States(layers, {name: np.array(states) for name, states in found.items()} if fits else found)
 
@@ -111,12 +128,7 @@ def _parts(model: Any, layers: int) -> list[nn.Module]:
     return [model.bert.embeddings, *model.bert.encoder.layer[:layers]]
 
 
-def _kept(model: Any, ids: Ids, layers: int) -> int:
-    """Tokens of a text that the layers above read: after the last there is only [CLS] to read."""
-    return len(ids) if layers < model.config.num_hidden_layers else 1
-
-
-def _identity(model: Any, layers: int, dtype: str, bf16: bool) -> str:
+def _identity(model: Any, layers: int, dtype: str, bf16: bool, every_token: bool) -> str:
     """Digest of all that the states depend on but the texts: weights, shape, arithmetic."""
     weights = hashlib.sha256()
     for part in _parts(model, layers):
@@ -125,8 +137,9 @@ def _identity(model: Any, layers: int, dtype: str, bf16: bool) -> str:
             weights.update(tensor.cpu().numpy().tobytes())
     config, device = model.config, _device()
     shape = [config.num_attention_heads, config.hidden_act, config.layer_norm_eps, config._attn_implementation]
-    whole = layers < config.num_hidden_layers
-    return digest([weights.hexdigest(), whole, *shape, dtype, bf16, device, FORWARD_TOKENS[device], torch.__version__])
+    return digest(
+        [weights.hexdigest(), every_token, *shape, dtype, bf16, device, FORWARD_TOKENS[device], torch.__version__]
+    )
 
 
 def _device() -> str:
@@ -135,7 +148,7 @@ def _device() -> str:
 
 @torch.no_grad()
 def _compute(
-    model: Any, texts: Mapping[bytes, Ids], layers: int, dtype: str, bf16: bool
+    model: Any, texts: Mapping[bytes, Ids], layers: int, dtype: str, bf16: bool, every_token: bool
 ) -> Iterator[tuple[list[bytes], list[NDArray[Any]]]]:
     """States of texts, some at a time: their keys, and of each [length, hidden], or [1, hidden] of [CLS].
 
@@ -158,7 +171,7 @@ def _compute(
                 states = packed_states(bert, entering, groups, layers)
             found = states.to(getattr(torch, dtype)).cpu().numpy()
             starts = np.cumsum([0] + [len(texts[name]) for name in names[:-1]])
-            kept = [_kept(model, texts[name], layers) for name in names]
+            kept = [len(texts[name]) if every_token else 1 for name in names]
             yield names, [found[start : start + tokens] for start, tokens in zip(starts, kept, strict=True)]
             bar.update(len(names))
 

@@ -45,6 +45,7 @@ class Options(Training, Protocol):
     dropout: float | None
     label_smoothing: float
     class_weights: bool
+    state_distillation: float
     num_train_epochs: int
     batch_size: int
     tokens_per_batch: int

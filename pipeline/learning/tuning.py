@@ -15,6 +15,7 @@ from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
 from pipeline.learning import embedding_subset, freezing, frozen_cache, loop, lora, tuning_steps
+from pipeline.learning.distillation import Preserved, preserved_term
 from pipeline.learning.options import Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.models import batches, loading
@@ -54,12 +55,14 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
+    preserved = _preserved(settings, model, freeze, epochs, cache)
     with _feed(settings, model, freeze, reader.tokenizer.pad_token_id, [*epochs, dev_ids], cache) as (feed, megabytes):
         plan = tuning_steps.plan(
             epochs,
             labels,
             feed,
             weights=weights,
+            preserved=preserved,
             batch_size=settings.batch_size,
             tokens_per_batch=settings.tokens_per_batch,
             seed=seed,
@@ -79,7 +82,10 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             schedule,
             groups=freezing.groups_of(model, settings),
             figures=_dev_figures(dev_ids, dev, feed),
-            objective=loop.summed(tuning_steps.weighted_loss(settings.label_smoothing)),
+            objective=loop.summed(
+                tuning_steps.weighted_loss(settings.label_smoothing),
+                [(settings.state_distillation, preserved_term)] if preserved else [],
+            ),
             callbacks=freeze.callbacks(model),
             folder=folder,
         )
@@ -137,17 +143,33 @@ def _feed(
         with embedding_subset.alone(model, every) as table:
             yield partial(tuning_steps.inputs, pad_id=pad_id, table=table), 0.0
         return
-    states = frozen_cache.states_of(
+    states = _states(settings, model, every, cache, layers=freeze.least, dtype=settings.prefix_states)
+    yield states.inputs, round(states.megabytes, 1)
+
+
+def _preserved(
+    settings: Options, model: Any, freeze: freezing.Freezing, epochs: list[Ids], cache: Path
+) -> Preserved | None:
+    """What the model makes of the training texts as it is now, if it is to keep that and could lose it."""
+    layers = freezing.layer_count(model)
+    if not settings.state_distillation or freeze.least == layers:
+        return None
+    every = [ids for some in epochs for ids in some]
+    states = _states(settings, model, every, cache, layers=layers, dtype="float16", every_token=True)
+    return Preserved.of(states, epochs[0])
+
+
+def _states(settings: Options, model: Any, texts: Ids, cache: Path, **rest: Any) -> frozen_cache.States:
+    """States of texts, kept as the settings allow."""
+    return frozen_cache.states_of(
         model,
-        every,
-        layers=freeze.least,
-        dtype=settings.prefix_states,
+        texts,
         bf16=loop.use_bf16(settings.compute.precision),
         folder=cache,
         megabytes=settings.prefix_memory_megabytes,
         disk=settings.prefix_disk_megabytes,
+        **rest,
     )
-    yield states.inputs, round(states.megabytes, 1)
 
 
 def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -> tuple[list[Ids], Ids, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -13,6 +14,14 @@ from pipeline.models.encoder import Places, last_states, use_dropout
 
 _HARMLESS = {"token_type_ids", "position_ids", "return_dict"}
 """Arguments beside ids and mask that ask for nothing but logits."""
+
+
+@dataclass
+class Outputs(SequenceClassifierOutput):
+    """A classifier's, with what objectives beside its own read."""
+
+    last_states: Tensor | None = None
+    """Of the last layer, [places, hidden], where it was asked for beside [CLS]."""
 
 
 class Classifier(BertForSequenceClassification):
@@ -33,6 +42,8 @@ class Classifier(BertForSequenceClassification):
         *,
         states: Tensor | None = None,
         first_layer: int = 0,
+        places: Places | None = None,
+        parts: tuple[Tensor, Tensor] | None = None,
         labels: Tensor | None = None,
         **rest: Any,
     ) -> SequenceClassifierOutput:
@@ -41,17 +52,25 @@ class Classifier(BertForSequenceClassification):
         Args:
             attention_mask: [batch, length], 0 at padding.
             states: what enters layer ``first_layer``, instead of ``input_ids``.
+            places: where the last layer is read; None: at [CLS] alone.
+            parts: which of the places are the texts' [CLS], and which are for ``Outputs.last_states``.
         """
         if self._asked_for_more(attention_mask, rest) or (input_ids is None and states is None):
             return super().forward(input_ids, attention_mask=attention_mask, labels=labels, **rest)
         if states is None:
             placed = {name: rest.get(name) for name in ("token_type_ids", "position_ids")}
             states = self.bert.embeddings(input_ids=input_ids, **placed)
+        others = None
         if first_layer < len(self.bert.encoder.layer):
-            cls = Places.first(len(states), states.device)
-            states = last_states(self.bert, states, attention_mask, cls, first_layer)[:, None]
+            if places is None or parts is None:
+                cls = Places.first(len(states), states.device)
+                states = last_states(self.bert, states, attention_mask, cls, first_layer)[:, None]
+            else:
+                read = last_states(self.bert, states, attention_mask, places, first_layer)
+                states, others = read[parts[0]][:, None], read[parts[1]]
         logits = self.classifier(self.dropout(self.bert.pooler(states)))
-        return SequenceClassifierOutput(loss=None if labels is None else cross_entropy(logits, labels), logits=logits)
+        loss = None if labels is None else cross_entropy(logits, labels)
+        return Outputs(loss=loss, logits=logits, last_states=others)
 
     def _asked_for_more(self, attention_mask: Tensor | None, rest: dict[str, Any]) -> bool:
         config = self.config

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.learning import adaptation, distillation, freezing, loop, lora
+from pipeline.learning import adaptation, distillation, freezing, frozen_cache, loop, lora, tuning_steps
 from pipeline.models import attachments, loading, vocabulary
 from pipeline.models.batches import pad
 from pipeline.models.masked_lm import IGNORED
@@ -267,3 +267,69 @@ def test_adapters_learn_alone_and_the_parts_make_the_model_again(deep_model: Pat
     fresh, *_ = grown(deep_model)
     for name, weight in attachments.attach(fresh, tmp_path).state_dict().items():
         assert torch.allclose(weight, after[name], atol=2e-3), name  # float16
+
+
+def preserved(folder: Path, texts: list[Any], cache: Path) -> tuple[Any, distillation.Preserved]:
+    """A classifier, and what it makes of texts before it is tuned."""
+    torch.manual_seed(0)
+    model = loading.load_classifier(folder)
+    kept = {"dtype": "float32", "bf16": False, "megabytes": 1, "disk": 10}
+    states = frozen_cache.states_of(model, texts, layers=3, folder=cache, every_token=True, **kept)
+    return model.train(), distillation.Preserved.of(states, texts)
+
+
+def test_preserved_is_what_the_model_makes_of_every_token_but_cls(deep_model: Path, tmp_path: Path) -> None:
+    texts = adaptation.cut(loaded(deep_model)[1], SENTENCES, 32).ids
+    model, held = preserved(deep_model, texts, tmp_path)
+    batch = held.batch(texts, 0, 0)
+    plain = model.eval().bert(**padded(texts)).last_hidden_state.detach()
+    read, (cls, own) = batch["places"], batch["parts"]
+    torch.testing.assert_close(batch["extra"]["preserved"], read.of(plain)[own], atol=1e-5, rtol=0)
+    assert read.columns[cls].tolist() == [0] * len(texts)
+    assert read.rows[cls].tolist() == list(range(len(texts)))
+    drawn, lengths = list(zip(read.rows[own].tolist(), read.columns[own].tolist(), strict=True)), [*map(len, texts)]
+    assert len(set(drawn)) == len(drawn)
+    assert all(0 < column < lengths[row] for row, column in drawn)
+    assert 0.1 < len(drawn) / (sum(lengths) - len(texts)) < 0.4
+    again, other = held.batch(texts, 0, 0), held.batch(texts, 0, 1)
+    assert torch.equal(again["places"].columns, read.columns)
+    assert other["places"].columns.tolist() != read.columns.tolist()
+    found = model(**padded(texts), places=read, parts=batch["parts"])
+    assert float(distillation.preserved_term(found, batch)) == pytest.approx(0.0, abs=1e-8)
+
+
+def test_the_preserved_term_by_hand() -> None:
+    batch = {"extra": {"preserved": torch.tensor([[1.0, 2.0], [0.0, 0.0]]), "spread": torch.tensor([1.0, 2.0])}}
+    outputs = SimpleNamespace(last_states=torch.tensor([[2.0, 2.0], [0.0, 4.0]]))
+    assert float(distillation.preserved_term(outputs, batch)) == pytest.approx((1 + 0 + 0 + 4) / 4)
+    none = {"extra": batch["extra"] | {"preserved": torch.zeros(0, 2)}}
+    assert float(distillation.preserved_term(SimpleNamespace(last_states=torch.zeros(0, 2)), none)) == 0.0
+
+
+def test_tuning_that_preserves_leaves_the_tokens_nearer_to_where_they_were(deep_model: Path, tmp_path: Path) -> None:
+    texts = adaptation.cut(loaded(deep_model)[1], SENTENCES, 32).ids
+    labels = [place % 3 for place in range(len(texts))]
+    gaps, losses = [], []
+    for weight in (0.0, 3.0):
+        model, held = preserved(deep_model, texts, tmp_path)
+        freezing.set_dropout(model, 0.0)
+        plan = tuning_steps.plan(
+            [texts] * 40, labels, padded, preserved=held, batch_size=8, tokens_per_batch=512, seed=0
+        )
+        objective = loop.summed(tuning_steps.weighted_loss(0.0), [(weight, distillation.preserved_term)])
+        optimizer = torch.optim.AdamW(
+            [
+                {key: group[key] for key in ("params", "lr")}
+                for group in freezing.parameter_groups(model, learning_rate=1e-3, head_learning_rate=1e-2)
+            ]
+        )
+        for place in range(len(plan)):
+            optimizer.zero_grad()
+            objective(model, plan[place]).backward()
+            optimizer.step()
+        batch = held.batch(texts, 1, 0)
+        found = model(**padded(texts), places=batch["places"], parts=batch["parts"])
+        gaps.append(float(distillation.preserved_term(found, batch)))
+        losses.append(float(tuning_steps.weighted_loss(0.0)(found, {"labels": torch.tensor(labels)})))
+    assert gaps[1] < 0.3 * gaps[0]
+    assert losses[1] < 0.5  # and the task is learnt all the same

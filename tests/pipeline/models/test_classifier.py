@@ -8,7 +8,7 @@ from transformers import BertForSequenceClassification
 
 from pipeline.learning import freezing, lora, tuning_steps
 from pipeline.models.classifier import Classifier
-from pipeline.models.encoder import packed_states
+from pipeline.models.encoder import Places, packed_states
 from tests.toys import toy_config, toy_tokenizer
 
 PADDED = (torch.arange(12) < torch.tensor([[12], [7], [3], [12], [5]])).long()
@@ -103,6 +103,16 @@ def test_from_the_states_after_the_first_layers(both, first: int) -> None:
     states = packed.view(2, 12, 32)[:, : 1 if first == 3 else 12]
     found = ours(states=states, attention_mask=PADDED[[0, 3], : states.shape[1]], first_layer=first).logits
     torch.testing.assert_close(found, plain(IDS[[0, 3]]).logits, atol=1e-5, rtol=0)
+
+
+def test_the_last_layer_is_read_where_it_is_asked_for(both) -> None:
+    plain, ours = both
+    tokens = Places.at(torch.tensor([0, 0, 3]), torch.tensor([1, 11, 2]))
+    places, parts = Places.joined(Places.first(5, IDS.device), tokens)
+    found = ours(IDS, attention_mask=PADDED, places=places, parts=parts)
+    whole = plain(IDS, attention_mask=PADDED, output_hidden_states=True)
+    torch.testing.assert_close(found.logits, whole.logits, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.last_states, tokens.of(whole.hidden_states[-1]), atol=1e-5, rtol=0)
 
 
 def test_under_adapters(both) -> None:
