@@ -166,7 +166,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),
-    version=9,
+    version=10,
     check=check,
     resumes=True,
 )
