@@ -15,8 +15,8 @@ Items, one a row, from which all of this can be computed again without a model:
 - ``retention/pairs_{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "phenomenon", "good", "bad"}``: log-likelihoods
 - ``retention/masks/<corpus>.jsonl``  ``{"id", "input_ids", "masked", "bytes"}``, a row a window: what was masked
 - ``retention/sentences.jsonl``  ``{"id", "corpus", "text", "shuffled", "words"}``: what probes and CKA look at
-- ``retention/probes_{base,adapted,tuned}.jsonl``  ``{"id", "shuffled_bigram": [n], "length": [n], "bin"}``: how many
-  answers were right by layer, of 2 (the sentence and its shuffled twin) and of 1
+- ``retention/probes_{base,adapted,tuned}.jsonl``  ``{"id"}`` and by task (``layers.probes.TASKS``) ``[n]``: how many
+  answers were right on each layer
 - ``retention/features_tuned.npy``  float16 [sentences, layers + 1, hidden], for CKA between two seeds
 """
 
@@ -108,7 +108,7 @@ STAGE = Stage(
     "evaluate",
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
-    version=7,
+    version=8,
     reads=reads,
     tell=tell,
 )

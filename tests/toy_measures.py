@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.measuring.layers.probes import TASKS
+
 NATS_LOST = {"naive": 0.9, "careful": 0.1, "adapted": 0.3, "full": 0.35}
 PAIRS_RIGHT = {"naive": 0.62, "careful": 0.79, "adapted": 0.75, "full": 0.74}
 BASE_NATS, BASE_PAIRS = 2.0, 0.8
@@ -69,14 +71,14 @@ def _layers() -> dict[str, Any]:
     """Probes, CKA and drift: embeddings and four layers."""
     bend = {"base": 0.0, "adapted": 0.01, "tuned": 0.04}
     probes = {
-        task: {
-            "chance": chance,
+        task.name: {
+            "chance": 0.5 - 0.15 * place,
             **{
-                model: [figure(start + 0.07 * layer - drop * layer, SENTENCES) for layer in range(LAYERS)]
+                model: [figure(0.52 + 0.08 * place + 0.07 * layer - drop * layer, SENTENCES) for layer in range(LAYERS)]
                 for model, drop in bend.items()
             },
         }
-        for task, chance, start in (("shuffled_bigram", 0.5, 0.52), ("length", 0.35, 0.6))
+        for place, task in enumerate(TASKS)
     }
     cka = {model: [figure(1 - drop * layer**1.5, SENTENCES) for layer in range(LAYERS)] for model, drop in bend.items()}
     parts = {"adaptation": 0.1, "tuning": 0.25, "interface": 0.18, "real": 0.09, "refitting": -0.02}

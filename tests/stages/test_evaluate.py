@@ -21,6 +21,7 @@ from pipeline.common.files import read_jsonl, write_json
 from pipeline.common.labels import FLOORS, LABELS
 from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.layers.cka import by_layer
+from pipeline.measuring.layers.probes import TASKS
 from pipeline.measuring.reviews import run as reviews_run
 from pipeline.measuring.statistics import classification
 from pipeline.models import loading
@@ -299,9 +300,10 @@ def test_probes_and_cka_look_at_every_layer(inputs: dict[str, Path], tmp_path: P
     found = told(out, "retention")
     assert [figure["value"] for figure in found["cka"]["adapted"]] == [1.0, 1.0, 1.0]
     assert [figure["value"] == 1.0 for figure in found["cka"]["tuned"]] == [True, True, False]
-    for task, chance in (("shuffled_bigram", 0.5), ("length", 1 / 3)):
-        of = found["probes"][task]
-        assert of["chance"] == chance
+    chance = {task: of["chance"] for task, of in found["probes"].items()}
+    assert chance == {task.name: chance[task.name] for task in TASKS}
+    assert (chance["shuffled_bigram"], chance["length"]) == (0.5, 1 / 3)
+    for of in found["probes"].values():
         assert of["base"] == of["adapted"]
         assert of["base"][:2] == of["tuned"][:2]
         assert [figure["n"] for figure in of["base"]] == [12, 12, 12]

@@ -9,6 +9,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from pipeline.common.errors import InputError
+from pipeline.measuring.layers.probes import TASKS
 from stages import report as stage
 from tests import toy_runs
 from tests.toy_runs import Toy
@@ -153,7 +154,9 @@ def test_the_page_is_one_file_that_asks_nothing_of_anyone(made: Path) -> None:
     assert re.findall(r"https?://[^\s\"']+", source.replace("http://www.w3.org/", "")) == []
     assert ("name", "viewport") in page.attributes
     on_each_corpus = 6  # ladder, arms, confusion, reliability, slices, counterfactuals
-    once = 11  # front, gained and kept by step, losses, CKA, 2 probes, drift, emoji map, ranks, coverage; then seconds
+    once = 9 + len(
+        TASKS
+    )  # front, gained and kept by step, losses, CKA, drift, emoji map, ranks, coverage; then seconds
     assert page.tags.count("svg") == 2 * on_each_corpus + once + 1
 
 

@@ -8,7 +8,8 @@ sentence (in three bins)? Every sentence is tested, by a probe that has seen nei
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,13 +25,12 @@ from pipeline.common.cache import Remember
 from pipeline.common.files import digest
 from pipeline.measuring.statistics.bootstrap import Figure, interval
 
-VERSION = 1
-"""Raise it when the same features get other answers."""
+VERSION = 2
+"""Raise it when the same features get other answers to the same tasks."""
 FOLDS = 5
 BINS = 3
 INVERSE_PENALTY = 0.1
 """C of the logistic regression: few sentences, many dimensions."""
-TASKS = ("shuffled_bigram", "length")
 Row = Mapping[str, Any]
 Ids = NDArray[np.int64]
 Features = NDArray[np.floating[Any]]
@@ -41,6 +41,24 @@ def length_bins(words: ArrayLike) -> Ids:
     counts = np.asarray(words)
     edges = np.quantile(counts, np.arange(1, BINS) / BINS, method="lower")
     return np.searchsorted(edges, counts)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question to every layer. All that is asked, scored, written and shown of it goes by this."""
+
+    name: str
+    caption: str
+    sides: int
+    """1: the sentence is asked about; 2: its twin with two words swapped as well."""
+    key: Callable[[Sequence[Row]], Ids]
+    """Right answers, counted from 0, of sentences (rows of ``text.sentences``): [sentences, sides]."""
+
+
+TASKS = (
+    Task("shuffled_bigram", "Were two words swapped?", 2, lambda rows: np.tile([0, 1], (len(rows), 1))),
+    Task("length", "How long is the sentence?", 1, lambda rows: length_bins([row["words"] for row in rows])[:, None]),
+)
 
 
 def folds_of(words: Sequence[int], seed: int) -> list[tuple[Ids, Ids]]:
@@ -63,24 +81,23 @@ def right_by_layer(features: ArrayLike, sentences: Sequence[Row], *, seed: int) 
         sentences: ``id``, and ``words``, its number of words.
 
     Returns:
-        A row a sentence, none where there are too few of them: ``id``; ``shuffled_bigram``: 0 to 2 by layer (it and its
-        twin); ``length``: 0 or 1 by layer; ``bin``: the third its length is in.
+        A row a sentence, none where there are too few of them: ``id``, and by task how many answers were right on each
+        layer, of its ``sides``.
     """
-    table, words = np.asarray(features, dtype=np.float64), [int(item["words"]) for item in sentences]
-    folds = folds_of(words, seed)
+    table = np.asarray(features, dtype=np.float64)
+    folds = folds_of([int(item["words"]) for item in sentences], seed)
     if not folds:
         return []
-    bins, layers = length_bins(words), range(table.shape[2])
-    found = {task: np.zeros((len(words), len(layers)), dtype=np.int64) for task in TASKS}
-    for train, test in folds:
-        for layer in layers:
-            twins = table[:, :, layer]
-            guessed = _guesses(twins[train].reshape(-1, twins.shape[-1]), np.tile([0, 1], len(train)), twins[test])
-            found["shuffled_bigram"][test, layer] = (guessed == [0, 1]).sum(axis=1)
-            guessed = _guesses(twins[train, 0], bins[train], twins[test, :1])
-            found["length"][test, layer] = guessed[:, 0] == bins[test]
+    right = {task.name: np.zeros((len(table), table.shape[2]), dtype=np.int64) for task in TASKS}
+    for task in TASKS:
+        key = task.key(sentences)
+        for train, test in folds:
+            for layer in range(table.shape[2]):
+                asked = table[:, : task.sides, layer]
+                learned = asked[train].reshape(-1, asked.shape[-1])
+                right[task.name][test, layer] = (_guesses(learned, key[train].ravel(), asked[test]) == key[test]).sum(1)
     return [
-        {"id": item["id"], **{task: found[task][place].tolist() for task in TASKS}, "bin": int(bins[place])}
+        {"id": item["id"], **{name: counts[place].tolist() for name, counts in right.items()}}
         for place, item in enumerate(sentences)
     ]
 
@@ -88,8 +105,11 @@ def right_by_layer(features: ArrayLike, sentences: Sequence[Row], *, seed: int) 
 def answers(
     seen: Mapping[str, Features], sentences: Sequence[Row], *, seed: int, remember: Remember
 ) -> dict[str, list[dict[str, Any]]]:
-    """``right_by_layer`` of every model, remembered by features and lengths, so that arms share what they can."""
-    asked = [[item["id"], item["words"]] for item in sentences]
+    """``right_by_layer`` of every model, remembered by features and tasks, so that arms share what they can."""
+    asked = [
+        [[item["id"], item["words"]] for item in sentences],
+        {task.name: task.key(sentences).tolist() for task in TASKS if sentences},
+    ]
 
     def key(features: Features) -> list[Any]:
         looked_at = hashlib.sha256(np.ascontiguousarray(features).tobytes()).hexdigest()
@@ -100,34 +120,34 @@ def answers(
     return dict(zip(seen, found, strict=True))
 
 
-def accuracy_by_layer(rows: Sequence[Row], task: str, *, draws: int, seed: int) -> list[Figure]:
+def accuracy_by_layer(rows: Sequence[Row], task: Task, *, draws: int, seed: int) -> list[Figure]:
     """Share of right answers on each layer; a sentence and its twin are drawn together."""
-    right = np.array([row[task] for row in rows], dtype=np.float64) / (2 if task == "shuffled_bigram" else 1)
+    right = np.array([row[task.name] for row in rows], dtype=np.float64) / task.sides
     return [
         interval(column[:, None], lambda sums: sums[..., 0] / len(rows), draws=draws, seed=seed) for column in right.T
     ]
 
 
-def chance(rows: Sequence[Row], task: str) -> float:
+def chance(task: Task, sentences: Sequence[Row]) -> float:
     """Share that who always gives the commonest answer gets right."""
-    counts = np.bincount([row["bin"] for row in rows])
-    return 0.5 if task == "shuffled_bigram" else float(counts.max() / len(rows))
+    key = task.key(sentences)
+    return float(np.bincount(key.ravel()).max() / key.size)
 
 
-def marked(answers: Mapping[str, Sequence[Row]], *, draws: int, seed: int) -> dict[str, Any]:
+def scored(
+    answers: Mapping[str, Sequence[Row]], sentences: Sequence[Row], *, draws: int, seed: int
+) -> dict[str, dict[str, Any]]:
     """Every model's accuracy on every layer, as retention.json has it; empty where there were too few sentences."""
-    first = next(iter(answers.values()), [])
-    if not first:
-        return {}
     return {
-        task: {
-            "chance": chance(first, task),
+        task.name: {
+            "chance": chance(task, sentences),
             **{
                 model: [figure.as_json() for figure in accuracy_by_layer(rows, task, draws=draws, seed=seed)]
                 for model, rows in answers.items()
             },
         }
         for task in TASKS
+        if next(iter(answers.values()), [])
     }
 
 

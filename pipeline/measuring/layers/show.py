@@ -9,9 +9,9 @@ from pipeline.drawing.curves import Curve, curves
 from pipeline.drawing.dots import Dot, Line, dots
 from pipeline.drawing.svg import ACCENT, MUTED, OTHER, Picture, label, told
 from pipeline.drawing.tables import Cell, Estimate, Report, Table, amount, percent
+from pipeline.measuring.layers import probes
 
 COLOURS = {"base": MUTED, "adapted": ACCENT, "tuned": OTHER}
-CAPTIONS = {"shuffled_bigram": "Were two words swapped?", "length": "How long is the sentence?"}
 PARTS = {
     "adaptation": "adapting",
     "tuning": "tuning",
@@ -33,6 +33,7 @@ def pictures(report: Report, arm: str) -> list[Picture]:
         if found["noise_floor"]:
             said += " What lies above the line of two seeds has moved no further than luck moves it."
         drawn.append(Picture("cka", f"How far each layer moved, {arm}", said, drawing))
+    captions = {task.name: task.caption for task in probes.TASKS}
     for task, models in found["probes"].items():
         levels = {model: figures for model, figures in models.items() if model != "chance"}
         line = (100 * models["chance"], "chance")
@@ -40,7 +41,7 @@ def pictures(report: Report, arm: str) -> list[Picture]:
         drawing = curves(_lines(levels, 100, "%"), name=name, across="layer (0: embeddings)",
                          upwards="right, % (up is better)", line=line)  # fmt: skip
         said = "A linear probe on each frozen layer, cross-validated over general sentences."
-        drawn.append(Picture(name, CAPTIONS[task], said, drawing))
+        drawn.append(Picture(name, captions[task], said, drawing))
     return drawn + _drift(found["drift"], arm)
 
 

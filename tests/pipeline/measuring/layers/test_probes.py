@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.measuring.layers import probes
+from pipeline.common.results import checked
+from pipeline.measuring.general.results import Retention
+from pipeline.measuring.layers import probes, show
+from pipeline.report import csv_export
 
 SURE = {"draws": 200, "seed": 0}
 WORDS = [5 + place % 30 for place in range(90)]
+BIGRAM, LENGTH = probes.TASKS
 SENTENCES = [{"id": str(place), "words": words} for place, words in enumerate(WORDS)]
 
 
@@ -34,8 +40,8 @@ def test_length_is_cut_in_thirds() -> None:
 
 
 def test_each_layer_tells_what_it_holds(rows: list[dict[str, Any]]) -> None:
-    swapped = [figure.value for figure in probes.accuracy_by_layer(rows, "shuffled_bigram", **SURE)]
-    length = [figure.value for figure in probes.accuracy_by_layer(rows, "length", **SURE)]
+    swapped = [figure.value for figure in probes.accuracy_by_layer(rows, BIGRAM, **SURE)]
+    length = [figure.value for figure in probes.accuracy_by_layer(rows, LENGTH, **SURE)]
     assert swapped == [0.5, 0.5, 1.0]  # equal features of both twins: one of the two answers is right
     assert length[1] == 1.0
     assert length[0] < 0.5 > length[2]
@@ -47,7 +53,7 @@ def test_a_twin_is_never_learned_from() -> None:
     table[np.arange(90), :, 0, np.arange(90)] = 1.0
     table[:, 1] *= 2.0  # the twin stands further out on the sentence's own axis, and on no other
     found = probes.right_by_layer(table, SENTENCES, seed=0)
-    (accuracy,) = probes.accuracy_by_layer(found, "shuffled_bigram", **SURE)
+    (accuracy,) = probes.accuracy_by_layer(found, BIGRAM, **SURE)
     assert accuracy.value == 0.5
     for train, test in probes.folds_of(WORDS, 0):
         assert not set(train) & set(test)
@@ -56,12 +62,13 @@ def test_a_twin_is_never_learned_from() -> None:
 
 def test_accuracy_and_chance_by_hand() -> None:
     rows = [
-        {"id": "a", "shuffled_bigram": [2], "length": [1], "bin": 0},
-        {"id": "b", "shuffled_bigram": [1], "length": [0], "bin": 0},
-        {"id": "c", "shuffled_bigram": [0], "length": [1], "bin": 1},
-        {"id": "d", "shuffled_bigram": [2], "length": [1], "bin": 2},
+        {"id": "a", "shuffled_bigram": [2], "length": [1]},
+        {"id": "b", "shuffled_bigram": [1], "length": [0]},
+        {"id": "c", "shuffled_bigram": [0], "length": [1]},
+        {"id": "d", "shuffled_bigram": [2], "length": [1]},
     ]
-    found = probes.marked({"base": rows, "tuned": rows}, **SURE)
+    sentences = [{"id": row["id"], "words": words} for row, words in zip(rows, (5, 5, 6, 7), strict=True)]
+    found = probes.scored({"base": rows, "tuned": rows}, sentences, **SURE)
     assert found["shuffled_bigram"]["base"][0]["value"] == pytest.approx(5 / 8)
     assert found["length"]["tuned"][0] == found["length"]["base"][0]
     assert (found["length"]["base"][0]["value"], found["length"]["base"][0]["n"]) == (0.75, 4)
@@ -71,7 +78,7 @@ def test_accuracy_and_chance_by_hand() -> None:
 def test_too_few_sentences_are_not_probed() -> None:
     assert probes.right_by_layer(features()[:3], SENTENCES[:3], seed=0) == []
     assert probes.right_by_layer(features()[:8], [{"id": "x", "words": 9}] * 8, seed=0) == []
-    assert probes.marked({}, **SURE) == probes.marked({"base": []}, **SURE) == {}
+    assert probes.scored({}, [], **SURE) == probes.scored({"base": []}, SENTENCES[:3], **SURE) == {}
 
 
 def test_answers_are_remembered_by_features() -> None:
@@ -91,3 +98,31 @@ def test_answers_are_remembered_by_features() -> None:
     assert found["base"] == found["tuned"]
     probes.answers({"base": few + 1}, SENTENCES[:30], seed=0, remember=remember)
     assert len(asked) == 2
+
+
+def test_a_new_task_is_an_entry_of_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Asked, scored, declared, drawn and exported by being there; remembered answers to fewer tasks do not serve."""
+    keys: list[Any] = []
+
+    def remember(questions: Any) -> Any:
+        keys.extend(key for key, _ in questions)
+        return [compute() for _, compute in questions]
+
+    few, sentences = features()[:30], SENTENCES[:30]
+    probes.answers({"base": few}, sentences, seed=0, remember=remember)
+    long = probes.Task(
+        "long", "Has it many words?", 1, lambda rows: np.array([[int(row["words"] > 24)] for row in rows])
+    )
+    monkeypatch.setattr(probes, "TASKS", (*probes.TASKS, long))
+    answers = probes.answers({"base": few}, sentences, seed=0, remember=remember)
+    assert keys[0] != keys[1]
+    found = probes.scored(answers, sentences, **SURE)
+    assert found["long"]["chance"] == pytest.approx(2 / 3)
+    assert found["long"]["base"][1]["value"] > 0.9  # layer 1 holds the third of its length
+    parts: dict[str, Any] = {key: {} for key in ("models", "scores", "shift", "cka", "drift", "masks")}
+    checked(Retention, {**parts, "probes": found})
+    report: Any = {"layers": {"full": {"probes": found, "cka": {}, "drift": {}, "noise_floor": []}}}
+    assert [picture.title for picture in show.pictures(report, "full")][2] == "Has it many words?"
+    (name,) = csv_export.write(show.by_layer(report, "full"), tmp_path)
+    with (tmp_path / f"{name}.csv").open(encoding="utf-8") as stream:
+        assert "long, % right (chance 67), base" in next(csv.reader(stream))
