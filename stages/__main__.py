@@ -22,6 +22,7 @@ import typer
 
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
+from pipeline.corpora.readers import formats
 from pipeline.machine import cli, console
 from pipeline.machine.store import DamagedError, check_around
 from stages import STORY
@@ -62,7 +63,7 @@ def cards(
 
 
 def new_card(
-    file: Annotated[Path, typer.Argument(help="A file with the texts.")],
+    file: Annotated[Path, typer.Argument(help=f"A file with the texts: {formats()}.")],
     into: Annotated[Path, typer.Option("--into", help="Folder of card folders.")] = CARDS,
 ) -> None:
     """Draft a data card for a file by looking at its columns."""
@@ -73,7 +74,7 @@ def new_card(
 
 
 def predict(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="csv, tsv, txt, json, jsonl, parquet; - for lines.")],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help=f"A file: {formats()}; - for lines.")],
     model: Annotated[Path, typer.Option("--model", help="Folder of a model that `make all` made.")] = MODEL,
     text_column: Annotated[str | None, typer.Option("--text-column", help="Column with the texts.")] = None,
     out: Annotated[

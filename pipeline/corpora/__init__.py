@@ -3,7 +3,7 @@
 cards       a card, checked
 card_files  where its rows are, confined to where they may be
 schema      what a card may say
-readers     rows of csv, tsv, txt, json, jsonl and parquet
+readers     rows of files, and the table of their formats
 hub         rows of a dataset on the Hub
 corpus      a card's rows, labelled, cleaned, counted
 splits      train, dev and test, or folds

@@ -16,7 +16,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.corpora.cards import Reading
 from pipeline.corpora.corpus import FEWEST, label_as_written
-from pipeline.corpora.readers import MAX_FILE_BYTES, kind, lines, read_rows, separator
+from pipeline.corpora.readers import FORMATS, MAX_FILE_BYTES, formats, kind, lines, read_rows, separator
 from pipeline.corpora.schema import QUESTION
 
 COPIED_BYTES = 50 << 20
@@ -60,7 +60,7 @@ def draft_card(file: Path, into: Path) -> Path:
     Raises InputError where the file cannot be read or a card of that name is there already; then nothing is written.
     """
     if not file.is_file():
-        raise InputError(f"{file}: no such file; name a csv, tsv, txt, json, jsonl or parquet file, plain or .gz")
+        raise InputError(f"{file}: no such file; name one of {formats()}")
     stem = file.name.split(".")[0]
     name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "corpus"
     folder = into / name
@@ -82,7 +82,8 @@ def draft_card(file: Path, into: Path) -> Path:
 def _readable(file: Path) -> tuple[Reading, list[dict[str, Any]]]:
     """The first way of reading that gets through the whole file, and all its rows. Raises what the first way raised."""
     first: InputError | None = None
-    for reading in _READINGS if kind(file) != "parquet" else _READINGS[:1]:
+    known = FORMATS.get(kind(file))
+    for reading in _READINGS if known and known.encoded else _READINGS[:1]:
         try:
             rows = [values for _, values in read_rows(file, file.name, reading)]
         except InputError as error:

@@ -9,9 +9,8 @@ from pipeline.common.errors import InputError
 from pipeline.common.hub import snapshot
 from pipeline.common.validation import nearest
 from pipeline.corpora.cards import Hub, Split
+from pipeline.corpora.readers import FORMATS
 from pipeline.corpora.schema import SPLITS
-
-_DATA = [f"*.{suffix}*" for suffix in ("csv", "tsv", "txt", "json", "jsonl", "parquet")]
 
 
 def hub_rows(hub: Hub, place: str) -> Iterator[tuple[Split, int, dict[str, Any]]]:
@@ -23,8 +22,9 @@ def hub_rows(hub: Hub, place: str) -> Iterator[tuple[Split, int, dict[str, Any]]
     import datasets
 
     named = f"{place}: {hub.id} at {hub.revision[:8]}"
+    wanted = [*(f"*.{ending}*" for ending in FORMATS), "README.md"]
     try:
-        folder = snapshot(hub.id, hub.revision, "dataset", allow_patterns=[*_DATA, "README.md"])
+        folder = snapshot(hub.id, hub.revision, "dataset", allow_patterns=wanted)
     except Exception as error:  # from four libraries; what to do is the same
         raise InputError(
             f"{named} cannot be fetched from the Hub ({_cause(error)}); check id, revision and network, set HF_HOME "

@@ -1,4 +1,4 @@
-"""Reading rows from csv, tsv, txt, json, jsonl and parquet files, every value as it was written.
+"""Reading rows from files of many formats (``FORMATS``), every value as it was written.
 
 Nothing is guessed about values (``NA``, ``null`` and ``007`` are texts), and nothing is skipped: what cannot be read
 ends in an error with the number of the row. Files may be compressed; never more is unpacked than was allowed for.
@@ -15,7 +15,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import zstandard
 
@@ -43,13 +43,12 @@ def read_rows(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int =
     Raises InputError for an unknown format, a damaged file, more than ``max_bytes`` unpacked, and any row that cannot
     be read as it stands.
     """
-    reader = _READERS.get(kind(path))
+    known = FORMATS.get(kind(path))
     if {suffix.lower() for suffix in path.suffixes} & ARCHIVES:
         raise InputError(f"{place}: archives are not opened; unpack it and name the file inside")
-    if reader is None:
-        known = ", ".join(_READERS)
-        raise InputError(f"{place}: no format is known by the name {path.name}; there are {known}, plain or .gz")
-    return reader(path, place, reading, max_bytes)
+    if known is None:
+        raise InputError(f"{place}: no format is known by the name {path.name}; there are {formats()}")
+    return known.rows(path, place, reading, max_bytes)
 
 
 def _lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[str]:
@@ -184,15 +183,29 @@ def _parquet(path: Path, place: str, _: Reading, max_bytes: int) -> Iterator[Row
         raise InputError(f"{place}: no readable parquet ({str(error).splitlines()[0]}); fetch it again") from None
 
 
-_READERS: dict[str, Callable[[Path, str, Reading, int], Iterator[Row]]] = {
-    "csv": _delimited,
-    "tsv": _delimited,
-    "txt": _plain_lines,
-    "raw": _plain_lines,
-    "json": _json_whole,
-    "jsonl": _json_lines,
-    "parquet": _parquet,
+class Format(NamedTuple):
+    """How rows are read, given a file, its name in errors, the card's options, and the bytes it may unpack to."""
+
+    rows: Callable[[Path, str, Reading, int], Iterator[Row]]
+    encoded: bool = True
+    """Whether it is text, in an encoding that a card may name."""
+
+
+FORMATS = {
+    "csv": Format(_delimited),
+    "tsv": Format(_delimited),
+    "txt": Format(_plain_lines),
+    "raw": Format(_plain_lines),
+    "json": Format(_json_whole),
+    "jsonl": Format(_json_lines),
+    "parquet": Format(_parquet, encoded=False),
 }
+"""By the ending of a file's name. Whatever reads files, or names to people what can be read, goes by this table."""
+
+
+def formats() -> str:
+    """What can be read, in words: ``csv, tsv, ..., plain or compressed (.gz, ...)``."""
+    return f"{', '.join(FORMATS)}, plain or compressed ({', '.join(OPENERS)})"
 
 
 def kind(path: Path) -> str:

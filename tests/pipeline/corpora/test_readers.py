@@ -6,14 +6,17 @@ import bz2
 import gzip
 import json
 import lzma
+import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.cards import Reading
-from pipeline.corpora.readers import PLAIN, read_rows
+from pipeline.corpora.drafting import draft_card
+from pipeline.corpora.readers import FORMATS, PLAIN, Format, formats, read_rows
 
 ODD = ["NA", "null", "007", "nan", "", "a\nb", 'say "hi"', "1,5", "😂"]
 
@@ -41,6 +44,27 @@ def table(sep: str) -> str:
 @pytest.mark.parametrize(("name", "sep"), [("a.csv", ","), ("a.csv", ";"), ("a.csv", "\t"), ("a.tsv", "\t")])
 def test_values_of_tables_stay_text(tmp_path: Path, name: str, sep: str) -> None:
     assert read(write(tmp_path / name, "\ufeff" + table(sep))) == ODD
+
+
+def test_a_new_format_is_an_entry_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def texts(path: Path, place: str, reading: Reading, most: int) -> Iterator[tuple[int, dict[str, str]]]:
+        yield from enumerate(({"text": part} for part in path.read_text("utf-8").split("%")), start=1)
+
+    file = write(tmp_path / "notes.cookie", "it works well%the case is thin and it cracked")
+    assert "no format is known by the name notes.cookie" in refused(file)
+    monkeypatch.setitem(FORMATS, "cookie", Format(texts))
+    assert read(file) == ["it works well", "the case is thin and it cracked"]
+    assert "parquet, cookie, plain or compressed (.gz" in formats()
+    assert "cookie, plain" in refused(tmp_path / "notes.biscuit")
+    with pytest.raises(InputError, match=r"no such file; name one of .*cookie"):
+        draft_card(tmp_path / "none.csv", tmp_path)
+    assert "path: notes.cookie" in (draft_card(file, tmp_path / "cards") / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("file", ["README.md", "data_cards/TEMPLATE.md"])
+def test_people_are_told_of_every_format(file: str) -> None:
+    told = re.split(r"[^a-z]+", (Path(__file__).parents[3] / file).read_text("utf-8"))
+    assert [name for name in FORMATS if name not in told] == []
 
 
 def test_json_in_its_three_forms(tmp_path: Path) -> None:
