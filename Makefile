@@ -5,6 +5,7 @@
 #   SET="finetune.learning_rate=5e-5 arms.naive.finetune.frozen_layers=1"   settings, as if edited in the recipe
 #   ARM="naive full"   these arms alone   FORCE=1   make anew   DRY=1   only say what would run, and why   DEBUG=1   show tracebacks
 #   JOBS=1   how many arms and seeds are made side by side: by default one a processor, 4 at most, and 1 on a GPU
+#   ENGINE=local   who makes them: `.venv/bin/python -m stages run --help` lists the engines
 
 PYTHON ?= python3
 STORE ?= artifacts
@@ -13,11 +14,12 @@ STAGES := $(BIN)/python -m stages
 READY := .venv/.ready
 
 # Values reach the shell through its environment, so that quotes in them mean what they say.
-export RECIPE SET STORE DATA_ROOT A B
+export RECIPE SET STORE DATA_ROOT ENGINE A B
 DATA = $(if $(DATA_ROOT),--data-root "$$DATA_ROOT") $(if $(filter-out 0,$(DEBUG)),--debug)
 WHAT = $(if $(RECIPE),--recipe "$$RECIPE") $(if $(SET),--set "$$SET") $(foreach arm,$(ARM),--arm $(arm)) \
 	--store "$$STORE" $(DATA)
-HOW = $(if $(filter-out 0,$(FORCE)),--force) $(if $(filter-out 0,$(DRY)),--dry-run) $(if $(JOBS),--jobs "$(JOBS)")
+HOW = $(if $(filter-out 0,$(FORCE)),--force) $(if $(filter-out 0,$(DRY)),--dry-run) $(if $(JOBS),--jobs "$(JOBS)") \
+	$(if $(ENGINE),--engine "$$ENGINE")
 
 export OMP_WAIT_POLICY ?= PASSIVE
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 
-OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RECIPE", "SET", "STORE", "DATA_ROOT")
+OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RECIPE", "SET", "STORE", "DATA_ROOT", "ENGINE")
 """What the ``make test`` around these tests leaves in the environment."""
 
 
@@ -38,10 +38,10 @@ def test_there_is_a_target_for_each_stage() -> None:
 
 def test_variables_become_options() -> None:
     given = ["RECIPE=mine.yaml", "SET=a.b=['x'] c.d=2", "FORCE=1", "DRY=1", "ARM=naive full", "DEBUG=1", "DATA_ROOT=/d"]
-    given += ["JOBS=1"]
+    given += ["JOBS=1", "ENGINE=local"]
     line = " ".join(make("-n", "all", *given).splitlines()[-1].split())
     options = '--recipe "$RECIPE" --set "$SET" --arm naive --arm full --store "$STORE" --data-root "$DATA_ROOT"'
-    assert line.endswith(f'-m stages run {options} --debug --force --dry-run --jobs "1"')
+    assert line.endswith(f'-m stages run {options} --debug --force --dry-run --jobs "1" --engine "$ENGINE"')
     assert make("-n", "all", "FORCE=0").splitlines()[-1].split()[-2:] == ["--store", '"$STORE"']
 
 

@@ -25,7 +25,7 @@ from pipeline.machine.recipe import load_recipe, parse_changes
 from pipeline.machine.runner import StageFailedError, Step
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import Store
-from pipeline.machine.workers import LocalProcesses, default_jobs, limit_threads
+from pipeline.machine.workers import ENGINES, Workers, default_jobs, engine, limit_threads
 
 PROGRAM = "python -m stages"
 
@@ -51,6 +51,7 @@ JobsOption = Annotated[
         help="Arms and seeds side by side; by default one a processor, 4 at most, and 1 where there is a GPU.",
     ),
 ]
+EngineOption = Annotated[str, typer.Option("--engine", help=f"Who makes them: {', '.join(ENGINES)}.")]
 StageArgument = Annotated[str | None, typer.Argument(help="A stage; without it, the whole story.")]
 
 
@@ -79,15 +80,19 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Make the stage (or all) anew.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and why.")] = False,
     jobs: JobsOption = None,
+    engine_name: EngineOption = "local",
     store: StoreOption = Path("artifacts"),
 ) -> None:
     """Run the story, or one stage and what it needs. What is up to date is reused."""
+    jobs = jobs or default_jobs()
+    workers = engine(engine_name, jobs, console.show_warnings)
     plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
     if dry_run:
         plan.check(stage)
         console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
     else:
-        _run(plan, stage, force=force, jobs=jobs or default_jobs())
+        limit_threads(jobs)
+        _run(plan, stage, force=force, workers=workers)
 
 
 def status(
@@ -182,14 +187,13 @@ def _rooted(context: typer.Context, changes: list[str] | None, data_root: Path |
     return parse_changes(changes or []) | rooted
 
 
-def _run(plan: Plan, last: str | None, *, force: bool, jobs: int) -> None:
+def _run(plan: Plan, last: str | None, *, force: bool, workers: Workers) -> None:
     steps: list[Step] = []
 
     def show(step: Step) -> None:
         steps[:] = [step]
         console.show_step(plan, step)
 
-    limit_threads(jobs)
     try:
         runner.run(
             plan.story,
@@ -198,7 +202,7 @@ def _run(plan: Plan, last: str | None, *, force: bool, jobs: int) -> None:
             arms=plan.arms,
             store=plan.store.root,
             force=force,
-            workers=LocalProcesses(jobs, console.show_warnings),
+            workers=workers,
             observer=show,
             command=shlex.join([*PROGRAM.split(), *sys.argv[1:]]),
         )

@@ -8,22 +8,28 @@ import json
 import logging
 import multiprocessing
 import os
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from pipeline.common.errors import InputError
 
 logger = logging.getLogger(__name__)
+HOST = socket.gethostname()
+POLL_SECONDS = 1.0
 
 
 @contextlib.contextmanager
 def hold(path: Path, command: str) -> Iterator[None]:
     """Hold a piece of work; where another run holds it, say which and wait for it.
 
-    The operating system frees the lock when the holder dies, however it dies.
+    The operating system frees the lock when the holder dies, however it dies. Over a shared file system it may not
+    tell hosts of each other's locks: so what another host has noted is held until the note is gone.
 
     Args:
         path: of the lock, without a suffix.
@@ -34,15 +40,23 @@ def hold(path: Path, command: str) -> Iterator[None]:
     """
     note, lock = path.with_suffix(".json"), FileLock(path.with_suffix(".lock"))
     parent = multiprocessing.parent_process()  # the run, where this is one of its workers
-    who = {"pid": parent.pid if parent else os.getpid(), "command": command, "since": f"{datetime.now():%F %T}"}
+    who = {
+        "host": HOST,
+        "pid": parent.pid if parent else os.getpid(),
+        "command": command,
+        "since": f"{datetime.now():%F %T}",
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            logger.warning("waiting for %s, which is made by %s", path.name, holder(path) or "another run")
+            _say_who(path)
             lock.acquire()
-        note.write_text(json.dumps(who, ensure_ascii=False), "utf-8")
+        if not _noted(note, who):
+            _say_who(path)
+            while not _noted(note, who):
+                time.sleep(POLL_SECONDS)
     except OSError as error:
         remedy = "free some space" if error.errno == errno.ENOSPC else "give yourself write permission"
         raise InputError(
@@ -56,14 +70,47 @@ def hold(path: Path, command: str) -> Iterator[None]:
         lock.release()
 
 
-def holder(path: Path) -> str | None:
-    """Who holds a piece of work now (PID, command, since), or None. Never waits, never takes the lock."""
+def _say_who(path: Path) -> None:
+    logger.warning("waiting for %s, which is made by %s", path.name, holder(path) or "another run")
+
+
+def _noted(note: Path, who: Mapping[str, Any]) -> bool:
+    """Write who holds it, unless another host has; a note of this host is of a process that is gone."""
+    if _told(note).get("host", HOST) != HOST:
+        return False
+    note.unlink(missing_ok=True)
     try:
-        who = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        alive = _lives(int(who["pid"]))
-        return f"PID {who['pid']}, command {who['command']}, since {who['since']}" if alive else None
-    except (OSError, ValueError, KeyError, TypeError):
+        with note.open("x", encoding="utf-8") as file:
+            json.dump(who, file, ensure_ascii=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _told(note: Path) -> dict[str, Any]:
+    """What the note says, or nothing."""
+    try:
+        found = json.loads(note.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def holder(path: Path) -> str | None:
+    """Who holds a piece of work now (PID, command, since), or None. Never waits, never takes the lock.
+
+    Of another host, whose processes cannot be looked at, the answer says what to do if it is gone.
+    """
+    note = path.with_suffix(".json")
+    try:
+        who = _told(note)
+        host, pid = who.get("host", HOST), int(who["pid"])
+        said = f"command {who['command']}, since {who['since']}"
+    except (ValueError, KeyError, TypeError):
         return None
+    if host != HOST:
+        return f"PID {pid} on host {host}, {said} (if that host is gone, delete {note})"
+    return f"PID {pid}, {said}" if _lives(pid) else None
 
 
 def holders(folder: Path) -> list[str]:

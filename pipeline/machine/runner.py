@@ -21,7 +21,8 @@ from pipeline.machine.plan import Plan, why_run
 from pipeline.machine.recipe import NO_CHANGES, Recipe, load_recipe
 from pipeline.machine.stage import Run, Stage, StageSettings
 from pipeline.machine.store import Artifact, DamagedError, Store
-from pipeline.machine.workers import LocalProcesses, Workers
+from pipeline.machine.workers import Workers
+from pipeline.machine.workers.local import LocalProcesses
 
 logger = logging.getLogger(__name__)
 

@@ -198,6 +198,13 @@ def test_text_of_users_cannot_steer_the_terminal_or_pass_for_markup(capsys: pyte
     assert console.clean("a\x1b[31m\x07\u202eb\tc\n") == "a[31mb\tc\n"
 
 
+def test_an_engine_of_unknown_name_is_refused_before_anything_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*QUICK, "--engine", "spark", "--dry-run") == 2
+    assert capsys.readouterr().err == "--engine spark: no such engine; there are: local\n"
+    assert not Path("artifacts").exists()
+    assert call(*QUICK, "--engine", "local", "--jobs", "1") == 0
+
+
 def test_runs_of_other_recipes_work_side_by_side_and_of_the_same_wait_for_each_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

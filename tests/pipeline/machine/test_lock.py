@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -59,11 +60,32 @@ def test_a_lock_left_by_kill_9_is_free_again(tmp_path: Path) -> None:
     assert holder(work) is None
 
 
+def test_what_another_host_has_noted_is_held_until_the_note_is_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.machine.lock.POLL_SECONDS", 0.01)
+    work = tmp_path / "locks" / "grow-ab"
+    note = work.with_suffix(".json")
+    note.parent.mkdir()
+    elsewhere = {"host": "far-away", "pid": 1, "command": "make all", "since": "2026-01-01 10:00:00"}
+    note.write_text(json.dumps(elsewhere))
+    said = f"PID 1 on host far-away, command make all, since 2026-01-01 10:00:00 (if that host is gone, delete {note})"
+    assert holders(work.parent) == [said]
+    removed: list[float] = []
+    threading.Timer(0.3, lambda: (removed.append(time.monotonic()), note.unlink())).start()
+    with hold(work, "second"):
+        assert time.monotonic() >= removed[0]
+        assert json.loads(note.read_text())["host"] == socket.gethostname()
+    assert [record.getMessage() for record in caplog.records] == [f"waiting for grow-ab, which is made by {said}"]
+    assert not note.exists()
+
+
 def test_asking_who_holds_it_never_takes_it(tmp_path: Path) -> None:
     before = time.monotonic()
     assert holder(tmp_path / "nowhere") is None
     (tmp_path / "grow-ab.json").write_text("broken")
     assert holder(tmp_path / "grow-ab") is None
+    (tmp_path / "grow-ab.json").write_text("[1]")
     assert holders(tmp_path) == []
     assert time.monotonic() - before < 1
 

@@ -13,7 +13,8 @@ from pipeline.machine.plan import Plan, survey
 from pipeline.machine.recipe import load_recipe, parse_changes
 from pipeline.machine.runner import StageFailedError, Step, walk
 from pipeline.machine.store import Store
-from pipeline.machine.workers import LocalProcesses, Workers
+from pipeline.machine.workers import Workers
+from pipeline.machine.workers.local import LocalProcesses
 from tests.pipeline import toy_story
 from tests.pipeline.toy_story import CALLS, STORY, TELLING, Judge, judge, tell, write_recipe
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.machine.workers import THREADS, LocalProcesses, Workers, limit_threads
+from pipeline.machine.workers import ENGINES, THREADS, Workers, engine, limit_threads
+from pipeline.machine.workers.local import LocalProcesses
 
 ROOT = Path(__file__).parents[3]
 
@@ -110,7 +111,7 @@ def test_whatever_ends_the_parent_ends_the_children(tmp_path: Path, number: sign
     script = tmp_path / "parent.py"
     script.write_text(
         "import signal, sys\n"
-        "from pipeline.machine.workers import LocalProcesses\n"
+        "from pipeline.machine.workers.local import LocalProcesses\n"
         "from tests.pipeline.machine.test_workers import count_up\n"
         "if __name__ == '__main__':\n"
         "    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
@@ -146,3 +147,20 @@ def test_threads_are_shared_out_unless_the_user_has_said_how_many(monkeypatch: p
     monkeypatch.setenv(THREADS[1], "5")
     limit_threads(3)
     assert [os.environ[name] for name in THREADS] == ["2", "5", "2"]
+
+
+class Counting(LocalProcesses):
+    """An engine of one's own, as a module and a line in the table would add it."""
+
+
+def test_an_engine_is_a_line_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "counting", f"{__name__}:Counting")
+    with engine("counting", 1) as workers:
+        assert isinstance(workers, Counting)
+        assert [number for number, _ in do(workers, square, [1])] == [1]
+    assert type(engine("local", 2)) is LocalProcesses
+
+
+def test_an_engine_of_unknown_name_is_one_line() -> None:
+    with pytest.raises(InputError, match=r"^--engine spark: no such engine; there are: local$"):
+        engine("spark", 1)

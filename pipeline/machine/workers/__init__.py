@@ -1,0 +1,84 @@
+"""Who makes arms and seeds side by side: what a run asks of any engine, and the engines there are.
+
+local  processes of this machine
+
+Small models do not keep many threads busy: what a second thread adds to one training, a second training adds several
+times over. So a run has few threads a process, and as many processes as the machine allows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+from pipeline.common.errors import InputError
+
+MAX_JOBS = 4
+"""Processes at most, however many processors there are: each holds a model, and the ladder has four arms."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What numerical libraries read, once, when they are loaded."""
+
+ENGINES = {"local": "pipeline.machine.workers.local:LocalProcesses"}
+"""Module and class of each, imported only where it is asked for; called with ``jobs`` and ``initializer``."""
+
+Task = TypeVar("Task")
+
+
+def default_jobs() -> int:
+    """How many processes suit this machine: one a processor, but one alone where they would share a GPU."""
+    return 1 if Path("/dev/nvidiactl").exists() else min(MAX_JOBS, _processors())
+
+
+def limit_threads(jobs: int) -> None:
+    """Give each of ``jobs`` processes its part of the processors, unless the user has said how many threads.
+
+    The part does not depend on how much there is to do: another number of threads rounds otherwise, and a run that is
+    taken up again must end in the same bytes.
+    """
+    if jobs > 1:
+        for name in THREADS:
+            os.environ.setdefault(name, str(max(1, _processors() // jobs)))
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers(Protocol):
+    """What a run needs of whoever does its work. Entered for a run; what is left goes no further than its end.
+
+    A task and what does it can be pickled: they may be sent to another process, or another machine.
+    """
+
+    @property
+    def free(self) -> int:
+        """How many more tasks can be begun now."""
+
+    @property
+    def pending(self) -> Sequence[Any]:
+        """The tasks that were begun and have not been returned as finished, the oldest first."""
+
+    def begin(self, work: Callable[[Task], Any], tasks: Sequence[Task]) -> None:
+        """Hand out tasks, at most as many as are ``free``."""
+
+    def finished(self) -> list[tuple[Any, Any]]:
+        """Wait until a task is done; return what is done now with its results. Raises what a task has raised."""
+
+    def __enter__(self) -> Workers: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any, /) -> bool | None: ...
+
+
+def engine(name: str, jobs: int, initializer: Callable[[], None] | None = None) -> Workers:
+    """The engine of that name, to do up to ``jobs`` tasks at a time; ``initializer`` is called first in each process.
+
+    Raises:
+        InputError: no engine has that name.
+    """
+    if name not in ENGINES:
+        raise InputError(f"--engine {name}: no such engine; there are: {', '.join(ENGINES)}")
+    module, kind = ENGINES[name].split(":")
+    return cast(Workers, getattr(import_module(module), kind)(jobs, initializer))
