@@ -12,6 +12,7 @@ STORE ?= artifacts
 BIN := .venv/bin
 STAGES := $(BIN)/python -m stages
 READY := .venv/.ready
+STORY := $(shell sed -n 's/^    \([a-z_]*\)\.STAGE,$$/\1/p' stages/__init__.py)
 
 # Values reach the shell through its environment, so that quotes in them mean what they say.
 export RECIPE SET STORE DATA_ROOT ENGINE A B
@@ -24,17 +25,18 @@ HOW = $(if $(filter-out 0,$(FORCE)),--force) $(if $(filter-out 0,$(DRY)),--dry-r
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help all prepare source tokenizer pretrain finetune evaluate report
-.PHONY: status show compare cards setup test lint acceptance bench clean
+.PHONY: $(STORY)
+.PHONY: help all status show compare cards setup test lint acceptance bench clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z ]+:.*## / {sub(/.* .*/, "STAGE", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^([a-z]+|\$$\(STORY\)):.*## / {sub(/\$$.*/, "STAGE", $$1); sub(/STORY/, "$(STORY)", $$2); \
+		printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@sed -n 's/^#   /  /p' $(MAKEFILE_LIST)
 
 all: $(READY) ## the whole story: every stage, every arm, ends with the report and the model
 	@$(STAGES) run $(WHAT) $(HOW)
 
-prepare source tokenizer pretrain finetune evaluate report: $(READY) ## one stage and what it needs: prepare source tokenizer pretrain finetune evaluate report
+$(STORY): $(READY) ## one stage and what it needs: STORY
 	@$(STAGES) run $@ $(WHAT) $(HOW)
 
 status: $(READY) ## is it up to date, stage by stage and arm by arm, or why not
@@ -86,6 +88,6 @@ clean: ## delete all results (artifacts/) and caches, without asking; .venv stay
 
 # What is asked for and is not there.
 .DEFAULT:
-	@near=$$(sed -n 's/^\.PHONY: //p' $(firstword $(MAKEFILE_LIST)) | $(PYTHON) -c 'import difflib, sys; \
+	@near=$$({ sed -n 's/^\.PHONY: //p' $(firstword $(MAKEFILE_LIST)); echo $(STORY); } | $(PYTHON) -c 'import difflib, sys; \
 		print(*difflib.get_close_matches(sys.argv[1], sys.stdin.read().split(), 1))' '$@' 2>/dev/null); \
 	echo "make $@: no such target$${near:+, did you mean make $$near?}; make help lists them" >&2; exit 2

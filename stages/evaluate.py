@@ -78,16 +78,13 @@ def evaluate(
     from pipeline.measuring.general.run import general_english
     from pipeline.measuring.reviews.results import Reviews
     from pipeline.measuring.reviews.run import score_reviews
-    from pipeline.measuring.statistics.bootstrap import LEVEL
-    from pipeline.measuring.statistics.classification import HEADLINE
 
     remember = partial(remembered, cache)
     corpora = {
         corpus: score_reviews(settings, corpus, prepare, source / "model", finetune, remember, out)
         for corpus in corpora_of(prepare, "reviews")
     }
-    scores = {"headline": HEADLINE, "draws": settings.draws, "level": LEVEL, "corpora": corpora}
-    results.write(Reviews, out / "scores.json", scores)
+    results.write(Reviews, out / "scores.json", {"corpora": corpora})
     started = read_json(tokenizer / "coverage.json")["rows_started"]
     folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}
     kept = general_english(settings, prepare, folders, remember, out / "retention")

@@ -40,7 +40,7 @@ def retention(
             "masked": {"encyclopedia": {"loss": figure(BASE_NATS + lost[model], DOCUMENTS),
                                         "loss_full": figure(BASE_NATS + lost[model] + 0.1, DOCUMENTS),
                                         "bits_per_byte": figure(0.9, DOCUMENTS), "accuracy": figure(0.4, DOCUMENTS)}},
-            "pairs": {"pairs": {"accuracy": figure(pairs[model], PAIRS), "phenomena": {}}},
+            "pairs": {"pairs": {"accuracy": figure(pairs[model], PAIRS)}},
         }  # fmt: skip
         share = (pairs[model] - 0.5) / (BASE_PAIRS - 0.5)
         scores[f"base_to_{model}"] = {
@@ -121,7 +121,6 @@ def emoji(corpora: Iterable[str]) -> dict[str, Any]:
     return {
         "reference": {"name": "ranking", "emoji": EMOJI},
         "polarity": polarity,
-        "names_minus_default": figure(0.2, len(EMOJI)),
         "counterfactuals": {name: {**found, "flips": None} if place else found for place, name in enumerate(corpora)},
     }
 

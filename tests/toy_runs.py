@@ -200,7 +200,7 @@ def _evaluate(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
             },
             "plain": plain,
         }
-    put_json(folder / "scores.json", {"headline": "macro_recall", "draws": 2000, "level": 0.95, "corpora": corpora})
+    put_json(folder / "scores.json", {"corpora": corpora})
     toy_measures.retention(folder, arm, seed, corpora=toy.corpora, general=toy.general, layers=toy.measured,
                            adapted=arm in ADAPTED)  # fmt: skip
     if toy.measured and toy.emoji:

@@ -1,18 +1,18 @@
 """From data cards to prepared corpora: read, labelled, split, audited.
 
-cards       a card, checked
-card_files  where its rows are, confined to where they may be
-schema      what a card may say
-readers     rows of files, and the table of their formats
-hub         rows of a dataset on the Hub
-corpus      a card's rows, labelled, cleaned, counted
-splits      train, dev and test, or folds
-duplicates  when two texts are the same, or nearly
-passages    texts that stand inside others
-audit       duplicates and leaks between corpora
-shift       how far corpora are from general English
-prepared    writing all that, and reading it again
-drafting    a card drafted from a file
-check       cards looked over for people
-new_texts   a file of texts to be labelled
+cards         a card, checked
+card_files    where its rows are, confined to where they may be
+schema        what a card may say
+readers       rows of files, and the table of their formats
+hub_datasets  rows of a dataset on the Hub
+corpus        a card's rows, labelled, cleaned, counted
+splits        train, dev and test, or folds
+duplicates    when two texts are the same, or nearly
+passages      texts that stand inside others
+audit         duplicates and leaks between corpora
+shift         how far corpora are from general English
+prepared      writing all that, and reading it again
+drafting      a card drafted from a file
+check         cards looked over for people
+new_texts     a file of texts to be labelled
 """

@@ -96,7 +96,7 @@ def read_corpus(card: Card, limits: Limits) -> Corpus:
 def _rows(card: Card, limits: Limits) -> Iterator[tuple[Split, str, int, dict[str, Any]]]:
     """(given split, name of the file, number of the row, values) of every row; each file must have one."""
     if card.hub is not None:
-        from pipeline.corpora.hub import hub_rows
+        from pipeline.corpora.hub_datasets import hub_rows
 
         for split, number, values in hub_rows(card.hub, f"card {card.name}"):
             _check_columns(card, values, f"card {card.name}, {card.hub.id}")

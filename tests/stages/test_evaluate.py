@@ -23,6 +23,7 @@ from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.layers.cka import by_layer
 from pipeline.measuring.layers.probes import TASKS
 from pipeline.measuring.reviews import run as reviews_run
+from pipeline.measuring.reviews.score import differences
 from pipeline.measuring.statistics import classification
 from pipeline.models import loading
 from stages.evaluate import STAGE, Settings, evaluate
@@ -111,21 +112,20 @@ def test_damaged_memory_is_not_believed(inputs: dict[str, Path], out: Path, tmp_
 
 def test_scores_follow_from_the_predictions(out: Path) -> None:
     found = told(out, "scores")["corpora"]["toy-reviews"]
-    predictions, floors = rows(out / "predictions", "toy-reviews"), found["floors"]
-    told_of = {name: (rows(out / "floors" / name, "toy-reviews"), floors[name]["scores"]) for name in FLOORS}
-    for kept, scores in ((predictions, found["model"]), *told_of.values()):
+    predictions = rows(out / "predictions", "toy-reviews")
+    matrix = confusion(predictions)
+    assert found["model"]["confusion"] == matrix.tolist()
+    assert found["model"]["macro_recall"]["value"] == pytest.approx(float(classification.macro_recall(matrix)))
+    for kept in (predictions, *(rows(out / "floors" / name, "toy-reviews") for name in FLOORS)):
         assert [row["id"] for row in predictions] == [row["id"] for row in kept]
-        matrix = classification.confusion([row["label"] for row in kept], [row["predicted"] for row in kept])
-        assert scores["confusion"] == matrix.tolist()
-        assert scores["macro_recall"]["value"] == pytest.approx(float(classification.macro_recall(matrix)))
         assert all(row["predicted"] == row["probabilities"].index(max(row["probabilities"])) for row in kept)
     for slice_name, wanted in (("emoji", True), ("no_emoji", False)):
         assert found["slices"][slice_name]["n"] == sum(row["emoji"] is wanted for row in predictions)
     assert sum(row["emoji"] for row in predictions) == 12  # rows 0-2, 9-11, 18-20 and 27-29 of the toy
-    for floor in floors.values():
-        assert floor["model_minus_floor"]["macro_recall"]["value"] == pytest.approx(
-            found["model"]["macro_recall"]["value"] - floor["scores"]["macro_recall"]["value"]
-        )
+
+
+def confusion(found: list[dict[str, Any]]) -> Any:
+    return classification.confusion([row["label"] for row in found], [row["predicted"] for row in found])
 
 
 @pytest.mark.parametrize("mode", ["none", "words"])
@@ -154,13 +154,21 @@ def test_a_predictor_says_what_was_scored(inputs: dict[str, Path], tmp_path: Pat
     np.testing.assert_allclose(told, [row["probabilities"] for row in scored], atol=2e-6)
 
 
-def test_floors_beat_an_untrained_head_and_the_verdict_says_so(out: Path) -> None:
+def test_floors_beat_an_untrained_head_and_say_how_they_were_fitted(out: Path) -> None:
     floors = told(out, "scores")["corpora"]["toy-reviews"]["floors"]
     assert list(floors) == list(FLOORS)
-    for floor in floors.values():
-        assert floor["scores"]["macro_recall"]["value"] > 0.8
-        assert floor["model_minus_floor"]["macro_recall"]["verdict"] == "hurt"
-    assert set(floors["features"]["settings"]) == {"layer", "C", "dev_macro_recall", "features", "train_texts"}
+    model = rows(out / "predictions", "toy-reviews")
+    for name in floors:
+        floor = rows(out / "floors" / name, "toy-reviews")
+        assert classification.macro_recall(confusion(floor)) > 0.8
+        labels, of_floor = ([row[key] for row in floor] for key in ("label", "predicted"))
+        assert (
+            differences(labels, [row["predicted"] for row in model], of_floor, draws=100, seed=0)["macro_recall"][
+                "verdict"
+            ]
+            == "hurt"
+        )
+    assert set(floors["features"]) == {"layer", "C", "dev_macro_recall", "features", "train_texts"}
 
 
 def test_the_feature_floor_is_fitted_on_a_sample_of_many_texts(
@@ -170,8 +178,8 @@ def test_the_feature_floor_is_fitted_on_a_sample_of_many_texts(
     folders = (inputs["prepare"], inputs["source"] / "model", inputs["finetune"])
     remember = partial(remembered, tmp_path / "cache")
     found = reviews_run.score_reviews(SETTINGS, "toy-reviews", *folders, remember, tmp_path)
-    assert found["floors"]["features"]["settings"]["train_texts"] == 9
-    assert found["floors"]["features"]["scores"]["n"] == 30
+    assert found["floors"]["features"]["train_texts"] == 9
+    assert len(rows(tmp_path / "floors" / "features", "toy-reviews")) == 30
 
 
 def test_identical_models_keep_exactly_everything(out: Path) -> None:

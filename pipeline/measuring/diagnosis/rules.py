@@ -208,9 +208,9 @@ def _next(advice: Sequence[Advice], report: Report, arm: str) -> tuple[str, dict
 
 def _now(setting: str, report: Report, arm: str) -> Value | None:
     """The value in use, where the report tells it."""
-    told = report.get("arms", {}).get(arm, {})
+    told = report["arms"].get(arm, {})
     settings = flat(told.get("settings", {})) | {"source.model": told.get("source", {}).get("name")}
-    settings |= {"tokenizer.emoji": report.get("coverage", {}).get(arm, {}).get("emoji")}
+    settings |= {"tokenizer.emoji": report["coverage"].get(arm, {}).get("emoji")}
     value: Value | None = settings.get(setting)
     return value
 

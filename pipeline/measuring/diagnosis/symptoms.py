@@ -19,7 +19,7 @@ from pipeline.common.yaml import flat
 from pipeline.measuring.statistics import bootstrap
 
 Report = Mapping[str, Any]
-"""report.json, as the report stage's docstring lays it out; sections may be missing."""
+"""report.json (``report.results.Report``); arms may lack what was not measured of them."""
 
 FIELDS = ("value", "low", "high")
 
@@ -101,7 +101,7 @@ def _over_seeds(values: Sequence[float | None]) -> Figure | None:
 
 def _kept(report: Report, arm: str) -> Named:
     """How much general English was kept, and in which of the two steps it was lost."""
-    levels = report.get("retention", {}).get(arm, {})
+    levels = report["retention"].get(arm, {})
     shares = {model: levels.get(model, {}).get("kept", {}) for model in ("adapted", "tuned")}
     adapted, tuned = ({one.place: one for one in _each(shares[model].get("masked", {}))} for model in shares)
     yield "kept.adapted", _lowest(adapted.values())
@@ -122,7 +122,7 @@ def _quotient(now: Figure, before: Figure) -> Figure | None:
 def _losses(report: Report, arm: str) -> Named:
     """Masked losses in nats: how far from general English the texts are, and what adaptation gained on them."""
     by_role: dict[str, list[tuple[Figure | None, Figure | None]]] = {"general": [], "informal": [], "reviews": []}
-    for corpus, told in report.get("masked_loss", {}).get(arm, {}).items():
+    for corpus, told in report["masked_loss"].get(arm, {}).items():
         by_role.setdefault(told["role"], []).append(
             (_read(told.get("base"), corpus), _read(told.get("adapted"), corpus))
         )
@@ -137,7 +137,7 @@ def _losses(report: Report, arm: str) -> Named:
 
 
 def _rung(report: Report, arm: str) -> Mapping[str, Any]:
-    return next((rung for rung in report.get("ladder", []) if rung["arm"] == arm), {})
+    return next((rung for rung in report["ladder"] if rung["arm"] == arm), {})
 
 
 def _scores(report: Report, arm: str) -> Named:
@@ -146,7 +146,7 @@ def _scores(report: Report, arm: str) -> Named:
     score = _lowest(_each({corpus: told.get("macro_recall") for corpus, told in scores.items()}))
     yield "score", score
     if score:
-        there = [corpora.get(score.place, {}) for corpora in report.get("floors", {}).values()]
+        there = [corpora.get(score.place, {}) for corpora in report["floors"].values()]
         yield "floor", _highest(_read(floor.get("macro_recall"), score.place) for floor in there)
     slices = {corpus: _read(told.get("emoji_macro_recall"), corpus) for corpus, told in scores.items()}
     behind = {
@@ -160,7 +160,7 @@ def _scores(report: Report, arm: str) -> Named:
 
 def _wrong_polarity(report: Report, arm: str) -> Iterator[Figure | None]:
     """Of the texts with a polarity that were given one: the share with the wrong one, in the first seed."""
-    for corpora in list(report.get("arms", {}).get(arm, {}).get("seeds", {}).values())[:1]:
+    for corpora in list(report["arms"].get(arm, {}).get("seeds", {}).values())[:1]:
         for corpus, told in corpora.items():
             (negative, _, turned), _, (missed, _, positive) = told["confusion"]
             wrong = turned + missed
@@ -169,8 +169,8 @@ def _wrong_polarity(report: Report, arm: str) -> Iterator[Figure | None]:
 
 def _verdicts(report: Report, arm: str) -> Named:
     """On how many reviews corpora this arm was found to do worse, and the settings in which the rung differs."""
-    judged = [one for one in report.get("verdicts", []) if one["arm"] == arm and one["measure"] == "macro_recall"]
-    sources = {one: told.get("source", {}).get("name") for one, told in report.get("arms", {}).items()}
+    judged = [one for one in report["verdicts"] if one["arm"] == arm and one["measure"] == "macro_recall"]
+    sources = {one: told.get("source", {}).get("name") for one, told in report["arms"].items()}
     own = sources.get(arm)
     yield "scratch", exactly(own == "scratch")
     asked = {question: [one for one in judged if one["question"] == question]
@@ -187,8 +187,8 @@ def _verdicts(report: Report, arm: str) -> Named:
 
 def _emoji(report: Report, arm: str) -> Named:
     """What of the emoji the tokenizer can read, on the reviews corpus with most of them."""
-    corpora = report.get("coverage", {}).get(arm, {}).get("corpora", {})
-    reviews = [name for name, told in report.get("corpora", {}).items() if told.get("role") == "reviews"]
+    corpora = report["coverage"].get(arm, {}).get("corpora", {})
+    reviews = [name for name, told in report["corpora"].items() if told.get("role") == "reviews"]
     shares = {name: _share(corpora[name]["emoji_texts"], corpora[name]["texts"], name)
               for name in reviews if name in corpora}  # fmt: skip
     most = _highest(shares.values())
@@ -202,7 +202,7 @@ def _emoji(report: Report, arm: str) -> Named:
 
 def _adaptation(report: Report, arm: str) -> Named:
     """How pretraining on informal text went."""
-    told = report.get("arms", {}).get(arm, {})
+    told = report["arms"].get(arm, {})
     story, rows = told.get("pretrain", {}), told.get("history", {}).get("pretrain", [])
     yield "adapt.tokens", exactly(story.get("tokens_seen", 0))
     losses = [row["train_loss"] for row in rows if row.get("train_loss") is not None]
@@ -214,7 +214,7 @@ def _adaptation(report: Report, arm: str) -> Named:
 
 def _tuning(report: Report, arm: str) -> Named:
     """How fine-tuning went: losses in nats, at the end on training texts and at the kept epoch on dev texts."""
-    told = report.get("arms", {}).get(arm, {})
+    told = report["arms"].get(arm, {})
     stories, curves = told.get("finetune", {}), told.get("history", {}).get("finetune", {})
     losses = [[row["train_loss"] for row in curve if row.get("train_loss") is not None] for curve in curves.values()]
     yield "tune.train", _over_seeds([curve[-1] for curve in losses if curve])
@@ -235,7 +235,7 @@ def _at_best(curve: Sequence[Mapping[str, Any]], story: Mapping[str, Any]) -> fl
 def _labels(report: Report, _arm: str) -> Named:
     """Reviews of the training side that stand twice with different labels, as a share of those that were read."""
     shares = []
-    for corpus, told in report.get("corpora", {}).items():
+    for corpus, told in report["corpora"].items():
         conflicts = told.get("dropped", {}).get("label conflict", 0)
         if told.get("role") == "reviews":
             shares.append(_share(conflicts, conflicts + told["splits"].get("train", 0), corpus))
@@ -244,6 +244,6 @@ def _labels(report: Report, _arm: str) -> Named:
 
 def _settings(report: Report, arm: str) -> Named:
     """The numbers among the arm's settings."""
-    for path, value in flat(report.get("arms", {}).get(arm, {}).get("settings", {})).items():
+    for path, value in flat(report["arms"].get(arm, {}).get("settings", {})).items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield f"setting.{path}", exactly(value)

@@ -29,6 +29,5 @@ class Emoji(TypedDict):
     reference: dict[Literal["name", "emoji"], str | dict[str, float]]
     """What people mean by each, from -1 to 1: by the ranking, or by the reviews."""
     polarity: dict[Literal["base", "adapted", "tuned", "names", "default"], Polarity]
-    names_minus_default: Estimate | None
     counterfactuals: dict[str, dict[Literal["swap", "flips", "delete", "move", "control"], Estimate | None]]
     """Shares by reviews corpus; null where no text asks."""

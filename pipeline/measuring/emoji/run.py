@@ -13,7 +13,7 @@ from pipeline.measuring import scoring
 from pipeline.measuring.emoji import ask as emoji_ask
 from pipeline.measuring.emoji import counterfactuals
 from pipeline.measuring.emoji import reference as emoji_reference
-from pipeline.measuring.emoji.score import agreement, effects, gain
+from pipeline.measuring.emoji.score import agreement, effects
 from pipeline.measuring.options import Options
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import loading, sources
@@ -39,12 +39,12 @@ def emoji_understood(
     asked = list(dict.fromkeys([*reference, *list(seen(at_least=1))[:EMOJI_ASKED]]))
     found = polarity(settings, asked, folders, started, remember)
     sure = {"draws": settings.draws, "seed": settings.seed}
-    shifts = {name: told["emoji"] for name, told in found.items()}
     known = counterfactuals.sides(seen(at_least=3))
     return {
         "reference": {"name": "ranking" if ranking else "reviews", "emoji": reference},
-        "polarity": {name: {"spearman": agreement(shifts[name], reference, **sure), **found[name]} for name in found},
-        "names_minus_default": gain(shifts.get("names", {}), shifts.get("default", {}), reference, **sure),
+        "polarity": {
+            name: {"spearman": agreement(told["emoji"], reference, **sure), **told} for name, told in found.items()
+        },
         "counterfactuals": {
             corpus: _counterfactuals(settings, prepare, corpus, folders["tuned"], known)
             for corpus in prepared.corpora_of(prepare, "reviews")

@@ -1,6 +1,6 @@
 """How much general English was kept?
 
-run         the exam set, sat and scored
+run         the exam asked and scored
 ask         the exam
 score       what was kept, and the losses behind it
 head_refit  heads refitted, to tell what is forgotten from what is said otherwise

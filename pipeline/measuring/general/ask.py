@@ -1,8 +1,8 @@
-"""The exam in general English that base, adapted and tuned all sit: hidden pieces and minimal pairs, always the same.
+"""The exam in general English that base, adapted and tuned are asked: hidden pieces and minimal pairs, always the same.
 
 The base's tokenizer reads the texts for all of them: grown models keep its ids and append theirs, and every softmax
-runs over the base's vocabulary, so that new rows alone cost nobody a point. Adapted and tuned sit it once more with
-their heads refitted on a little general text (see ``head_refit``).
+runs over the base's vocabulary, so that new rows alone cost nobody a point. Adapted and tuned are asked once more
+with their heads refitted on a little general text (see ``head_refit``).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def sentences_of(corpus: str) -> str:
     return f"{corpus}-sentences"
 
 
-def set_exam(
+def exam_of(
     tokenizer: BertTokenizerFast,
     *,
     general: Texts,
@@ -96,15 +96,17 @@ def set_exam(
 
 
 class Candidate(NamedTuple):
-    """Who sits the exam: what tells its weights from others', how it is loaded, and what it is asked."""
+    """A model to ask: what tells its weights from others', how it is loaded, and what it is asked."""
 
     identity: list[Any]
     load: Callable[[], MaskedLM]
     kinds: tuple[str, ...]
 
 
-def sit(exam: Exam, folders: Mapping[str, Path], *, tokens_per_batch: int | None = None, remember: Remember) -> Answers:
-    """Put the exam to the models in ``folders`` (base, adapted, tuned); the tuned encoder wears the adapted MLM head.
+def ask_models(
+    exam: Exam, folders: Mapping[str, Path], *, tokens_per_batch: int | None = None, remember: Remember
+) -> Answers:
+    """Ask the exam of the models in ``folders`` (base, adapted, tuned); the tuned encoder wears the adapted MLM head.
 
     Answers are remembered by weights and questions, so arms that share a model share its answers, and a model that
     has answered everything before is not even loaded.

@@ -27,7 +27,7 @@ PARTS = {
 REFITTED = ("adapted_refitted", "tuned_refitted")
 
 
-def marked(masked: Mapping[str, Mapping[str, Sequence[Row]]], *, draws: int, seed: int) -> dict[str, Any]:
+def scored(masked: Mapping[str, Mapping[str, Sequence[Row]]], *, draws: int, seed: int) -> dict[str, Any]:
     """The parts of the loss on every slice, and the losses of the refitted models, as retention.json has them.
 
     Args:

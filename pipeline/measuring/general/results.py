@@ -19,7 +19,6 @@ class Pairs(TypedDict):
     """On minimal pairs of one corpus."""
 
     accuracy: Estimate
-    phenomena: dict[str, Estimate]
 
 
 @closed

@@ -29,10 +29,10 @@ ASKED = {"general": "test", "informal": "dev", "reviews": "test"}
 def general_english(
     settings: Options, prepare: Path, folders: dict[str, Path], remember: Remember, out: Path
 ) -> dict[str, Any]:
-    """Put the models to the exam and look at their layers; store the answers, return what retention.json says."""
-    exam = _set_exam(settings, prepare, folders["base"])
+    """Ask the models the exam and look at their layers; store the answers, return what retention.json says."""
+    exam = _exam(settings, prepare, folders["base"])
     asking: dict[str, Any] = {"tokens_per_batch": settings.tokens_per_batch, "remember": remember}
-    answers = general_ask.sit(exam, folders, **asking)
+    answers = general_ask.ask_models(exam, folders, **asking)
     general_ask.store(exam, answers, out)
     sentences = _sentences(settings, prepare)
     seen = observe(exam.tokenizer, sentences, folders, **asking) if sentences else {}
@@ -46,15 +46,15 @@ def general_english(
     roles |= {general_ask.sentences_of(corpus): ("pairs", "test") for corpus in exam.pairs}
     sure = {"draws": settings.draws, "seed": settings.seed}
     return {
-        **general_score.marked(answers, roles, **sure),
+        **general_score.scored(answers, roles, **sure),
         "probes": layer_probes.scored(probes, sentences, **sure),
         "cka": cka.against(seen),
-        "drift": drift.marked({model: kinds["masked"] for model, kinds in answers.items()}, **sure),
+        "drift": drift.scored({model: kinds["masked"] for model, kinds in answers.items()}, **sure),
         "masks": {corpus: masks.digest for corpus, masks in {**exam.masked, **exam.shift}.items()},
     }
 
 
-def _set_exam(settings: Options, prepare: Path, base: Path) -> Any:
+def _exam(settings: Options, prepare: Path, base: Path) -> Any:
     """The exam of this recipe: masks chosen once with the base's tokenizer, pairs sampled evenly over phenomena."""
 
     def texts(role: str) -> dict[str, list[tuple[str, str]]]:
@@ -63,7 +63,7 @@ def _set_exam(settings: Options, prepare: Path, base: Path) -> Any:
 
     pairs = {corpus: corpus_rows(prepare, corpus, "test") for corpus in corpora_of(prepare, "pairs")}
     tokenizer = loading.load_tokenizer(base)
-    return general_ask.set_exam(
+    return general_ask.exam_of(
         tokenizer,
         general=texts("general"),
         shift=texts("informal") | texts("reviews"),

@@ -26,7 +26,7 @@ Answers = Mapping[str, Mapping[str, Mapping[str, Sequence[Row]]]]
 """model -> kind (masked, shift, pairs) -> corpus -> rows."""
 
 
-def marked(answers: Answers, roles: Mapping[str, tuple[str, str]], *, draws: int, seed: int) -> dict[str, Any]:
+def scored(answers: Answers, roles: Mapping[str, tuple[str, str]], *, draws: int, seed: int) -> dict[str, Any]:
     """Every figure that follows from the models' answers: what each knows, what each step kept, the domain shift.
 
     Args:
@@ -59,11 +59,7 @@ def _knowledge(answers: Mapping[str, Mapping[str, Sequence[Row]]], **sure: int) 
     return {
         "masked": {corpus: {name: of.as_json() for name, of in found.items()} for corpus, found in masked.items()},
         "pairs": {
-            corpus: {
-                "accuracy": pair_accuracy(rows, **sure).as_json(),
-                "phenomena": {name: of.as_json() for name, of in pair_accuracy_by_phenomenon(rows, **sure).items()},
-            }
-            for corpus, rows in answers["pairs"].items()
+            corpus: {"accuracy": pair_accuracy(rows, **sure).as_json()} for corpus, rows in answers["pairs"].items()
         },
     }
 
@@ -126,13 +122,6 @@ def pair_accuracy(rows: Sequence[Row], *, draws: int, seed: int) -> Figure:
         rows: a pair each: log-likelihoods ``good`` and ``bad``.
     """
     return interval(right(rows)[:, None], lambda sums: sums[..., 0] / len(rows), draws=draws, seed=seed)
-
-
-def pair_accuracy_by_phenomenon(rows: Sequence[Row], *, draws: int, seed: int) -> dict[str, Figure]:
-    """``pair_accuracy`` of each phenomenon, in alphabetical order."""
-    found = sorted({str(row["phenomenon"]) for row in rows})
-    groups = {name: [row for row in rows if row["phenomenon"] == name] for name in found}
-    return {name: pair_accuracy(group, draws=draws, seed=seed) for name, group in groups.items()}
 
 
 def pair_retention(before: Sequence[Row], now: Sequence[Row], *, draws: int, seed: int) -> Figure | None:

@@ -29,16 +29,6 @@ Slices = dict[Literal["emoji", "no_emoji"], Scores | None]
 
 
 @closed
-class Beside(TypedDict):
-    """A floor on the same splits, and how it was fitted (``layer`` 0: the embeddings)."""
-
-    scores: Scores
-    slices: Slices
-    model_minus_floor: Differences
-    settings: dict[str, float | None]
-
-
-@closed
 class Plain(TypedDict):
     """The raw texts in a plain pipeline; ``changed``: share of texts that it calls otherwise."""
 
@@ -55,7 +45,8 @@ class Corpus(TypedDict):
 
     model: Scores
     slices: Slices
-    floors: dict[str, Beside]
+    floors: dict[str, dict[str, float | None]]
+    """How each was fitted (``layer`` 0: the embeddings); what they say stands in ``floors/``."""
     plain: Plain
 
 
@@ -63,7 +54,4 @@ class Corpus(TypedDict):
 class Reviews(TypedDict):
     """scores.json."""
 
-    headline: str
-    draws: int
-    level: float
     corpora: dict[str, Corpus]

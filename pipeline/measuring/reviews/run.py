@@ -45,10 +45,12 @@ def score_reviews(
     found, plain = _probabilities(settings, finetune, tests)
     floors = _floors(settings, corpus, prepare, base, folds, remember)
     predicted, from_raw = (table.argmax(axis=1).tolist() for table in (found, plain))
-    floored = {name: floor["probabilities"].argmax(axis=1).tolist() for name, floor in floors.items()}
     for folder, table, more in (
         ("predictions", found, {"predicted": predicted, "plain": from_raw}),
-        *((f"floors/{name}", floors[name]["probabilities"], {"predicted": floored[name]}) for name in floors),
+        *(
+            (f"floors/{name}", told["probabilities"], {"predicted": told["probabilities"].argmax(axis=1).tolist()})
+            for name, told in floors.items()
+        ),
     ):
         columns = {
             "id": [row["id"] for row in test],
@@ -60,10 +62,8 @@ def score_reviews(
         }
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         write_jsonl(out / folder / f"{corpus}.jsonl", rows)
-    card = compared(labels, emoji, predicted, floored, from_raw, tested_in, draws=settings.draws, seed=settings.seed)
-    for name, floor in floors.items():
-        card["floors"][name]["settings"] = floor["settings"]
-    return card
+    found_of = compared(labels, emoji, predicted, from_raw, tested_in, draws=settings.draws, seed=settings.seed)
+    return found_of | {"floors": {name: told["settings"] for name, told in floors.items()}}
 
 
 def _probabilities(settings: Options, finetune: Path, tests: Sequence[Rows]) -> tuple[Any, Any]:

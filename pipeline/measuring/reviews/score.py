@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,29 +42,20 @@ def compared(
     labels: Sequence[int],
     emoji: Sequence[bool],
     model: ArrayLike,
-    floors: Mapping[str, ArrayLike],
     plain: ArrayLike,
     folds: Folds = None,
     **sure: int,
 ) -> dict[str, Any]:
-    """All that is said of one corpus: the model, its slices, the floors beside it, and what raw text would have cost.
+    """All that is said of a model on one corpus: its scores, its slices, and what raw text would have cost.
 
     Args:
         labels: class ids of the truth; ``emoji``: whether each text has any.
-        model, floors, plain: class ids predicted from the texts as prepared, by each floor, and from the raw texts.
+        model, plain: class ids predicted from the texts as prepared, and from the raw texts.
         sure: ``draws`` and ``seed`` of the intervals.
     """
     return {
         "model": scores(labels, model, folds, **sure),
         "slices": slices(labels, model, emoji, folds, **sure),
-        "floors": {
-            name: {
-                "scores": scores(labels, floor, folds, **sure),
-                "slices": slices(labels, floor, emoji, folds, **sure),
-                "model_minus_floor": differences(labels, model, floor, folds, **sure),
-            }
-            for name, floor in floors.items()
-        },
         "plain": {
             **figures(labels, plain, folds, **sure),
             "changed": float(np.mean(np.asarray(model) != np.asarray(plain))),

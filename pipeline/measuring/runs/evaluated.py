@@ -71,11 +71,10 @@ def levels(folders: Sequence[Path], kept_now: Mapping[str, Mapping[Key, Measured
 
 def _as_told(told: Mapping[str, Any], model: str, shares: Mapping[Key, Measured]) -> dict[str, Any]:
     knows = told["models"].get(model, {"masked": {}, "pairs": {}})
-    pairs = {corpus: {"accuracy": found["accuracy"]} for corpus, found in knows["pairs"].items()}
     score = told["scores"].get(f"base_to_{model}", {})
     kept = {measure: {corpus: score[measure][corpus] for kind, corpus in shares if kind == measure}
             for measure in ("masked", "pairs")}  # fmt: skip
-    return {"masked": knows["masked"], "pairs": pairs, "kept": kept}
+    return knows | {"kept": kept}
 
 
 def _averaged(folders: Sequence[Path], model: str, draws: Draws) -> dict[str, Any]:

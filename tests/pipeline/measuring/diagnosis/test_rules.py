@@ -191,8 +191,9 @@ def test_a_source_is_changed_for_all_arms() -> None:
     assert found["command"] == "make all RECIPE='my shop' SET=\"source.model=minilm\""
 
 
-def test_only_the_ladder_is_needed() -> None:
-    (found,) = diagnose({"ladder": [{"arm": "bare", "scores": {}, "changes": []}]})
+def test_an_arm_of_which_nothing_was_measured_has_nothing_found() -> None:
+    nothing: dict[str, Any] = {section: type(told)() for section, told in sound_report().items()}
+    (found,) = diagnose(nothing | {"ladder": [{"arm": "bare", "scores": {}, "changes": []}]})
     assert found["issue"] == "nothing found"
     assert "(not measured)" in found["evidence"][0]
 

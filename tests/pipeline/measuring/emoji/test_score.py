@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from pipeline.measuring.emoji.score import agreement, gain
+from pipeline.measuring.emoji.score import agreement
 
 DRAWS = {"draws": 300, "seed": 0}
 REFERENCE = dict(zip("abcdef", [-0.9, -0.5, 0.0, 0.2, 0.3, 0.8], strict=True))
@@ -57,14 +57,6 @@ def test_every_draw_is_scipys_rho() -> None:
     assert found["value"] == pytest.approx(spearmanr(*values).statistic)
     assert np.quantile(rhos, 0.001) <= found["low"] <= np.quantile(rhos, 0.025)
     assert np.quantile(rhos, 0.975) <= found["high"] <= np.quantile(rhos, 0.999)
-
-
-def test_a_gain_is_paired() -> None:
-    side = _scale(3, 1, 2, 4, 6, 5)
-    assert gain(side, side, REFERENCE, **DRAWS) == {"value": 0, "low": 0, "high": 0, "n": 6}
-    found = gain(REFERENCE, {name: -value for name, value in REFERENCE.items()}, REFERENCE, **DRAWS)
-    assert found == pytest.approx({"value": 2, "low": 2, "high": 2, "n": 6})
-    assert gain(side, {"a": 1.0}, REFERENCE, **DRAWS) is None
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pipeline.common.errors import InputError
-from pipeline.measuring.general.ask import Exam, set_exam, sit, store
+from pipeline.measuring.general.ask import Exam, ask_models, exam_of, store
 from pipeline.measuring.masks import choose_fixed_masks
 from pipeline.models import loading
 from tests import toys
@@ -60,7 +60,7 @@ class Memory:
 
 
 def test_new_rows_alone_cost_nothing_and_tuning_nothing_either(exam: Exam, folders: dict[str, Path]) -> None:
-    answers = sit(exam, folders, tokens_per_batch=512, remember=Memory())
+    answers = ask_models(exam, folders, tokens_per_batch=512, remember=Memory())
     base, adapted, tuned = (answers[name]["masked"]["wiki"] for name in ("base", "adapted", "tuned"))
     assert [row["nats"] for row in adapted] == pytest.approx([row["nats"] for row in base], abs=2e-4)
     assert all(new["nats_full"] > old["nats_full"] for new, old in zip(adapted, base, strict=True))
@@ -72,7 +72,7 @@ def test_new_rows_alone_cost_nothing_and_tuning_nothing_either(exam: Exam, folde
 
 
 def test_the_tuned_model_is_not_asked_about_shift(exam: Exam, folders: dict[str, Path]) -> None:
-    answers = sit(exam, folders, tokens_per_batch=512, remember=Memory())
+    answers = ask_models(exam, folders, tokens_per_batch=512, remember=Memory())
     assert {model: sorted(kinds) for model, kinds in answers.items()} == {
         "base": ["masked", "pairs", "shift"],
         "adapted": ["masked", "pairs", "shift"],
@@ -84,21 +84,21 @@ def test_what_was_answered_is_not_asked_again(
     exam: Exam, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = Memory()
-    first = sit(exam, folders, tokens_per_batch=512, remember=memory)
+    first = ask_models(exam, folders, tokens_per_batch=512, remember=memory)
     assert sorted(memory.asked) == sorted(["masked", "shift", "pairs"] * 2 + ["masked", "pairs"])
     monkeypatch.setattr(loading, "load_masked_lm", lambda _: pytest.fail("no model needs to be loaded"))
-    assert sit(exam, folders, tokens_per_batch=512, remember=memory) == first
+    assert ask_models(exam, folders, tokens_per_batch=512, remember=memory) == first
 
 
 def test_another_arm_asks_its_own_models_only(exam: Exam, folders: dict[str, Path], tmp_path: Path) -> None:
     memory = Memory()
-    sit(exam, folders, tokens_per_batch=512, remember=memory)
+    ask_models(exam, folders, tokens_per_batch=512, remember=memory)
     memory.asked.clear()
     classifier = loading.load_classifier(folders["adapted"])
     with torch.no_grad():
         classifier.bert.encoder.layer[1].output.dense.weight.add_(0.01)
     loading.save(classifier, loading.load_tokenizer(folders["adapted"]), tmp_path / "tuned", emoji="all")
-    sit(exam, {**folders, "tuned": tmp_path / "tuned"}, tokens_per_batch=512, remember=memory)
+    ask_models(exam, {**folders, "tuned": tmp_path / "tuned"}, tokens_per_batch=512, remember=memory)
     assert memory.asked == ["masked", "pairs"]
 
 
@@ -107,14 +107,14 @@ def test_another_numbering_is_refused(exam: Exam, folders: dict[str, Path], tmp_
     model = loading.MaskedLM(toys.toy_config(len(other)))
     loading.save(model, other, tmp_path / "other", emoji="none")
     with pytest.raises(InputError, match="numbers tokens otherwise"):
-        sit(exam, {**folders, "adapted": tmp_path / "other"}, tokens_per_batch=512, remember=Memory())
+        ask_models(exam, {**folders, "adapted": tmp_path / "other"}, tokens_per_batch=512, remember=Memory())
 
 
 @pytest.fixture(scope="module")
 def whole(toy_model: Path) -> Exam:
     """Set as the stage does it, with text to refit heads on."""
     texts = [(str(place), text) for place, text in enumerate(toys.SENTENCES)]
-    return set_exam(
+    return exam_of(
         loading.load_tokenizer(toy_model),
         general={"wiki": texts, "empty": []},
         shift={"posts": texts[:4]},
@@ -141,7 +141,7 @@ def test_refitted_models_answer_general_text_alone_and_once(
     whole: Exam, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = Memory()
-    answers = sit(whole, folders, tokens_per_batch=512, remember=memory)
+    answers = ask_models(whole, folders, tokens_per_batch=512, remember=memory)
     for name in ("adapted_refitted", "tuned_refitted"):
         assert {kind: list(found) for kind, found in answers[name].items()} == {"masked": ["wiki", "pairs-sentences"]}
     assert answers["tuned_refitted"] == answers["adapted_refitted"]  # the tuned encoder is the adapted one
@@ -151,4 +151,4 @@ def test_refitted_models_answer_general_text_alone_and_once(
         "tuned_refitted.jsonl",
     }
     monkeypatch.setattr(loading, "load_masked_lm", lambda _: pytest.fail("no model needs to be loaded"))
-    assert sit(whole, folders, tokens_per_batch=512, remember=memory) == answers
+    assert ask_models(whole, folders, tokens_per_batch=512, remember=memory) == answers

@@ -25,7 +25,7 @@ MASKED = {
 
 
 def test_parts_by_hand() -> None:
-    found = drift.marked(MASKED, **SURE)["wiki"]
+    found = drift.scored(MASKED, **SURE)["wiki"]
     values = {part: found[part]["value"] for part in drift.PARTS}
     assert values == pytest.approx(
         {
@@ -44,7 +44,7 @@ def test_parts_by_hand() -> None:
 
 
 def test_without_refitted_heads_nothing_is_said() -> None:
-    assert drift.marked({model: MASKED[model] for model in ("base", "adapted", "tuned")}, **SURE) == {}
+    assert drift.scored({model: MASKED[model] for model in ("base", "adapted", "tuned")}, **SURE) == {}
 
 
 def test_other_documents_are_refused() -> None:

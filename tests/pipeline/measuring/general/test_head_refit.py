@@ -60,7 +60,7 @@ def parts(tokenizer: Any, study: FixedMasks, adapted: MaskedLM, tuned: MaskedLM)
         name: {"toy": masked_nats(model, test, base_vocabulary_size=size, tokens_per_batch=512)}
         for name, model in candidates.items()
     }
-    found = drift.marked(answers, draws=100, seed=0)["toy"]
+    found = drift.scored(answers, draws=100, seed=0)["toy"]
     return {part: found[part]["value"] for part in drift.PARTS}
 
 

@@ -76,20 +76,12 @@ def test_a_tie_is_no_success() -> None:
     assert general_score.right(rows).tolist() == [0.0]
 
 
-def test_accuracy_by_phenomenon() -> None:
-    found = general_score.pair_accuracy_by_phenomenon([*pairs(30, 40, "npi"), *pairs(5, 10, "anaphora")], **SURE)
-    assert {name: (figure.value, figure.n) for name, figure in found.items()} == {
-        "anaphora": (0.5, 10),
-        "npi": (0.75, 40),
-    }
-
-
 def test_other_items_are_refused() -> None:
     with pytest.raises(ValueError, match="same items"):
         general_score.masked_retention([document("a", 1.0)], [document("b", 1.0)], **SURE)
 
 
-def test_marked_multiplies_along_the_steps() -> None:
+def test_retention_multiplies_along_the_steps() -> None:
     answers = {
         model: {
             "masked": {"wiki": [document(str(place), 20.0 + loss) for place in range(6)]},
@@ -98,7 +90,7 @@ def test_marked_multiplies_along_the_steps() -> None:
         }
         for model, loss, right in (("base", 0.0, 90), ("adapted", 1.0, 80), ("tuned", 3.0, 60))
     }
-    found = general_score.marked(answers, {"wiki": ("general", "test"), "posts": ("informal", "dev")}, **SURE)
+    found = general_score.scored(answers, {"wiki": ("general", "test"), "posts": ("informal", "dev")}, **SURE)
     kept = {step: figures["masked"]["wiki"]["value"] for step, figures in found["scores"].items()}
     assert kept["base_to_adapted"] == pytest.approx(math.exp(-0.1))
     assert kept["base_to_tuned"] == pytest.approx(kept["base_to_adapted"] * kept["adapted_to_tuned"])

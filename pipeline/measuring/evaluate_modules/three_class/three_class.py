@@ -1,6 +1,6 @@
 """The classification figures as a module of the `evaluate` library, worked out by scikit-learn.
 
-    three_class = evaluate.load("pipeline/measuring/hub/three_class")
+    three_class = evaluate.load("pipeline/measuring/evaluate_modules/three_class")
     three_class.compute(predictions=[0, 2, 1], references=[0, 2, 2])
 
 Loads from this folder with no network. It is the second opinion on ``pipeline.measuring.statistics.classification``,

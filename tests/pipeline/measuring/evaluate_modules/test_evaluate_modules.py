@@ -10,11 +10,11 @@ import evaluate
 import numpy as np
 import pytest
 
-import pipeline.measuring.hub
+import pipeline.measuring.evaluate_modules
 from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.reviews.score import scores
 
-FOLDER = Path(pipeline.measuring.hub.__file__).parent
+FOLDER = Path(pipeline.measuring.evaluate_modules.__file__).parent
 
 
 @pytest.fixture(autouse=True, scope="module")
