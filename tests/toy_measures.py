@@ -82,8 +82,7 @@ def _layers() -> dict[str, Any]:
     }
     cka = {model: [figure(1 - drop * layer**1.5, SENTENCES) for layer in range(LAYERS)] for model, drop in bend.items()}
     parts = {"adaptation": 0.1, "tuning": 0.25, "interface": 0.18, "real": 0.09, "refitting": -0.02}
-    drift: dict[str, Any] = {part: figure(nats, DOCUMENTS) for part, nats in parts.items()}
-    drift["loss"] = {"adapted_refitted": figure(2.08, DOCUMENTS), "tuned_refitted": figure(2.17, DOCUMENTS)}
+    drift = {part: figure(nats, DOCUMENTS) for part, nats in parts.items()}
     return {"probes": probes, "cka": {model: cka[model] for model in ("adapted", "tuned")},
             "drift": {"encyclopedia": drift}}  # fmt: skip
 

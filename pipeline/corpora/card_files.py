@@ -88,16 +88,13 @@ def _patterns(data_files: Any, place: str) -> list[tuple[str, str]]:
     """(split, pattern) of each entry; all the Hub's forms: a path, a list of paths, a list of {split, path}."""
     found: list[tuple[str, str]] = []
     for entry in data_files if isinstance(data_files, list) else [data_files]:
-        split, paths = ("train", entry) if isinstance(entry, str) else _entry(entry)
+        told = entry if isinstance(entry, dict) else {"path": entry}
+        split, paths = str(told.get("split", "train")), told.get("path")
         for path in paths if isinstance(paths, list) else [paths]:
             if not isinstance(path, str) or not path.strip():
                 raise InputError(f"{place}: data_files: {entry!r} is no path; write {{split: train, path: file.csv}}")
             found.append((split, path))
     return found
-
-
-def _entry(entry: Any) -> tuple[str, Any]:
-    return (str(entry.get("split", "train")), entry.get("path")) if isinstance(entry, dict) else ("train", entry)
 
 
 def _matches(pattern: str, folder: Path, data_root: Path | None, place: str) -> tuple[Path, ...]:
@@ -109,7 +106,8 @@ def _matches(pattern: str, folder: Path, data_root: Path | None, place: str) -> 
         )
     roots = [folder] if data_root is None else [folder, data_root]
     for root in roots:
-        files = tuple(sorted(path for path in _below(root, pattern) if path.is_file() and path.name != "README.md"))
+        below = root.glob(pattern) if glob.has_magic(pattern) else [root / pattern]
+        files = tuple(sorted(path for path in below if path.is_file() and path.name != "README.md"))
         for path in files:
             if not path.resolve().is_relative_to(root.resolve()):
                 raise InputError(f"{place}: {pattern} is a link that leaves {root}; copy the file there")
@@ -118,9 +116,3 @@ def _matches(pattern: str, folder: Path, data_root: Path | None, place: str) -> 
     where = " or ".join(str(root) for root in roots)
     hint = "" if data_root else "; data that lies elsewhere needs data_root (--data-root)"
     raise InputError(f"{place}: no file {pattern} in {where}{hint or '; check the path'}")
-
-
-def _below(root: Path, pattern: str) -> list[Path]:
-    if not glob.has_magic(pattern):
-        return [root / pattern]
-    return list(root.glob(pattern))

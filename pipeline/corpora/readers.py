@@ -14,6 +14,7 @@ import json
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -63,7 +64,8 @@ def _delimited(path: Path, place: str, reading: Reading, max_bytes: int) -> Iter
     source = _lines(path, place, reading, max_bytes)
     first = next(source, "")
     sep = reading.sep or separator(path, first)
-    table = csv.reader(_chained(first, source), delimiter=sep, quoting=_quoting(reading), strict=True)
+    quoting: Any = csv.QUOTE_NONE if reading.quoting == csv.QUOTE_NONE else csv.QUOTE_MINIMAL
+    table = csv.reader(chain([first], source), delimiter=sep, quoting=quoting, strict=True)
     header: list[str] = []
     number, begins = 0, 1
     while True:
@@ -84,15 +86,6 @@ def _delimited(path: Path, place: str, reading: Reading, max_bytes: int) -> Iter
                 )
             yield number, dict(zip(header, fields, strict=True))
         begins = table.line_num + 1
-
-
-def _quoting(reading: Reading) -> Any:
-    return csv.QUOTE_NONE if reading.quoting == csv.QUOTE_NONE else csv.QUOTE_MINIMAL
-
-
-def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def separator(path: Path, header: str) -> str:

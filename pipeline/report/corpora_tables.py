@@ -45,7 +45,7 @@ def doubles(report: Report) -> Table:
     kinds = list(dict.fromkeys(kind for counts in within.values() for kind in counts))
     rows = tuple((Cell(part), *(number(counts.get(kind, 0)) for kind in kinds)) for part, counts in within.items())
     note = "Near duplicates are counted, not dropped." if rows else "No text stands twice within a split."
-    return Table("Audit: twice in one split", ("corpus/split", *(_words(kind) for kind in kinds)), rows, note)
+    return Table("Audit: twice in one split", ("corpus/split", *(kind.replace("_", " ") for kind in kinds)), rows, note)
 
 
 def leaks(report: Report) -> Table:
@@ -97,7 +97,3 @@ def masked_loss(report: Report) -> Table:
 def _habit(key: str, value: float | None) -> Cell:
     factor = HABITS[key][1]
     return number(None if value is None else factor * value, 0 if key == "different_emoji" else 1)
-
-
-def _words(key: str) -> str:
-    return key.replace("_", " ")

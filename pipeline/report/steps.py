@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.drawing import tables
 from pipeline.drawing.dots import Dot, Line, dots
 from pipeline.drawing.svg import HELPED, HURT, UNDECIDED, Picture, label
-from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table
+from pipeline.drawing.tables import NOTHING, Cell, Report, Table
 
 TONES = {"helped": HELPED, "hurt": HURT, "undecided": UNDECIDED}
 
@@ -29,7 +29,7 @@ def ledger(report: Report) -> Table:
                 tables.number(new),
                 tables.number(report["cost"]["model_megabytes"].get(arm), 1),
                 *(_points(step) for step in steps),
-                *([_rate(rates[arm])] if any(rates.values()) else []),
+                *([tables.amount(rates[arm])] if any(rates.values()) else []),
             )
         )
     columns = ["arm", "new work, s", "model, MB", *(_column(measure, place) for measure, place in measured)]
@@ -65,12 +65,6 @@ def pictures(report: Report) -> list[Picture]:
             said = "Against the arm above; green helped, red hurt, grey is undecided. Lines are 95% intervals."
             drawn.append(Picture(f"step-{name}", title, said, drawing))
     return drawn
-
-
-def _rate(rate: Estimate | None) -> Cell:
-    if rate is None or rate["value"] is None:
-        return NOTHING
-    return tables.amount(rate, 2)
 
 
 def _points(step: Mapping[str, Any] | None) -> Cell:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.measuring.general.score import loss
 from pipeline.measuring.statistics.bootstrap import Figure, interval
 
 Row = Mapping[str, Any]
@@ -28,7 +27,7 @@ REFITTED = ("adapted_refitted", "tuned_refitted")
 
 
 def scored(masked: Mapping[str, Mapping[str, Sequence[Row]]], *, draws: int, seed: int) -> dict[str, Any]:
-    """The parts of the loss on every slice, and the losses of the refitted models, as retention.json has them.
+    """The parts of the loss on every slice, as retention.json has them.
 
     Args:
         masked: model -> slice -> a document each with sums ``nats`` and ``masked``; of base, adapted, tuned and, where
@@ -41,10 +40,7 @@ def scored(masked: Mapping[str, Mapping[str, Sequence[Row]]], *, draws: int, see
         return {}
     sure = {"draws": draws, "seed": seed}
     return {
-        place: {
-            **{part: gap(masked[a][place], masked[b][place], **sure).as_json() for part, (a, b) in PARTS.items()},
-            "loss": {model: loss([masked[model][place]]).figure(**sure).as_json() for model in REFITTED},
-        }
+        place: {part: gap(masked[a][place], masked[b][place], **sure).as_json() for part, (a, b) in PARTS.items()}
         for place in masked["base"]
     }
 

@@ -58,7 +58,7 @@ class Retention(TypedDict):
     """Accuracy by question, model and layer, the embeddings first."""
     cka: dict[str, list[Estimate]]
     """Linear CKA with the base, by model and layer."""
-    drift: dict[str, dict[str, Estimate | dict[str, Estimate]]]
-    """Nats by slice and ``drift.PARTS``, above 0: lost; and the losses of models whose heads were refitted."""
+    drift: dict[str, dict[str, Estimate]]
+    """Nats by slice and ``drift.PARTS``, above 0: lost."""
     masks: dict[str, str]
     """Digests of what was hidden: equal for all arms of a run."""

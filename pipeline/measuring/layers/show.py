@@ -12,6 +12,7 @@ from pipeline.drawing.tables import Cell, Estimate, Report, Table, amount, perce
 from pipeline.measuring.layers import probes
 
 COLOURS = {"base": MUTED, "adapted": ACCENT, "tuned": OTHER}
+TONES = {"adaptation": ACCENT, "tuning": OTHER, "real": OTHER}
 PARTS = {
     "adaptation": "adapting",
     "tuning": "tuning",
@@ -26,8 +27,9 @@ def pictures(report: Report, arm: str) -> list[Picture]:
     found = report["layers"][arm]
     drawn = []
     if found["cka"]:
+        seeds = {"two seeds": found["noise_floor"]} if found["noise_floor"] else {}
         drawing = curves(
-            _lines(_with_floor(found), 1, ""), name="cka", across="layer (0: embeddings)", upwards="likeness (CKA)"
+            _lines(found["cka"] | seeds, 1, ""), name="cka", across="layer (0: embeddings)", upwards="likeness (CKA)"
         )
         said = "Linear CKA with the base on general sentences: 1 is the same up to rotation."
         if found["noise_floor"]:
@@ -45,17 +47,20 @@ def pictures(report: Report, arm: str) -> list[Picture]:
     return drawn + _drift(found["drift"], arm)
 
 
-def _with_floor(found: Mapping[str, Any]) -> dict[str, Sequence[Estimate]]:
-    """CKA of each model with the base and, with several seeds, of two tuned models with each other."""
-    floor = found["noise_floor"]
-    return dict(found["cka"]) | ({"two seeds": floor} if floor else {})
-
-
 def _drift(found: Mapping[str, Mapping[str, Any]], arm: str) -> list[Picture]:
     drawn = []
     for index, (place, parts) in enumerate(found.items()):
         rows = [
-            (said, [Dot(parts[part], f"{said}: {told(parts[part], digits=3, factor=1, unit=' nats')}", _tone(part))])
+            (
+                said,
+                [
+                    Dot(
+                        parts[part],
+                        f"{said}: {told(parts[part], digits=3, factor=1, unit=' nats')}",
+                        TONES.get(part, MUTED),
+                    )
+                ],
+            )
             for part, said in PARTS.items()
             if parts.get(part)
         ]
@@ -66,10 +71,6 @@ def _drift(found: Mapping[str, Mapping[str, Any]], arm: str) -> list[Picture]:
             said = f"Masked loss on {label(place)}. Of tuning, a head trained anew wins back what only the head lost."
             drawn.append(Picture(name, f"Where the loss comes from, {arm}", said, drawing))
     return drawn
-
-
-def _tone(part: str) -> str:
-    return {"adaptation": ACCENT, "tuning": OTHER, "real": OTHER}.get(part, MUTED)
 
 
 def _lines(levels: Mapping[str, Sequence[Estimate]], factor: int, unit: str) -> list[Curve]:
