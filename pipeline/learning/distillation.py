@@ -221,14 +221,14 @@ class Preserved:
     """
 
     states: States
-    spread: Tensor
-    """Standard deviation over tokens, [hidden]."""
+    variance: float
+    """Over tokens, the mean over dimensions: of some encoders single ones hardly vary at all and must not decide."""
 
     @classmethod
     def of(cls, states: States, texts: Sequence[Ids]) -> Preserved:
-        """Of states of every token after the last layer, and their spread in the first ``SAMPLE`` of some texts."""
+        """Of states of every token after the last layer, and their variance in the first ``SAMPLE`` of some texts."""
         sample = np.concatenate([states.of(ids)[1:] for ids in texts[:SAMPLE]]).astype(np.float64)
-        return cls(states, torch.from_numpy(sample.std(axis=0)).float().clamp_min(1e-6))
+        return cls(states, max(float(sample.var(axis=0).mean()), 1e-6))
 
     def batch(self, rows: Sequence[Ids], seed: int, place: int) -> dict[str, Any]:
         """What a ``Classifier`` and ``preserved_term`` ask of a batch: a pure function of its texts, seed and place."""
@@ -241,12 +241,12 @@ class Preserved:
         return {
             "places": places,
             "parts": parts,
-            "extra": {"preserved": torch.from_numpy(held).float(), "spread": self.spread},
+            "extra": {"preserved": torch.from_numpy(held).float(), "variance": self.variance},
         }
 
 
 def preserved_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
-    """Mean square gap of the tokens' last states to those before tuning, in their spreads; 0 where none was drawn."""
+    """Mean square gap of the tokens' last states to those before tuning, of their variance; 0 where none was drawn."""
     extra = batch["extra"]
-    gaps = ((outputs.last_states.float() - extra["preserved"]) / extra["spread"]).square()
-    return gaps.mean() if gaps.numel() else gaps.sum()
+    gaps = (outputs.last_states.float() - extra["preserved"]).square()
+    return (gaps.mean() if gaps.numel() else gaps.sum()) / extra["variance"]

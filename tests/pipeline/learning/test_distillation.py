@@ -299,9 +299,9 @@ def test_preserved_is_what_the_model_makes_of_every_token_but_cls(deep_model: Pa
 
 
 def test_the_preserved_term_by_hand() -> None:
-    batch = {"extra": {"preserved": torch.tensor([[1.0, 2.0], [0.0, 0.0]]), "spread": torch.tensor([1.0, 2.0])}}
+    batch = {"extra": {"preserved": torch.tensor([[1.0, 2.0], [0.0, 0.0]]), "variance": 2.0}}
     outputs = SimpleNamespace(last_states=torch.tensor([[2.0, 2.0], [0.0, 4.0]]))
-    assert float(distillation.preserved_term(outputs, batch)) == pytest.approx((1 + 0 + 0 + 4) / 4)
+    assert float(distillation.preserved_term(outputs, batch)) == pytest.approx((1 + 0 + 0 + 16) / 4 / 2)
     none = {"extra": batch["extra"] | {"preserved": torch.zeros(0, 2)}}
     assert float(distillation.preserved_term(SimpleNamespace(last_states=torch.zeros(0, 2)), none)) == 0.0
 
