@@ -57,7 +57,7 @@ def both_readings(
     return found[: len(rows)], found[len(rows) :]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: heads are trained on what it gives
 def masked_states(model: nn.Module, masks: FixedMasks, *, tokens_per_batch: int | None = None) -> Tensor:
     """The encoder's last states [hidden pieces, hidden] at what ``masks`` hide, in its order: what heads guess by."""
     ready(model)

@@ -56,9 +56,9 @@ def variants(texts: Sequence[str], known: Mapping[str, int], *, seed: int) -> li
 
 
 def texts_of(made: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every different text that ``variants`` made, the originals too, for a model to answer."""
+    """Every different text of such rows as ``variants`` makes, or of some of their kinds, for a model to answer."""
     every = (
-        text for row in made for kind in KINDS for text in (row[kind] if kind == "appended" else [row[kind]]) or []
+        text for row in made for kind in KINDS for text in (row.get(kind) if kind == "appended" else [row.get(kind)]) or []
     )
     return list(dict.fromkeys(text for text in every if text is not None))
 
