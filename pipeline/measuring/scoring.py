@@ -28,32 +28,45 @@ HEAD_ROWS = 512
 DIGITS = 6
 """Decimals kept of probabilities."""
 Scores = NDArray[np.float64]
+Known = dict[bytes, Scores]
+"""Class probabilities [3] of texts that a model has read, by the bytes of their ids."""
 Model = TypeVar("Model", bound=nn.Module)
 
 
 @torch.inference_mode()
-def class_probabilities(model: nn.Module, ids: Ids, *, tokens_per_batch: int | None = None) -> Scores:
-    """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``; texts of the same ids count once."""
+def class_probabilities(
+    model: nn.Module, ids: Ids, *, tokens_per_batch: int | None = None, known: Known | None = None
+) -> Scores:
+    """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``; texts of the same ids count once.
+
+    Args:
+        known: what this model has said before, which is not asked again; what it says now is added.
+    """
     ready(model)
+    known = {} if known is None else known
     keys = [row.tobytes() for row in ids]
-    texts = dict(zip(keys, ids, strict=True))
-    distinct, row_of = list(texts.values()), {key: row for row, key in enumerate(texts)}
-    found = np.empty((len(distinct), 3))
-    for rows in in_batches(distinct, tokens_per_batch, "classify", model):
-        inputs = as_inputs([distinct[row] for row in rows], 0, model)
-        found[rows] = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
-    return found[[row_of[key] for key in keys]]
+    texts = {key: row for key, row in zip(keys, ids, strict=True) if key not in known}
+    names, new = list(texts), list(texts.values())
+    for rows in in_batches(new, tokens_per_batch, "classify", model):
+        inputs = as_inputs([new[row] for row in rows], 0, model)
+        found = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
+        known.update(zip([names[row] for row in rows], found, strict=True))
+    return np.array([known[key] for key in keys]).reshape(-1, 3)
 
 
 def both_readings(
-    model: nn.Module, reader: Reader, rows: Sequence[Mapping[str, Any]], tokens_per_batch: int | None = None
+    model: nn.Module,
+    reader: Reader,
+    rows: Sequence[Mapping[str, Any]],
+    tokens_per_batch: int | None = None,
+    known: Known | None = None,
 ) -> tuple[Scores, Scores]:
     """Probabilities [n, 3], rounded, of the texts of rows as prepared and as they came, which a plain pipeline reads.
 
     What reads the same either way costs nothing.
     """
     ids = reader.ids([row["text"] for row in rows]) + reader.plain_ids([row["raw"] for row in rows])
-    found = class_probabilities(model, ids, tokens_per_batch=tokens_per_batch).round(DIGITS)
+    found = class_probabilities(model, ids, tokens_per_batch=tokens_per_batch, known=known).round(DIGITS)
     return found[: len(rows)], found[len(rows) :]
 
 

@@ -25,11 +25,17 @@ EMOJI_ASKED = 200
 
 
 def emoji_understood(
-    settings: Options, prepare: Path, folders: Mapping[str, Path], started: Mapping[str, Any], remember: Remember
+    settings: Options,
+    prepare: Path,
+    folders: Mapping[str, Path],
+    started: Mapping[str, Any],
+    remember: Remember,
+    said: scoring.Known | None = None,
 ) -> dict[str, Any]:
     """Polarity of emoji in each model against people's, and what changing the emoji of test texts does.
 
     Args:
+        said: what the tuned model has said of texts before, so that it need not be asked again.
         started: ``noise`` and ``seed`` of the rows that the tokenizer stage started for emoji.
     """
     train = prepared.rows(prepare, role="reviews", split="train")
@@ -47,7 +53,7 @@ def emoji_understood(
             name: {"spearman": agreement(told["emoji"], reference, **sure), **told} for name, told in found.items()
         },
         "counterfactuals": {
-            corpus: _counterfactuals(settings, prepare, corpus, folders["tuned"], known)
+            corpus: _counterfactuals(settings, prepare, corpus, folders["tuned"], known, said)
             for corpus in prepared.corpora_of(prepare, "reviews")
         },
     }
@@ -91,7 +97,12 @@ def polarity(
 
 
 def _counterfactuals(
-    settings: Options, prepare: Path, corpus: str, model: Path, known: Mapping[str, int]
+    settings: Options,
+    prepare: Path,
+    corpus: str,
+    model: Path,
+    known: Mapping[str, int],
+    said: scoring.Known | None,
 ) -> dict[str, Any]:
     """Emoji of test texts swapped, deleted, moved and appended: shares of predictions that follow as they should."""
     test = [row | {"emoji": has_emoji(row["text"])} for row in prepared.corpus_rows(prepare, corpus, "test")]
@@ -101,7 +112,7 @@ def _counterfactuals(
 
     def asked(texts: list[str]) -> dict[str, list[float]]:
         ids = reader.ids(texts)
-        table = scoring.class_probabilities(classifier, ids, tokens_per_batch=settings.tokens_per_batch)
+        table = scoring.class_probabilities(classifier, ids, tokens_per_batch=settings.tokens_per_batch, known=said)
         return dict(zip(texts, table.round(scoring.DIGITS).tolist(), strict=True))
 
     answers = asked(counterfactuals.texts_of([row | {"appended": None} for row in made]))

@@ -124,7 +124,8 @@ def ask_models(
         return {corpus: ask(who) for corpus, (_, ask) in questions[kind].items()}
 
     asked = {kind: {corpus: digest for corpus, (digest, _) in found.items()} for kind, found in questions.items()}
-    wanted = [(name, kind, who) for name, who in _candidates(exam, folders, tokens_per_batch).items() for kind in who.kinds]
+    candidates = _candidates(exam, folders, tokens_per_batch)
+    wanted = [(name, kind, who) for name, who in candidates.items() for kind in who.kinds]
     found = remember(
         [([VERSION, kind, who.identity, asked[kind]], partial(answer, who, kind)) for _, kind, who in wanted]
     )
