@@ -78,10 +78,12 @@ def evaluate(
     from pipeline.measuring.general.run import general_english
     from pipeline.measuring.reviews.results import Reviews
     from pipeline.measuring.reviews.run import score_reviews
+    from pipeline.measuring.scoring import Known
 
     remember = partial(remembered, cache)
+    said: Known = {}
     corpora = {
-        corpus: score_reviews(settings, corpus, prepare, source / "model", finetune, remember, out)
+        corpus: score_reviews(settings, corpus, prepare, source / "model", finetune, remember, out, said)
         for corpus in corpora_of(prepare, "reviews")
     }
     results.write(Reviews, out / "scores.json", {"corpora": corpora})
@@ -89,7 +91,7 @@ def evaluate(
     folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}
     kept = general_english(settings, prepare, folders, remember, out / "retention")
     results.write(Retention, out / "retention.json", kept)
-    results.write(Emoji, out / "emoji.json", emoji_understood(settings, prepare, folders, started, remember))
+    results.write(Emoji, out / "emoji.json", emoji_understood(settings, prepare, folders, started, remember, said))
 
 
 def tell(folder: Path) -> list[str]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class FixedMasks:
     windows: tuple[Window, ...]
     mask_id: int
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of everything in here: equal digests, equal test."""
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.rows())
@@ -45,7 +46,7 @@ class FixedMasks:
 
     def rows(self) -> list[dict[str, Any]]:
         """One JSON object a window."""
-        return [asdict(window) for window in self.windows]
+        return [dict(vars(window)) for window in self.windows]
 
 
 def choose_fixed_masks(

@@ -28,38 +28,71 @@ HEAD_ROWS = 512
 DIGITS = 6
 """Decimals kept of probabilities."""
 Scores = NDArray[np.float64]
+Known = dict[bytes, Scores]
+"""Class probabilities [3] of texts that a model has read, by the bytes of their ids."""
 Model = TypeVar("Model", bound=nn.Module)
 
 
 @torch.inference_mode()
-def class_probabilities(model: nn.Module, ids: Ids, *, tokens_per_batch: int | None = None) -> Scores:
-    """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``; texts of the same ids count once."""
+def class_probabilities(
+    model: nn.Module, ids: Ids, *, tokens_per_batch: int | None = None, known: Known | None = None
+) -> Scores:
+    """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``; texts of the same ids count once.
+
+    Args:
+        known: what this model has said before, which is not asked again; what it says now is added.
+    """
     ready(model)
+    known = {} if known is None else known
     keys = [row.tobytes() for row in ids]
-    texts = dict(zip(keys, ids, strict=True))
-    distinct, row_of = list(texts.values()), {key: row for row, key in enumerate(texts)}
-    found = np.empty((len(distinct), 3))
-    for rows in in_batches(distinct, tokens_per_batch, "classify", model):
-        inputs = as_inputs([distinct[row] for row in rows], 0, model)
-        found[rows] = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
-    return found[[row_of[key] for key in keys]]
+    texts = {key: row for key, row in zip(keys, ids, strict=True) if key not in known}
+    names, new = list(texts), list(texts.values())
+    for rows in in_batches(new, tokens_per_batch, "classify", model):
+        inputs = as_inputs([new[row] for row in rows], 0, model)
+        found = model(**inputs).logits.double().softmax(dim=-1).cpu().numpy()
+        known.update(zip([names[row] for row in rows], found, strict=True))
+    return np.array([known[key] for key in keys]).reshape(-1, 3)
 
 
 def both_readings(
-    model: nn.Module, reader: Reader, rows: Sequence[Mapping[str, Any]], tokens_per_batch: int | None = None
+    model: nn.Module,
+    reader: Reader,
+    rows: Sequence[Mapping[str, Any]],
+    tokens_per_batch: int | None = None,
+    known: Known | None = None,
 ) -> tuple[Scores, Scores]:
     """Probabilities [n, 3], rounded, of the texts of rows as prepared and as they came, which a plain pipeline reads.
 
     What reads the same either way costs nothing.
     """
     ids = reader.ids([row["text"] for row in rows]) + reader.plain_ids([row["raw"] for row in rows])
-    found = class_probabilities(model, ids, tokens_per_batch=tokens_per_batch).round(DIGITS)
+    found = class_probabilities(model, ids, tokens_per_batch=tokens_per_batch, known=known).round(DIGITS)
     return found[: len(rows)], found[len(rows) :]
+
+
+@torch.no_grad()  # not inference_mode: heads are trained on what it gives
+def masked_states(model: nn.Module, masks: FixedMasks, *, tokens_per_batch: int | None = None) -> Tensor:
+    """The encoder's last states [hidden pieces, hidden] at what ``masks`` hide, in its order: what heads guess by."""
+    ready(model)
+    windows = masks.windows
+    found: dict[int, Tensor] = {}
+    for rows in in_batches([window.input_ids for window in windows], tokens_per_batch, "masked loss", model):
+        asked = [windows[row] for row in rows]
+        hidden = [with_masks(window.input_ids, window.masked, masks.mask_id) for window in asked]
+        places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
+        states = states_at(model, hidden, places)
+        found |= zip(rows, states.split([len(window.masked) for window in asked]), strict=True)
+    return torch.cat([found[row] for row in range(len(windows))])
 
 
 @torch.inference_mode()
 def masked_nats(
-    model: nn.Module, masks: FixedMasks, *, base_vocabulary_size: int, tokens_per_batch: int | None = None
+    model: nn.Module,
+    masks: FixedMasks,
+    *,
+    base_vocabulary_size: int,
+    tokens_per_batch: int | None = None,
+    states: Tensor | None = None,
 ) -> list[dict[str, Any]]:
     """How many nats each document's hidden pieces cost the model.
 
@@ -68,22 +101,18 @@ def masked_nats(
 
     Args:
         model: a BERT with its MLM head; ids below ``base_vocabulary_size`` mean the same to it as to the base.
+        states: ``masked_states`` of its encoder, where they are known.
 
     Returns:
         One row a document, in the order of ``masks``: ``id``; ``nats`` (softmax over the base vocabulary) and
         ``nats_full`` (over all rows), sums over the document's hidden pieces; ``masked``, their number; ``correct``,
         how many the base-vocabulary favourite got right; ``bytes`` of text that they stand for.
     """
-    ready(model)
+    states = masked_states(model, masks, tokens_per_batch=tokens_per_batch) if states is None else states
     windows = masks.windows
-    found = np.zeros((len(windows), 3))
-    for rows in in_batches([window.input_ids for window in windows], tokens_per_batch, "masked loss", model):
-        asked = [windows[row] for row in rows]
-        hidden = [with_masks(window.input_ids, window.masked, masks.mask_id) for window in asked]
-        places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
-        targets = [window.input_ids[place] for window in asked for place in window.masked]
-        starts = np.cumsum([0] + [len(window.masked) for window in asked[:-1]])
-        found[rows] = np.add.reduceat(_guess(model, hidden, places, targets, base_vocabulary_size), starts)
+    targets = [window.input_ids[place] for window in windows for place in window.masked]
+    starts = np.cumsum([0] + [len(window.masked) for window in windows[:-1]])
+    found = np.add.reduceat(_guess(model, states, targets, base_vocabulary_size), starts)
     return [_sum_of(name, list(group)) for name, group in groupby(zip(windows, found, strict=True), lambda w: w[0].id)]
 
 
@@ -126,7 +155,7 @@ def pseudo_log_likelihoods(
         hidden = [with_masks(ids[place], range(start, end), tokenizer.mask_token_id) for place, start, end in asked]
         targets = [ids[place][start] for place, start, _ in asked]
         places = [(row, start) for row, (_, start, _) in enumerate(asked)]
-        guesses = _guess(model, hidden, places, targets, vocabulary_size)
+        guesses = _guess(model, states_at(model, hidden, places), targets, vocabulary_size)
         np.subtract.at(found, [place for place, _, _ in asked], guesses[:, 0])
     return found
 
@@ -154,25 +183,18 @@ def _queries(place: int, words: Sequence[int | None]) -> Iterator[tuple[int, int
             yield place, start, end
 
 
-def _guess(
-    model: nn.Module,
-    hidden: Sequence[NDArray[np.int64]],
-    places: Sequence[tuple[int, int]],
-    targets: Sequence[int],
-    base_vocabulary_size: int,
-) -> Scores:
+def _guess(model: nn.Module, states: Tensor, targets: Sequence[int], base_vocabulary_size: int) -> Scores:
     """[places, 3]: nats of the target over the base vocabulary, over all rows, and whether it is the favourite."""
-    chosen = states_at(model, hidden, places)
-    wanted = torch.tensor(targets, device=chosen.device)
+    wanted = torch.tensor(targets, device=states.device)
     parts = []
     for start in range(0, len(targets), HEAD_ROWS):
         target = wanted[start : start + HEAD_ROWS, None]
-        logits = model.cls(chosen[start : start + HEAD_ROWS])  # type: ignore[operator]
-        base = logits[:, :base_vocabulary_size]
+        logits = model.cls(states[start : start + HEAD_ROWS])  # type: ignore[operator]
+        base, new = logits[:, :base_vocabulary_size], logits[:, base_vocabulary_size:]
         hit = base.argmax(dim=-1, keepdim=True) == target
-        score = logits.gather(1, target)
-        nats = [part.logsumexp(dim=-1, keepdim=True) - score for part in (base, logits)]
-        parts.append(torch.cat([*nats, hit.float()], dim=1).double().cpu())
+        score, within = logits.gather(1, target), base.logsumexp(dim=-1, keepdim=True)
+        whole = torch.logaddexp(within, new.logsumexp(dim=-1, keepdim=True)) if new.shape[1] else within
+        parts.append(torch.cat([within - score, whole - score, hit.float()], dim=1).double().cpu())
     return torch.cat(parts).numpy()
 
 

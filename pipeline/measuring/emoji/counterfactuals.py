@@ -56,11 +56,9 @@ def variants(texts: Sequence[str], known: Mapping[str, int], *, seed: int) -> li
 
 
 def texts_of(made: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every different text that ``variants`` made, the originals too, for a model to answer."""
-    every = (
-        text for row in made for kind in KINDS for text in (row[kind] if kind == "appended" else [row[kind]]) or []
-    )
-    return list(dict.fromkeys(text for text in every if text is not None))
+    """Every different text of such rows as ``variants`` makes, or of some of their kinds, for a model to answer."""
+    every = (text for row in made for kind in KINDS if (text := row.get(kind)))
+    return list(dict.fromkeys(one for text in every for one in ([text] if isinstance(text, str) else text)))
 
 
 def answered(made: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -73,16 +73,20 @@ def _rated(row: Mapping[str, str], place: str) -> tuple[int, float]:
     return count, sum(SIGNS[name] * tweets[name] for name in SIGNS) / count
 
 
-def from_reviews(texts: Sequence[str], labels: Sequence[int], at_least: int = 5) -> dict[str, float]:
-    """Mean label (negative -1, neutral 0, positive 1) of the texts with an emoji, the commonest emoji first.
+def labels_by_emoji(texts: Sequence[str], labels: Sequence[int]) -> dict[str, list[int]]:
+    """Labels (negative -1, neutral 0, positive 1) of the texts with each emoji.
 
     Args:
         texts: training texts only, as those of the test split are what is to be predicted.
-        at_least: emoji in fewer texts are left out.
     """
     seen: dict[str, list[int]] = defaultdict(list)
     for text, label in zip(texts, labels, strict=True):
         for name in sorted({one_form(one) for one in emoji_list(text)}):
             seen[name].append(label - LABEL_TO_ID["neutral"])
+    return dict(seen)
+
+
+def from_reviews(seen: Mapping[str, Sequence[int]], at_least: int = 5) -> dict[str, float]:
+    """Mean label of the texts with an emoji, the commonest emoji first; those in fewer texts are left out."""
     often = sorted((name for name in seen if len(seen[name]) >= at_least), key=lambda name: (-len(seen[name]), name))
     return {name: sum(seen[name]) / len(seen[name]) for name in often}

@@ -13,7 +13,7 @@ from pipeline.measuring import scoring
 from pipeline.measuring.emoji import ask as emoji_ask
 from pipeline.measuring.emoji import counterfactuals
 from pipeline.measuring.emoji import reference as emoji_reference
-from pipeline.measuring.emoji.score import agreement, effects
+from pipeline.measuring.emoji.score import agreement, effects, is_clear
 from pipeline.measuring.options import Options
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import loading, sources
@@ -25,15 +25,22 @@ EMOJI_ASKED = 200
 
 
 def emoji_understood(
-    settings: Options, prepare: Path, folders: Mapping[str, Path], started: Mapping[str, Any], remember: Remember
+    settings: Options,
+    prepare: Path,
+    folders: Mapping[str, Path],
+    started: Mapping[str, Any],
+    remember: Remember,
+    said: scoring.Known | None = None,
 ) -> dict[str, Any]:
     """Polarity of emoji in each model against people's, and what changing the emoji of test texts does.
 
     Args:
+        said: what the tuned model has said of texts before, so that it need not be asked again.
         started: ``noise`` and ``seed`` of the rows that the tokenizer stage started for emoji.
     """
     train = prepared.rows(prepare, role="reviews", split="train")
-    seen = partial(emoji_reference.from_reviews, [row["text"] for row in train], [row["label"] for row in train])
+    labels = emoji_reference.labels_by_emoji([row["text"] for row in train], [row["label"] for row in train])
+    seen = partial(emoji_reference.from_reviews, labels)
     ranking = settings.emoji_ranking
     reference = emoji_reference.ranking(ranking) if ranking else seen()
     asked = list(dict.fromkeys([*reference, *list(seen(at_least=1))[:EMOJI_ASKED]]))
@@ -46,7 +53,7 @@ def emoji_understood(
             name: {"spearman": agreement(told["emoji"], reference, **sure), **told} for name, told in found.items()
         },
         "counterfactuals": {
-            corpus: _counterfactuals(settings, prepare, corpus, folders["tuned"], known)
+            corpus: _counterfactuals(settings, prepare, corpus, folders["tuned"], known, said)
             for corpus in prepared.corpora_of(prepare, "reviews")
         },
     }
@@ -90,15 +97,26 @@ def polarity(
 
 
 def _counterfactuals(
-    settings: Options, prepare: Path, corpus: str, model: Path, known: Mapping[str, int]
+    settings: Options,
+    prepare: Path,
+    corpus: str,
+    model: Path,
+    known: Mapping[str, int],
+    said: scoring.Known | None,
 ) -> dict[str, Any]:
     """Emoji of test texts swapped, deleted, moved and appended: shares of predictions that follow as they should."""
     test = [row | {"emoji": has_emoji(row["text"])} for row in prepared.corpus_rows(prepare, corpus, "test")]
     chosen = fixed_sample(test, settings.counterfactuals, settings.seed, by="emoji")
     made = counterfactuals.variants([row["text"] for row in chosen], known, seed=settings.seed)
-    texts = counterfactuals.texts_of(made)
-    table = scoring.class_probabilities(
-        loading.load_classifier(model), Reader.of(model).ids(texts), tokens_per_batch=settings.tokens_per_batch
-    )
-    answers = dict(zip(texts, table.round(scoring.DIGITS).tolist(), strict=True))
+    classifier, reader = loading.load_classifier(model), Reader.of(model)
+
+    def asked(texts: list[str]) -> dict[str, list[float]]:
+        ids = reader.ids(texts)
+        table = scoring.class_probabilities(classifier, ids, tokens_per_batch=settings.tokens_per_batch, known=said)
+        return dict(zip(texts, table.round(scoring.DIGITS).tolist(), strict=True))
+
+    answers = asked(counterfactuals.texts_of([row | {"appended": None} for row in made]))
+    for row in made:  # what nothing is asked of need not be predicted
+        row["appended"] = row["appended"] if row["words"] is not None and is_clear(answers[row["words"]]) else None
+    answers |= asked(counterfactuals.texts_of([{"appended": row["appended"]} for row in made]))
     return effects(counterfactuals.answered(made, answers), draws=settings.draws, seed=settings.seed)

@@ -80,13 +80,13 @@ def effects(rows: Sequence[Row], *, draws: int, seed: int) -> dict[str, Any]:
 
     Args:
         rows: a text each: ``side`` (1, -1 or None), and class probabilities [3], or None, of ``text``, ``words``,
-            ``swapped`` and ``moved``; of ``appended`` two of them. Of texts without emoji only ``words`` and
-            ``appended`` are looked at, as they have no side and cannot be moved.
+            ``swapped`` and ``moved``; of ``appended`` two of them, needed where the words are clear. Of texts without
+            emoji only ``words`` and ``appended`` are looked at, as they have no side and cannot be moved.
     """
     sided = [row for row in rows if row["side"] is not None]
     swapped = [row for row in sided if row["swapped"] is not None]
     moved = [row for row in rows if row["moved"] is not None]
-    clear = [row for row in rows if row["words"] is not None and _is_clear(row["words"])]
+    clear = [row for row in rows if row["words"] is not None and is_clear(row["words"])]
     asked = {
         "swap": [_follows(row, "swapped") for row in swapped],
         "flips": [_follows(row, "swapped") for row in swapped if _class(row["swapped"]) != _class(row["text"])],
@@ -110,7 +110,8 @@ def _class(found: Sequence[float]) -> int:
     return int(np.argmax(found))
 
 
-def _is_clear(found: Sequence[float]) -> bool:
+def is_clear(found: Sequence[float]) -> bool:
+    """Whether words are called positive or negative with ``CONFIDENT`` probability."""
     return max(found[POSITIVE], found[NEGATIVE]) >= CONFIDENT
 
 

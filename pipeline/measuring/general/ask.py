@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import Tensor
 from transformers import BertTokenizerFast
 
 from pipeline.common.cache import Remember
@@ -20,7 +21,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import digest, write_jsonl
 from pipeline.measuring.general import head_refit
 from pipeline.measuring.masks import FixedMasks, choose_fixed_masks
-from pipeline.measuring.scoring import masked_nats, pseudo_log_likelihoods
+from pipeline.measuring.scoring import masked_nats, masked_states, pseudo_log_likelihoods
 from pipeline.models import loading, sources
 from pipeline.models.masked_lm import MaskedLM
 
@@ -100,6 +101,8 @@ class Candidate(NamedTuple):
 
     identity: list[Any]
     load: Callable[[], MaskedLM]
+    states: Callable[[FixedMasks], Tensor]
+    """What its encoder makes of hidden pieces, worked out once for all of its heads."""
     kinds: tuple[str, ...]
 
 
@@ -118,11 +121,11 @@ def ask_models(
     questions = _questions(exam, tokens_per_batch)
 
     def answer(who: Candidate, kind: str) -> dict[str, Rows]:
-        model = who.load()
-        return {corpus: ask(model) for corpus, (_, ask) in questions[kind].items()}
+        return {corpus: ask(who) for corpus, (_, ask) in questions[kind].items()}
 
     asked = {kind: {corpus: digest for corpus, (digest, _) in found.items()} for kind, found in questions.items()}
-    wanted = [(name, kind, who) for name, who in _candidates(exam, folders).items() for kind in who.kinds]
+    candidates = _candidates(exam, folders, tokens_per_batch)
+    wanted = [(name, kind, who) for name, who in candidates.items() for kind in who.kinds]
     found = remember(
         [([VERSION, kind, who.identity, asked[kind]], partial(answer, who, kind)) for _, kind, who in wanted]
     )
@@ -132,17 +135,28 @@ def ask_models(
     return answers
 
 
-def _candidates(exam: Exam, folders: Mapping[str, Path]) -> dict[str, Candidate]:
+def _candidates(exam: Exam, folders: Mapping[str, Path], tokens_per_batch: int | None) -> dict[str, Candidate]:
     """The three models, and the two with refitted heads where there is text to refit them on; each loads once."""
     weights = {name: sources.weight_digests(folder) for name, folder in folders.items()}
-    adapted = cache(lambda: loading.load_masked_lm(folders["adapted"]))
     everything = ("masked", "shift", "pairs")
+
+    def candidate(identity: list[Any], load: Callable[[], MaskedLM], kinds: tuple[str, ...]) -> Candidate:
+        model = cache(load)
+        states = cache(lambda masks: masked_states(model(), masks, tokens_per_batch=tokens_per_batch))
+        return Candidate(identity, model, states, kinds)
+
+    base, adapted = (
+        candidate(weights[name], partial(loading.load_masked_lm, folders[name]), everything)
+        for name in ("base", "adapted")
+    )
+    if weights["adapted"] == weights["base"]:
+        adapted = base
     found = {
-        "base": Candidate(weights["base"], cache(lambda: loading.load_masked_lm(folders["base"])), everything),
-        "adapted": Candidate(weights["adapted"], adapted, everything),
-        "tuned": Candidate(
+        "base": base,
+        "adapted": adapted,
+        "tuned": candidate(
             weights["tuned"] + weights["adapted"],
-            cache(lambda: loading.with_mlm_head(loading.load_classifier(folders["tuned"]), adapted())),
+            lambda: loading.with_mlm_head(loading.load_classifier(folders["tuned"]), adapted.load()),
             ("masked", "pairs"),
         ),
     }
@@ -154,10 +168,10 @@ def _candidates(exam: Exam, folders: Mapping[str, Path]) -> dict[str, Candidate]
 def _refitted(exam: Exam, who: Candidate) -> Candidate:
     assert exam.study is not None
     text, size = exam.study, len(exam.tokenizer)
-    return Candidate(
-        [*who.identity, "refitted", head_refit.VERSION, text.digest],
-        cache(lambda: head_refit.refit_head(who.load(), text, base_vocabulary_size=size)),
-        ("masked",),
+    return who._replace(
+        identity=[*who.identity, "refitted", head_refit.VERSION, text.digest],
+        load=cache(lambda: head_refit.refit_head(who.load(), text, base_vocabulary_size=size)),
+        kinds=("masked",),
     )
 
 
@@ -171,7 +185,7 @@ def store(exam: Exam, answers: Answers, folder: Path) -> None:
             write_jsonl(folder / f"{model if kind == 'masked' else f'{kind}_{model}'}.jsonl", rows)
 
 
-Question = tuple[str, Callable[[MaskedLM], Rows]]
+Question = tuple[str, Callable[[Candidate], Rows]]
 """Digest of all that is asked, and how a model is asked it."""
 
 
@@ -179,15 +193,15 @@ def _questions(exam: Exam, tokens_per_batch: int | None) -> dict[str, dict[str, 
     size = len(exam.tokenizer)
 
     def cloze(masks: FixedMasks) -> Question:
-        return f"{masks.digest} {size}", lambda model: [
+        return f"{masks.digest} {size}", lambda who: [
             row | {"nats": round(row["nats"], DIGITS), "nats_full": round(row["nats_full"], DIGITS)}
-            for row in masked_nats(model, masks, base_vocabulary_size=size, tokens_per_batch=tokens_per_batch)
+            for row in masked_nats(who.load(), masks, base_vocabulary_size=size, states=who.states(masks))
         ]
 
     def grammar(pairs: Sequence[Mapping[str, Any]]) -> Question:
         asked = [[pair["id"], pair["good"], pair["bad"], pair["phenomenon"]] for pair in pairs]
         asked_how = digest([asked, loading.how_it_reads(exam.tokenizer)])
-        return asked_how, lambda model: _judge_pairs(model, exam.tokenizer, pairs, tokens_per_batch)
+        return asked_how, lambda who: _judge_pairs(who.load(), exam.tokenizer, pairs, tokens_per_batch)
 
     return {
         "masked": {corpus: cloze(masks) for corpus, masks in exam.masked.items()},

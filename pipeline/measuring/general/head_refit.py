@@ -18,11 +18,10 @@ from torch.nn.functional import cross_entropy
 from transformers import BertTokenizerFast
 
 from pipeline.measuring.masks import FixedMasks, Window, choose_fixed_masks
-from pipeline.measuring.scoring import ready, states_at, with_masks
-from pipeline.models.batches import length_buckets
+from pipeline.measuring.scoring import masked_states, ready
 from pipeline.models.masked_lm import MaskedLM
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same model and text give another head."""
 PASSES = 4
 """A text is read at most so often, each time with other pieces hidden."""
@@ -30,10 +29,11 @@ HELD_OUT = 5
 """Every fifth document chooses the best head."""
 STEPS, PREDICTIONS_PER_STEP = 128, 512
 LEARNING_RATES = (5e-4, 3e-3)
-"""Each is tried: a head that has drifted a little wants the low one, one that was mixed up the high one."""
-CHECK_STEPS, PATIENCE = 8, 4
+"""A head that has drifted a little wants the low one; the high one is tried of a head that gets better to the end,
+as one that was mixed up."""
+CHECK_STEPS, PATIENCE = 8, 2
 """Every so many steps the head is held against the held-out pieces; after so many checks without gain it stops."""
-TOKENS_PER_BATCH = 4096
+TOKENS_PER_BATCH = 1024
 """Of the frozen forward passes: fixed, because training carries rounding on."""
 
 
@@ -65,8 +65,11 @@ def refit_head(model: MaskedLM, text: FixedMasks, *, base_vocabulary_size: int, 
     """
     refitted = copy.deepcopy(model)
     head = ready(refitted).cls.predictions
-    states, targets, held_out = _frozen_states(refitted, text)
-    known = ~held_out
+    windows = sorted(text.windows, key=lambda window: -len(window.input_ids))
+    states = masked_states(refitted, FixedMasks(tuple(windows), text.mask_id), tokens_per_batch=TOKENS_PER_BATCH)
+    targets = torch.tensor([window.input_ids[at] for window in windows for at in window.masked], device=states.device)
+    chooses = set(list(dict.fromkeys(window.id for window in text.windows))[HELD_OUT - 1 :: HELD_OUT])
+    held_out = torch.tensor([window.id in chooses for window in windows for _ in window.masked], device=states.device)
     refitted.requires_grad_(False)
     rows = refitted.get_input_embeddings().weight[:base_vocabulary_size]
     bias = head.bias[:base_vocabulary_size].clone()
@@ -75,7 +78,7 @@ def refit_head(model: MaskedLM, text: FixedMasks, *, base_vocabulary_size: int, 
     def loss(places: Tensor) -> Tensor:
         return cross_entropy(torch.addmm(bias, head.transform(states[places]), rows.T), targets[places])
 
-    train, dev = (kind.nonzero().flatten() for kind in (known, held_out))
+    train, dev = (kind.nonzero().flatten() for kind in (~held_out, held_out))
     _put(learned, _best(learned, loss, train, dev, seed))
     with torch.no_grad():
         head.bias[:base_vocabulary_size] = bias
@@ -95,7 +98,7 @@ def _best(learned: list[Tensor], loss: Any, train: Tensor, dev: Tensor, seed: in
             if now < lowest:
                 best, lowest = _copies(learned), now
             if not patience:
-                break
+                return best
     return best
 
 
@@ -127,19 +130,3 @@ def _put(tensors: list[Tensor], values: list[Tensor]) -> None:
 @torch.no_grad()
 def _value(loss: Any, places: Tensor) -> float:
     return float(loss(places)) if len(places) else 0.0
-
-
-@torch.no_grad()
-def _frozen_states(model: MaskedLM, text: FixedMasks) -> tuple[Tensor, Tensor, Tensor]:
-    """Last states [pieces, hidden] at the hidden pieces, the pieces' ids, and which belong to held-out documents."""
-    documents = {name: place for place, name in enumerate(dict.fromkeys(window.id for window in text.windows))}
-    states, targets, held_out = [], [], []
-    for batch in length_buckets([len(window.input_ids) for window in text.windows], TOKENS_PER_BATCH):
-        asked = [text.windows[place] for place in batch]
-        hidden = [with_masks(window.input_ids, window.masked, text.mask_id) for window in asked]
-        places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
-        states.append(states_at(model, hidden, places))
-        targets += [window.input_ids[place] for window in asked for place in window.masked]
-        held_out += [documents[window.id] % HELD_OUT == HELD_OUT - 1 for window in asked for _ in window.masked]
-    device = next(model.parameters()).device
-    return torch.cat(states), torch.tensor(targets, device=device), torch.tensor(held_out, device=device)

@@ -32,9 +32,20 @@ FEATURE_FLOOR_TEXTS = 10_000
 
 
 def score_reviews(
-    settings: Options, corpus: str, prepare: Path, base: Path, finetune: Path, remember: Remember, out: Path
+    settings: Options,
+    corpus: str,
+    prepare: Path,
+    base: Path,
+    finetune: Path,
+    remember: Remember,
+    out: Path,
+    known: scoring.Known | None = None,
 ) -> dict[str, Any]:
-    """Predict the test texts as prepared, as raw text and by the floors, store it, and score it."""
+    """Predict the test texts as prepared, as raw text and by the floors, store it, and score it.
+
+    Args:
+        known: what the tuned model has said; grows by what it says here.
+    """
     folds = range(folds_of(prepare, corpus))
     tests = [corpus_rows(prepare, corpus, "test", fold) for fold in folds]
     test = [row for rows in tests for row in rows]
@@ -42,7 +53,7 @@ def score_reviews(
         raise InputError(f"corpus {corpus}: no test texts, so nothing can be scored; give its card a test split")
     labels, emoji = [row["label"] for row in test], [has_emoji(row["text"]) for row in test]
     tested_in = [fold for fold, rows in enumerate(tests) for _ in rows] if len(tests) > 1 else None
-    found, plain = _probabilities(settings, finetune, tests)
+    found, plain = _probabilities(settings, finetune, tests, known)
     floors = _floors(settings, corpus, prepare, base, folds, remember)
     predicted, from_raw = (table.argmax(axis=1).tolist() for table in (found, plain))
     for folder, table, more in (
@@ -66,14 +77,16 @@ def score_reviews(
     return found_of | {"floors": {name: told["settings"] for name, told in floors.items()}}
 
 
-def _probabilities(settings: Options, finetune: Path, tests: Sequence[Rows]) -> tuple[Any, Any]:
+def _probabilities(
+    settings: Options, finetune: Path, tests: Sequence[Rows], known: scoring.Known | None
+) -> tuple[Any, Any]:
     """Class probabilities [n, 3] of the texts as prepared, and of the raw texts as a plain pipeline reads them.
 
     The model tests fold 0 (or the only test split); the other folds were tested when their models were tuned.
     """
     model = finetune / "model"
     classifier, reader = loading.load_classifier(model), Reader.of(model)
-    own = scoring.both_readings(classifier, reader, tests[0], settings.tokens_per_batch)
+    own = scoring.both_readings(classifier, reader, tests[0], settings.tokens_per_batch, known)
     tables = [[table] for table in own]
     for fold, rows in enumerate(tests[1:], start=1):
         told = {row["id"]: row for row in read_jsonl(finetune / "folds" / f"{fold}.jsonl")}

@@ -212,6 +212,14 @@ def test_texts_of_the_same_pieces_are_computed_once(toy_model: Path, tokenizer, 
     assert abs(found[0] - found[2]).max() > 0
 
 
+def test_what_a_model_has_said_is_not_asked_again(toy_model: Path, tokenizer, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    model, reader = loading.load_classifier(toy_model), Reader(tokenizer, "none", 64)
+    said: dict[bytes, np.ndarray] = {}
+    first = class_probabilities(model, reader.ids(["The cat", "a dog"]), known=said)
+    monkeypatch.setattr(type(model), "forward", lambda *_, **__: pytest.fail("nothing new to read"))
+    np.testing.assert_array_equal(class_probabilities(model, reader.ids(["a dog"]), known=said), first[1:])
+
+
 def test_no_texts_no_probabilities(toy_model: Path) -> None:
     assert class_probabilities(loading.load_classifier(toy_model), [], tokens_per_batch=64).shape == (0, 3)
 

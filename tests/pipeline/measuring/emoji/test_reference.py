@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.measuring.emoji.reference import from_reviews, one_form, ranking
+from pipeline.measuring.emoji.reference import from_reviews, labels_by_emoji, one_form, ranking
 
 HEADER = "Emoji,Unicode codepoint,Occurrences,Position,Negative,Neutral,Positive,Unicode name,Unicode block"
 
@@ -56,6 +56,7 @@ def test_selectors_and_skin_tones_do_not_make_another_emoji() -> None:
 
 def test_reviews_give_the_mean_label_of_the_texts_with_an_emoji() -> None:
     texts = ["👏👏 fine", "👏🏿 no", "👏 ok 😡", "😡", "no emoji"]
-    assert from_reviews(texts, [2, 0, 2, 0, 2], at_least=2) == {"👏": pytest.approx(1 / 3), "😡": 0.0}
-    assert list(from_reviews(texts, [2, 0, 2, 0, 2], at_least=2)) == ["👏", "😡"]
-    assert from_reviews(texts, [2, 0, 2, 0, 2], at_least=4) == {}
+    seen = labels_by_emoji(texts, [2, 0, 2, 0, 2])
+    assert from_reviews(seen, at_least=2) == {"👏": pytest.approx(1 / 3), "😡": 0.0}
+    assert list(from_reviews(seen, at_least=2)) == ["👏", "😡"]
+    assert from_reviews(seen, at_least=4) == {}

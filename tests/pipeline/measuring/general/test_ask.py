@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from pipeline.common.errors import InputError
+from pipeline.measuring.general import ask as general_ask
 from pipeline.measuring.general.ask import Exam, ask_models, exam_of, store
 from pipeline.measuring.masks import choose_fixed_masks
 from pipeline.models import loading
@@ -88,6 +90,19 @@ def test_what_was_answered_is_not_asked_again(
     assert sorted(memory.asked) == sorted(["masked", "shift", "pairs"] * 2 + ["masked", "pairs"])
     monkeypatch.setattr(loading, "load_masked_lm", lambda _: pytest.fail("no model needs to be loaded"))
     assert ask_models(exam, folders, tokens_per_batch=512, remember=memory) == first
+
+
+def test_heads_on_one_encoder_share_its_states(
+    exam: Exam, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an unadapted arm: the base is the adapted model, and its states are worked out once for both of its heads."""
+    read = []
+    states = general_ask.masked_states
+    monkeypatch.setattr(general_ask, "masked_states", lambda *given, **how: read.append(0) or states(*given, **how))
+    refitting = replace(exam, study=exam.masked["wiki"])
+    found = ask_models(refitting, {**folders, "base": folders["adapted"]}, tokens_per_batch=512, remember=Memory())
+    assert set(found) == {"base", "adapted", "tuned", "adapted_refitted", "tuned_refitted"}
+    assert len(read) == 2  # two encoders, one text
 
 
 def test_another_arm_asks_its_own_models_only(exam: Exam, folders: dict[str, Path], tmp_path: Path) -> None:

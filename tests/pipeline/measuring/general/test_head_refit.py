@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.measuring.general import drift
+from pipeline.measuring.general import drift, head_refit
 from pipeline.measuring.general.head_refit import refit_head, study_text
 from pipeline.measuring.masks import FixedMasks, choose_fixed_masks
 from pipeline.measuring.scoring import as_inputs, masked_nats, with_masks
@@ -97,6 +97,20 @@ def test_refitting_leaves_the_encoder_and_the_given_model_alone(
         assert torch.equal(weight, again.state_dict()[name]), name
         if name.startswith("bert."):
             assert torch.equal(weight, before[name]), name
+
+
+@pytest.mark.parametrize(("held_out", "rates"), [(0.0, 1), (10.0, 2)])
+def test_the_high_rate_is_for_heads_that_get_better_to_the_end(
+    held_out: float, rates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+    steps = head_refit._steps
+    monkeypatch.setattr(head_refit, "_steps", lambda *given: tried.append(given[3]) or steps(*given))
+    learned, wanted = torch.zeros(1, requires_grad=True), torch.tensor([10.0, held_out])
+    train, dev = torch.tensor([0]), torch.tensor([1])
+    (best,) = head_refit._best([learned], lambda at: ((learned - wanted[at]) ** 2).mean(), train, dev, 0)
+    assert tried == list(head_refit.LEARNING_RATES[:rates])
+    assert (best > 0) == (held_out > 0)
 
 
 def test_a_head_that_cannot_be_bettered_stays(tokenizer: Any, learned: MaskedLM) -> None:
