@@ -8,12 +8,13 @@ interface drift is at least what is found here.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 from transformers import BertTokenizerFast
 
@@ -27,7 +28,9 @@ PASSES = 4
 """A text is read at most so often, each time with other pieces hidden."""
 HELD_OUT = 5
 """Every fifth document chooses the best head."""
-STEPS, PREDICTIONS_PER_STEP = 128, 512
+STEPS, PREDICTIONS_PER_STEP, LATEST = 128, 256, 0.1
+"""Weights are averaged over the steps, the latest with this share: so few predictions a step are as good as many
+(Polyak & Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging")."""
 LEARNING_RATES = (5e-4, 3e-3)
 """A head that has drifted a little wants the low one; the high one is tried of a head that gets better to the end,
 as one that was mixed up."""
@@ -35,6 +38,9 @@ CHECK_STEPS, PATIENCE = 8, 2
 """Every so many steps the head is held against the held-out pieces; after so many checks without gain it stops."""
 TOKENS_PER_BATCH = 1024
 """Of the frozen forward passes: fixed, because training carries rounding on."""
+
+Loss = Callable[[Sequence[Tensor], Tensor], Tensor]
+"""Of the head that some tensors make, at some hidden pieces."""
 
 
 def study_text(
@@ -72,61 +78,55 @@ def refit_head(model: MaskedLM, text: FixedMasks, *, base_vocabulary_size: int, 
     held_out = torch.tensor([window.id in chooses for window in windows for _ in window.masked], device=states.device)
     refitted.requires_grad_(False)
     rows = refitted.get_input_embeddings().weight[:base_vocabulary_size]
-    bias = head.bias[:base_vocabulary_size].clone()
-    learned = [*head.transform.requires_grad_(True).parameters(), bias.requires_grad_(True)]
+    names, start = zip(*head.transform.named_parameters(), strict=True)
 
-    def loss(places: Tensor) -> Tensor:
-        return cross_entropy(torch.addmm(bias, head.transform(states[places]), rows.T), targets[places])
+    def loss(tensors: Sequence[Tensor], places: Tensor) -> Tensor:
+        *transform, bias = tensors
+        guess = functional_call(head.transform, dict(zip(names, transform, strict=True)), states[places])
+        return cross_entropy(torch.addmm(bias, guess, rows.T), targets[places])
 
     train, dev = (kind.nonzero().flatten() for kind in (~held_out, held_out))
-    _put(learned, _best(learned, loss, train, dev, seed))
+    best = _best([*start, head.bias[:base_vocabulary_size]], loss, train, dev, seed)
     with torch.no_grad():
-        head.bias[:base_vocabulary_size] = bias
+        for tensor, value in zip([*start, head.bias[:base_vocabulary_size]], best, strict=True):
+            tensor.copy_(value)
     return refitted.eval()
 
 
-def _best(learned: list[Tensor], loss: Any, train: Tensor, dev: Tensor, seed: int) -> list[Tensor]:
-    """The learned tensors where the loss on the held-out pieces was lowest, at any rate; as they are now counts too."""
-    start = _copies(learned)
-    best, lowest = start, _value(loss, dev)
+def _best(start: list[Tensor], loss: Loss, train: Tensor, dev: Tensor, seed: int) -> list[Tensor]:
+    """The tensors on the way at which the loss on the held-out pieces was lowest, at any rate; the start counts too."""
+    first = _value(loss, start, dev)
+    best, lowest = start, first
     for rate in LEARNING_RATES if len(train) and len(dev) else ():
-        _put(learned, start)
-        patience = PATIENCE
-        for _ in _steps(learned, loss, train, rate, seed):
-            now = _value(loss, dev)
-            patience = PATIENCE if now < lowest else patience - 1
+        reached, patience = first, PATIENCE
+        for tensors in _steps(start, loss, train, rate, seed):
+            now = _value(loss, tensors, dev)
+            reached, patience = (now, PATIENCE) if now < reached else (reached, patience - 1)
             if now < lowest:
-                best, lowest = _copies(learned), now
+                best, lowest = tensors, now
             if not patience:
                 return best
     return best
 
 
-def _steps(learned: list[Tensor], loss: Any, train: Tensor, rate: float, seed: int) -> Iterator[int]:
-    """Train the tensors in place; pauses after every ``CHECK_STEPS`` steps."""
+def _steps(start: list[Tensor], loss: Loss, train: Tensor, rate: float, seed: int) -> Iterator[list[Tensor]]:
+    """Train copies of the tensors; what they are on average after every ``CHECK_STEPS`` steps."""
+    learned = [tensor.detach().clone().requires_grad_(True) for tensor in start]
+    mean = [tensor.detach().clone() for tensor in start]
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(learned, lr=rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=STEPS)
     for step in range(1, STEPS + 1):
         batch = torch.randint(len(train), (min(PREDICTIONS_PER_STEP, len(train)),), generator=generator)
         optimizer.zero_grad()
-        loss(train[batch.to(train.device)]).backward()
+        loss(learned, train[batch.to(train.device)]).backward()
         optimizer.step()
         schedule.step()
+        mean = [old.lerp(new.detach(), LATEST) for old, new in zip(mean, learned, strict=True)]
         if step % CHECK_STEPS == 0:
-            yield step
-
-
-def _copies(tensors: list[Tensor]) -> list[Tensor]:
-    return [tensor.detach().clone() for tensor in tensors]
+            yield mean
 
 
 @torch.no_grad()
-def _put(tensors: list[Tensor], values: list[Tensor]) -> None:
-    for tensor, value in zip(tensors, values, strict=True):
-        tensor.copy_(value)
-
-
-@torch.no_grad()
-def _value(loss: Any, places: Tensor) -> float:
-    return float(loss(places)) if len(places) else 0.0
+def _value(loss: Loss, tensors: Sequence[Tensor], places: Tensor) -> float:
+    return float(loss(tensors, places)) if len(places) else 0.0

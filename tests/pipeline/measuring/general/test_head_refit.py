@@ -106,9 +106,9 @@ def test_the_high_rate_is_for_heads_that_get_better_to_the_end(
     tried: list[float] = []
     steps = head_refit._steps
     monkeypatch.setattr(head_refit, "_steps", lambda *given: tried.append(given[3]) or steps(*given))
-    learned, wanted = torch.zeros(1, requires_grad=True), torch.tensor([10.0, held_out])
+    wanted = torch.tensor([10.0, held_out])
     train, dev = torch.tensor([0]), torch.tensor([1])
-    (best,) = head_refit._best([learned], lambda at: ((learned - wanted[at]) ** 2).mean(), train, dev, 0)
+    (best,) = head_refit._best([torch.zeros(1)], lambda now, at: ((now[0] - wanted[at]) ** 2).mean(), train, dev, 0)
     assert tried == list(head_refit.LEARNING_RATES[:rates])
     assert (best > 0) == (held_out > 0)
 
