@@ -107,7 +107,7 @@ STAGE = Stage(
     "evaluate",
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
-    version=8,
+    version=9,
     reads=reads,
     tell=tell,
 )

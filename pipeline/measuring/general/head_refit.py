@@ -22,7 +22,7 @@ from pipeline.measuring.masks import FixedMasks, Window, choose_fixed_masks
 from pipeline.measuring.scoring import masked_states, ready
 from pipeline.models.masked_lm import MaskedLM
 
-VERSION = 3
+VERSION = 4
 """Raise it when the same model and text give another head."""
 PASSES = 4
 """A text is read at most so often, each time with other pieces hidden."""
@@ -78,17 +78,17 @@ def refit_head(model: MaskedLM, text: FixedMasks, *, base_vocabulary_size: int, 
     held_out = torch.tensor([window.id in chooses for window in windows for _ in window.masked], device=states.device)
     refitted.requires_grad_(False)
     rows = refitted.get_input_embeddings().weight[:base_vocabulary_size]
-    names, start = zip(*head.transform.named_parameters(), strict=True)
+    start = dict(head.transform.named_parameters()) | {"bias": head.bias[:base_vocabulary_size]}
 
     def loss(tensors: Sequence[Tensor], places: Tensor) -> Tensor:
-        *transform, bias = tensors
-        guess = functional_call(head.transform, dict(zip(names, transform, strict=True)), states[places])
+        named = dict(zip(start, tensors, strict=True))
+        bias, guess = named.pop("bias"), functional_call(head.transform, named, states[places])
         return cross_entropy(torch.addmm(bias, guess, rows.T), targets[places])
 
     train, dev = (kind.nonzero().flatten() for kind in (~held_out, held_out))
-    best = _best([*start, head.bias[:base_vocabulary_size]], loss, train, dev, seed)
+    best = _best(list(start.values()), loss, train, dev, seed)
     with torch.no_grad():
-        for tensor, value in zip([*start, head.bias[:base_vocabulary_size]], best, strict=True):
+        for tensor, value in zip(start.values(), best, strict=True):
             tensor.copy_(value)
     return refitted.eval()
 
