@@ -27,7 +27,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pipeline.machine.stage import Reads, Stage, StageSettings, by_content, speed_only
+from pipeline.common.settings import by_content, speed_only
+from pipeline.machine.stage import Reads, Stage, StageSettings
 
 
 class Settings(StageSettings):

@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from pipeline.common.settings import by_content
 from pipeline.corpora.cards import load_cards
-from pipeline.machine.stage import Reads, Stage, StageSettings, by_content
+from pipeline.machine.stage import Reads, Stage, StageSettings
 
 
 class Settings(StageSettings):

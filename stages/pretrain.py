@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from pipeline.common.files import read_json, write_json, write_jsonl
 from pipeline.corpora.cards import Role, need
-from pipeline.machine.compute import Compute
+from pipeline.learning.options import Compute, Distillation, Freezing, Lora, Regularisation
 from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
@@ -26,66 +26,45 @@ DEV_PROBABILITY = 0.15
 class Settings(StageSettings):
     """How long and how carefully to adapt."""
 
-    num_train_epochs: float = Field(
-        3.0, ge=0, le=1000, description="passes over the informal text; 0 leaves the model as it is"
-    )
+    num_train_epochs: float = Field(3.0, ge=0, le=1000, description="passes over the informal text; 0: not adapted")
     include_reviews: bool = Field(
         True,
         description="the reviews' training texts too, without their labels (task-adaptive pretraining), but where "
         "folds test them all",
     )
     max_tokens: int | None = Field(None, ge=1, description="stop after this many tokens, whatever the epochs say")
-    replay_share: float = Field(
-        0.2, ge=0, le=1, description="share of the tokens that is general text; 1 trains on that alone"
-    )
+    replay_share: float = Field(0.2, ge=0, le=1, description="share of the tokens that is general text; 1: all")
     learning_rate: float = Field(1e-4, gt=0, le=0.1, description="peak rate")
     head_learning_rate: float | None = Field(None, gt=0, le=0.1, description="of pooler and MLM head; null: the same")
     emoji_rate_factor: float = Field(5.0, ge=1, le=100, description="new emoji rows learn this many times faster")
     layerwise_lr_decay: float = Field(1.0, gt=0, le=1, description="each layer's rate as a share of the one above")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, not on biases and layer norms")
     warmup_ratio: float = Field(0.06, ge=0, lt=1, description="share of the steps in which the rate rises")
     lr_scheduler_type: Literal["linear", "cosine", "constant_with_warmup"] = Field("linear", description="how it falls")
-    dropout: float | None = Field(
-        None, ge=0, lt=1, description="of hidden states and attention; null: as the model says"
-    )
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of tokens hidden")
     whole_words: bool = Field(False, description="hide all pieces of a word together; an emoji is a unit either way")
     method: Literal["full", "lora"] = Field(
         "full", description="all weights above the frozen ones, or LoRA adapters there, which are written as parts, too"
     )
-    lora_rank: int = Field(48, ge=1, le=256, description="lora: rank of the update")
-    frozen_layers: int = Field(
-        0, ge=0, le=48, description="layers frozen from the embeddings up, new emoji rows apart; 0 freezes nothing"
-    )
-    cls_distillation: float = Field(
-        0.0,
-        ge=0,
-        le=100,
-        description="weight of matching the pooled [CLS] to the mean of the tokens in the model as it was before",
-    )
-    mean_distillation: float = Field(
-        0.0, ge=0, le=100, description="weight of keeping the mean of the tokens where it was before"
-    )
-    state_distillation: float = Field(
-        0.0,
-        ge=0,
-        le=100,
-        description="weight of keeping all layers' states of whole texts, no token hidden, where they were before",
-    )
-    whole_share: float = Field(
-        0.4, ge=0, le=0.9, description="state_distillation: share of a batch's texts left whole, none with new emoji"
-    )
+    lora: Lora = Lora(rank=48, alpha=None, dropout=0.0)
+    freezing: Freezing = Freezing()
+    regularisation: Regularisation = Regularisation()
+    distillation: Distillation = Distillation()
     max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
     tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
     gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
     evaluations: int = Field(10, ge=1, le=1000, description="how often dev loss is measured in the run")
-    patience: int | None = Field(
-        3, ge=1, description="evaluations without a better dev loss before it stops; null: never"
-    )
+    patience: int | None = Field(3, ge=1, description="evaluations without better dev loss to stop; null: never")
     dev_windows: int = Field(256, ge=8, description="windows of each dev text that are measured")
-    compute: Compute = Field(Compute(), description="how the machine is used")
+    compute: Compute = Compute()
     save_dtype: Literal["float32", "float16"] = Field("float32", description="of the weights as written")
     seed: int = Field(0, ge=0, description="of order, masks and dropout")
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "frozen_layers": "freezing.layers", "weight_decay": "regularisation.weight_decay",
+        "dropout": "regularisation.dropout", "lora_rank": "lora.rank", "cls_distillation": "distillation.cls",
+        "mean_distillation": "distillation.mean", "state_distillation": "distillation.states",
+        "whole_share": "distillation.whole_share",
+    }  # fmt: skip
 
 
 def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -> None:
@@ -111,7 +90,7 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
 
 def _taught(settings: Settings) -> bool:
     """Whether the model as it was before teaches it anything."""
-    return settings.cls_distillation + settings.mean_distillation + settings.state_distillation > 0
+    return settings.distillation.cls + settings.distillation.mean + settings.distillation.states > 0
 
 
 def _windows(settings: Settings, prepare: Path, reader: Reader) -> dict[tuple[str, str], Any]:
@@ -164,25 +143,18 @@ def _adapt(
     masking = adaptation.Masking.of(vocabulary, settings.mlm_probability, settings.whole_words, settings.seed)
     dev = {role: windows[role, "dev"].first(settings.dev_windows) for role in ("informal", "general")}
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
-    if settings.dropout is not None:
-        freezing.set_dropout(model, settings.dropout)
-    frozen, lesson = freezing.Freezing((settings.frozen_layers,)), None
+    freezing.set_dropout(model, settings.regularisation.dropout)
+    frozen, lesson = freezing.Freezing(settings.freezing.depths), None
     if _taught(settings):
-        lesson = distillation.Lesson(
-            distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, frozen.least),
-            cls=settings.cls_distillation,
-            mean=settings.mean_distillation,
-            states=settings.state_distillation,
-            whole_share=settings.whole_share,
-            first_row=first_row,
-        )
-    model.bert.pooler.requires_grad_(settings.cls_distillation > 0)
+        teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, frozen.least)
+        lesson = distillation.Lesson(teacher, settings.distillation, first_row)
+    model.bert.pooler.requires_grad_(settings.distillation.cls > 0)
     new_rows = first_row if len(vocabulary) > first_row else None
     freezing.freeze_for_adaptation(model, frozen.least, new_rows, embeddings=settings.method == "lora")
     wrapped = None
     if settings.method == "lora":
         set_seed(settings.seed)  # of the adapters' weights
-        wrapped = lora.inject(model, rank=settings.lora_rank, frozen_layers=frozen.least)
+        wrapped = lora.inject(model, settings.lora, frozen.least)
     beside = frozen.callbacks(model)
     if new_rows is not None and settings.emoji_rate_factor != 1:
         beside.append(callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor))
@@ -247,7 +219,7 @@ STAGE = Stage(
     pretrain,
     makes=("model", "history.jsonl", "pretrain.json"),
     may_make=("parts",),
-    version=8,
+    version=9,
     check=check,
     resumes=True,
 )

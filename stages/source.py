@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.common.files import sha256, write_json, write_jsonl
-from pipeline.machine.compute import Compute
+from pipeline.learning.options import Compute
 from pipeline.machine.stage import Reads, Stage, StageSettings
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Settings(StageSettings):
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="MLM head restoration: share of tokens hidden")
     max_length: int = Field(128, ge=8, le=512, description="MLM head restoration: longest window in tokens")
     tokens_per_batch: int = Field(2048, ge=64, description="MLM head restoration: token budget of a batch")
-    compute: Compute = Field(Compute(), description="how the machine is used")
+    compute: Compute = Compute()
     seed: int = Field(0, ge=0, description="of new weights, masks and order")
 
 
@@ -106,7 +106,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
             general,
             dev,
             folder=out / "checkpoints",
-            **settings.model_dump(exclude={"model", "revision", "adapter", "vocab_size", *_SHAPE}),
+            **{name: value for name, value in settings if name not in {*_OF_THE_MODEL, *_SHAPE}},
         )
     loading.save(model, tokenizer, out / "model", emoji="none")
     story |= {
@@ -119,5 +119,6 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     write_jsonl(out / "history.jsonl", history)
 
 
+_OF_THE_MODEL = ("model", "revision", "adapter", "vocab_size")
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
 STAGE = Stage("source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, resumes=True)

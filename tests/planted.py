@@ -170,7 +170,8 @@ source: {{model: MODEL, vocab_size: 360, num_hidden_layers: 2, hidden_size: 64, 
 tokenizer: {{emoji: none}}
 pretrain:
   {{num_train_epochs: {epochs}, replay_share: 1, include_reviews: false, learning_rate: 3e-3, tokens_per_batch: 512,
-    cls_distillation: 0.5, dropout: 0.0, evaluations: 1, dev_windows: 16, compute: {{precision: fp32}}}}
+    distillation: {{cls: 0.5}}, regularisation: {{dropout: 0.0}}, evaluations: 1, dev_windows: 16,
+    compute: {{precision: fp32}}}}
 """
     prepared_in, scratch_in = (
         _made(place, stage, recipe.replace("MODEL", "scratch")) for stage in ("prepare", "source")

@@ -18,19 +18,21 @@ name: planted
 prepare: {{corpora: [{cards}/articles, {cards}/reviews, {cards}/posts, {cards}/pairs], near_duplicate_threshold: 1.0}}
 source: {{model: {base}}}
 pretrain:
-  {{num_train_epochs: 8, replay_share: 0.7, learning_rate: 2e-3, include_reviews: false, cls_distillation: 1,
-    dropout: 0.0, tokens_per_batch: 512, evaluations: 2, dev_windows: 32, compute: {{precision: fp32}}, patience: null}}
+  {{num_train_epochs: 8, replay_share: 0.7, learning_rate: 2e-3, include_reviews: false,
+    distillation: {{cls: 1}}, regularisation: {{dropout: 0.0}}, tokens_per_batch: 512, evaluations: 2, dev_windows: 32,
+    compute: {{precision: fp32}}, patience: null}}
 finetune:
-  {{frozen_layers: 1, learning_rate: 1e-3, head_learning_rate: 1e-2, num_train_epochs: 12, batch_size: 16,
-    dropout: 0.0, compute: {{precision: fp32}}, patience: null, max_length: 64, frontier_points: 0}}
+  {{freezing: {{layers: 1}}, learning_rate: 1e-3, head_learning_rate: 1e-2, num_train_epochs: 12, batch_size: 16,
+    regularisation: {{dropout: 0.0}}, compute: {{precision: fp32}}, patience: null, max_length: 64,
+    frontier: {{points: 0}}}}
 evaluate:
   {{draws: 200, general_documents: 32, pairs: 120, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}}
 report: {{draws: 1000, verdict_draws: 1000}}
 arms:
   sound: {{finetune: {{num_train_epochs: 24}}}}
-  rate-3e-2: {{finetune: {{frozen_layers: 0, learning_rate: 3e-2, layerwise_lr_decay: 1.0}}}}
-  rate-3e-3: {{finetune: {{frozen_layers: 0, learning_rate: 3e-3, layerwise_lr_decay: 1.0}}}}
-  all-frozen: {{finetune: {{frozen_layers: 2, head_learning_rate: 1e-3}}}}
+  rate-3e-2: {{finetune: {{freezing: {{layers: 0}}, learning_rate: 3e-2, layerwise_lr_decay: 1.0}}}}
+  rate-3e-3: {{finetune: {{freezing: {{layers: 0}}, learning_rate: 3e-3, layerwise_lr_decay: 1.0}}}}
+  all-frozen: {{finetune: {{freezing: {{layers: 2}}, head_learning_rate: 1e-3}}}}
   no-emoji-tokens: {{tokenizer: {{emoji: none}}}}
   no-replay: {{pretrain: {{replay_share: 0, num_train_epochs: 9}}}}
   not-adapted: {{pretrain: {{num_train_epochs: 0}}}}

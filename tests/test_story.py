@@ -81,11 +81,11 @@ seeds: [0]
 prepare: {corpora: [CARDS/stars, CARDS/words, CARDS/posts, CARDS/articles, CARDS/pairs], folds: 3}
 source: {model: MODEL}
 pretrain:
-  {num_train_epochs: 1, frozen_layers: 1, tokens_per_batch: 256, evaluations: 2, dev_windows: 8, 
+  {num_train_epochs: 1, freezing: {layers: 1}, tokens_per_batch: 256, evaluations: 2, dev_windows: 8, 
    compute: {precision: fp32, checkpoint_seconds: 0.01}}
 finetune:
-  {frozen_layers: 1, num_train_epochs: 2, compute: {precision: fp32, checkpoint_seconds: 0.01},
-   frontier_points: 3, frontier_windows: 6}
+  {freezing: {layers: 1}, num_train_epochs: 2, compute: {precision: fp32, checkpoint_seconds: 0.01},
+   frontier: {points: 3, windows: 6}}
 evaluate:
   {draws: 100, general_documents: 6, pairs: 6, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}
 report: {draws: 1000, verdict_draws: 1000}

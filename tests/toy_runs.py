@@ -212,7 +212,7 @@ def _manifest(folder: Path, stage: str, arm: str, seed: int) -> None:
     settings = {
         "finetune": {
             "learning_rate": 2e-4 if arm == "naive" else 3e-5,
-            "frozen_layers": 0 if arm == "naive" else 2,
+            "freezing": {"layers": 0 if arm == "naive" else 2},
             "max_length": 128,
         },
         "pretrain": {"num_train_epochs": 3 if arm in ADAPTED else 0},

@@ -11,6 +11,7 @@ import torch
 from transformers import TrainerCallback
 
 from pipeline.learning import adaptation, freezing, loop
+from pipeline.learning.options import Compute
 from pipeline.models import loading
 from tests.toys import SENTENCES
 
@@ -22,8 +23,7 @@ SCHEDULE = loop.Schedule(
     metric="general_dev_loss",
     greater_is_better=False,
     seed=3,
-    checkpoint_seconds=0.0,
-    precision="fp32",
+    compute=Compute(checkpoint_seconds=1e-9, precision="fp32"),
 )
 
 

@@ -6,6 +6,7 @@ files       whole files of JSON, digests, who holds what
 results     JSON that is declared and checked
 printable   text of unknown origin, made safe
 hub         what lies on the Hugging Face Hub
+settings    settings that belong together
 yaml        plain YAML, and the front matter of cards
 validation  problems of settings and cards in words, the nearest name beside them
 cache       answers remembered by what was asked

@@ -39,7 +39,8 @@ class Difference(Estimate):
 
 def write(kind: type[Kind], path: Path, content: Any) -> None:
     """Write a JSON file; raises ValidationError where the content is not of that kind."""
-    write_json(path, checked(kind, content))
+    checked(kind, content)
+    write_json(path, content)
 
 
 def checked(kind: type[Kind], content: Any) -> Kind:

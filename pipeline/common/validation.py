@@ -15,7 +15,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[li
         loc, kind = list(each["loc"]), each["type"]
         group, name = _field_at(model, loc)
         if kind == "extra_forbidden":
-            text = f"unknown key; {nearest(str(loc[-1]), group.model_fields)}"
+            new = getattr(group, "renamed", {}).get(loc[-1])
+            text = f"is now {new}" if new else f"unknown key; {nearest(str(loc[-1]), group.model_fields)}"
         elif kind == "missing":
             text = f"is needed; it takes {allowed(group, name)}"
         elif loc and kind != "value_error":

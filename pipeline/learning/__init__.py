@@ -8,7 +8,7 @@ adaptation        masked language modelling on informal text
 distillation      the base as a teacher
 tuning            one tuning on reviews, a fold held out
 tuning_steps      its batches, weights, loss and logits
-options           what trainings ask to be told
+options           settings in groups, as trainings ask for them
 frontier          models between base and tuned, and the choice among them
 blending          weights between two models
 frozen_cache      states of frozen layers, computed once a text

@@ -25,6 +25,7 @@ from torch.nn.functional import mse_loss
 from transformers import BertModel
 
 from pipeline.learning.frozen_cache import States
+from pipeline.learning.options import Distillation
 from pipeline.models.batches import FORWARD_TOKENS, length_buckets, pad
 from pipeline.models.encoder import Places, last_states, states_after
 
@@ -47,7 +48,7 @@ class Teacher:
 
     bert: BertModel
     pad_id: int
-    frozen_layers: int
+    shared_layers: int
     """Layers that its pupil shares, from the embeddings up."""
     centre: Tensor
     """Of its mean states, [hidden]."""
@@ -57,12 +58,12 @@ class Teacher:
     """Standard deviation of its tokens' states after each layer that is not shared, [layers, hidden]."""
 
     @classmethod
-    def of(cls, bert: BertModel, pad_id: int, texts: Sequence[Ids], frozen_layers: int = 0) -> Teacher:
+    def of(cls, bert: BertModel, pad_id: int, texts: Sequence[Ids], shared_layers: int = 0) -> Teacher:
         """A copy of an encoder as it is now, and what its states are like in the first ``SAMPLE`` of some texts."""
         frozen = copy.deepcopy(bert).eval().requires_grad_(False)
         frozen = frozen.to("cuda" if torch.cuda.is_available() else "cpu")
         zero, one = torch.zeros((), device=frozen.device), torch.ones((), device=frozen.device)
-        raw = cls(frozen, pad_id, frozen_layers, zero, one, one)
+        raw = cls(frozen, pad_id, shared_layers, zero, one, one)
         found, sums, tokens = [], torch.zeros(2, 1, 1, dtype=torch.float64, device=frozen.device), 0
         for rows in length_buckets([len(row) for row in texts[:SAMPLE]], FORWARD_TOKENS["cpu"]):
             answers = raw.answers([texts[row] for row in rows]).to(frozen.device)
@@ -71,7 +72,7 @@ class Teacher:
             sums, tokens = sums + torch.stack([states, states.square()]).sum(dim=2), tokens + states.shape[1]
         means, (mean, square) = torch.cat(found), sums / tokens
         spreads = means.std(dim=0), (square - mean.square()).clamp_min(0.0).sqrt().float()
-        return cls(frozen, pad_id, frozen_layers, means.mean(dim=0), *(spread.clamp_min(1e-6) for spread in spreads))
+        return cls(frozen, pad_id, shared_layers, means.mean(dim=0), *(spread.clamp_min(1e-6) for spread in spreads))
 
     def answers(self, texts: Sequence[Ids]) -> Answers:
         """What it makes of some texts, all of them whole."""
@@ -117,7 +118,7 @@ class Answers:
         bert, last = self.teacher.bert, self.teacher.bert.config.num_hidden_layers - 1
         inner = [self.whole.of(states) for states in self._inner[1:]]
         return torch.stack([*inner, last_states(bert, self._inner[-1], self._mask, self.whole, last)])[
-            self.teacher.frozen_layers :
+            self.teacher.shared_layers :
         ]
 
     @property
@@ -149,7 +150,7 @@ def state_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
     """
     taught = batch["extra"]["taught"]
     inner = [taught.own.of(states) for states in outputs.hidden_states[1:]]
-    own = torch.stack([*inner, outputs.last_states[taught.last]])[taught.teacher.frozen_layers :]
+    own = torch.stack([*inner, outputs.last_states[taught.last]])[taught.teacher.shared_layers :]
     if not own.numel():
         return own.sum()
     return ((own.float() - taught.states) / taught.teacher.state_spread[:, None]).square().mean()
@@ -160,18 +161,15 @@ class Lesson:
     """A teacher, and how much its pupil heeds it: the weight of each term beside the masked loss."""
 
     teacher: Teacher
-    cls: float = 0.0
-    mean: float = 0.0
-    states: float = 0.0
-    whole_share: float = 0.0
-    """Share of a batch's texts that are left whole, if states are taught."""
+    options: Distillation
     first_row: int = 2**31 - 1
     """Ids from there on the teacher knows by name alone: texts that hold one are never left whole."""
 
     @property
     def terms(self) -> list[tuple[float, Any]]:
         """Those that weigh anything."""
-        terms = ((self.cls, cls_term), (self.mean, mean_term), (self.states, state_term))
+        asked = self.options
+        terms = ((asked.cls, cls_term), (asked.mean, mean_term), (asked.states, state_term))
         return [(weight, term) for weight, term in terms if weight]
 
     def whole(self, ids: Sequence[Ids], taught: Sequence[Ids], seed: int, place: int) -> list[int]:
@@ -179,11 +177,11 @@ class Lesson:
 
         A pure function of ``seed``, the batch's ``place`` in the plan, and its texts.
         """
-        if not self.states:
+        if not self.options.states:
             return []
         pairs = enumerate(zip(ids, taught, strict=True))
         alike = [row for row, (own, read) in pairs if own.max() < self.first_row and np.array_equal(own, read)]
-        wanted = min(round(self.whole_share * len(ids)), len(ids) - 1)
+        wanted = min(round(self.options.whole_share * len(ids)), len(ids) - 1)
         return sorted(np.random.default_rng([seed, place, 2]).permutation(alike)[:wanted].tolist())
 
     def batch(self, labelled: Places, taught: Sequence[Ids], whole: Sequence[int]) -> dict[str, Any]:
@@ -194,11 +192,11 @@ class Lesson:
             taught: each text as the teacher reads it.
             whole: which texts were left whole.
         """
-        first = Places.first(len(taught) if self.cls else 0, labelled.rows.device)
+        first = Places.first(len(taught) if self.options.cls else 0, labelled.rows.device)
         own = _whole(whole, taught)
         places, (cls, masked, last) = Places.joined(first, labelled, own)
         theirs, read = own, taught
-        if whole and not (self.cls or self.mean):
+        if whole and not (self.options.cls or self.options.mean):
             read = [taught[row] for row in whole]
             theirs = _whole(range(len(read)), read)
         answers = Answers(self.teacher, pad(read, self.teacher.pad_id), theirs, own, last)

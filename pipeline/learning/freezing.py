@@ -78,8 +78,8 @@ def layer_count(model: PreTrainedModel) -> int:
     return int(model.config.num_hidden_layers)
 
 
-def freeze_prefix(model: PreTrainedModel, frozen_layers: int, setting: str = "finetune.frozen_layers") -> list[str]:
-    """Freeze the embeddings and the first ``frozen_layers`` layers; 0 freezes nothing. Return the frozen names.
+def freeze_prefix(model: PreTrainedModel, layers: int, stage: str = "finetune") -> list[str]:
+    """Freeze the embeddings and the first ``layers`` layers; 0 freezes nothing. Return the frozen names.
 
     Frozen means bit-identical after training: no gradient (so in no optimizer group, where weight decay alone would
     move it), and held in eval mode, so that dropout does not disturb what the prefix computes.
@@ -88,22 +88,22 @@ def freeze_prefix(model: PreTrainedModel, frozen_layers: int, setting: str = "fi
         InputError: the model has fewer layers.
     """
     count = layer_count(model)
-    if frozen_layers > count:
+    if layers > count:
         raise InputError(
-            f"{setting}: {frozen_layers} of a model with {count} layers; "
+            f"{stage}.freezing.layers: {layers} of a model with {count} layers; "
             f"give 0 to {count}, {count} trains the head alone"
         )
-    if frozen_layers == 0:
+    if layers == 0:
         return []
     bert = model.bert
-    prefix = [bert.embeddings, *bert.encoder.layer[:frozen_layers]]
+    prefix = [bert.embeddings, *bert.encoder.layer[:layers]]
     for module in prefix:
         hold(module)
     return [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
 
 
 def freeze_for_adaptation(
-    model: PreTrainedModel, frozen_layers: int, new_rows: int | None, *, embeddings: bool = False
+    model: PreTrainedModel, layers: int, new_rows: int | None, *, embeddings: bool = False
 ) -> None:
     """Freeze as ``freeze_prefix`` does, but let the embedding rows from ``new_rows`` on learn; None: there are none.
 
@@ -113,8 +113,8 @@ def freeze_for_adaptation(
     Args:
         embeddings: freeze them though no layer is frozen.
     """
-    freeze_prefix(model, frozen_layers, "pretrain.frozen_layers")
-    if not frozen_layers and not embeddings:
+    freeze_prefix(model, layers, "pretrain")
+    if not layers and not embeddings:
         return
     hold(model.bert.embeddings)
     if new_rows is None:
@@ -137,10 +137,10 @@ def hold(module: nn.Module) -> None:
         part.train = MethodType(lambda self, _mode=True: self, part)  # type: ignore[method-assign]
 
 
-def set_dropout(model: nn.Module, probability: float) -> None:
-    """Train with another dropout than the model's config says; the config, and so the saved model, stays as it is."""
+def set_dropout(model: nn.Module, probability: float | None) -> None:
+    """Train with another dropout than the model's config says, if any; the config, and so what is saved, stays."""
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.Dropout) and probability is not None:
             module.p = probability
 
 
@@ -152,14 +152,14 @@ def depth(name: str, layers: int) -> int:
     return layers + 1 if "embeddings." in name and "cls." not in name else 0
 
 
-def groups_of(model: Any, options: Training) -> list[dict[str, Any]]:
+def groups_of(model: Any, settings: Training) -> list[dict[str, Any]]:
     """The ``parameter_groups`` that a stage's settings ask for."""
     return parameter_groups(
         model,
-        learning_rate=options.learning_rate,
-        head_learning_rate=options.head_learning_rate,
-        layerwise_lr_decay=options.layerwise_lr_decay,
-        weight_decay=options.weight_decay,
+        learning_rate=settings.learning_rate,
+        head_learning_rate=settings.head_learning_rate,
+        layerwise_lr_decay=settings.layerwise_lr_decay,
+        weight_decay=settings.regularisation.weight_decay,
     )
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.common.files import digest, held, remove, sha256
+from pipeline.learning.options import FrozenCache
 from pipeline.models.batches import FORWARD_TOKENS
 from pipeline.models.encoder import packed_states
 
@@ -77,13 +78,11 @@ def is_frozen(model: Any, layers: int) -> bool:
 def states_of(
     model: Any,
     texts: Iterable[Ids],
+    options: FrozenCache,
     *,
     layers: int,
-    dtype: str,
     bf16: bool,
     folder: Path,
-    megabytes: int,
-    disk: int,
     every_token: bool = False,
 ) -> States:
     """States of every distinct text after the first ``layers`` layers as they are now.
@@ -92,26 +91,23 @@ def states_of(
 
     Args:
         model: a BERT classifier, or one with adapters above the frozen layers.
-        dtype: ``float32`` or ``float16``: how states are kept.
         bf16: compute them as training under bf16 autocast would.
         folder: keeps them for later runs; may vanish at any time.
-        megabytes: up to so much is held in memory; more stays in the files and is read when it is needed.
-        disk: megabytes that ``folder`` may take; beyond them the prefixes go that were not used for longest.
         every_token: after the last layer, too, where a classifier reads [CLS] alone.
 
     Raises:
         OSError: too much for the memory allowed, and ``folder`` cannot be written.
     """
-    wanted = {key(ids): ids for ids in texts}
+    wanted, dtype = {key(ids): ids for ids in texts}, str(options.dtype)
     every_token = every_token or layers < model.config.num_hidden_layers
     numbers = sum(len(ids) if every_token else 1 for ids in wanted.values()) * model.config.hidden_size
-    fits = numbers * np.dtype(dtype).itemsize <= megabytes * MEGABYTE
+    fits = numbers * np.dtype(dtype).itemsize <= options.memory_megabytes * MEGABYTE
     shelf = folder / _identity(model, layers, dtype, bf16, every_token)
     with held(shelf):
         found = {name: states for path in _sound(shelf) for name, states in _read(path, dtype, model) if name in wanted}
         missing = {name: ids for name, ids in wanted.items() if name not in found}
         if missing:
-            _tidy(folder, shelf, disk)
+            _tidy(folder, shelf, options.disk_megabytes)
             try:
                 path = _write(shelf, _compute(model, missing, layers, dtype, bf16, every_token))
                 found |= _read(path, dtype, model)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from transformers import BertTokenizerFast
 
 from pipeline.common.errors import InputError
 from pipeline.learning import adaptation, freezing, loop
+from pipeline.learning.options import Compute
 from pipeline.models.masked_lm import MaskedLM
 
 
@@ -33,7 +33,7 @@ def restore_head(
     mlm_probability: float,
     max_length: int,
     tokens_per_batch: int,
-    compute: Mapping[str, Any],
+    compute: Compute,
     seed: int,
 ) -> list[dict[str, float]]:
     """Train the head for ``head_tokens`` with the encoder frozen, then the whole model for ``model_tokens``.
@@ -73,7 +73,7 @@ def restore_head(
                 metric="general_dev_loss",
                 greater_is_better=False,
                 seed=seed,
-                **compute,
+                compute=compute,
             ),
             groups=freezing.parameter_groups(model, learning_rate=rate, weight_decay=0.01),
             figures=adaptation.dev_losses({"general": dev}, masking, tokens_per_batch),

@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from pipeline.learning.callbacks import Bar, Guard, History, Watch
 from pipeline.learning.checkpoints import latest_complete
-from pipeline.learning.options import Training
+from pipeline.learning.options import Compute, Training
 from pipeline.models.batches import BatchPlan, only_item
 from pipeline.models.memory import GiveBack, bound_kernel_cache
 
@@ -82,9 +82,7 @@ class Schedule:
     gradient_accumulation_steps: int = 1
     max_grad_norm: float = 1.0
     lr_scheduler_type: str = "linear"
-    checkpoint_seconds: float = 60.0
-    precision: str = "auto"
-    compile: bool = False
+    compute: Compute = Compute()  # noqa: RUF009  immutable
 
     @classmethod
     def of(cls, options: Training, **rest: Any) -> Schedule:
@@ -93,9 +91,7 @@ class Schedule:
             warmup_ratio=options.warmup_ratio,
             patience=options.patience,
             gradient_accumulation_steps=options.gradient_accumulation_steps,
-            checkpoint_seconds=options.compute.checkpoint_seconds,
-            precision=options.compute.precision,
-            compile=options.compute.compile,
+            compute=options.compute,
             **rest,
         )
 
@@ -202,8 +198,8 @@ def _arguments(schedule: Schedule, folder: Path) -> TrainingArguments:
         logging_steps=max(1, min(50, schedule.eval_steps)),
         logging_nan_inf_filter=False,
         seed=schedule.seed,
-        bf16=use_bf16(schedule.precision),
-        torch_compile=schedule.compile,
+        bf16=use_bf16(schedule.compute.precision),
+        torch_compile=schedule.compute.compile,
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
         remove_unused_columns=False,
@@ -247,7 +243,7 @@ def train(
     bound_kernel_cache()
     set_seed(schedule.seed)
     transformers_logging.disable_progress_bar()  # one for every file of every checkpoint
-    guard = Guard(schedule.checkpoint_seconds)
+    guard = Guard(schedule.compute.checkpoint_seconds)
     stopper = [EarlyStoppingCallback(schedule.patience)] if schedule.patience is not None else []
     trainer = _Trainer(
         model=model,

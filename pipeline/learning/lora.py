@@ -12,28 +12,20 @@ from typing import Any
 from peft import LoraConfig
 from transformers import BertForSequenceClassification, BertTokenizerFast
 
+from pipeline.learning.options import Lora
 from pipeline.models import attachments
 from pipeline.models.masked_lm import MaskedLM
 
 
-def wrap(
-    model: BertForSequenceClassification,
-    *,
-    rank: int,
-    alpha: int,
-    dropout: float,
-    frozen_layers: int,
-    new_rows: Sequence[int],
-) -> Any:
+def wrap(model: BertForSequenceClassification, options: Lora, frozen: int, new_rows: Sequence[int]) -> Any:
     """Adapters on query and value of the layers above the frozen ones; pooler, classifier and new rows train whole."""
-    config = LoraConfig(
+    config = _config(
+        model,
+        options,
+        frozen,
         task_type="SEQ_CLS",
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
         target_modules=["query", "value"],
         modules_to_save=["classifier", "pooler"],  # peft adds the classifier alone
-        layers_to_transform=list(range(frozen_layers, model.config.num_hidden_layers)),
         trainable_token_indices={"word_embeddings": list(new_rows)} if new_rows else None,
     )
     return attachments.adapted(model, config)
@@ -43,22 +35,27 @@ EVERYWHERE = ("query", "key", "value", "attention.output.dense", "intermediate.d
 """The linear maps of a BERT layer, as peft matches them: by the end of a module's name."""
 
 
-def inject(model: MaskedLM, *, rank: int, frozen_layers: int) -> Any:
+def inject(model: MaskedLM, options: Lora, frozen: int) -> Any:
     """Put adapters on every linear map of the layers above the frozen ones, in place; return peft's view of the model.
 
     They learn, and those layers do not; outside the layers what learned goes on.
     """
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=rank,
-        target_modules=list(EVERYWHERE),
-        layers_to_transform=list(range(frozen_layers, model.config.num_hidden_layers)),
-    )
+    config = _config(model, options, frozen, target_modules=list(EVERYWHERE))
     outside = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".layer." not in name]
     wrapped = attachments.adapted(model, config)
     for weight in outside:
         weight.requires_grad_(True)
     return wrapped
+
+
+def _config(model: Any, options: Lora, frozen: int, **rest: Any) -> LoraConfig:
+    return LoraConfig(
+        r=options.rank,
+        lora_alpha=options.alpha or options.rank,
+        lora_dropout=options.dropout,
+        layers_to_transform=list(range(frozen, model.config.num_hidden_layers)),
+        **rest,
+    )
 
 
 def merge(wrapped: Any, tokenizer: BertTokenizerFast, folder: Path) -> BertForSequenceClassification:

@@ -1,24 +1,122 @@
-"""What trainings ask to be told, of the settings of the stages, which have their meaning and ranges."""
+"""What trainings ask to be told: groups of settings, which the stages have among theirs."""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from pipeline.common.settings import Group, speed_only
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0, le=100)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Compute(Protocol):
+class Compute(Group):
     """How the machine is used."""
 
-    @property
-    def checkpoint_seconds(self) -> float:
-        """Between two checkpoints."""
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="bf16 where the machine computes it natively"
+    )
+    compile: bool = Field(
+        default=False, description="torch.compile in training, for a GPU: a minute at first, and it rounds otherwise"
+    )
+    checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
+
+
+class Freezing(Group):
+    """What does not learn."""
+
+    layers: int = Field(
+        default=0, ge=0, le=48, description="frozen from the embeddings up, new emoji rows apart; 0: none"
+    )
 
     @property
-    def precision(self) -> Literal["auto", "fp32", "bf16"]:
-        """Of training."""
+    def depths(self) -> tuple[int, ...]:
+        """One after the other, in the course of training."""
+        return (self.layers,)
 
-    @property
-    def compile(self) -> bool:
-        """Whether torch.compile is worth its minute."""
+
+class Regularisation(Group):
+    """What holds weights back."""
+
+    weight_decay: Share = Field(default=0.01, description="AdamW's, not on biases and layer norms")
+    dropout: Dropout | None = Field(default=None, description="in all that learns; null: as the model says")
+
+
+class TuningRegularisation(Regularisation):
+    """And a classifier."""
+
+    label_smoothing: Dropout = Field(default=0.0, description="share of the target spread over all classes")
+    state_distillation: Weight = Field(
+        default=0.0, description="weight of keeping the tokens' last states, [CLS] apart, where they were before tuning"
+    )
+
+
+class Distillation(Group):
+    """What the model as it was before adaptation teaches."""
+
+    cls: Weight = Field(default=0.0, description="weight of matching the pooled [CLS] to the tokens' mean as it was")
+    mean: Weight = Field(default=0.0, description="weight of keeping the mean of the tokens where it was before")
+    states: Weight = Field(
+        default=0.0, description="weight of keeping all layers' states of whole texts, no token hidden, as they were"
+    )
+    whole_share: float = Field(
+        default=0.4, ge=0, le=0.9, description="for states: share of a batch's texts left whole, none with new emoji"
+    )
+
+
+class Augmentation(Group):
+    """Texts that are changed in each epoch."""
+
+    emoji_share: Share = Field(default=0.0, description="share of emoji-free training texts given one")
+    emoji_noise: Share = Field(default=0.3, description="share of those emoji drawn without looking at the class")
+
+
+class Lora(Group):
+    """Adapters, where the method is lora."""
+
+    rank: int = Field(default=8, ge=1, le=256, description="rank of the update")
+    alpha: int | None = Field(default=16, ge=1, description="the update's scale is alpha / rank; null: 1")
+    dropout: Dropout = Field(default=0.05, description="before the adapters")
+
+
+class FrozenCache(Group):
+    """States of frozen layers, computed once a text."""
+
+    dtype: Literal["float32", "float16"] | None = Field(
+        default="float32", description="how the states are kept; null: computed in each batch instead"
+    )
+    memory_megabytes: int = speed_only(1024, ge=0, description="memory for them; beyond it the store's cache is read")
+    disk_megabytes: int = speed_only(8192, ge=0, description="disk for those of all runs; the oldest make room")
+
+
+class Frontier(Group):
+    """Models from base to tuned, and the choice among them."""
+
+    points: int = Field(default=9, ge=0, le=65, description="models from base to tuned, scored on dev; 0: leave it out")
+    windows: int = Field(default=48, ge=2, le=10_000, description="windows of general dev text to measure retention on")
+    budget: float | None = Field(
+        default=None,
+        ge=0,
+        le=1.5,
+        description="take the best that keeps this share of general English; null: the tuned",
+    )
+
+    @field_validator("points")
+    @classmethod
+    def _a_line(cls, points: int) -> int:
+        if points == 1:
+            raise ValueError("1 point is no line from base to tuned; give 2 or more, or 0 to leave it out")
+        return points
+
+    @field_validator("budget")
+    @classmethod
+    def _has_points(cls, budget: float | None, info: ValidationInfo) -> float | None:
+        if budget is not None and info.data.get("points") == 0:
+            raise ValueError(f"{budget:g} chooses among points, and there are 0; set them to 2 or more, such as 9")
+        return budget
 
 
 class Training(Protocol):
@@ -27,37 +125,30 @@ class Training(Protocol):
     learning_rate: float
     head_learning_rate: float | None
     layerwise_lr_decay: float
-    weight_decay: float
     warmup_ratio: float
     patience: int | None
     gradient_accumulation_steps: int
+    compute: Compute
 
     @property
-    def compute(self) -> Compute:
-        """How the machine is used."""
+    def regularisation(self) -> Regularisation:
+        """What holds weights back."""
 
 
 class Options(Training, Protocol):
     """How to tune without forgetting; of ``finetune``."""
 
     method: Literal["full", "lora"]
-    frozen_layers: int
-    dropout: float | None
-    label_smoothing: float
     class_weights: bool
-    state_distillation: float
     num_train_epochs: int
     batch_size: int
     tokens_per_batch: int
     max_length: int
-    emoji_augmentation: float
-    emoji_noise: float
-    lora_rank: int
-    lora_alpha: int
-    lora_dropout: float
-    prefix_states: Literal["float32", "float16", "recomputed"]
-    prefix_memory_megabytes: int
-    prefix_disk_megabytes: int
-    frontier_points: int
-    frontier_windows: int
-    retention_budget: float | None
+    freezing: Freezing
+    augmentation: Augmentation
+    lora: Lora
+    frozen_cache: FrozenCache
+
+    @property
+    def regularisation(self) -> TuningRegularisation:
+        """What holds weights back."""

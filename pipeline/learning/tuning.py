@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,9 @@ from pipeline.models import batches, loading
 from pipeline.models.reader import Ids, Reader
 from pipeline.text import augmentation
 
+StatesOf = Callable[..., frozen_cache.States]
+"""``frozen_cache.states_of`` in this run's precision and cache."""
+
 
 class Tuned(NamedTuple):
     """A tuned classifier (under its adapters with lora), how it reads texts, and what is told of the tuning."""
@@ -31,6 +34,10 @@ class Tuned(NamedTuple):
     story: dict[str, Any]
     history: list[dict[str, float]]
 
+    def merged(self, folder: Path) -> Any:
+        """The classifier alone; adapters are merged into it, and written to the folder."""
+        return lora.merge(self.model, self.reader.tokenizer, folder) if self.story["method"] == "lora" else self.model
+
 
 def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
     """Tune the model in ``start`` with a fold held out."""
@@ -38,25 +45,21 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
-    freeze = freezing.Freezing((settings.frozen_layers,))
+    freeze = freezing.Freezing(settings.freezing.depths)
     frozen = freezing.freeze_prefix(model, freeze.least)
-    if settings.dropout is not None:
-        freezing.set_dropout(model, settings.dropout)
+    freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
-        model = lora.wrap(
-            model,
-            rank=settings.lora_rank,
-            alpha=settings.lora_alpha,
-            dropout=settings.lora_dropout,
-            frozen_layers=freeze.least,
-            new_rows=loading.emoji_rows(start),
-        )
+        model = lora.wrap(model, settings.lora, freeze.least, loading.emoji_rows(start))
     train, dev = (reviews(prepare, split, fold) for split in ("train", "dev"))
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
-    preserved = _preserved(settings, model, freeze, epochs, cache)
-    with _feed(settings, model, freeze, reader.tokenizer.pad_token_id, [*epochs, dev_ids], cache) as (feed, megabytes):
+    states_of = partial(frozen_cache.states_of, bf16=loop.use_bf16(settings.compute.precision), folder=cache)
+    preserved = _preserved(settings, model, freeze, epochs, states_of)
+    held = [(settings.regularisation.state_distillation, preserved_term)] if preserved else []
+    texts, pad_id = [*epochs, dev_ids], reader.tokenizer.pad_token_id
+    with _feed(settings, model, freeze, pad_id, texts, states_of) as (feed, megabytes):
+        objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), held)
         plan = tuning_steps.plan(
             epochs,
             labels,
@@ -67,6 +70,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             tokens_per_batch=settings.tokens_per_batch,
             seed=seed,
         )
+        padding = batches.padding_share([len(ids) for texts in epochs for ids in texts], plan.batches)
         steps = max(1, len(plan) // settings.gradient_accumulation_steps)
         schedule = loop.Schedule.of(
             settings,
@@ -82,10 +86,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             schedule,
             groups=freezing.groups_of(model, settings),
             figures=_dev_figures(dev_ids, dev, feed),
-            objective=loop.summed(
-                tuning_steps.weighted_loss(settings.label_smoothing),
-                [(settings.state_distillation, preserved_term)] if preserved else [],
-            ),
+            objective=objective,
             callbacks=freeze.callbacks(model),
             folder=folder,
         )
@@ -102,7 +103,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "frozen": frozen,
         "emoji_in_training": emoji_drawn,
         "prefix_states_megabytes": megabytes,
-        "padding_share": batches.padding_share([len(ids) for texts in epochs for ids in texts], plan.batches),
+        "padding_share": padding,
         "best_epoch": epoch(outcome.best_step),
         "steps": outcome.steps,
         "stopped": outcome.stopped,
@@ -128,48 +129,30 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
     return rows
 
 
-def merged(settings: Options, tuned: Tuned, folder: Path) -> Any:
-    """The tuned classifier alone; adapters are merged into it, and written to the folder."""
-    return lora.merge(tuned.model, tuned.reader.tokenizer, folder) if settings.method == "lora" else tuned.model
-
-
 @contextmanager
 def _feed(
-    settings: Options, model: Any, freeze: freezing.Freezing, pad_id: int, texts: list[Ids], cache: Path
+    settings: Options, model: Any, freeze: freezing.Freezing, pad_id: int, texts: list[Ids], states_of: StatesOf
 ) -> Iterator[tuple[Any, float]]:
     """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
     every = [ids for some in texts for ids in some]
-    if settings.prefix_states == "recomputed" or not frozen_cache.is_frozen(model, freeze.least):
+    if settings.frozen_cache.dtype is None or not frozen_cache.is_frozen(model, freeze.least):
         with embedding_subset.alone(model, every) as table:
             yield partial(tuning_steps.inputs, pad_id=pad_id, table=table), 0.0
         return
-    states = _states(settings, model, every, cache, layers=freeze.least, dtype=settings.prefix_states)
+    states = states_of(model, every, settings.frozen_cache, layers=freeze.least)
     yield states.inputs, round(states.megabytes, 1)
 
 
 def _preserved(
-    settings: Options, model: Any, freeze: freezing.Freezing, epochs: list[Ids], cache: Path
+    settings: Options, model: Any, freeze: freezing.Freezing, epochs: list[Ids], states_of: StatesOf
 ) -> Preserved | None:
     """What the model makes of the training texts as it is now, if it is to keep that and could lose it."""
     layers = freezing.layer_count(model)
-    if not settings.state_distillation or freeze.least == layers:
+    if not settings.regularisation.state_distillation or freeze.least == layers:
         return None
     every = [ids for some in epochs for ids in some]
-    states = _states(settings, model, every, cache, layers=layers, dtype="float16", every_token=True)
-    return Preserved.of(states, epochs[0])
-
-
-def _states(settings: Options, model: Any, texts: Ids, cache: Path, **rest: Any) -> frozen_cache.States:
-    """States of texts, kept as the settings allow."""
-    return frozen_cache.states_of(
-        model,
-        texts,
-        bf16=loop.use_bf16(settings.compute.precision),
-        folder=cache,
-        megabytes=settings.prefix_memory_megabytes,
-        disk=settings.prefix_disk_megabytes,
-        **rest,
-    )
+    halved = settings.frozen_cache.model_copy(update={"dtype": "float16"})
+    return Preserved.of(states_of(model, every, halved, layers=layers, every_token=True), epochs[0])
 
 
 def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -> tuple[list[Ids], Ids, int]:
@@ -178,12 +161,12 @@ def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -
     With augmentation other emoji are drawn in each epoch.
     """
     texts, labels = ([row[column] for row in train] for column in ("text", "label"))
-    passes, epochs = [texts], settings.num_train_epochs
-    known = augmentation.habits(texts, labels) if settings.emoji_augmentation else None
+    passes, epochs, draw = [texts], settings.num_train_epochs, settings.augmentation
+    known = augmentation.habits(texts, labels) if draw.emoji_share else None
     if known is not None:
-        draw = {"share": settings.emoji_augmentation, "noise": settings.emoji_noise}
         seeds = range(seed * 1000, seed * 1000 + epochs)
-        passes = [augmentation.augment(texts, labels, known, **draw, seed=own) for own in seeds]
+        shares = {"share": draw.emoji_share, "noise": draw.emoji_noise}
+        passes = [augmentation.augment(texts, labels, known, **shares, seed=own) for own in seeds]
     *train_ids, dev_ids = (reader.ids(some) for some in [*passes, [row["text"] for row in dev]])
     return train_ids * (epochs // len(train_ids)), dev_ids, len(known.emoji) if known is not None else 0
 

@@ -9,6 +9,5 @@ fingerprint  the identity of a piece of work
 store        artifacts, complete or absent
 lock         a piece of work is done by one run at a time
 workers/     who does the work, side by side: the engines
-compute      settings of every stage that trains
 stage        what a stage is
 """

@@ -35,7 +35,7 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="STAGE.KEY=VALUE",
-        help="As if the recipe were edited there: finetune.learning_rate=5e-5, arms.naive.finetune.frozen_layers=1, "
+        help="As if the recipe were edited there: finetune.learning_rate=5e-5, arms.naive.finetune.freezing.layers=1, "
         "seeds=[0,1]. Several times, or several with spaces between.",
     ),
 ]

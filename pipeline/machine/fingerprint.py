@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, sha256
+from pipeline.common.settings import declared
 from pipeline.common.yaml import as_plain, flat
-from pipeline.machine.stage import Stage, StageSettings, declared
+from pipeline.machine.stage import Stage, StageSettings
 
 InputDigests = Mapping[str, str | Mapping[str, str]]
 """Per input stage the digest of its artifact; for a stage that collects, one digest per run, in ladder order."""

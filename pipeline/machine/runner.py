@@ -82,7 +82,7 @@ def run(
     observer: Callable[[Step], None] = lambda _: None,
     command: str = "",
 ) -> Artifacts:
-    """Run a recipe with changes to its end or until a stage: ``run(STORY, "quick", {"finetune.dropout": 0.2})``.
+    """Run a recipe with changes to its end or until a stage: ``run(STORY, "quick", {"finetune.batch_size": 16})``.
 
     Args:
         changes: values by path, as if the recipe were edited there: what ``--set`` gives.

@@ -8,29 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pipeline.common.settings import Group, declared
 
 
-class StageSettings(BaseModel):
-    """Base of every stage's settings: closed (an unknown key is an error), immutable, validated."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
-
-
-def speed_only(default: Any, **constraints: Any) -> Any:
-    """Declare a setting that cannot change the result, and so is left out of the fingerprint."""
-    return Field(default, json_schema_extra={"speed_only": True}, **constraints)
-
-
-def by_content(default: Any, **constraints: Any) -> Any:
-    """Declare a path that counts by what lies there, which ``Stage.reads`` must tell, and not by its name."""
-    return Field(default, json_schema_extra={"by_content": True}, **constraints)
-
-
-def declared(settings: type[BaseModel], kind: str) -> set[str]:
-    """Names of the fields that were declared ``speed_only`` or ``by_content``; those of groups are theirs to tell."""
-    fields = settings.model_fields.items()
-    return {name for name, field in fields if kind in cast("dict[str, Any]", field.json_schema_extra or {})}
+class StageSettings(Group):
+    """Base of every stage's settings."""
 
 
 class Run(NamedTuple):

@@ -21,14 +21,15 @@ THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 def tune(spec: Spec) -> Work:
     """A classifier tuned on the reviews, evaluated once an epoch, its best state kept."""
     from pipeline.corpora import prepared  # noqa: F401
+    from pipeline.learning.options import Compute, Freezing, FrozenCache
     from pipeline.learning.tuning import tuned
-    from pipeline.machine.compute import Compute
     from pipeline.measuring.statistics import classification  # noqa: F401  imports are no part of the work
     from pipeline.models import loading  # noqa: F401
     from stages.finetune import Settings
 
+    megabytes = spec.memory_megabytes
     settings = Settings(
-        frozen_layers=spec.frozen,
+        freezing=Freezing(layers=spec.frozen),
         learning_rate=spec.learning_rate,
         head_learning_rate=None,
         layerwise_lr_decay=1.0,
@@ -39,7 +40,7 @@ def tune(spec: Spec) -> Work:
         tokens_per_batch=spec.batch_size * spec.max_length,
         max_length=spec.max_length,
         compute=Compute(precision=spec.precision),
-        **({} if spec.memory_megabytes is None else {"prefix_memory_megabytes": spec.memory_megabytes}),
+        frozen_cache=FrozenCache(**({} if megabytes is None else {"memory_megabytes": megabytes})),
     )
 
     def work() -> Told:
@@ -55,7 +56,7 @@ def dapt(spec: Spec) -> Work:
     """The encoder adapted to the posts; a batch holds as many tokens as ``batch_size`` posts hold on average."""
     from pipeline.corpora import prepared  # noqa: F401
     from pipeline.learning import adaptation, callbacks, freezing, loop  # noqa: F401  as above
-    from pipeline.machine.compute import Compute
+    from pipeline.learning.options import Compute
     from stages.pretrain import Settings, pretrain
 
     counts = spec.counts["informal_train"]

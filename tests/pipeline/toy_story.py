@@ -13,7 +13,8 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.common.errors import InputError
-from pipeline.machine.stage import Arms, Reads, Stage, StageSettings, speed_only
+from pipeline.common.settings import speed_only
+from pipeline.machine.stage import Arms, Reads, Stage, StageSettings
 
 CALLS: list[str] = []
 """Which stages ran in this process, in order."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.common.settings import declared
 from pipeline.machine.fingerprint import digest_reads, identify
-from pipeline.machine.stage import declared
 from stages import STORY
 from tests.cards import write_card
 

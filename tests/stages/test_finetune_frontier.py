@@ -16,7 +16,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl
 from pipeline.learning import blending, tuning
 from pipeline.learning.frontier import Ground, frontier_of, general_dev, take_best
-from pipeline.machine.compute import Compute
+from pipeline.learning.options import Compute, Freezing, Frontier
 from pipeline.measuring import scoring
 from pipeline.measuring.frontier import score as frontier_score
 from pipeline.measuring.statistics import classification
@@ -26,16 +26,16 @@ from stages import finetune, pretrain, source, tokenizer
 from tests.toy_texts import in_folds, write_prepared
 
 SETTINGS = finetune.Settings(
-    frozen_layers=0,
+    freezing={"layers": 0},
     learning_rate=3e-3,
     head_learning_rate=3e-3,
     num_train_epochs=4,
-    dropout=0.0,
+    regularisation={"dropout": 0.0},
     batch_size=8,
     tokens_per_batch=256,
     compute=Compute(precision="fp32"),
 )
-FEW = {"frontier_points": 3, "num_train_epochs": 1}
+FEW = {"frontier": Frontier(points=3), "num_train_epochs": 1}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_a_budget_writes_another_model_the_blend_it_names(
     most = max(free["points"], key=lambda point: (point["kept"]["value"], point["macro_recall"]["value"]))
     assert most["name"] != "tuned", "the toy must lose something by tuning"
     with caplog.at_level(logging.WARNING):
-        found, story = tune(before, tmp_path, retention_budget=1.5)
+        found, story = tune(before, tmp_path, frontier=Frontier(budget=1.5))
     assert "taken is the one that keeps most" in caplog.text
     assert found["points"] == free["points"]
     assert (found["budget"], found["within"], found["chosen"]) == (1.5, False, most["name"])
@@ -127,7 +127,7 @@ def test_folds_are_tested_by_blends_too(
     in_folds(prepared, 3)
     inputs = before | {"prepare": prepared}
     tune(inputs, tmp_path / "free", **FEW)
-    tune(inputs, tmp_path / "held", **FEW, retention_budget=0.9)
+    tune(inputs, tmp_path / "held", **FEW | {"frontier": Frontier(points=3, budget=0.9)})
     for fold in (1, 2):
         free, held = (read_jsonl(tmp_path / name / "folds" / f"{fold}.jsonl") for name in ("free", "held"))
         assert [row["id"] for row in free] == [row["id"] for row in held]
@@ -138,20 +138,20 @@ def test_folds_are_tested_by_blends_too(
 def test_a_test_fold_takes_what_the_frontier_would_choose(
     before: dict[str, Path], tmp_path: Path, budget: float
 ) -> None:
-    settings = SETTINGS.model_copy(update=FEW | {"retention_budget": budget})
+    settings = SETTINGS.model_copy(update=FEW | {"frontier": Frontier(points=3).model_copy(update={"budget": budget})})
     adapted, prepared = before["pretrain"] / "model", before["prepare"]
     trained = tuning.tuned(settings, adapted, prepared, 0, 0, tmp_path / "cache", tmp_path / "checkpoints")
-    ground = Ground(before["tokenizer"], adapted, general_dev(settings, prepared))
+    ground = Ground(settings.frontier, before["tokenizer"], adapted, general_dev(settings.frontier, prepared))
     chosen, taken = (copy.deepcopy(trained.model) for _ in range(2))
     dev = tuning.reviews(prepared, "dev", 0)
-    found = frontier_of(settings, chosen, trained, dev, ground)
-    take_best(settings, taken, trained, dev, ground)
+    found = frontier_of(chosen, trained.reader, dev, ground)
+    take_best(taken, trained.reader, dev, ground)
     for name, weight in chosen.named_parameters():
         assert torch.equal(weight, taken.get_parameter(name)), (name, found["chosen"])
 
 
 def test_lora_is_blended_after_the_merge(before: dict[str, Path], tmp_path: Path) -> None:
-    found, _ = tune(before, tmp_path, **FEW, method="lora", frozen_layers=1)
+    found, _ = tune(before, tmp_path, **FEW, method="lora", freezing=Freezing(layers=1))
     kept = {point["name"]: point["kept"]["value"] for point in found["points"]}
     assert kept["base"] == 1.0
     assert kept["tuned"] != 1.0
@@ -159,25 +159,27 @@ def test_lora_is_blended_after_the_merge(before: dict[str, Path], tmp_path: Path
 
 
 def test_left_out_where_nobody_asks_or_nothing_can_be_said(before: dict[str, Path], tmp_path: Path) -> None:
-    found, story = tune(before, tmp_path / "no", num_train_epochs=1, frontier_points=0)
-    assert (found["points"], found["reason"]) == ([], "finetune.frontier_points is 0")
+    found, story = tune(before, tmp_path / "no", num_train_epochs=1, frontier=Frontier(points=0))
+    assert (found["points"], found["reason"]) == ([], "finetune.frontier.points is 0")
     assert story["chosen_dev_macro_recall"] == story["dev_macro_recall"]
     without = before | {"prepare": write_prepared(tmp_path / "prepared", without=["general"])}
     found, _ = tune(without, tmp_path / "none", num_train_epochs=1)
     assert (found["points"], found["chosen"], found["reason"]) == ([], "tuned", "no general dev text")
-    with pytest.raises(InputError, match="retention_budget: it is measured on general dev text and there is none; add"):
-        tune(without, tmp_path / "budget", retention_budget=0.95)
+    with pytest.raises(
+        InputError, match=r"frontier\.budget: it is measured on general dev text and there is none; add"
+    ):
+        tune(without, tmp_path / "budget", frontier=Frontier(budget=0.95))
     assert not (tmp_path / "budget" / "checkpoints").exists(), "said before any training"
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"frontier_points": 1}, "no line from base to tuned"),
-        ({"frontier_points": 0, "retention_budget": 0.95}, "0.95 chooses among frontier_points, and that is 0"),
-        ({"retention_budget": 1.6}, "less than or equal to 1.5"),
+        ({"points": 1}, "no line from base to tuned"),
+        ({"points": 0, "budget": 0.95}, "0.95 chooses among points, and there are 0"),
+        ({"budget": 1.6}, "less than or equal to 1.5"),
     ],
 )
 def test_settings_that_do_not_go_together(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        finetune.Settings(**settings)
+        finetune.Settings(frontier=settings)

@@ -252,7 +252,7 @@ def test_corpora_that_a_recipe_lacks_are_named_before_anything_runs(
 ) -> None:
     monkeypatch.chdir(ROOT)
     recipe = tmp_path / "mine.yaml"
-    free = "finetune: {retention_budget: null}"  # which asks for general text, too
+    free = "finetune: {frontier: {budget: null}}"  # which asks for general text, too
     recipe.write_text(f"extends: starter\nprepare: {{corpora: [{corpora}]}}\n{free}\n", "utf-8")
     wanted = ("run", "--recipe", recipe, "--dry-run", "--store", tmp_path / "store", "--set", changes or "seeds=[0]")
     assert call(*wanted) == (2 if says else 0)

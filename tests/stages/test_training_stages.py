@@ -16,7 +16,7 @@ from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, sha256
-from pipeline.learning import tuning, tuning_steps
+from pipeline.learning import options, tuning, tuning_steps
 from pipeline.models import attachments, loading, sources
 from stages import finetune, pretrain, source, tokenizer
 from tests.toy_texts import in_folds, write_prepared
@@ -26,17 +26,16 @@ PRETRAIN = pretrain.Settings(
     include_reviews=False, num_train_epochs=2, learning_rate=1e-3, evaluations=2, dev_windows=8, **QUICK
 )
 FINETUNE = finetune.Settings(
-    frozen_layers=1,
+    freezing={"layers": 1},
     learning_rate=3e-3,
     head_learning_rate=3e-3,
     num_train_epochs=24,
-    dropout=0.0,
+    regularisation={"dropout": 0.0},
     patience=None,
     batch_size=8,
-    emoji_augmentation=0.0,
     **QUICK,
 )
-SHORT = FINETUNE.model_copy(update={"num_train_epochs": 2, "emoji_augmentation": 0.5})
+SHORT = FINETUNE.model_copy(update={"num_train_epochs": 2, "augmentation": options.Augmentation(emoji_share=0.5)})
 
 
 def digests(folder: Path) -> dict[str, bytes]:
@@ -139,13 +138,13 @@ def test_a_second_time_gives_the_same_bytes(story: dict[str, Path], tmp_path: Pa
 def test_adaptation_by_adapters_with_a_teacher_leaves_the_frozen_as_it_was_and_repeats(
     story: dict[str, Path], tmp_path: Path
 ) -> None:
-    more = {"method": "lora", "lora_rank": 4, "frozen_layers": 1, "cls_distillation": 1.0, "mean_distillation": 1.0}
-    more |= {"state_distillation": 1.0}
+    more = {"method": "lora", "lora": {"rank": 4}, "freezing": {"layers": 1}}
+    more |= {"distillation": {"cls": 1.0, "mean": 1.0, "states": 1.0}}
     made = []
     for place in range(2):
         made.append(tmp_path / str(place))
         made[-1].mkdir()
-        settings = PRETRAIN.model_copy(update=more)
+        settings = pretrain.Settings(**PRETRAIN.model_dump(exclude_unset=True) | more)
         pretrain.pretrain(settings, prepare=story["prepare"], tokenizer=story["tokenizer"], out=made[-1])
     assert digests(made[0]) == digests(made[1])
     assert sorted(path.name for path in (made[0] / "parts").iterdir()) == ["adapter", "mlm_head.safetensors"]

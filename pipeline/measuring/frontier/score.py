@@ -101,7 +101,7 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> Frontie
     within = None if budget is None else bool(values[place, 1] >= budget)
     if within is False:
         log.warning(
-            "finetune.retention_budget: no model between base and tuned keeps %g of general English on dev; "
+            "finetune.frontier.budget: no model between base and tuned keeps %g of general English on dev; "
             "taken is the one that keeps most, %s with %.3f",
             *(budget, found[place].name, values[place, 1]),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.learning import checkpoints
+from pipeline.learning.options import Compute
 from tests.toy_training import Crash, run, same
 
 
@@ -98,7 +99,9 @@ def test_a_folder_that_moved_still_knows_its_best(toy_model: Path, tmp_path: Pat
     with pytest.raises(RuntimeError, match="power cut"):
         run(toy_model, tmp_path / "here", Crash(10), losses=[2.0, 1.0])
     (tmp_path / "here").rename(tmp_path / "there")
-    model, outcome, _ = run(toy_model, tmp_path / "there", losses=[3.0], checkpoint_seconds=1e9)
+    model, outcome, _ = run(
+        toy_model, tmp_path / "there", losses=[3.0], compute=Compute(checkpoint_seconds=1e9, precision="fp32")
+    )
     assert outcome == undisturbed[1]
     assert outcome.best_step == 8
     assert same(model, undisturbed[0])

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pipeline.learning import adaptation, distillation, freezing, frozen_cache, loop, lora, tuning_steps
+from pipeline.learning.options import Compute, Distillation, FrozenCache, Lora
 from pipeline.models import attachments, loading, vocabulary
 from pipeline.models.batches import pad
 from pipeline.models.masked_lm import IGNORED
@@ -85,7 +86,10 @@ def test_terms_are_added_to_the_masked_loss(deep_model: Path, cls: float, mean: 
     model, tokenizer = loaded(deep_model)
     windows = adaptation.cut(tokenizer, SENTENCES, 32, taught=demojize)
     teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
-    masking, lesson = adaptation.Masking.of(tokenizer, 0.3, False, 0), distillation.Lesson(teacher, cls, mean)
+    masking, lesson = (
+        adaptation.Masking.of(tokenizer, 0.3, False, 0),
+        distillation.Lesson(teacher, Distillation(cls=cls, mean=mean)),
+    )
     batch = adaptation.plan(windows, [list(range(6))], masking, lesson)[0]
     with torch.no_grad():
         model.bert.encoder.layer[0].output.dense.weight.mul_(1.5)  # else there was no gap but that of hidden tokens
@@ -110,16 +114,16 @@ def moved(folder: Path, texts: list[str] = SENTENCES) -> tuple[Any, Any, Any, in
 def test_whole_texts_are_drawn_by_seed_and_place_and_never_with_new_rows(deep_model: Path) -> None:
     texts = [text + mark for mark in ("", " 😂", " ©") for text in SENTENCES]
     _, tokenizer, windows, first = moved(deep_model, texts)
-    lesson = distillation.Lesson(Any, states=1.0, whole_share=0.25, first_row=first)
+    lesson = distillation.Lesson(Any, Distillation(states=1.0, whole_share=0.25), first)
     ids, taught = windows.ids, windows.taught
     drawn = [lesson.whole(ids, taught, 0, place) for place in range(20)]
     assert drawn == [lesson.whole(ids, taught, 0, place) for place in range(20)]
     assert lesson.whole(ids, taught, 1, 0) != drawn[0] != drawn[1]
     assert all(len(rows) == len(ids) // 4 for rows in drawn)
     assert {row for rows in drawn for row in rows} == {row for row, own in enumerate(ids) if own.max() < first}
-    greedy = replace(lesson, whole_share=0.9)
+    greedy = replace(lesson, options=Distillation(states=1.0, whole_share=0.9))
     assert [len(greedy.whole(ids[:size], taught[:size], 0, 0)) for size in (1, 2, 5)] == [0, 1, 4]  # one to hide in
-    assert replace(lesson, states=0.0).whole(ids, taught, 0, 0) == []
+    assert replace(lesson, options=Distillation()).whole(ids, taught, 0, 0) == []
     masking = adaptation.Masking.of(tokenizer, 0.5, False, 0)
     batch = masking.batch(windows, range(len(ids)), 3, drawn[3])
     for row, own in enumerate(ids):
@@ -133,7 +137,7 @@ def test_states_of_whole_texts_are_held_against_the_teachers(deep_model: Path, f
     model, tokenizer, windows, first = moved(deep_model)
     before = model.bert(**padded(windows.ids), output_hidden_states=True).hidden_states
     teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught, frozen)
-    lesson = distillation.Lesson(teacher, cls=cls, states=5.0, whole_share=0.5, first_row=first)
+    lesson = distillation.Lesson(teacher, Distillation(cls=cls, states=5.0, whole_share=0.5), first)
     plan = adaptation.plan(windows, [[0, 2, 3, 5], [1, 4]], adaptation.Masking.of(tokenizer, 0.3, False, 0), lesson)
     with torch.no_grad():
         for weight in model.bert.encoder.layer[frozen:].parameters():
@@ -171,7 +175,7 @@ def test_a_model_that_states_are_held_of_stays_nearer_to_what_it_was(deep_model:
     for weight in (0.0, 5.0):
         model, tokenizer, windows, first = moved(deep_model)
         teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
-        lesson = distillation.Lesson(teacher, mean=0.1, states=weight, whole_share=0.5, first_row=first)
+        lesson = distillation.Lesson(teacher, Distillation(mean=0.1, states=weight, whole_share=0.5), first)
         plan = adaptation.plan(windows, [range(8)] * 10, adaptation.Masking.of(tokenizer, 0.3, False, 0), lesson)
         before = model.bert(**padded(windows.ids)).last_hidden_state
         for place in range(10):
@@ -184,13 +188,13 @@ def test_resumed_a_run_with_whole_texts_ends_the_same_in_bfloat16_too(deep_model
     def trained(folder: Path, precision: str, *callbacks: Any) -> Any:
         model, tokenizer, windows, first = moved(deep_model, SENTENCES * 3)
         teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
-        lesson = distillation.Lesson(teacher, cls=1.0, states=5.0, whole_share=0.5, first_row=first)
+        lesson = distillation.Lesson(teacher, Distillation(cls=1.0, states=5.0, whole_share=0.5), first)
         masking = adaptation.Masking.of(tokenizer, 0.3, False, 0)
         order = [range(start, start + 4) for start in range(0, 24, 4)] * 2
         loop.train(
             model,
             adaptation.plan(windows, order, masking, lesson),
-            replace(SCHEDULE, precision=precision),
+            replace(SCHEDULE, compute=Compute(checkpoint_seconds=1e-9, precision=precision)),
             groups=freezing.parameter_groups(model, learning_rate=1e-3),
             figures=adaptation.dev_losses({"general": windows.first(4)}, masking, 128),
             objective=loop.summed(terms=lesson.terms),
@@ -206,7 +210,7 @@ def test_resumed_a_run_with_whole_texts_ends_the_same_in_bfloat16_too(deep_model
         assert same(trained(tmp_path / f"{precision} cut", precision), whole)
 
 
-BOTH = distillation.Lesson(Any, cls=1.0, mean=1.0)
+BOTH = distillation.Lesson(Any, Distillation(cls=1.0, mean=1.0))
 
 
 def updated(model: Any, batch: dict[str, Any], steps: int = 3, lesson: distillation.Lesson = BOTH) -> None:
@@ -229,7 +233,9 @@ def grown(folder: Path) -> tuple[Any, dict[str, torch.Tensor], dict[str, Any], i
     teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
     model.bert.pooler.requires_grad_(True)
     masking = adaptation.Masking.of(tokenizer, 0.3, False, 0)
-    batch = adaptation.plan(windows, [list(range(8))], masking, distillation.Lesson(teacher, 1.0, 1.0))[0]
+    batch = adaptation.plan(
+        windows, [list(range(8))], masking, distillation.Lesson(teacher, Distillation(cls=1.0, mean=1.0))
+    )[0]
     return model, {name: weight.clone() for name, weight in model.state_dict().items()}, batch, first
 
 
@@ -251,7 +257,7 @@ def test_frozen_in_adaptation_means_bit_identical_but_for_new_rows(deep_model: P
 def test_adapters_learn_alone_and_the_parts_make_the_model_again(deep_model: Path, tmp_path: Path) -> None:
     model, before, batch, _ = grown(deep_model)
     freezing.freeze_for_adaptation(model, 1, None, embeddings=True)
-    wrapped = lora.inject(model, rank=4, frozen_layers=1)
+    wrapped = lora.inject(model, Lora(rank=4, alpha=None, dropout=0.0), 1)
     updated(model, batch)
     asked = {name: batch[name] for name in ("input_ids", "attention_mask")}
     trained = model.eval()(**asked).logits
@@ -273,8 +279,8 @@ def preserved(folder: Path, texts: list[Any], cache: Path) -> tuple[Any, distill
     """A classifier, and what it makes of texts before it is tuned."""
     torch.manual_seed(0)
     model = loading.load_classifier(folder)
-    kept = {"dtype": "float32", "bf16": False, "megabytes": 1, "disk": 10}
-    states = frozen_cache.states_of(model, texts, layers=3, folder=cache, every_token=True, **kept)
+    kept = FrozenCache(memory_megabytes=1, disk_megabytes=10)
+    states = frozen_cache.states_of(model, texts, kept, layers=3, bf16=False, folder=cache, every_token=True)
     return model.train(), distillation.Preserved.of(states, texts)
 
 

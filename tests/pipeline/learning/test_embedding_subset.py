@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pipeline.learning import embedding_subset, freezing, lora, tuning_steps
+from pipeline.learning.options import Lora
 from pipeline.models import loading
 from pipeline.models.reader import Reader
 from tests.toys import SENTENCES
@@ -78,7 +79,6 @@ def test_the_model_has_few_rows_meanwhile_and_all_afterwards(toy_model: Path) ->
 def test_embeddings_that_do_not_learn_are_left_whole(toy_model: Path) -> None:
     frozen, adapted = loading.load_classifier(toy_model), loading.load_classifier(toy_model)
     freezing.freeze_prefix(frozen, 1)
-    options: dict[str, Any] = {"rank": 2, "alpha": 4, "dropout": 0.0, "frozen_layers": 0}
-    for model in (frozen, lora.wrap(adapted, new_rows=[20], **options)):
+    for model in (frozen, lora.wrap(adapted, Lora(rank=2, alpha=4, dropout=0.0), 0, [20])):
         with embedding_subset.alone(model, [[2, 7, 3]]) as table:
             assert table is None

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from pipeline.learning import freezing, frozen_cache, loop, lora, tuning_steps
+from pipeline.learning.options import FrozenCache, Lora
 from pipeline.models import loading
 from pipeline.models.classifier import Classifier
 from pipeline.models.reader import Reader
@@ -24,8 +25,15 @@ from tests.toys import SENTENCES, toy_config
 
 DRAW = np.random.default_rng(0)
 TEXTS = [DRAW.integers(5, 100, length).tolist() for length in DRAW.integers(2, 20, 60)]
+ADAPTERS = Lora(rank=2, alpha=4, dropout=0.0)
 LABELS = [text[0] % 3 for text in TEXTS]
-KEPT: dict[str, Any] = {"dtype": "float32", "bf16": False, "megabytes": 1, "disk": 10}
+
+
+def kept(bf16: bool = False, **options: Any) -> dict[str, Any]:
+    return {"options": FrozenCache(**{"memory_megabytes": 1, "disk_megabytes": 10} | options), "bf16": bf16}
+
+
+KEPT = kept()
 
 
 def toy(frozen: int, seed: int = 0) -> Classifier:
@@ -52,7 +60,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.parametrize("megabytes", [1, 0])
 def test_logits_from_states_are_those_from_ids(tmp_path: Path, frozen: int, megabytes: int) -> None:
     model = toy(frozen)
-    states = frozen_cache.states_of(model, TEXTS, layers=frozen, folder=tmp_path, **KEPT | {"megabytes": megabytes})
+    states = frozen_cache.states_of(model, TEXTS, layers=frozen, folder=tmp_path, **kept(memory_megabytes=megabytes))
     rows = TEXTS[:20]
     plain = model(**tuning_steps.inputs(rows, 0)).logits
     torch.testing.assert_close(model(**states.inputs(rows)).logits, plain, atol=1e-5, rtol=0)
@@ -66,7 +74,7 @@ def test_logits_from_states_are_those_from_ids(tmp_path: Path, frozen: int, mega
 def test_float16_is_half_the_size_and_a_little_off(tmp_path: Path) -> None:
     model = toy(1)
     single, half = (
-        frozen_cache.states_of(model, TEXTS, layers=1, folder=tmp_path, **KEPT | {"dtype": kind})
+        frozen_cache.states_of(model, TEXTS, layers=1, folder=tmp_path, **kept(dtype=kind))
         for kind in ("float32", "float16")
     )
     tokens = sum(len(text) for text in {tuple(text) for text in TEXTS})
@@ -77,7 +85,7 @@ def test_float16_is_half_the_size_and_a_little_off(tmp_path: Path) -> None:
 
 def test_under_autocast_they_are_what_training_would_compute(tmp_path: Path) -> None:
     model = toy(2)
-    states = frozen_cache.states_of(model, TEXTS, layers=2, folder=tmp_path, **KEPT | {"bf16": True})
+    states = frozen_cache.states_of(model, TEXTS, layers=2, folder=tmp_path, **kept(bf16=True))
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(
             model(**states.inputs(TEXTS)).logits, model(**tuning_steps.inputs(TEXTS, 0)).logits, atol=3e-2, rtol=0
@@ -89,10 +97,10 @@ def test_under_autocast_they_are_what_training_would_compute(tmp_path: Path) -> 
 def test_weights_that_were_cast_for_a_while_are_what_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = toy(2)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    cast = frozen_cache.states_of(model, TEXTS, layers=2, folder=tmp_path / "cast", **KEPT | {"bf16": True})
+    cast = frozen_cache.states_of(model, TEXTS, layers=2, folder=tmp_path / "cast", **kept(bf16=True))
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
     monkeypatch.setattr(frozen_cache, "_cast", lambda *_: nullcontext())
-    plain = frozen_cache.states_of(model, TEXTS, layers=2, folder=tmp_path / "plain", **KEPT | {"bf16": True})
+    plain = frozen_cache.states_of(model, TEXTS, layers=2, folder=tmp_path / "plain", **kept(bf16=True))
     assert all(np.array_equal(plain.found[name], rows) for name, rows in cast.found.items())
 
 
@@ -116,7 +124,7 @@ def test_a_texts_states_do_not_depend_on_the_texts_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, bf16: bool
 ) -> None:
     monkeypatch.setitem(frozen_cache.FORWARD_TOKENS, "cpu", 48)  # so that there are many blocks
-    given = KEPT | {"dtype": dtype, "bf16": bf16}
+    given = kept(dtype=dtype, bf16=bf16)
     together = frozen_cache.states_of(toy(2), TEXTS, layers=2, folder=tmp_path / "all", **given)
     for part in (TEXTS[:1], TEXTS[::3], TEXTS[5:30]):
         apart = frozen_cache.states_of(toy(2), part, layers=2, folder=tmp_path / str(len(part)), **given)
@@ -132,7 +140,7 @@ def test_another_prefix_shares_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     for model, number in ((toy(1), 1), (toy(2), 2), (toy(1, seed=1), 1), (changed, 1), (heads, 1)):
         frozen_cache.states_of(model, TEXTS[:4], layers=number, folder=tmp_path, **KEPT)
     for other in ({"dtype": "float16"}, {"bf16": True}):
-        frozen_cache.states_of(toy(1), TEXTS[:4], layers=1, folder=tmp_path, **KEPT | other)
+        frozen_cache.states_of(toy(1), TEXTS[:4], layers=1, folder=tmp_path, **kept(**other))
     assert counts == [4] * 7
 
 
@@ -162,7 +170,7 @@ def test_without_a_folder_to_write_to(tmp_path: Path, caplog: pytest.LogCaptureF
     assert "cannot be kept" in caplog.text
     assert torch.equal(states.inputs(TEXTS)["states"], there.inputs(TEXTS)["states"])
     with pytest.raises(OSError, match="file"):
-        frozen_cache.states_of(toy(1), TEXTS, layers=1, folder=tmp_path / "file", **KEPT | {"megabytes": 0})
+        frozen_cache.states_of(toy(1), TEXTS, layers=1, folder=tmp_path / "file", **kept(memory_megabytes=0))
 
 
 def test_a_computation_cut_short_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,9 +190,8 @@ def test_a_prefix_is_frozen_only_if_nothing_in_it_learns() -> None:
     assert not frozen_cache.is_frozen(toy(0), 0)
     assert frozen_cache.is_frozen(toy(2), 2)
     assert not frozen_cache.is_frozen(toy(1), 2)
-    options: dict[str, Any] = {"rank": 2, "alpha": 4, "dropout": 0.0, "frozen_layers": 1}
-    assert frozen_cache.is_frozen(lora.wrap(toy(1), new_rows=[], **options), 1)
-    assert not frozen_cache.is_frozen(lora.wrap(toy(1), new_rows=[90], **options), 1)  # its embedding row learns
+    assert frozen_cache.is_frozen(lora.wrap(toy(1), ADAPTERS, 1, []), 1)
+    assert not frozen_cache.is_frozen(lora.wrap(toy(1), ADAPTERS, 1, [90]), 1)  # its embedding row learns
 
 
 def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters: bool = False, crash: int = 0) -> Any:
@@ -194,7 +201,7 @@ def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters:
     freezing.freeze_prefix(model, frozen)
     trained: Any = model
     if adapters:
-        trained = lora.wrap(model, rank=2, alpha=4, dropout=0.0, frozen_layers=frozen, new_rows=[])
+        trained = lora.wrap(model, ADAPTERS, frozen, [])
     epochs = [Reader(tokenizer, "none", 32).ids([text + "!" * epoch for text in SENTENCES]) for epoch in range(3)]
     feed: tuning_steps.Feed = partial(tuning_steps.inputs, pad_id=tokenizer.pad_token_id)
     if cached:
@@ -255,9 +262,9 @@ def test_the_prefixes_not_used_for_longest_make_room(tmp_path: Path) -> None:
     os.utime(first, (0, 0))
     left = first / "draft-killed"
     left.mkdir()
-    frozen_cache.states_of(toy(1), TEXTS[:5], layers=1, folder=tmp_path, **KEPT | {"disk": 0})
+    frozen_cache.states_of(toy(1), TEXTS[:5], layers=1, folder=tmp_path, **kept(disk_megabytes=0))
     assert left.exists()  # nothing had to be computed, so nothing was tidied
     more = [[*text, 7] for text in TEXTS]
-    frozen_cache.states_of(toy(1), more, layers=1, folder=tmp_path, **KEPT | {"disk": 0})
+    frozen_cache.states_of(toy(1), more, layers=1, folder=tmp_path, **kept(disk_megabytes=0))
     assert not left.exists()
     assert (first.exists(), second.exists()) == (True, False)  # what is in use stays, whatever it takes

@@ -19,6 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from pipeline.common.errors import InputError
 from pipeline.learning import adaptation, callbacks, checkpoints, freezing, loop, tuning_steps
+from pipeline.learning.options import Compute
 from pipeline.models import loading
 from pipeline.models.batches import BatchPlan
 from pipeline.models.reader import Reader
@@ -82,7 +83,12 @@ def test_a_signal_saves_and_the_run_is_not_complete(
     toy_model: Path, tmp_path: Path, undisturbed, seen: list[int], times: int
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(toy_model, tmp_path, _Signals(*[signal.SIGTERM] * times), checkpoint_seconds=1e9)
+        run(
+            toy_model,
+            tmp_path,
+            _Signals(*[signal.SIGTERM] * times),
+            compute=Compute(checkpoint_seconds=1e9, precision="fp32"),
+        )
     assert seen == [signal.SIGTERM]  # what was to happen happens once, after the checkpoint
     assert checkpoints.is_complete(tmp_path / "checkpoint-7")
     model, outcome, history = run(toy_model, tmp_path)
@@ -95,7 +101,12 @@ def test_a_ctrl_c_after_a_signal_ends_at_once(
     toy_model: Path, tmp_path: Path, seen: list[int], first: signal.Signals
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(toy_model, tmp_path, _Signals(first, signal.SIGINT), checkpoint_seconds=1e9)
+        run(
+            toy_model,
+            tmp_path,
+            _Signals(first, signal.SIGINT),
+            compute=Compute(checkpoint_seconds=1e9, precision="fp32"),
+        )
     assert seen == []
     assert not (tmp_path / "checkpoint-7").exists()
 
@@ -280,7 +291,7 @@ def test_early_stopping_keeps_the_best(toy_model: Path, tmp_path: Path) -> None:
 
 
 def test_after_training_in_bfloat16_the_model_computes_in_float32(toy_model: Path, tmp_path: Path) -> None:
-    model, _, _ = run(toy_model, tmp_path, precision="bf16")
+    model, _, _ = run(toy_model, tmp_path, compute=Compute(checkpoint_seconds=1e-9, precision="bf16"))
     ids = torch.tensor([[2, 20, 30, 40, 3]])
     after = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
     fresh = type(model)(model.config).eval()
@@ -290,7 +301,7 @@ def test_after_training_in_bfloat16_the_model_computes_in_float32(toy_model: Pat
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_compiling_is_what_the_schedule_says(tmp_path: Path, wanted: bool) -> None:
-    assert loop._arguments(replace(SCHEDULE, compile=wanted), tmp_path).torch_compile is wanted
+    assert loop._arguments(replace(SCHEDULE, compute=Compute(compile=wanted)), tmp_path).torch_compile is wanted
 
 
 @pytest.mark.parametrize(("amx", "avx512"), [(True, False), (False, True), (False, False)])

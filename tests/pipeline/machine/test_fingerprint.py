@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
+from pipeline.common.settings import by_content, speed_only
 from pipeline.machine.fingerprint import Identity, differences, digest_reads, identify, result_settings
-from pipeline.machine.stage import Stage, StageSettings, by_content, speed_only
+from pipeline.machine.stage import Stage, StageSettings
 from tests.pipeline.toy_story import STORY, Gather, Grow
 
 GATHER, GROW, *_ = STORY

@@ -7,6 +7,7 @@ import torch
 from transformers import BertForSequenceClassification
 
 from pipeline.learning import freezing, lora, tuning_steps
+from pipeline.learning.options import Lora
 from pipeline.models.classifier import Classifier
 from pipeline.models.encoder import Places, packed_states
 from tests.toys import toy_config, toy_tokenizer
@@ -119,7 +120,7 @@ def test_under_adapters(both) -> None:
     """Trained adapters (here: random ones) act in the one row as they do in the full layer."""
     wrapped = []
     for model in both:
-        wrapped.append(lora.wrap(model, rank=4, alpha=8, dropout=0.0, frozen_layers=1, new_rows=[90, 91]).eval())
+        wrapped.append(lora.wrap(model, Lora(rank=4, alpha=8, dropout=0.0), 1, [90, 91]).eval())
         torch.manual_seed(1)
         for name, weight in wrapped[-1].named_parameters():
             if "lora_" in name:

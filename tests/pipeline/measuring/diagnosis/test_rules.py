@@ -143,8 +143,9 @@ def with_kept(adapted: float, tuned: float, settings: dict[str, Any]) -> dict[st
         (0.5, 0.5, {"pretrain": {"replay_share": 0.3, "learning_rate": 1e-4}},
          "arms.sound.pretrain.learning_rate=3e-05"),
         (1.0, 0.5, {"finetune": {"learning_rate": 1e-3}}, "arms.sound.finetune.learning_rate=0.0003"),
-        (1.0, 0.5, {"finetune": {"learning_rate": 2e-5, "frozen_layers": 2}}, "arms.sound.finetune.frozen_layers=3"),
-        (1.0, 0.5, {}, "arms.sound.finetune.frozen_layers=2"),
+        (1.0, 0.5, {"finetune": {"learning_rate": 2e-5, "freezing": {"layers": 2}}},
+         "arms.sound.finetune.freezing.layers=3"),
+        (1.0, 0.5, {}, "arms.sound.finetune.freezing.layers=2"),
     ],
 )  # fmt: skip
 def test_the_step_that_lost_it_is_the_one_to_change(
@@ -167,7 +168,7 @@ def test_what_is_to_be_mended_first_comes_first_whatever_the_order_of_arms() -> 
         report[key]["late"] = lost[key]["sound"]
     report["ladder"].append({**report["ladder"][0], "arm": "late"})
     assert [(one["arm"], one["rule"], one["command"]) for one in diagnose(report)] == [
-        ("late", "forgot-in-tuning", 'make all SET="arms.late.finetune.frozen_layers=2"'),
+        ("late", "forgot-in-tuning", 'make all SET="arms.late.finetune.freezing.layers=2"'),
         ("sound", "emoji-unread", 'make all SET="arms.sound.tokenizer.emoji=all"'),
     ]
 
