@@ -127,6 +127,9 @@ def test_a_sound_arm_is_told_so() -> None:
     assert found[0]["command"] == "make show"
 
 
+HELD = {"regularisation": {"state_distillation": 1.0}}
+
+
 def with_kept(adapted: float, tuned: float, settings: dict[str, Any]) -> dict[str, Any]:
     report = sound_report()
     for model, value in (("adapted", adapted), ("tuned", tuned)):
@@ -142,10 +145,12 @@ def with_kept(adapted: float, tuned: float, settings: dict[str, Any]) -> dict[st
         (0.5, 0.5, {}, "arms.sound.pretrain.replay_share=0.3"),
         (0.5, 0.5, {"pretrain": {"replay_share": 0.3, "learning_rate": 1e-4}},
          "arms.sound.pretrain.learning_rate=3e-05"),
-        (1.0, 0.5, {"finetune": {"learning_rate": 1e-3}}, "arms.sound.finetune.learning_rate=0.0003"),
-        (1.0, 0.5, {"finetune": {"learning_rate": 2e-5, "freezing": {"layers": 2}}},
+        (1.0, 0.5, {"finetune": {"learning_rate": 1e-3, "regularisation": {"state_distillation": 0.0}}},
+         "arms.sound.finetune.regularisation.state_distillation=1"),
+        (1.0, 0.5, {"finetune": HELD | {"learning_rate": 1e-3}}, "arms.sound.finetune.learning_rate=0.0003"),
+        (1.0, 0.5, {"finetune": HELD | {"learning_rate": 2e-5, "freezing": {"layers": 2}}},
          "arms.sound.finetune.freezing.layers=3"),
-        (1.0, 0.5, {}, "arms.sound.finetune.freezing.layers=2"),
+        (1.0, 0.5, {"finetune": HELD}, "arms.sound.finetune.freezing.layers=2"),
     ],
 )  # fmt: skip
 def test_the_step_that_lost_it_is_the_one_to_change(
@@ -163,7 +168,7 @@ def test_what_is_to_be_mended_first_comes_first_whatever_the_order_of_arms() -> 
     unread = {"unk_rate_emoji_texts": 1.0, "words_lost_rate": 0.0}
     report["coverage"]["sound"]["corpora"]["toy-reviews"]["after"] = unread
     report["coverage"]["sound"]["emoji"] = "none"
-    lost = with_kept(1.0, 0.5, {})
+    lost = with_kept(1.0, 0.5, {"finetune": HELD})
     for key in ("retention", "arms", "coverage", "masked_loss"):
         report[key]["late"] = lost[key]["sound"]
     report["ladder"].append({**report["ladder"][0], "arm": "late"})
