@@ -81,7 +81,7 @@ def masked_states(model: nn.Module, masks: FixedMasks, *, tokens_per_batch: int 
         hidden = [with_masks(window.input_ids, window.masked, masks.mask_id) for window in asked]
         places = [(row, place) for row, window in enumerate(asked) for place in window.masked]
         states = states_at(model, hidden, places)
-        found |= zip(rows, states.split([len(window.masked) for window in asked]), strict=True)
+        found |= zip(rows, torch.split(states, [len(window.masked) for window in asked]), strict=True)
     return torch.cat([found[row] for row in range(len(windows))])
 
 

@@ -39,7 +39,7 @@ CHECK_STEPS, PATIENCE = 8, 2
 TOKENS_PER_BATCH = 1024
 """Of the frozen forward passes: fixed, because training carries rounding on."""
 
-Loss = Callable[[Sequence[Tensor], Tensor], Tensor]
+Loss = Callable[[Sequence[Tensor], Tensor], Any]
 """Of the head that some tensors make, at some hidden pieces."""
 
 
