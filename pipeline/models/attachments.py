@@ -66,7 +66,11 @@ def detach(wrapped: Any, folder: Path) -> None:
 
 
 def portable(adapter: Path) -> None:
-    """Rewrite an adapter's configuration as the same bytes wherever and in whichever process it was made."""
+    """Have an adapter's folder hold the same bytes wherever and in whichever process it was made.
+
+    peft's page about it is an empty form that names the base by its path.
+    """
+    (adapter / "README.md").unlink(missing_ok=True)
     path = adapter / CONFIG_FILE
     config = json.loads(path.read_text(encoding="utf-8"))
     config |= {"auto_mapping": None, "base_model_name_or_path": None, "inference_mode": True}
