@@ -129,22 +129,24 @@ def recommend(
     """The arm with the highest macro-recall (mean over corpora), and the arms that no corpus tells apart from it.
 
     Returns:
-        {"arm", "equal": [arm], "keeps_more": the one of those that kept most general English, if it kept more than
-        the arm, "macro_recall": {arm: mean over corpora}}
+        {"arm", "equal": [arm], "keeps_more": the one of those that kept most general English, if it is told apart
+        there from the arm (somewhere more, nowhere less), "macro_recall": {arm: mean over corpora}}
     """
     means = {arm: mean_of(found) for arm, found in headline.items()}
     best = max(means, key=lambda arm: means[arm])
-    sides = [
-        (key, (arm, found[key]), (best, headline[best][key]))
-        for arm, found in headline.items()
-        for key in found
-        if arm != best
-    ]
-    lower = {verdict["arm"] for verdict in judge("best", sides, draws) if verdict["verdict"] == "hurt"}
-    equal = [arm for arm in headline if arm not in lower | {best}]
-    general = {arm: mean_of(kept[arm]) for arm in (best, *equal) if kept[arm]}
-    frugal = max(general, key=lambda arm: general[arm], default=best)
-    return {"arm": best, "equal": equal, "keeps_more": None if frugal == best else frugal, "macro_recall": means}
+
+    def words(of: Mapping[str, Mapping[Key, Measured]], arms: Sequence[str]) -> dict[str, set[str]]:
+        """What is said of arms against the best."""
+        keys = {arm: [key for key in of[arm] if key in of[best]] for arm in arms}
+        sides = [(key, (arm, of[arm][key]), (best, of[best][key])) for arm in arms for key in keys[arm]]
+        said = judge("best", sides, draws)
+        return {arm: {verdict["verdict"] for verdict in said if verdict["arm"] == arm} for arm in arms}
+
+    lower = words(headline, [arm for arm in headline if arm != best])
+    equal = [arm for arm, found in lower.items() if "hurt" not in found]
+    more = [arm for arm, found in words(kept, equal).items() if "helped" in found and "hurt" not in found]
+    frugal = max(more, key=lambda arm: mean_of(kept[arm]), default=None)
+    return {"arm": best, "equal": equal, "keeps_more": frugal, "macro_recall": means}
 
 
 def mean_of(found: Mapping[Key, Measured]) -> float:

@@ -88,6 +88,9 @@ def test_the_best_arm_is_advised_with_its_equals_and_the_one_that_kept_more() ->
     found = ladder.recommend(ARMS, kept, DRAWS)
     assert (found["arm"], found["equal"], found["keeps_more"]) == ("careful", ["same"], "same")
     assert found["macro_recall"]["worse"] == pytest.approx(0.6)
+    noisy = [nats + 5 + (3 if place % 2 else -3.1) for place, nats in enumerate(base)]
+    by_chance = kept | {"same": {("masked", "wiki"): masked_kept(base, noisy, [10] * 50)}}
+    assert ladder.recommend(ARMS, by_chance, DRAWS)["keeps_more"] is None, "more, but not told apart"
     assert ladder.recommend(ARMS, {arm: {} for arm in ARMS}, DRAWS)["keeps_more"] is None
     alone = ladder.recommend({"only": ARMS["naive"]}, {"only": {}}, DRAWS)
     assert (alone["arm"], alone["equal"]) == ("only", [])
