@@ -70,7 +70,7 @@ def new_card(
     from pipeline.corpora.check import draft_card
 
     card = draft_card(file, into)
-    print(f"drafted {card}; look it over, then name the corpus in a recipe under prepare.corpora")
+    print(f"drafted {card}; look it over, answer its `?` (the file was copied beside it), then run make cards")
 
 
 def predict(

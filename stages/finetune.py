@@ -1,4 +1,4 @@
-"""Fine-tune the adapted encoder on reviews: low rates, early layers frozen or a retention budget, the best epoch."""
+"""Fine-tune the adapted encoder on reviews: low rates, early layers frozen, tokens' states held, a retention budget."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ class Settings(StageSettings):
         "prefix_memory_megabytes": "frozen_cache.memory_megabytes",
         "prefix_disk_megabytes": "frozen_cache.disk_megabytes", "frontier_points": "frontier.points",
         "frontier_windows": "frontier.windows", "retention_budget": "frontier.budget",
+        "precision": "compute.precision", "compile": "compute.compile",
+        "checkpoint_seconds": "compute.checkpoint_seconds",
     }  # fmt: skip
 
 

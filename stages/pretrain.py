@@ -64,6 +64,8 @@ class Settings(StageSettings):
         "dropout": "regularisation.dropout", "lora_rank": "lora.rank", "cls_distillation": "distillation.cls",
         "mean_distillation": "distillation.mean", "state_distillation": "distillation.states",
         "whole_share": "distillation.whole_share",
+        "precision": "compute.precision", "compile": "compute.compile",
+        "checkpoint_seconds": "compute.checkpoint_seconds",
     }  # fmt: skip
 
 

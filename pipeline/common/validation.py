@@ -9,14 +9,18 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[list[Any], str]]:
-    """Turn pydantic's errors into where they are and words with the next step."""
+def explain(error: ValidationError, model: type[BaseModel], within: str = "") -> Iterator[tuple[list[Any], str]]:
+    """Turn pydantic's errors into where they are and words with the next step.
+
+    Args:
+        within: what stands before the model's own names where they are typed, such as ``finetune.``.
+    """
     for each in error.errors(include_url=False):
         loc, kind = list(each["loc"]), each["type"]
         group, name = _field_at(model, loc)
         if kind == "extra_forbidden":
             new = getattr(group, "renamed", {}).get(loc[-1])
-            text = f"is now {new}" if new else f"unknown key; {nearest(str(loc[-1]), group.model_fields)}"
+            text = f"is now {within}{new}" if new else f"unknown key; {nearest(str(loc[-1]), group.model_fields)}"
         elif kind == "missing":
             text = f"is needed; it takes {allowed(group, name)}"
         elif loc and kind != "value_error":

@@ -285,7 +285,8 @@ def _check_sections(draft: _Draft, story: Sequence[Stage], problems: list[str]) 
         try:
             checked[stage.name] = stage.settings_type.model_validate(_section(draft.content, stage.name))
         except ValidationError as error:
-            problems += [draft.problem([stage.name, *loc], text) for loc, text in explain(error, stage.settings_type)]
+            said = explain(error, stage.settings_type, f"{stage.name}.")
+            problems += [draft.problem([stage.name, *loc], text) for loc, text in said]
     return checked
 
 
@@ -301,7 +302,7 @@ def _check_arm(
             if differs:
                 checked[stage.name] = stage.settings_type.model_validate(section)
         except ValidationError as error:
-            for loc, text in explain(error, stage.settings_type):
+            for loc, text in explain(error, stage.settings_type, f"arms.{arm}.{stage.name}."):
                 if _holds(differs, loc) if loc else stage.name in shared:
                     problems.append(draft.problem(["arms", arm, stage.name, *loc], text))
     return checked

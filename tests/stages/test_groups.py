@@ -18,7 +18,7 @@ def test_an_old_name_is_refused_in_one_line_that_says_the_new_one(stage, old: st
     path = f"{stage.name}.{old}"
     with pytest.raises(InputError) as caught:
         load_recipe("starter", STORY, {path: 1})
-    assert str(caught.value) == f"--set {path}=1: {path}: is now {new}"
+    assert str(caught.value) == f"--set {path}=1: {path}: is now {stage.name}.{new}"
     assert new in {name for name, _, _ in settings_of(stage.settings_type)}
 
 

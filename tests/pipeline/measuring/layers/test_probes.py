@@ -16,7 +16,8 @@ from pipeline.report import csv_export
 
 SURE = {"draws": 200, "seed": 0}
 WORDS = [5 + place % 30 for place in range(90)]
-BIGRAM, LENGTH = probes.TASKS
+BY_NAME = {task.name: task for task in probes.TASKS}
+BIGRAM, LENGTH = BY_NAME["shuffled_bigram"], BY_NAME["length"]
 SENTENCES = [{"id": str(place), "words": words} for place, words in enumerate(WORDS)]
 
 
@@ -32,6 +33,10 @@ def features() -> np.ndarray:
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, Any]]:
     return probes.right_by_layer(features(), SENTENCES, seed=0)
+
+
+def test_where_all_answers_are_the_same_that_is_the_guess() -> None:
+    assert probes._guesses(np.eye(4), [1, 1, 1, 1], np.zeros((2, 1, 4))).tolist() == [[1], [1]]
 
 
 def test_length_is_cut_in_thirds() -> None:
