@@ -1,11 +1,13 @@
 """Everything that changes weights: what learns, how, and what holds it back.
 
+To read first: options, tuning, tuning_steps, freezing; the others when they are called.
+
 loop              one training run: objective, terms, penalty, optimizer, observer
 callbacks         what happens beside it
 checkpoints       checkpoints known to be whole
 freezing          which layers learn, from which step on, and how fast
 adaptation        masked language modelling on informal text
-distillation      the base as a teacher
+distillation      a model as it was before as a teacher: in adaptation, and of what tuning is to leave in place
 tuning            one tuning on reviews, a fold held out
 tuning_steps      its batches, weights, loss and logits
 options           settings in groups, as trainings ask for them
