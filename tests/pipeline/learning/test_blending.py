@@ -167,7 +167,8 @@ def test_a_panel_answers_what_each_model_alone_would(toy_model: Path, pair: tupl
 def test_the_base_keeps_all_of_itself_under_its_own_head(toy_model: Path) -> None:
     base, tuned = loading.load_masked_lm(toy_model), loading.load_classifier(toy_model)
     panel = blending.Panel(base, tuned, loading.load_masked_lm(toy_model), asked(toy_model))
-    assert panel.nats(blending.blends(2)[0]) == panel.base_nats
+    # the same weights in other memory: products may round otherwise in the last bit
+    assert panel.nats(blending.blends(2)[0]) == pytest.approx(panel.base_nats, rel=1e-6)
 
 
 def test_a_twin_has_the_weights_and_nothing_else(pair: tuple[Any, Any]) -> None:
