@@ -34,6 +34,7 @@ class Settings(StageSettings):
     max_length: int = Field(128, ge=8, le=512, description="tokens of a text that are read")
     class_weights: bool = Field(True, description="weigh rare classes up, so that within a corpus each counts the same")
     regularisation: options.TuningRegularisation = options.TuningRegularisation()
+    distillation: options.Distillation = options.Distillation()
     augmentation: options.Augmentation = options.Augmentation()
     lora: options.Lora = options.Lora()
     frontier: options.Frontier = options.Frontier()
@@ -43,7 +44,7 @@ class Settings(StageSettings):
     renamed: ClassVar[Mapping[str, str]] = {
         "frozen_layers": "freezing.layers", "weight_decay": "regularisation.weight_decay",
         "dropout": "regularisation.dropout", "label_smoothing": "regularisation.label_smoothing",
-        "state_distillation": "regularisation.state_distillation", "emoji_augmentation": "augmentation.emoji_share",
+        "state_distillation": "distillation.states", "emoji_augmentation": "augmentation.emoji_share",
         "emoji_noise": "augmentation.emoji_noise", "lora_rank": "lora.rank", "lora_alpha": "lora.alpha",
         "lora_dropout": "lora.dropout", "prefix_states": "frozen_cache.dtype",
         "prefix_memory_megabytes": "frozen_cache.memory_megabytes",
@@ -127,7 +128,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),
-    version=11,
+    version=12,
     check=check,
     resumes=True,
 )

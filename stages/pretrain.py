@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.common.files import read_json, write_json, write_jsonl
 from pipeline.corpora.cards import Role, need
-from pipeline.learning.options import Compute, Distillation, Freezing, Lora, Regularisation
+from pipeline.learning.options import AdaptationDistillation, Compute, Freezing, Lora, Regularisation
 from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Settings(StageSettings):
     lora: Lora = Lora(rank=48, alpha=None, dropout=0.0)
     freezing: Freezing = Freezing()
     regularisation: Regularisation = Regularisation()
-    distillation: Distillation = Distillation()
+    distillation: AdaptationDistillation = AdaptationDistillation()
     max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
     tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
     gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
@@ -146,7 +146,7 @@ def _adapt(
     dev = {role: windows[role, "dev"].first(settings.dev_windows) for role in ("informal", "general")}
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     freezing.set_dropout(model, settings.regularisation.dropout)
-    frozen, lesson = freezing.Freezing(settings.freezing.depths), None
+    frozen, lesson = freezing.FreezingSchedule(settings.freezing.depths), None
     if _taught(settings):
         teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, frozen.least)
         lesson = distillation.Lesson(teacher, settings.distillation, first_row)

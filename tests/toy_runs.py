@@ -170,7 +170,7 @@ def _finetune(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
     (folder / "model" / "model.safetensors").write_bytes(f"weights of {arm} {seed}".encode())
     put_json(folder / "model" / "config.json", {"model_type": "bert", "id2label": dict(enumerate(LABELS))})
     told = {"trainable_parameters": 1_600_000, "frozen_parameters": 3_800_000, "best_epoch": 3, "dev_macro_recall": 0.7}
-    told |= {"prefix_states_megabytes": 12.5, "padding_share": 0.039}
+    told |= {"frozen_cache_megabytes": 12.5, "padding_share": 0.039}
     put_json(folder / "finetune.json", told)
     if toy.measured and toy.general:
         put_json(folder / "frontier.json", toy_measures.frontier(budget=toy.budget))

@@ -47,7 +47,7 @@ def run(
     penalty: Callable[[Any], loop.Penalty] | None = None,
     optimizer: Callable[[loop.Groups], torch.optim.Optimizer] = loop.adamw,
     observer: loop.Observer | None = None,
-    frozen: freezing.Freezing = freezing.Freezing((0,)),  # noqa: B008
+    frozen: freezing.FreezingSchedule = freezing.FreezingSchedule((0,)),  # noqa: B008
     **changes: Any,
 ):
     """Pretrain the toy on toy sentences; return model, outcome, history. ``losses`` stand in for those on dev text."""

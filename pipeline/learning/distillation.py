@@ -24,16 +24,13 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 from transformers import BertModel
 
-from pipeline.learning.frozen_cache import States
-from pipeline.learning.options import Distillation
+from pipeline.learning.options import AdaptationDistillation
 from pipeline.models.batches import FORWARD_TOKENS, length_buckets, pad
 from pipeline.models.encoder import Places, last_states, states_after
 
 Ids = NDArray[np.int32]
 SAMPLE = 1000
 """Texts from which the spread of the teacher's states is worked out, dimension by dimension."""
-PRESERVED = 0.25
-"""Share of tokens at which tuning is held, drawn anew for each batch: as good as all of them (docs/log.md)."""
 
 
 def token_mean(states: Tensor, attention_mask: Tensor) -> Tensor:
@@ -161,7 +158,7 @@ class Lesson:
     """A teacher, and how much its pupil heeds it: the weight of each term beside the masked loss."""
 
     teacher: Teacher
-    options: Distillation
+    options: AdaptationDistillation
     first_row: int = 2**31 - 1
     """Ids from there on the teacher knows by name alone: texts that hold one are never left whole."""
 
@@ -207,44 +204,3 @@ def _whole(rows: Sequence[int], texts: Sequence[Ids]) -> Places:
     """Every token but [CLS] of some rows of texts."""
     places = [(row, column) for row in rows for column in range(1, len(texts[row]))]
     return Places.at(*torch.tensor(places, dtype=torch.int64).view(-1, 2).unbind(dim=1))
-
-
-@dataclass(frozen=True)
-class Preserved:
-    """What a model made of each text before tuning: its tokens' last states, which tuning is to leave where they are.
-
-    [CLS] is free to move: a classifier reads it and nothing else, masked language modelling reads all else. So what
-    the model knew is held on the texts of the new task (Li & Hoiem 2016, "Learning without Forgetting", section 3,
-    with states for outputs), for no more than the last layer's work at those tokens.
-    """
-
-    states: States
-    variance: float
-    """Over tokens, the mean over dimensions: of some encoders single ones hardly vary at all and must not decide."""
-
-    @classmethod
-    def of(cls, states: States, texts: Sequence[Ids]) -> Preserved:
-        """Of states of every token after the last layer, and their variance in the first ``SAMPLE`` of some texts."""
-        sample = np.concatenate([states.of(ids)[1:] for ids in texts[:SAMPLE]]).astype(np.float64)
-        return cls(states, max(float(sample.var(axis=0).mean()), 1e-6))
-
-    def batch(self, rows: Sequence[Ids], seed: int, place: int) -> dict[str, Any]:
-        """What a ``Classifier`` and ``preserved_term`` ask of a batch: a pure function of its texts, seed and place."""
-        draw = np.random.default_rng([seed, place, 3])
-        chosen = [np.flatnonzero(draw.random(len(ids) - 1) < PRESERVED) + 1 for ids in rows]
-        counts = torch.tensor([len(columns) for columns in chosen])
-        tokens = Places.at(torch.arange(len(rows)).repeat_interleave(counts), torch.from_numpy(np.concatenate(chosen)))
-        places, parts = Places.joined(Places.first(len(rows), counts.device), tokens)
-        held = np.concatenate([self.states.of(ids)[columns] for ids, columns in zip(rows, chosen, strict=True)])
-        return {
-            "places": places,
-            "parts": parts,
-            "extra": {"preserved": torch.from_numpy(held).float(), "variance": self.variance},
-        }
-
-
-def preserved_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
-    """Mean square gap of the tokens' last states to those before tuning, of their variance; 0 where none was drawn."""
-    extra = batch["extra"]
-    gaps = (outputs.last_states.float() - extra["preserved"]).square()
-    return (gaps.mean() if gaps.numel() else gaps.sum()) / extra["variance"]

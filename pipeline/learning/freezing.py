@@ -18,7 +18,7 @@ from pipeline.learning.options import Training
 
 
 @dataclass(frozen=True)
-class Freezing:
+class FreezingSchedule:
     """How many layers are frozen, from the embeddings up: one depth after the other, each for so many updates."""
 
     depths: tuple[int, ...]
@@ -26,7 +26,7 @@ class Freezing:
     every: int = 1
 
     @classmethod
-    def gradual(cls, layers: int, every: int, least: int = 0) -> Freezing:
+    def gradual(cls, layers: int, every: int, least: int = 0) -> FreezingSchedule:
         """The last layer learns first, and one more every so many updates (Howard & Ruder 2018, section 3.3)."""
         return cls(tuple(range(layers - 1, least - 1, -1)), every)
 
@@ -45,9 +45,9 @@ class Freezing:
 
 
 class Thaw(TrainerCallback):
-    """Freezes layers as deep as a ``Freezing`` says, before each update: a pure function of the step."""
+    """Freezes layers as deep as a ``FreezingSchedule`` says, before each update: a pure function of the step."""
 
-    def __init__(self, model: Any, freezing: Freezing) -> None:
+    def __init__(self, model: Any, freezing: FreezingSchedule) -> None:
         self.freezing, self.depth = freezing, -1
         bert = model.bert
         parts = [(bert.embeddings, bert.encoder.layer[0]), *((layer,) for layer in bert.encoder.layer[1:])]

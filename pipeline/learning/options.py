@@ -49,13 +49,18 @@ class TuningRegularisation(Regularisation):
     """And a classifier."""
 
     label_smoothing: Dropout = Field(default=0.0, description="share of the target spread over all classes")
-    state_distillation: Weight = Field(
-        default=0.0, description="weight of keeping the tokens' last states, [CLS] apart, where they were before tuning"
-    )
 
 
 class Distillation(Group):
-    """What the model as it was before adaptation teaches."""
+    """What the model as it was before teaches."""
+
+    states: Weight = Field(
+        default=0.0, description="weight of keeping the tokens' last states, [CLS] apart, where they were before"
+    )
+
+
+class AdaptationDistillation(Group):
+    """The same, where tokens are hidden."""
 
     cls: Weight = Field(default=0.0, description="weight of matching the pooled [CLS] to the tokens' mean as it was")
     mean: Weight = Field(default=0.0, description="weight of keeping the mean of the tokens where it was before")
@@ -145,6 +150,7 @@ class Options(Training, Protocol):
     tokens_per_batch: int
     max_length: int
     freezing: Freezing
+    distillation: Distillation
     augmentation: Augmentation
     lora: Lora
     frozen_cache: FrozenCache

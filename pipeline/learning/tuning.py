@@ -15,7 +15,7 @@ from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
 from pipeline.learning import embedding_subset, freezing, frozen_cache, loop, lora, tuning_steps
-from pipeline.learning.distillation import Preserved, preserved_term
+from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.models import batches, loading
@@ -45,7 +45,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
-    freeze = freezing.Freezing(settings.freezing.depths)
+    freeze = freezing.FreezingSchedule(settings.freezing.depths)
     frozen = freezing.freeze_prefix(model, freeze.least)
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
@@ -55,17 +55,17 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
     states_of = partial(frozen_cache.states_of, bf16=loop.use_bf16(settings.compute.precision), folder=cache)
-    preserved = _preserved(settings, model, freeze, epochs, states_of)
-    held = [(settings.regularisation.state_distillation, preserved_term)] if preserved else []
+    held = _held_states(settings, model, freeze, epochs, states_of)
+    terms = [(settings.distillation.states, held_term)] if held is not None else []
     texts, pad_id = [*epochs, dev_ids], reader.tokenizer.pad_token_id
     with _feed(settings, model, freeze, pad_id, texts, states_of) as (feed, megabytes):
-        objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), held)
+        objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), terms)
         plan = tuning_steps.plan(
             epochs,
             labels,
             feed,
             weights=weights,
-            preserved=preserved,
+            held=held,
             batch_size=settings.batch_size,
             tokens_per_batch=settings.tokens_per_batch,
             seed=seed,
@@ -102,7 +102,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "frozen_parameters": sum(weight.numel() for weight in model.parameters()) - trainable,
         "frozen": frozen,
         "emoji_in_training": emoji_drawn,
-        "prefix_states_megabytes": megabytes,
+        "frozen_cache_megabytes": megabytes,
         "padding_share": padding,
         "best_epoch": epoch(outcome.best_step),
         "steps": outcome.steps,
@@ -131,7 +131,7 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
 
 @contextmanager
 def _feed(
-    settings: Options, model: Any, freeze: freezing.Freezing, pad_id: int, texts: list[Ids], states_of: StatesOf
+    settings: Options, model: Any, freeze: freezing.FreezingSchedule, pad_id: int, texts: list[Ids], states_of: StatesOf
 ) -> Iterator[tuple[Any, float]]:
     """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
     every = [ids for some in texts for ids in some]
@@ -143,16 +143,16 @@ def _feed(
     yield states.inputs, round(states.megabytes, 1)
 
 
-def _preserved(
-    settings: Options, model: Any, freeze: freezing.Freezing, epochs: list[Ids], states_of: StatesOf
-) -> Preserved | None:
+def _held_states(
+    settings: Options, model: Any, freeze: freezing.FreezingSchedule, epochs: list[Ids], states_of: StatesOf
+) -> HeldStates | None:
     """What the model makes of the training texts as it is now, if it is to keep that and could lose it."""
     layers = freezing.layer_count(model)
-    if not settings.regularisation.state_distillation or freeze.least == layers:
+    if not settings.distillation.states or freeze.least == layers:
         return None
     every = [ids for some in epochs for ids in some]
     halved = settings.frozen_cache.model_copy(update={"dtype": "float16"})
-    return Preserved.of(states_of(model, every, halved, layers=layers, every_token=True), epochs[0])
+    return HeldStates.of(states_of(model, every, halved, layers=layers, every_token=True), epochs[0])
 
 
 def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -> tuple[list[Ids], Ids, int]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from pipeline.common.labels import LABELS
-from pipeline.learning.distillation import Preserved
+from pipeline.learning.held_states import HeldStates
 from pipeline.models.batches import FORWARD_TOKENS, BatchPlan, epoch_batches, length_buckets, pad
 from pipeline.models.reader import Ids
 
@@ -46,7 +46,7 @@ def plan(
     feed: Feed,
     *,
     weights: Sequence[float] | None = None,
-    preserved: Preserved | None = None,
+    held: HeldStates | None = None,
     batch_size: int,
     tokens_per_batch: int,
     seed: int,
@@ -55,7 +55,7 @@ def plan(
 
     Args:
         epochs: the texts of each epoch; augmentation may give other ones each time, in the same order.
-        preserved: the states that the model is to keep of each text; None: none.
+        held: the states that the model is to keep of each text; None: none.
     """
     batches: list[list[int]] = []
     for epoch, ids in enumerate(epochs):
@@ -69,7 +69,7 @@ def plan(
     def make(rows: Sequence[int], place: int) -> dict[str, Any]:
         own, texts = [row % len(labels) for row in rows], [everything[row] for row in rows]
         batch = feed(texts) | {"labels": torch.tensor([labels[row] for row in own])}
-        batch |= preserved.batch(texts, seed, place) if preserved is not None else {"extra": {}}
+        batch |= held.batch(texts, seed, place) if held is not None else {"extra": {}}
         if weights is not None:
             batch["extra"]["weights"] = torch.tensor([weights[row] for row in own])
         return batch

@@ -74,7 +74,7 @@ def training(report: Report) -> Table:
                     number(tuned.get("frozen_parameters")),
                     Cell(str(tuned.get("best_epoch", "–"))),
                     _share(tuned.get("dev_macro_recall")),
-                    number(tuned.get("prefix_states_megabytes"), 1),
+                    number(tuned.get("frozen_cache_megabytes"), 1),
                     *(_share(of.get("padding_share")) for of in (adapted, tuned)),
                 )
             )

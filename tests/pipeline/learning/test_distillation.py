@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.learning import adaptation, distillation, freezing, frozen_cache, loop, lora, tuning_steps
-from pipeline.learning.options import Compute, Distillation, FrozenCache, Lora
+from pipeline.learning import adaptation, distillation, freezing, loop, lora
+from pipeline.learning.options import AdaptationDistillation, Compute, Lora
 from pipeline.models import attachments, loading, vocabulary
 from pipeline.models.batches import pad
 from pipeline.models.masked_lm import IGNORED
@@ -88,7 +88,7 @@ def test_terms_are_added_to_the_masked_loss(deep_model: Path, cls: float, mean: 
     teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
     masking, lesson = (
         adaptation.Masking.of(tokenizer, 0.3, False, 0),
-        distillation.Lesson(teacher, Distillation(cls=cls, mean=mean)),
+        distillation.Lesson(teacher, AdaptationDistillation(cls=cls, mean=mean)),
     )
     batch = adaptation.plan(windows, [list(range(6))], masking, lesson)[0]
     with torch.no_grad():
@@ -114,16 +114,16 @@ def moved(folder: Path, texts: list[str] = SENTENCES) -> tuple[Any, Any, Any, in
 def test_whole_texts_are_drawn_by_seed_and_place_and_never_with_new_rows(deep_model: Path) -> None:
     texts = [text + mark for mark in ("", " 😂", " ©") for text in SENTENCES]
     _, tokenizer, windows, first = moved(deep_model, texts)
-    lesson = distillation.Lesson(Any, Distillation(states=1.0, whole_share=0.25), first)
+    lesson = distillation.Lesson(Any, AdaptationDistillation(states=1.0, whole_share=0.25), first)
     ids, taught = windows.ids, windows.taught
     drawn = [lesson.whole(ids, taught, 0, place) for place in range(20)]
     assert drawn == [lesson.whole(ids, taught, 0, place) for place in range(20)]
     assert lesson.whole(ids, taught, 1, 0) != drawn[0] != drawn[1]
     assert all(len(rows) == len(ids) // 4 for rows in drawn)
     assert {row for rows in drawn for row in rows} == {row for row, own in enumerate(ids) if own.max() < first}
-    greedy = replace(lesson, options=Distillation(states=1.0, whole_share=0.9))
+    greedy = replace(lesson, options=AdaptationDistillation(states=1.0, whole_share=0.9))
     assert [len(greedy.whole(ids[:size], taught[:size], 0, 0)) for size in (1, 2, 5)] == [0, 1, 4]  # one to hide in
-    assert replace(lesson, options=Distillation()).whole(ids, taught, 0, 0) == []
+    assert replace(lesson, options=AdaptationDistillation()).whole(ids, taught, 0, 0) == []
     masking = adaptation.Masking.of(tokenizer, 0.5, False, 0)
     batch = masking.batch(windows, range(len(ids)), 3, drawn[3])
     for row, own in enumerate(ids):
@@ -137,7 +137,7 @@ def test_states_of_whole_texts_are_held_against_the_teachers(deep_model: Path, f
     model, tokenizer, windows, first = moved(deep_model)
     before = model.bert(**padded(windows.ids), output_hidden_states=True).hidden_states
     teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught, frozen)
-    lesson = distillation.Lesson(teacher, Distillation(cls=cls, states=5.0, whole_share=0.5), first)
+    lesson = distillation.Lesson(teacher, AdaptationDistillation(cls=cls, states=5.0, whole_share=0.5), first)
     plan = adaptation.plan(windows, [[0, 2, 3, 5], [1, 4]], adaptation.Masking.of(tokenizer, 0.3, False, 0), lesson)
     with torch.no_grad():
         for weight in model.bert.encoder.layer[frozen:].parameters():
@@ -175,7 +175,7 @@ def test_a_model_that_states_are_held_of_stays_nearer_to_what_it_was(deep_model:
     for weight in (0.0, 5.0):
         model, tokenizer, windows, first = moved(deep_model)
         teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
-        lesson = distillation.Lesson(teacher, Distillation(mean=0.1, states=weight, whole_share=0.5), first)
+        lesson = distillation.Lesson(teacher, AdaptationDistillation(mean=0.1, states=weight, whole_share=0.5), first)
         plan = adaptation.plan(windows, [range(8)] * 10, adaptation.Masking.of(tokenizer, 0.3, False, 0), lesson)
         before = model.bert(**padded(windows.ids)).last_hidden_state
         for place in range(10):
@@ -188,7 +188,7 @@ def test_resumed_a_run_with_whole_texts_ends_the_same_in_bfloat16_too(deep_model
     def trained(folder: Path, precision: str, *callbacks: Any) -> Any:
         model, tokenizer, windows, first = moved(deep_model, SENTENCES * 3)
         teacher = distillation.Teacher.of(model.bert, tokenizer.pad_token_id, windows.taught)
-        lesson = distillation.Lesson(teacher, Distillation(cls=1.0, states=5.0, whole_share=0.5), first)
+        lesson = distillation.Lesson(teacher, AdaptationDistillation(cls=1.0, states=5.0, whole_share=0.5), first)
         masking = adaptation.Masking.of(tokenizer, 0.3, False, 0)
         order = [range(start, start + 4) for start in range(0, 24, 4)] * 2
         loop.train(
@@ -210,7 +210,7 @@ def test_resumed_a_run_with_whole_texts_ends_the_same_in_bfloat16_too(deep_model
         assert same(trained(tmp_path / f"{precision} cut", precision), whole)
 
 
-BOTH = distillation.Lesson(Any, Distillation(cls=1.0, mean=1.0))
+BOTH = distillation.Lesson(Any, AdaptationDistillation(cls=1.0, mean=1.0))
 
 
 def updated(model: Any, batch: dict[str, Any], steps: int = 3, lesson: distillation.Lesson = BOTH) -> None:
@@ -234,7 +234,7 @@ def grown(folder: Path) -> tuple[Any, dict[str, torch.Tensor], dict[str, Any], i
     model.bert.pooler.requires_grad_(True)
     masking = adaptation.Masking.of(tokenizer, 0.3, False, 0)
     batch = adaptation.plan(
-        windows, [list(range(8))], masking, distillation.Lesson(teacher, Distillation(cls=1.0, mean=1.0))
+        windows, [list(range(8))], masking, distillation.Lesson(teacher, AdaptationDistillation(cls=1.0, mean=1.0))
     )[0]
     return model, {name: weight.clone() for name, weight in model.state_dict().items()}, batch, first
 
@@ -273,69 +273,3 @@ def test_adapters_learn_alone_and_the_parts_make_the_model_again(deep_model: Pat
     fresh, *_ = grown(deep_model)
     for name, weight in attachments.attach(fresh, tmp_path).state_dict().items():
         assert torch.allclose(weight, after[name], atol=2e-3), name  # float16
-
-
-def preserved(folder: Path, texts: list[Any], cache: Path) -> tuple[Any, distillation.Preserved]:
-    """A classifier, and what it makes of texts before it is tuned."""
-    torch.manual_seed(0)
-    model = loading.load_classifier(folder)
-    kept = FrozenCache(memory_megabytes=1, disk_megabytes=10)
-    states = frozen_cache.states_of(model, texts, kept, layers=3, bf16=False, folder=cache, every_token=True)
-    return model.train(), distillation.Preserved.of(states, texts)
-
-
-def test_preserved_is_what_the_model_makes_of_every_token_but_cls(deep_model: Path, tmp_path: Path) -> None:
-    texts = adaptation.cut(loaded(deep_model)[1], SENTENCES, 32).ids
-    model, held = preserved(deep_model, texts, tmp_path)
-    batch = held.batch(texts, 0, 0)
-    plain = model.eval().bert(**padded(texts)).last_hidden_state.detach()
-    read, (cls, own) = batch["places"], batch["parts"]
-    torch.testing.assert_close(batch["extra"]["preserved"], read.of(plain)[own], atol=1e-5, rtol=0)
-    assert read.columns[cls].tolist() == [0] * len(texts)
-    assert read.rows[cls].tolist() == list(range(len(texts)))
-    drawn, lengths = list(zip(read.rows[own].tolist(), read.columns[own].tolist(), strict=True)), [*map(len, texts)]
-    assert len(set(drawn)) == len(drawn)
-    assert all(0 < column < lengths[row] for row, column in drawn)
-    assert 0.1 < len(drawn) / (sum(lengths) - len(texts)) < 0.4
-    again, other = held.batch(texts, 0, 0), held.batch(texts, 0, 1)
-    assert torch.equal(again["places"].columns, read.columns)
-    assert other["places"].columns.tolist() != read.columns.tolist()
-    found = model(**padded(texts), places=read, parts=batch["parts"])
-    assert float(distillation.preserved_term(found, batch)) == pytest.approx(0.0, abs=1e-8)
-
-
-def test_the_preserved_term_by_hand() -> None:
-    batch = {"extra": {"preserved": torch.tensor([[1.0, 2.0], [0.0, 0.0]]), "variance": 2.0}}
-    outputs = SimpleNamespace(last_states=torch.tensor([[2.0, 2.0], [0.0, 4.0]]))
-    assert float(distillation.preserved_term(outputs, batch)) == pytest.approx((1 + 0 + 0 + 16) / 4 / 2)
-    none = {"extra": batch["extra"] | {"preserved": torch.zeros(0, 2)}}
-    assert float(distillation.preserved_term(SimpleNamespace(last_states=torch.zeros(0, 2)), none)) == 0.0
-
-
-def test_tuning_that_preserves_leaves_the_tokens_nearer_to_where_they_were(deep_model: Path, tmp_path: Path) -> None:
-    texts = adaptation.cut(loaded(deep_model)[1], SENTENCES, 32).ids
-    labels = [place % 3 for place in range(len(texts))]
-    gaps, losses = [], []
-    for weight in (0.0, 3.0):
-        model, held = preserved(deep_model, texts, tmp_path)
-        freezing.set_dropout(model, 0.0)
-        plan = tuning_steps.plan(
-            [texts] * 40, labels, padded, preserved=held, batch_size=8, tokens_per_batch=512, seed=0
-        )
-        objective = loop.summed(tuning_steps.weighted_loss(0.0), [(weight, distillation.preserved_term)])
-        optimizer = torch.optim.AdamW(
-            [
-                {key: group[key] for key in ("params", "lr")}
-                for group in freezing.parameter_groups(model, learning_rate=1e-3, head_learning_rate=1e-2)
-            ]
-        )
-        for place in range(len(plan)):
-            optimizer.zero_grad()
-            objective(model, plan[place]).backward()
-            optimizer.step()
-        batch = held.batch(texts, 1, 0)
-        found = model(**padded(texts), places=batch["places"], parts=batch["parts"])
-        gaps.append(float(distillation.preserved_term(found, batch)))
-        losses.append(float(tuning_steps.weighted_loss(0.0)(found, {"labels": torch.tensor(labels)})))
-    assert gaps[1] < 0.3 * gaps[0]
-    assert losses[1] < 0.5  # and the task is learnt all the same

@@ -43,14 +43,14 @@ def test_the_frozen_prefix_has_no_gradient_no_group_and_no_dropout(toy_model: Pa
 
 
 def test_a_freezing_says_how_deep_at_each_step() -> None:
-    assert [freezing.Freezing((3,)).depth(step) for step in (0, 7)] == [3, 3]
-    gradual = freezing.Freezing.gradual(4, every=5, least=1)
+    assert [freezing.FreezingSchedule((3,)).depth(step) for step in (0, 7)] == [3, 3]
+    gradual = freezing.FreezingSchedule.gradual(4, every=5, least=1)
     assert [gradual.depth(step) for step in (0, 4, 5, 10, 99)] == [3, 3, 2, 1, 1]
-    assert (gradual.least, freezing.Freezing((3,)).least) == (1, 3)
+    assert (gradual.least, freezing.FreezingSchedule((3,)).least) == (1, 3)
 
 
 def test_layers_learn_from_their_step_on_and_a_resumed_run_ends_the_same(toy_model: Path, tmp_path: Path) -> None:
-    gradual = freezing.Freezing.gradual(2, every=4)
+    gradual = freezing.FreezingSchedule.gradual(2, every=4)
     learning: list[tuple[int, bool, bool]] = []
 
     class Look(TrainerCallback):

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from pipeline.learning import freezing, frozen_cache, loop, lora, tuning_steps
+from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import FrozenCache, Lora
 from pipeline.models import loading
 from pipeline.models.classifier import Classifier
@@ -194,8 +195,17 @@ def test_a_prefix_is_frozen_only_if_nothing_in_it_learns() -> None:
     assert not frozen_cache.is_frozen(lora.wrap(toy(1), ADAPTERS, 1, [90]), 1)  # its embedding row learns
 
 
-def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters: bool = False, crash: int = 0) -> Any:
-    """Tune the toy, dropout on, for 6 updates with frozen layers, from states or from ids."""
+def tuned(
+    toy_model: Path,
+    folder: Path,
+    *,
+    frozen: int,
+    cached: bool,
+    adapters: bool = False,
+    hold: float = 0.0,
+    crash: int = 0,
+) -> Any:
+    """Tune the toy, dropout on, for 6 updates with frozen layers, from states or from ids, its tokens held or not."""
     torch.manual_seed(0)
     model, tokenizer = loading.load_classifier(toy_model), loading.load_tokenizer(toy_model)
     freezing.freeze_prefix(model, frozen)
@@ -204,11 +214,14 @@ def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters:
         trained = lora.wrap(model, ADAPTERS, frozen, [])
     epochs = [Reader(tokenizer, "none", 32).ids([text + "!" * epoch for text in SENTENCES]) for epoch in range(3)]
     feed: tuning_steps.Feed = partial(tuning_steps.inputs, pad_id=tokenizer.pad_token_id)
+    every, held = [ids for epoch in epochs for ids in epoch], None
+    if hold:
+        kept = {"layers": freezing.layer_count(model), "folder": folder / "cache", "every_token": True, **KEPT}
+        held = HeldStates.of(frozen_cache.states_of(model, every, **kept), epochs[0])
     if cached:
-        every = [ids for epoch in epochs for ids in epoch]
         feed = frozen_cache.states_of(trained, every, layers=frozen, folder=folder / "cache", **KEPT).inputs
     labels = [row % 3 for row in range(len(SENTENCES))]
-    plan = tuning_steps.plan(epochs, labels, feed, batch_size=4, tokens_per_batch=1000, seed=0)
+    plan = tuning_steps.plan(epochs, labels, feed, held=held, batch_size=4, tokens_per_batch=1000, seed=0)
 
     def figures(model: torch.nn.Module) -> dict[str, float]:
         logits = tuning_steps.dev_logits(model, epochs[0], feed)
@@ -220,7 +233,7 @@ def tuned(toy_model: Path, folder: Path, *, frozen: int, cached: bool, adapters:
         replace(SCHEDULE, steps=len(plan), eval_steps=2),
         groups=freezing.parameter_groups(trained, learning_rate=1e-3, weight_decay=0.01),
         figures=figures,
-        objective=loop.summed(tuning_steps.weighted_loss(0.0)),
+        objective=loop.summed(tuning_steps.weighted_loss(0.0), [(hold, held_term)] if held else []),
         folder=folder / "checkpoints",
         callbacks=[Crash(crash)] if crash else [],
     )
@@ -245,12 +258,14 @@ def test_training_from_states_is_training_from_ids(
         assert one == pytest.approx(other, abs=1e-4)
 
 
-def test_resuming_from_states_is_exact(toy_model: Path, tmp_path: Path) -> None:
-    whole = tuned(toy_model, tmp_path / "whole", frozen=1, cached=True)
+@pytest.mark.parametrize("hold", [0.0, 2.0])
+def test_resuming_from_states_is_exact(toy_model: Path, tmp_path: Path, hold: float) -> None:
+    run = partial(tuned, toy_model, frozen=1, cached=True, hold=hold)
+    whole = run(tmp_path / "whole")
     with pytest.raises(RuntimeError, match="power cut"):
-        tuned(toy_model, tmp_path / "cut", frozen=1, cached=True, crash=4)
+        run(tmp_path / "cut", crash=4)
     shutil.rmtree(tmp_path / "cut" / "cache")  # it may vanish at any time
-    resumed = tuned(toy_model, tmp_path / "cut", frozen=1, cached=True)
+    resumed = run(tmp_path / "cut")
     assert same(resumed[0], whole[0])
     assert resumed[1:] == whole[1:]
 

@@ -127,7 +127,7 @@ def test_a_sound_arm_is_told_so() -> None:
     assert found[0]["command"] == "make show"
 
 
-HELD = {"regularisation": {"state_distillation": 1.0}}
+HELD = {"distillation": {"states": 1.0}}
 
 
 def with_kept(adapted: float, tuned: float, settings: dict[str, Any]) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def with_kept(adapted: float, tuned: float, settings: dict[str, Any]) -> dict[st
         (0.5, 0.5, {}, "arms.sound.pretrain.replay_share=0.3"),
         (0.5, 0.5, {"pretrain": {"replay_share": 0.3, "learning_rate": 1e-4}},
          "arms.sound.pretrain.learning_rate=3e-05"),
-        (1.0, 0.5, {"finetune": {"learning_rate": 1e-3, "regularisation": {"state_distillation": 0.0}}},
-         "arms.sound.finetune.regularisation.state_distillation=1"),
+        (1.0, 0.5, {"finetune": {"learning_rate": 1e-3, "distillation": {"states": 0.0}}},
+         "arms.sound.finetune.distillation.states=1"),
         (1.0, 0.5, {"finetune": HELD | {"learning_rate": 1e-3}}, "arms.sound.finetune.learning_rate=0.0003"),
         (1.0, 0.5, {"finetune": HELD | {"learning_rate": 2e-5, "freezing": {"layers": 2}}},
          "arms.sound.finetune.freezing.layers=3"),
