@@ -21,7 +21,7 @@ class Settings(StageSettings):
     """How to tune without forgetting."""
 
     method: Literal["full", "lora"] = Field("full", description="all weights above the frozen ones, or adapters there")
-    freezing: options.Freezing = options.Freezing(layers=2)
+    freezing: options.TuningFreezing = options.TuningFreezing(layers=2)
     learning_rate: float = Field(2e-5, gt=0, le=0.1, description="peak rate of the last layer, or of adapters")
     head_learning_rate: float | None = Field(1e-3, gt=0, le=0.1, description="of pooler and classifier; null: the same")
     layerwise_lr_decay: float = Field(0.9, gt=0, le=1, description="each layer's rate as a share of the one above")

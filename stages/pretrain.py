@@ -146,18 +146,18 @@ def _adapt(
     dev = {role: windows[role, "dev"].first(settings.dev_windows) for role in ("informal", "general")}
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     freezing.set_dropout(model, settings.regularisation.dropout)
-    frozen, lesson = freezing.FreezingSchedule(settings.freezing.depths), None
+    frozen, lesson = settings.freezing.layers, None
     if _taught(settings):
-        teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, frozen.least)
+        teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, frozen)
         lesson = distillation.Lesson(teacher, settings.distillation, first_row)
     model.bert.pooler.requires_grad_(settings.distillation.cls > 0)
     new_rows = first_row if len(vocabulary) > first_row else None
-    freezing.freeze_for_adaptation(model, frozen.least, new_rows, embeddings=settings.method == "lora")
+    freezing.freeze_for_adaptation(model, frozen, new_rows, embeddings=settings.method == "lora")
     wrapped = None
     if settings.method == "lora":
         set_seed(settings.seed)  # of the adapters' weights
-        wrapped = lora.inject(model, settings.lora, frozen.least)
-    beside = frozen.callbacks(model)
+        wrapped = lora.inject(model, settings.lora, frozen)
+    beside: list[Any] = []
     if new_rows is not None and settings.emoji_rate_factor != 1:
         beside.append(callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor))
     outcome, history = loop.train(

@@ -14,7 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel, TrainerCallback, TrainerState
 
 from pipeline.common.errors import InputError
-from pipeline.learning.options import Training
+from pipeline.learning.options import Training, TuningFreezing
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,20 @@ class FreezingSchedule:
     every: int = 1
 
     @classmethod
-    def gradual(cls, layers: int, every: int, least: int = 0) -> FreezingSchedule:
-        """The last layer learns first, and one more every so many updates (Howard & Ruder 2018, section 3.3)."""
-        return cls(tuple(range(layers - 1, least - 1, -1)), every)
+    def of(cls, asked: TuningFreezing, layers: int, epoch: int) -> FreezingSchedule:
+        """Of a model with so many layers and so many updates an epoch.
+
+        ``gradual``: the last layer learns first, then one more (Howard & Ruder 2018, section 3.3). ``head_first``: the
+        head alone, then all that is to learn (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and
+        Underperform Out-of-Distribution", section 3.4, LP-FT).
+        """
+        least = asked.layers
+        depths = {
+            "constant": (least,),
+            "gradual": (*range(layers - 1, least, -1), least),
+            "head_first": (layers, least),
+        }
+        return cls(depths[asked.schedule], max(1, round(asked.every_epochs * epoch)))
 
     def depth(self, step: int) -> int:
         """In the update after ``step`` of them."""

@@ -32,10 +32,14 @@ class Freezing(Group):
         default=0, ge=0, le=48, description="frozen from the embeddings up, new emoji rows apart; 0: none"
     )
 
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """One after the other, in the course of training."""
-        return (self.layers,)
+
+class TuningFreezing(Freezing):
+    """And what does not learn yet."""
+
+    schedule: Literal["constant", "gradual", "head_first"] = Field(
+        default="constant", description="gradual: the last layer first, then one more; head_first: the head alone first"
+    )
+    every_epochs: float = Field(default=1.0, gt=0, le=1000, description="epochs until more layers learn")
 
 
 class Regularisation(Group):
@@ -49,6 +53,9 @@ class TuningRegularisation(Regularisation):
     """And a classifier."""
 
     label_smoothing: Dropout = Field(default=0.0, description="share of the target spread over all classes")
+    l2_sp: Weight = Field(
+        default=0.0, description="weight of the squared way from where tuning starts, head apart"
+    )
 
 
 class Distillation(Group):
@@ -149,7 +156,7 @@ class Options(Training, Protocol):
     batch_size: int
     tokens_per_batch: int
     max_length: int
-    freezing: Freezing
+    freezing: TuningFreezing
     distillation: Distillation
     augmentation: Augmentation
     lora: Lora

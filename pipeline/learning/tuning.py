@@ -14,7 +14,7 @@ from transformers import set_seed
 from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
-from pipeline.learning import embedding_subset, freezing, frozen_cache, loop, lora, tuning_steps
+from pipeline.learning import embedding_subset, freezing, frozen_cache, loop, lora, regularisers, tuning_steps
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
@@ -45,20 +45,19 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
-    freeze = freezing.FreezingSchedule(settings.freezing.depths)
-    frozen = freezing.freeze_prefix(model, freeze.least)
+    frozen = freezing.freeze_prefix(model, settings.freezing.layers)
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
-        model = lora.wrap(model, settings.lora, freeze.least, loading.emoji_rows(start))
+        model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
     train, dev = (reviews(prepare, split, fold) for split in ("train", "dev"))
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
     states_of = partial(frozen_cache.states_of, bf16=loop.use_bf16(settings.compute.precision), folder=cache)
-    held = _held_states(settings, model, freeze, epochs, states_of)
+    held = _held_states(settings, model, epochs, states_of)
     terms = [(settings.distillation.states, held_term)] if held is not None else []
     texts, pad_id = [*epochs, dev_ids], reader.tokenizer.pad_token_id
-    with _feed(settings, model, freeze, pad_id, texts, states_of) as (feed, megabytes):
+    with _feed(settings, model, pad_id, texts, states_of) as (feed, megabytes):
         objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), terms)
         plan = tuning_steps.plan(
             epochs,
@@ -80,6 +79,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             greater_is_better=True,
             seed=seed,
         )
+        freeze = freezing.FreezingSchedule.of(settings.freezing, freezing.layer_count(model), schedule.eval_steps)
         outcome, history = loop.train(
             model,
             plan,
@@ -87,6 +87,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             groups=freezing.groups_of(model, settings),
             figures=_dev_figures(dev_ids, dev, feed),
             objective=objective,
+            penalty=regularisers.l2_sp(model, weight) if (weight := settings.regularisation.l2_sp) else None,
             callbacks=freeze.callbacks(model),
             folder=folder,
         )
@@ -101,6 +102,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "trainable_parameters": trainable,
         "frozen_parameters": sum(weight.numel() for weight in model.parameters()) - trainable,
         "frozen": frozen,
+        "frozen_layers": [[place * freeze.every, depth] for place, depth in enumerate(freeze.depths)],
         "emoji_in_training": emoji_drawn,
         "frozen_cache_megabytes": megabytes,
         "padding_share": padding,
@@ -131,24 +133,22 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
 
 @contextmanager
 def _feed(
-    settings: Options, model: Any, freeze: freezing.FreezingSchedule, pad_id: int, texts: list[Ids], states_of: StatesOf
+    settings: Options, model: Any, pad_id: int, texts: list[Ids], states_of: StatesOf
 ) -> Iterator[tuple[Any, float]]:
     """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
     every = [ids for some in texts for ids in some]
-    if settings.frozen_cache.dtype is None or not frozen_cache.is_frozen(model, freeze.least):
+    if settings.frozen_cache.dtype is None or not frozen_cache.is_frozen(model, settings.freezing.layers):
         with embedding_subset.alone(model, every) as table:
             yield partial(tuning_steps.inputs, pad_id=pad_id, table=table), 0.0
         return
-    states = states_of(model, every, settings.frozen_cache, layers=freeze.least)
+    states = states_of(model, every, settings.frozen_cache, layers=settings.freezing.layers)
     yield states.inputs, round(states.megabytes, 1)
 
 
-def _held_states(
-    settings: Options, model: Any, freeze: freezing.FreezingSchedule, epochs: list[Ids], states_of: StatesOf
-) -> HeldStates | None:
+def _held_states(settings: Options, model: Any, epochs: list[Ids], states_of: StatesOf) -> HeldStates | None:
     """What the model makes of the training texts as it is now, if it is to keep that and could lose it."""
     layers = freezing.layer_count(model)
-    if not settings.distillation.states or freeze.least == layers:
+    if not settings.distillation.states or settings.freezing.layers == layers:
         return None
     every = [ids for some in epochs for ids in some]
     halved = settings.frozen_cache.model_copy(update={"dtype": "float16"})

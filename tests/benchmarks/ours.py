@@ -21,7 +21,7 @@ THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 def tune(spec: Spec) -> Work:
     """A classifier tuned on the reviews, evaluated once an epoch, its best state kept."""
     from pipeline.corpora import prepared  # noqa: F401
-    from pipeline.learning.options import Compute, Freezing, FrozenCache
+    from pipeline.learning.options import Compute, FrozenCache, TuningFreezing
     from pipeline.learning.tuning import tuned
     from pipeline.measuring.statistics import classification  # noqa: F401  imports are no part of the work
     from pipeline.models import loading  # noqa: F401
@@ -29,7 +29,7 @@ def tune(spec: Spec) -> Work:
 
     megabytes = spec.memory_megabytes
     settings = Settings(
-        freezing=Freezing(layers=spec.frozen),
+        freezing=TuningFreezing(layers=spec.frozen),
         learning_rate=spec.learning_rate,
         head_learning_rate=None,
         layerwise_lr_decay=1.0,

@@ -16,7 +16,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl
 from pipeline.learning import blending, tuning
 from pipeline.learning.frontier import Ground, frontier_of, general_dev, take_best
-from pipeline.learning.options import Compute, Freezing, Frontier
+from pipeline.learning.options import Compute, Frontier, TuningFreezing
 from pipeline.measuring import scoring
 from pipeline.measuring.frontier import score as frontier_score
 from pipeline.measuring.statistics import classification
@@ -152,7 +152,7 @@ def test_a_test_fold_takes_what_the_frontier_would_choose(
 
 
 def test_lora_is_blended_after_the_merge(before: dict[str, Path], tmp_path: Path) -> None:
-    found, _ = tune(before, tmp_path, **FEW, method="lora", freezing=Freezing(layers=1))
+    found, _ = tune(before, tmp_path, **FEW, method="lora", freezing=TuningFreezing(layers=1))
     kept = {point["name"]: point["kept"]["value"] for point in found["points"]}
     assert kept["base"] == pytest.approx(1.0, rel=1e-6)
     assert kept["tuned"] != 1.0

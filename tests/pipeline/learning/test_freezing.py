@@ -8,6 +8,7 @@ from transformers import TrainerCallback
 
 from pipeline.common.errors import InputError
 from pipeline.learning import freezing
+from pipeline.learning.options import TuningFreezing
 from pipeline.models import loading
 from tests.toy_training import Crash, run, same
 
@@ -44,13 +45,28 @@ def test_the_frozen_prefix_has_no_gradient_no_group_and_no_dropout(toy_model: Pa
 
 def test_a_freezing_says_how_deep_at_each_step() -> None:
     assert [freezing.FreezingSchedule((3,)).depth(step) for step in (0, 7)] == [3, 3]
-    gradual = freezing.FreezingSchedule.gradual(4, every=5, least=1)
+    gradual = freezing.FreezingSchedule.of(TuningFreezing(layers=1, schedule="gradual"), layers=4, epoch=5)
     assert [gradual.depth(step) for step in (0, 4, 5, 10, 99)] == [3, 3, 2, 1, 1]
-    assert (gradual.least, freezing.FreezingSchedule((3,)).least) == (1, 3)
+    assert gradual.least == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "depths"),
+    [
+        (TuningFreezing(layers=2), [2, 2, 2, 2]),
+        (TuningFreezing(layers=2, schedule="head_first"), [4, 4, 2, 2]),
+        (TuningFreezing(layers=2, schedule="head_first", every_epochs=0.5), [4, 2, 2, 2]),
+        (TuningFreezing(layers=4, schedule="gradual"), [4, 4, 4, 4]),
+        (TuningFreezing(layers=0, schedule="gradual", every_epochs=0.5), [3, 2, 1, 0]),
+    ],
+)
+def test_settings_ask_for_a_schedule(asked: TuningFreezing, depths: list[int]) -> None:
+    schedule = freezing.FreezingSchedule.of(asked, layers=4, epoch=2)
+    assert [schedule.depth(step) for step in range(4)] == depths
 
 
 def test_layers_learn_from_their_step_on_and_a_resumed_run_ends_the_same(toy_model: Path, tmp_path: Path) -> None:
-    gradual = freezing.FreezingSchedule.gradual(2, every=4)
+    gradual = freezing.FreezingSchedule.of(TuningFreezing(schedule="gradual"), layers=2, epoch=4)
     learning: list[tuple[int, bool, bool]] = []
 
     class Look(TrainerCallback):
