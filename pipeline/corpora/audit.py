@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from pipeline.corpora.corpus import Corpus, Text
 from pipeline.corpora.duplicates import key, near_pairs, telling
 from pipeline.corpora.passages import contained
+from pipeline.corpora.splits import MUCH
 
 _ROLES = ("informal", "general", "reviews")
 FOLDED = "folds"
@@ -23,8 +24,6 @@ FOLDED = "folds"
 _SPLITS = ("train", FOLDED, "dev", "test")
 _EXAMPLES = 3
 _LOG = logging.getLogger(__name__)
-_MUCH = 0.2
-"""Share of a split that leaks may cost before the user is told."""
 _EXAMPLE_CHARACTERS = 120
 
 
@@ -183,7 +182,7 @@ def _remove(corpora: Sequence[Corpus], crossings: Mapping[tuple[Side, Side], Cro
             corpus.splits[split] = [text for text in texts if text.id not in gone]
             lost = len(texts) - len(corpus.splits[split])
             corpus.dropped["leak"] += lost
-            if lost > _MUCH * len(texts):
+            if lost > MUCH * len(texts):
                 _LOG.warning(
                     "%s: %d of %d texts in %s are (nearly) the same as held-out ones and were removed; see audit.json",
                     *(corpus.card.name, lost, len(texts), split),

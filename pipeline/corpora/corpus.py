@@ -53,6 +53,8 @@ class Corpus:
     dropped: Counter[str] = field(default_factory=Counter)
     doubles: dict[str, Counter[str]] = field(default_factory=dict)
     """What stood twice, by the part it was looked for in: figures for the audit."""
+    repeated: list[str] = field(default_factory=list)
+    """The texts that were most often dropped as standing twice, or with two labels, for people to see."""
     folds: int = 1
     """Above 1 every text is tested once, by a model tuned on other folds; ``splits`` are those of fold 0."""
 

@@ -17,6 +17,7 @@ import numpy as np
 from datasketch import MinHash
 from numpy.typing import NDArray
 
+from pipeline.common.printable import printable
 from pipeline.corpora.corpus import Text
 from pipeline.text.emoji import emoji_list
 
@@ -27,6 +28,7 @@ _MASKS = re.compile(r"@user|\bhttp\b")
 BANDS, ROWS = 16, 5
 _SHINGLE = 4
 _MOST_IN_BUCKET = 50
+_SHOWN, _SHOWN_CHARACTERS = 3, 60
 
 
 def key(text: str) -> str:
@@ -65,6 +67,15 @@ def twins(texts: Iterable[Text]) -> Twins:
         else:
             found.duplicates.extend(group[1:])
     return found
+
+
+def commonest(texts: Iterable[Text]) -> list[str]:
+    """The three that stand most often among some, shortened, each with how often."""
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        groups.setdefault(key(text.text), []).append(text.text)
+    shown = sorted(groups.values(), key=len, reverse=True)[:_SHOWN]
+    return [f'"{printable(same[0][:_SHOWN_CHARACTERS])}" ({len(same)} rows)' for same in shown]
 
 
 def telling(text: str) -> tuple[set[str], list[str]]:

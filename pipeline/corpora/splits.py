@@ -7,6 +7,7 @@ A text's rank depends on the text and the seed alone, so it falls on the same si
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -16,9 +17,12 @@ from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.corpora.cards import Split
 from pipeline.corpora.corpus import FEWEST, Corpus, Text
-from pipeline.corpora.duplicates import near_twins, twins, without
+from pipeline.corpora.duplicates import commonest, near_twins, twins, without
 
 Key = TypeVar("Key", bound=Hashable)
+MUCH = 0.1
+"""Share of a corpus, or of a split, above which a loss is said aloud."""
+_LOG = logging.getLogger(__name__)
 
 
 SPLITS_OF: dict[str, tuple[Split, ...]] = {
@@ -120,28 +124,50 @@ def split(
     corpus.doubles["train" if corpus.doubles else "all"] = train.counts()
     shares: dict[Split, float] = {"test": test_share, "dev": dev_share}
     missing = {name: share for name, share in shares.items() if name in SPLITS_OF[role] and name not in given}
-    kept = without(given.get("train", []), [*train.duplicates, *conflicting])
+    gone = [*train.duplicates, *conflicting]
+    kept = without(given.get("train", []), gone)
     if kept and folds > 1 and role == "reviews" and set(given) == {"train"}:
         echoes = near_twins(kept, threshold)
         corpus.dropped["near duplicate"] += len(echoes)
         corpus.folds, kept = folds, without(kept, echoes)
+        gone += echoes
         deal(kept, folds, seed)
         corpus.splits = {"train": [], "dev": [], "test": []}
         for text in kept:
             corpus.splits[split_of(text.fold or 0, 0, folds)].append(text)
-    elif kept:
+    elif "train" in given:
         corpus.splits = given | cut(kept, missing, seed)
+    corpus.repeated = commonest(gone)
+    if len(gone) > MUCH * len(given.get("train", [])):
+        _LOG.warning(
+            "%s: %d of %d rows went as duplicates or with two labels, most often %s; is each text of the file a row?",
+            *(corpus.card.name, len(gone), len(given["train"]), ", ".join(corpus.repeated)),
+        )
 
 
 def check_trainable(corpus: Corpus) -> None:
-    """Raise InputError where leaks and conflicts left a class of the training split without a row."""
-    train = corpus.splits.get("train")
-    if train is None or corpus.card.role != "reviews":
+    """Raise InputError where duplicates, conflicts and leaks left a class with too few rows, or with none in train."""
+    if corpus.card.role != "reviews":
         return
+    every = Counter(text.label for texts in corpus.splits.values() for text in texts)
+    train = Counter(text.label for text in corpus.splits["train"]) if "train" in corpus.splits else every
     for index, label in enumerate(LABELS):
-        if not any(text.label == index for text in train):
-            raise InputError(
-                f"card {corpus.card.name}: no {label} row is left in train once duplicates, conflicts and leaks are "
-                f"removed ({dict(corpus.dropped)}); do train and test hold the same texts? "
-                "If they only look alike, raise prepare.near_duplicate_threshold"
-            )
+        if every[index] >= FEWEST and train[index]:
+            continue
+        left = f"class {label} has {every[index]} rows left, needs {FEWEST}"
+        left = left if train[index] else f"no {label} row is left in train"
+        lost = {reason: count for reason, count in corpus.dropped.most_common() if count}
+        told = f" (dropped: {', '.join(f'{count} {reason}' for reason, count in lost.items())})" if lost else ""
+        shown = f"; most often {', '.join(corpus.repeated)}" if corpus.repeated else ""
+        advice = next((_ADVICE[reason] for reason in lost if reason in _ADVICE), "add some")
+        raise InputError(f"card {corpus.card.name}: {left}{told}{shown}; {advice}")
+
+
+_ADVICE = {
+    "label conflict": "the same texts bear two labels: check retone.columns and retone.labels",
+    "duplicate": "the same texts stand there again and again: add other ones",
+    "near duplicate": "nearly the same texts stand there again and again: add others, or raise "
+    "prepare.near_duplicate_threshold",
+    "leak": "do train and test hold the same texts? If they only look alike, raise prepare.near_duplicate_threshold",
+}
+"""What to do, by what took most rows."""

@@ -126,6 +126,11 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
         for corpus in prepared.corpora_of(prepare, "reviews")
         for row in prepared.corpus_rows(prepare, corpus, split, fold)
     ]
+    if not rows and (named := prepared.corpora_of(prepare, "reviews")):
+        raise InputError(
+            f"finetune: {', '.join(named)}: no row in {split}; all were given as another split or dropped "
+            "(see prepare's corpora.json); let a card name files for split train"
+        )
     if not rows:
         raise InputError("finetune: no reviews to train on; add a corpus with role reviews under prepare.corpora")
     return rows

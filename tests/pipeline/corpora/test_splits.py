@@ -148,3 +148,48 @@ def test_a_train_split_without_a_class_is_refused(tmp_path: Path) -> None:
     found.splits["train"] = [text for text in found.splits["train"] if text.label != 1]
     with pytest.raises(InputError, match="no neutral row is left in train"):
         check_trainable(found)
+
+
+def test_class_minima_hold_for_what_is_left_and_the_cause_is_named(tmp_path: Path) -> None:
+    folder = write_reviews(tmp_path / "shop", 12)
+    with (folder / "reviews.csv").open("a") as file:
+        file.write("".join(f"the plain teapot of shop number {n} {'plain' * (n % 4)},1\n" for n in range(9)))
+    found = corpus(folder)
+    with pytest.raises(InputError) as refused:
+        check_trainable(found)
+    assert str(refused.value) == (
+        "card shop: class neutral has 3 rows left, needs 10 (dropped: 18 label conflict); most often "
+        '"the plain teapot of shop number 0" (2 rows), "the plain teapot of shop number 1 plain" (2 rows), '
+        '"the plain teapot of shop number 2 plainplain" (2 rows); the same texts bear two labels: check retone.columns '
+        "and retone.labels"
+    )
+
+
+def test_where_every_text_has_two_labels_no_row_is_both_dropped_and_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_card(tmp_path / "shop", "reviews.csv", REVIEWS)
+    rows = [f"sample {number},{stars}\n" for number in range(10) for stars in (1, 3, 5)]
+    (folder / "reviews.csv").write_text("text,stars\n" + "".join(rows))
+    found = corpus(folder)
+    assert {name: len(rows) for name, rows in found.splits.items()} == {"train": 0, "test": 0, "dev": 0}
+    assert dict(found.dropped) == {"duplicate": 0, "label conflict": 30}
+    with pytest.raises(InputError, match=r"no negative row is left in train \(dropped: 30 label conflict\).*two labels"):
+        check_trainable(found)
+
+
+def test_losing_over_a_tenth_to_repeats_is_said_with_the_commonest_texts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_reviews(tmp_path / "shop", 12)
+    with (folder / "reviews.csv").open("a") as file:
+        file.write("love it,5\n" * 4 + "ok,3\n" * 2)
+    corpus(folder)
+    assert caplog.messages == []  # 4 of 42
+    with (folder / "reviews.csv").open("a") as file:
+        file.write("Love it!,5\nhm,1\nhm,5\n")
+    corpus(folder)
+    assert caplog.messages == [
+        'shop: 7 of 45 rows went as duplicates or with two labels, most often "love it" (4 rows), "hm" (2 rows), '
+        '"ok" (1 rows); is each text of the file a row?'
+    ]
