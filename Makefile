@@ -14,12 +14,13 @@ STAGES := $(BIN)/python -m stages
 READY := .venv/.ready
 STORY := $(shell sed -n 's/^    \([a-z_]*\)\.STAGE,$$/\1/p' stages/__init__.py)
 
-# Values reach the shell through its environment, so that quotes in them mean what they say.
-export RECIPE SET STORE DATA_ROOT ENGINE A B
+# Values reach the shell through its environment, or in quotes, so that quotes in them mean what they say.
+export RECIPE SET STORE DATA_ROOT ENGINE JOBS A B
+quoted = '$(subst ','\'',$(1))'
 DATA = $(if $(DATA_ROOT),--data-root "$$DATA_ROOT") $(if $(filter-out 0,$(DEBUG)),--debug)
-WHAT = $(if $(RECIPE),--recipe "$$RECIPE") $(if $(SET),--set "$$SET") $(foreach arm,$(ARM),--arm $(arm)) \
+WHAT = $(if $(RECIPE),--recipe "$$RECIPE") $(if $(SET),--set "$$SET") $(foreach arm,$(ARM),--arm $(call quoted,$(arm))) \
 	--store "$$STORE" $(DATA)
-HOW = $(if $(filter-out 0,$(FORCE)),--force) $(if $(filter-out 0,$(DRY)),--dry-run) $(if $(JOBS),--jobs "$(JOBS)") \
+HOW = $(if $(filter-out 0,$(FORCE)),--force) $(if $(filter-out 0,$(DRY)),--dry-run) $(if $(JOBS),--jobs "$$JOBS") \
 	$(if $(ENGINE),--engine "$$ENGINE")
 
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -82,12 +83,14 @@ acceptance: $(READY) ## the ladder on real corpora, where they are present (90 m
 bench: $(READY) ## speed beside what people would use instead (half an hour); BENCH="--help" says what else
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
-clean: ## delete all results (artifacts/) and caches, without asking; .venv stays
-	@rm -rf artifacts build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## delete all results (of STORE: artifacts/) and caches, without asking; .venv stays
+	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) runs cache logs latest .latest locks; }
+	@rmdir "$$STORE" 2>/dev/null || true
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 # What is asked for and is not there.
 .DEFAULT:
-	@near=$$({ sed -n 's/^\.PHONY: //p' $(firstword $(MAKEFILE_LIST)); echo $(STORY); } | $(PYTHON) -c 'import difflib, sys; \
-		print(*difflib.get_close_matches(sys.argv[1], sys.stdin.read().split(), 1))' '$@' 2>/dev/null); \
-	echo "make $@: no such target$${near:+, did you mean make $$near?}; make help lists them" >&2; exit 2
+	@target=$(call quoted,$@); near=$$({ sed -n 's/^\.PHONY: //p' $(firstword $(MAKEFILE_LIST)); echo $(STORY); } | $(PYTHON) -c 'import difflib, sys; \
+		print(*difflib.get_close_matches(sys.argv[1], sys.stdin.read().split(), 1))' "$$target" 2>/dev/null); \
+	echo "make $$target: no such target$${near:+, did you mean make $$near?}; make help lists them" >&2; exit 2

@@ -127,10 +127,16 @@ def compare(
     from pipeline.report import comparison
 
     (file_a, report_a), (file_b, report_b) = comparison.read(a), comparison.read(b)
-    folders = _evaluated(file_a, report_a), _evaluated(file_b, report_b)
-    apart = two_runs.differences(report_a, report_b, folders)
-    figures = two_runs.figures(report_a), two_runs.figures(report_b)
-    shown = comparison.compared(report_a, report_b, figures, apart)
+    try:
+        folders = _evaluated(file_a, report_a), _evaluated(file_b, report_b)
+        apart = two_runs.differences(report_a, report_b, folders)
+        figures = two_runs.figures(report_a), two_runs.figures(report_b)
+        shown = comparison.compared(report_a, report_b, figures, apart)
+    except (LookupError, TypeError, ValueError, AttributeError) as problem:
+        raise InputError(
+            f"reports {file_a} and {file_b}: one is not as Retone writes it ({type(problem).__name__}: {problem}); "
+            "make it again"
+        ) from problem
     names = [
         f"{report['name']}, recipe {report.get('recipe', '?')}  ({file})"
         for file, report in ((file_a, report_a), (file_b, report_b))

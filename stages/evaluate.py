@@ -46,7 +46,7 @@ class Settings(StageSettings):
     )
     counterfactuals: int = Field(1000, ge=6, description="test texts of a corpus whose emoji are swapped and moved")
     draws: int = Field(2000, ge=100, le=100_000, description="bootstrap samples behind each interval")
-    seed: int = Field(0, ge=0, description="of samples, masks and draws; not a training seed")
+    seed: int = Field(0, ge=0, lt=1 << 32, description="of samples, masks and draws; not a training seed")
     tokens_per_batch: int | None = speed_only(
         None, ge=64, description="padded size of a batch; null: what suits the processor, or the GPU"
     )

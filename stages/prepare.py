@@ -30,7 +30,10 @@ class Settings(StageSettings):
         description="Share of each corpus's texts (not of pairs) that is kept, to try things out sooner.",
     )
     seed: int = Field(
-        0, ge=0, description="Of the hash that makes the splits which a card does not give, and picks share_of_rows."
+        0,
+        ge=0,
+        lt=1 << 32,
+        description="Of the hash that makes the splits which a card does not give, and picks share_of_rows.",
     )
     dev_share: float = Field(0.1, gt=0, lt=0.5, description="Share of each class for dev, where a card gives none.")
     test_share: float = Field(0.2, gt=0, lt=0.5, description="Share of each class for test, where a card gives none.")

@@ -57,7 +57,7 @@ class Settings(StageSettings):
     dev_windows: int = Field(256, ge=8, description="windows of each dev text that are measured")
     compute: Compute = Compute()
     save_dtype: Literal["float32", "float16"] = Field("float32", description="of the weights as written")
-    seed: int = Field(0, ge=0, description="of order, masks and dropout")
+    seed: int = Field(0, ge=0, lt=1 << 32, description="of order, masks and dropout")
 
     renamed: ClassVar[Mapping[str, str]] = {
         "frozen_layers": "freezing.layers", "weight_decay": "regularisation.weight_decay",

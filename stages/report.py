@@ -36,7 +36,7 @@ class Settings(StageSettings):
     verdict_draws: int = Field(
         5000, ge=1000, le=100_000, description="bootstrap samples behind each verdict; many verdicts together need many"
     )
-    seed: int = Field(0, ge=0, description="of those samples")
+    seed: int = Field(0, ge=0, lt=1 << 32, description="of those samples")
 
 
 def report(

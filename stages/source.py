@@ -44,7 +44,7 @@ class Settings(StageSettings):
     max_length: int = Field(128, ge=8, le=512, description="MLM head restoration: longest window in tokens")
     tokens_per_batch: int = Field(2048, ge=64, description="MLM head restoration: token budget of a batch")
     compute: Compute = Compute()
-    seed: int = Field(0, ge=0, description="of new weights, masks and order")
+    seed: int = Field(0, ge=0, lt=1 << 32, description="of new weights, masks and order")
 
 
 def reads(settings: Settings) -> Reads:

@@ -24,7 +24,7 @@ class Settings(StageSettings):
         "names", description="new rows start from the emoji's name, or as transformers makes them (nearly all alike)"
     )
     row_noise: float = Field(0.1, ge=0, le=1, description="noise on a new row, as a share of its size")
-    seed: int = Field(0, ge=0, description="of the noise")
+    seed: int = Field(0, ge=0, lt=1 << 32, description="of the noise")
 
 
 def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> None:

@@ -1,5 +1,6 @@
 """The doorbell: every target is explained, and variables reach the command as they were given."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 
-OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RECIPE", "SET", "STORE", "DATA_ROOT", "ENGINE")
+OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RECIPE", "SET", "STORE", "DATA_ROOT", "ENGINE", "JOBS")
 """What the ``make test`` around these tests leaves in the environment."""
 
 
@@ -41,9 +42,48 @@ def test_variables_become_options() -> None:
     given = ["RECIPE=mine.yaml", "SET=a.b=['x'] c.d=2", "FORCE=1", "DRY=1", "ARM=naive full", "DEBUG=1", "DATA_ROOT=/d"]
     given += ["JOBS=1", "ENGINE=local"]
     line = " ".join(make("-n", "all", *given).splitlines()[-1].split())
-    options = '--recipe "$RECIPE" --set "$SET" --arm naive --arm full --store "$STORE" --data-root "$DATA_ROOT"'
-    assert line.endswith(f'-m stages run {options} --debug --force --dry-run --jobs "1" --engine "$ENGINE"')
+    options = (
+        """--recipe "$RECIPE" --set "$SET" --arm 'naive' --arm 'full' --store "$STORE" --data-root "$DATA_ROOT\""""
+    )
+    assert line.endswith(f'-m stages run {options} --debug --force --dry-run --jobs "$JOBS" --engine "$ENGINE"')
     assert make("-n", "all", "FORCE=0").splitlines()[-1].split()[-2:] == ["--store", '"$STORE"']
+
+
+@pytest.mark.parametrize("given", ["ARM='; touch {};'", 'JOBS="; touch {}; "', "JOBS=$(touch {})", "x'; touch {}; '"])
+def test_no_value_is_a_command(tmp_path: Path, given: str) -> None:
+    sign = tmp_path / "sign"
+    stub = tmp_path / "stub"
+    (stub / "bin").mkdir(parents=True)
+    python = stub / "bin" / "python"
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    given = given.format(sign).replace("$", "$$")
+    target = "all" if "=" in given else given
+    arguments = [f"BIN={stub / 'bin'}", f"READY={stub}", target, *([given] if "=" in given else [])]
+    with contextlib.suppress(subprocess.CalledProcessError):
+        assert "touch" in make(*arguments)
+    assert not sign.exists()
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_clean_empties_the_store_that_is_named_and_takes_nothing_else(tmp_path: Path, linked: bool) -> None:
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "__init__.py").write_text((ROOT / "stages" / "__init__.py").read_text())
+    for store in ("artifacts", "mine", "other"):
+        for name in ("prepare/ab", "runs", "locks", "cache"):
+            (tmp_path / store / name).mkdir(parents=True)
+    (tmp_path / "no store" / "runs").mkdir(parents=True)
+    (tmp_path / "mine" / "notes.txt").write_text("kept")
+    if linked:
+        (tmp_path / "mine").rename(tmp_path / "disk")
+        (tmp_path / "mine").symlink_to("disk")
+    for store in ("mine", "other", "no store"):
+        make("-C", str(tmp_path), "clean", f"STORE={store}")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+    assert (tmp_path / "artifacts" / "prepare" / "ab").is_dir()
+    assert not (tmp_path / "other").exists()
+    assert (tmp_path / "no store" / "runs").is_dir()
 
 
 @pytest.mark.parametrize(

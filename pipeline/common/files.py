@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +18,34 @@ from filelock import FileLock, Timeout
 
 from pipeline.common.printable import STEERING
 
+LARGEST_BYTES = 256 << 20
+"""Of a file that is read as a whole, unless its reader says less."""
+
+
+def regular(path: Path) -> io.BufferedReader:
+    """Open a file for reading. Raises OSError for what is none: a pipe or a device may never end, or never begin."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def read_whole(path: Path, most: int = LARGEST_BYTES) -> bytes:
+    """The content of a regular file. Raises OSError where it is none, or larger than ``most`` bytes."""
+    with regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+    return content
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content; of a folder, of the names and contents of all files in it."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return digest([[file.relative_to(path).as_posix(), sha256(file)] for file in files])
-    with path.open("rb") as file:
+    with regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -33,6 +57,22 @@ def digest(value: Any) -> str:
 def read_json(path: Path) -> Any:
     """What a JSON file says."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_object(path: Path, most: int = LARGEST_BYTES) -> dict[str, Any]:
+    """The JSON object in a file that anybody may have written.
+
+    Raises:
+        OSError: see ``read_whole``.
+        ValueError: it is not UTF-8, no JSON, nested too deep, or no object.
+    """
+    try:
+        found = json.loads(read_whole(path, most))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return found
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import read_whole
 
 LARGEST_BYTES = 1_000_000
 
@@ -48,9 +49,7 @@ def read_mapping(path: Path, thing: str) -> dict[str, Any]:
         InputError: if it is missing, not UTF-8, over 1 MB, not YAML, not plain data, or not a mapping.
     """
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise InputError(f"{thing}: larger than {LARGEST_BYTES:,} bytes; is {path} the right file?")
-        text = path.read_text("utf-8")
+        text = read_whole(path, LARGEST_BYTES).decode()
     except UnicodeDecodeError as error:
         raise InputError(f"{thing}: byte {error.start} is not UTF-8; save {path} as UTF-8") from error
     except OSError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import read_whole
 from pipeline.common.labels import LABELS
 from pipeline.common.yaml import LARGEST_BYTES, split_front_matter
 from pipeline.corpora.card_files import Reading, card_files, reading, sole_config
@@ -99,9 +100,7 @@ def licence(front: Mapping[str, Any]) -> str | None:
 def _front_matter(folder: Path, place: str) -> dict[str, Any]:
     path = folder / "README.md"
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise InputError(f"{place}: README.md is larger than {LARGEST_BYTES:,} bytes; keep data out of the card")
-        text = path.read_text(encoding="utf-8")
+        text = read_whole(path, LARGEST_BYTES).decode()
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{place}: no README.md in {folder}; `python -m stages new-card FILE` drafts one") from None
     except UnicodeDecodeError as error:

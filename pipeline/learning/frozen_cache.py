@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -104,10 +104,11 @@ def states_of(
     fits = numbers * np.dtype(dtype).itemsize <= options.memory_megabytes * MEGABYTE
     shelf = folder / _identity(model, layers, dtype, bf16, every_token)
     with held(shelf):
-        found = {name: states for path in _sound(shelf) for name, states in _read(path, dtype, model) if name in wanted}
+        found = {name: states for name, states in _kept(shelf, dtype, model) if name in wanted}
         missing = {name: ids for name, ids in wanted.items() if name not in found}
         if missing:
-            _tidy(folder, shelf, options.disk_megabytes)
+            with suppress(OSError):  # somebody else tidies, or nobody may
+                _tidy(folder, shelf, options.disk_megabytes)
             try:
                 path = _write(shelf, _compute(model, missing, layers, dtype, bf16, every_token))
                 found |= _read(path, dtype, model)
@@ -245,16 +246,17 @@ def _tidy(folder: Path, used: Path, megabytes: int) -> None:
                 remove(shelf)
 
 
-def _sound(shelf: Path) -> list[Path]:
-    """The folders of a shelf that hold what was written; damaged ones are deleted, saying so."""
-    kept = []
+def _kept(shelf: Path, dtype: str, model: Any) -> Iterator[tuple[bytes, NDArray[Any]]]:
+    """All a shelf holds as it was written; what is damaged is deleted, what cannot be read passed over, saying so."""
     for path in sorted(shelf.glob("[0-9a-f]" * 64)):
-        if sha256(path) == path.name:
-            kept.append(path)
-        else:
-            log.warning("states in %s are damaged; computing them again", path)
-            remove(path)
-    return kept
+        try:
+            if sha256(path) == path.name:
+                yield from _read(path, dtype, model)
+            else:
+                log.warning("states in %s are damaged; computing them again", path)
+                remove(path)
+        except OSError as problem:
+            log.warning("states in %s cannot be used (%s); computing them again", path, problem)
 
 
 def _read(path: Path, dtype: str, model: Any) -> Iterator[tuple[bytes, NDArray[Any]]]:

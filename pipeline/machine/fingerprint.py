@@ -43,14 +43,19 @@ class Identity:
 
         Settings at their default are left out, so that a new one makes nothing stale.
         """
-        inputs = [
-            [name, list(it.items()) if isinstance(it, Mapping) else it] for name, it in sorted(self.inputs.items())
-        ]
-        return digest([self.stage, self.version, self.chosen, self.seed, self.reads, inputs])
+        return fingerprint(asdict(self))
 
     def manifest(self, seconds: float) -> dict[str, Any]:
         """What the store writes down about the artifact, beside its files."""
         return {"fingerprint": self.fingerprint, **asdict(self), "seconds": round(seconds, 3)}
+
+
+def fingerprint(told: Mapping[str, Any]) -> str:
+    """The fingerprint of an identity, or of what a manifest tells of one."""
+    inputs = [
+        [name, list(it.items()) if isinstance(it, Mapping) else it] for name, it in sorted(told["inputs"].items())
+    ]
+    return digest([*(told[name] for name in ("stage", "version", "chosen", "seed", "reads")), inputs])
 
 
 def identify(

@@ -18,10 +18,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import read_object
+from pipeline.common.printable import printable
 
 logger = logging.getLogger(__name__)
 HOST = socket.gethostname()
 POLL_SECONDS = 1.0
+_LONGEST_NOTE = 1 << 20
 
 
 @contextlib.contextmanager
@@ -40,12 +43,8 @@ def hold(path: Path, command: str) -> Iterator[None]:
     """
     note, lock = path.with_suffix(".json"), FileLock(path.with_suffix(".lock"))
     parent = multiprocessing.parent_process()  # the run, where this is one of its workers
-    who = {
-        "host": HOST,
-        "pid": parent.pid if parent else os.getpid(),
-        "command": command,
-        "since": f"{datetime.now():%F %T}",
-    }
+    pid = (parent.pid if parent else None) or os.getpid()
+    who = {"host": HOST, "pid": pid, "begun": _begun(pid), "command": command, "since": f"{datetime.now():%F %T}"}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -75,8 +74,13 @@ def _say_who(path: Path) -> None:
 
 
 def _noted(note: Path, who: Mapping[str, Any]) -> bool:
-    """Write who holds it, unless another host has; a note of this host is of a process that is gone."""
-    if _told(note).get("host", HOST) != HOST:
+    """Write who holds it, unless another host has, or a run that lives: its lock's file was removed under it.
+
+    A process of this host that does not tell when it began, or began at another time, is not the one that noted it.
+    """
+    told = _told(note)
+    lives = told.get("begun") and told["begun"] == _begun(told.get("pid")) and told.get("pid") != who["pid"]
+    if told.get("host", HOST) != HOST or lives:
         return False
     note.unlink(missing_ok=True)
     try:
@@ -90,10 +94,9 @@ def _noted(note: Path, who: Mapping[str, Any]) -> bool:
 def _told(note: Path) -> dict[str, Any]:
     """What the note says, or nothing."""
     try:
-        found = json.loads(note.read_text("utf-8"))
+        return read_object(note, _LONGEST_NOTE)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def holder(path: Path) -> str | None:
@@ -105,11 +108,11 @@ def holder(path: Path) -> str | None:
     try:
         who = _told(note)
         host, pid = who.get("host", HOST), int(who["pid"])
-        said = f"command {who['command']}, since {who['since']}"
-    except (ValueError, KeyError, TypeError):
+        said = printable(f"command {who['command']}, since {who['since']}")
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
     if host != HOST:
-        return f"PID {pid} on host {host}, {said} (if that host is gone, delete {note})"
+        return f"PID {pid} on host {printable(str(host))}, {said} (if that host is gone, delete {note})"
     return f"PID {pid}, {said}" if _lives(pid) else None
 
 
@@ -118,7 +121,21 @@ def holders(folder: Path) -> list[str]:
     return list(dict.fromkeys(who for note in sorted(folder.glob("*.json")) if (who := holder(note))))
 
 
+def _begun(pid: Any) -> str | None:
+    """When a process of this host began, in the system's own ticks; None where it is gone, or that cannot be told.
+
+    A number of a process is given again, the two together are not.
+    """
+    try:
+        told = Path(f"/proc/{pid:d}/stat").read_text().rpartition(")")[2].split()
+        return None if told[0] in "XZ" else told[19]  # dead, and not yet asked for by its parent
+    except (OSError, ValueError, TypeError, IndexError):
+        return None
+
+
 def _lives(pid: int) -> bool:
+    if not 0 < pid < 1 << 31:
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -243,8 +243,10 @@ def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
         elif key in {"arms", *names} and value is not None and not isinstance(value, dict):
             problems.append(draft.problem([key], "must hold `key: value` lines"))
     seeds = content["seeds"]
-    if not (isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds)):
-        problems.append(draft.problem(["seeds"], f"{seeds!r} is no list of whole numbers from 0 up, such as [0, 1, 2]"))
+    if not (isinstance(seeds, list) and seeds and all(type(seed) is int and 0 <= seed < 1 << 32 for seed in seeds)):
+        problems.append(
+            draft.problem(["seeds"], f"{seeds!r} is no list of whole numbers from 0 to 2^32 - 1, such as [0, 1, 2]")
+        )
     elif len(set(seeds)) < len(seeds):
         problems.append(draft.problem(["seeds"], f"{seeds} names a seed twice"))
     if not PLAIN_NAME.fullmatch(str(content["name"])):

@@ -9,13 +9,14 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove
-from pipeline.machine.fingerprint import Identity
+from pipeline.machine.fingerprint import Identity, digest_reads
 from pipeline.machine.lock import hold
 from pipeline.machine.plan import Plan, why_run
 from pipeline.machine.recipe import NO_CHANGES, Recipe, load_recipe
@@ -251,7 +252,8 @@ def _made(task: Task) -> Artifact:
         store.note_failure(stage.name, identity.fingerprint, None)
         if stage.wants("cache"):
             given["cache"] = store.root / "cache" / stage.name
-            given["cache"].mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # what is remembered costs time where it cannot be, and nothing else
+                given["cache"].mkdir(parents=True, exist_ok=True)
         stage.function(settings=task.settings, **given, out=scratch)
         _check_inputs(task, scratch)
         return store.publish(identity.manifest(time.monotonic() - started), stage.makes, stage.may_make)
@@ -264,7 +266,12 @@ def _made(task: Task) -> Artifact:
 
 
 def _check_inputs(task: Task, scratch: Path) -> None:
-    """Raise InputError where another run has replaced what was read meanwhile; what was made of it is dropped."""
+    """Raise InputError where what was read is not what it was; what was made of it is dropped, or would seem fresh."""
+    before = task.identity.reads
+    for label, now in digest_reads(task.stage, task.settings).items():
+        if before[label] != now:
+            remove(scratch)
+            raise InputError(f"stage {task.stage.name}: {label} was changed while it was read; run the same again")
     for name in task.stage.inputs:
         told, read = task.identity.inputs[name], task.given[name]
         digests = told.values() if isinstance(told, Mapping) else [told]

@@ -6,7 +6,7 @@ done in ``<fingerprint>.partial/`` beside it and published by one rename.
 
 from __future__ import annotations
 
-import json
+import logging
 import platform
 import re
 import shutil
@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import digest, held, remove, sha256, sync, write_json
+from pipeline.common.files import digest, held, read_object, remove, sha256, sync, write_json
+from pipeline.machine.fingerprint import fingerprint
 
+logger = logging.getLogger(__name__)
 LEAST_FREE_BYTES = 300_000_000
 LIBRARIES = (
     "torch",
@@ -131,6 +133,7 @@ class Store:
         for path in set(scratch.iterdir()) - kept:
             remove(path)
         complete = {**manifest, "files": files, "digest": _digest(files), **_surroundings()}
+        complete["seal"] = digest(complete)
         write_json(scratch / "manifest.json", complete)
         replaced = folder.with_suffix(".old")
         remove(replaced)
@@ -145,10 +148,11 @@ class Store:
     def runs(self, recipe: str) -> dict[str, dict[str, str]]:
         """What each run of a recipe last used: run -> stage -> fingerprint."""
         try:
-            known = json.loads((self.root / "runs" / f"{recipe}.json").read_text("utf-8"))
+            known = read_object(self.root / "runs" / f"{recipe}.json")
         except (OSError, ValueError):
             return {}
-        return known if isinstance(known, dict) else {}
+        told = {run: used for run, used in known.items() if isinstance(used, dict)}
+        return {run: {name: str(print_) for name, print_ in used.items()} for run, used in told.items()}
 
     def remember(self, recipe: str, run: str, stage: str, fingerprint: str) -> None:
         """Note that this run of the recipe now uses this artifact."""
@@ -179,6 +183,9 @@ class Store:
         link = self.root / "latest"
         fresh = link.with_name(".latest")
         with held(self.locks / "latest"):
+            if link.is_dir() and not link.is_symlink():
+                logger.warning("%s is a folder of its own and stays; what was made is %s", link, artifact.folder)
+                return
             remove(fresh)
             fresh.symlink_to(artifact.folder.relative_to(self.root), target_is_directory=True)
             fresh.replace(link)
@@ -204,13 +211,21 @@ def check_around(folder: Path) -> None:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an artifact. Raises DamagedError where it is not as it was written, edited by hand included."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        if manifest["digest"] == _digest(manifest["files"]) and manifest["fingerprint"].startswith(folder.name):
-            return dict(manifest)
+        manifest = read_object(folder / "manifest.json")
+        sealed = digest({name: value for name, value in manifest.items() if name != "seal"})
+        whole = (
+            manifest.get("seal", sealed) == sealed
+            and manifest["digest"] == _digest(manifest["files"])
+            and manifest["fingerprint"] == fingerprint(manifest)
+            and manifest["fingerprint"].startswith(folder.name)
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass
-    raise DamagedError("manifest.json")
+        whole = False
+    if not whole:
+        raise DamagedError("manifest.json")
+    return manifest
 
 
 def _check(artifact: Artifact, *, digests: bool) -> None:
@@ -238,7 +253,7 @@ def _files(folder: Path, kept: Iterable[Path]) -> list[str]:
 
 
 def _describe(path: Path) -> dict[str, Any]:
-    path.chmod(0o644)  # safetensors come out readable by their owner alone
+    path.chmod(path.parent.stat().st_mode & 0o666)  # by the umask: safetensors come out readable by their owner alone
     sync(path)
     return {"sha256": sha256(path), "bytes": path.stat().st_size}
 

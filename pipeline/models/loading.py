@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,21 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoTokenizer, BertForSequenceClassification, BertTokenizerFast, PreTrainedModel
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, BertTokenizerFast, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import digest
+from pipeline.common.files import digest, read_object
 from pipeline.common.labels import ID_TO_LABEL, LABEL_TO_ID
 from pipeline.models.classifier import Classifier
 from pipeline.models.masked_lm import MaskedLM
 
 EMOJI_FILE = "retone.json"
+EMOJI_MODES = ("all", "words", "none")
+_SIZES = (
+    *("vocab_size", "max_position_embeddings", "type_vocab_size"),
+    *("num_hidden_layers", "hidden_size", "intermediate_size"),
+)
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
@@ -38,19 +44,40 @@ def check_folder(folder: Path) -> dict[str, Any]:
         pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.ckpt")]
         found = f"only {pickles[0].name}, a pickle, which can run code when loaded" if pickles else "no weights"
         raise InputError(f"model {folder}: {found}; convert it to model.safetensors (save_pretrained writes that)")
+    for index in folder.glob("*.index.json"):
+        named = (_description(folder, index.name) or {}).get("weight_map")
+        for name in named.values() if isinstance(named, dict) else [named]:
+            if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+                raise InputError(
+                    f"model {folder}: {index.name} names {name!r} for weights; only *.safetensors beside it are loaded"
+                )
+    _check_size(config, folder)
     return config
+
+
+def _check_size(config: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a config that describes more weights than the files hold bytes: all would be made before any is read."""
+    sizes = {name: config.get(name, usual) for name, usual in BertConfig().to_dict().items() if name in _SIZES}
+    if not all(isinstance(size, int) for size in sizes.values()):
+        return  # which the loader says
+    vocabulary, positions, kinds, layers, hidden, inner = (sizes[name] for name in _SIZES)
+    weights = (vocabulary + positions + kinds) * hidden + layers * (4 * hidden * hidden + 2 * hidden * inner)
+    held = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    if weights > held:
+        raise InputError(
+            f"model {folder}: its weights cannot be loaded (config.json describes {weights:,}, the files hold "
+            f"{held:,} bytes); fetch or build it again"
+        )
 
 
 def _description(folder: Path, name: str) -> dict[str, Any] | None:
     """One of the JSON files that describe a model, if it is there and names no code to run."""
     try:
-        content = json.loads((folder / name).read_text(encoding="utf-8"))
+        content = read_object(folder / name)
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as problem:
         raise InputError(f"model {folder}: {name} cannot be read ({problem}); save the model again") from None
-    if not isinstance(content, dict):
-        raise InputError(f"model {folder}: {name} holds no JSON object; save the model again")
     if "auto_map" in content:
         raise InputError(f"model {folder}: {name} asks to run code (auto_map), which Retone never does; remove the key")
     return content
@@ -98,7 +125,13 @@ def load_masked_lm(folder: Path) -> MaskedLM:
 
 def load_classifier(folder: Path) -> Classifier:
     """The three-class classifier in a folder; a base or adapted model gets a new head, and keeps its pooler."""
+    told = check_folder(folder).get("id2label")
     model = _load(Classifier, folder, num_labels=3, id2label=ID_TO_LABEL, label2id=LABEL_TO_ID)
+    named = [told[key] for key in sorted(told)] if isinstance(told, dict) else []
+    if "classifier.weight" not in model.missing and named != list(LABEL_TO_ID):
+        raise InputError(
+            f"model {folder}: its classes are {', '.join(map(str, named))}; {', '.join(LABEL_TO_ID)} needed"
+        )
     model.accepts_loss_kwargs = False  # else Trainer scales the loss wrongly under gradient accumulation and DDP
     return model
 
@@ -122,6 +155,9 @@ def _load(kind: type[PreTrainedModel], folder: Path, **changes: Any) -> Any:
         raise InputError(f"model {folder}: its weights cannot be loaded ({reason}); fetch or build it again") from None
     finally:
         transformers_logging.set_verbosity(level)
+    strange = next((name for name, weight in model.named_parameters() if not torch.isfinite(weight).all()), None)
+    if strange:
+        raise InputError(f"model {folder}: weights in {strange} are not finite; fetch it again, or take an earlier one")
     model.missing = sorted(info["missing_keys"])
     lost = [name for name in model.missing if name.startswith(("bert.embeddings.", "bert.encoder."))]
     if lost:
@@ -189,7 +225,11 @@ def emoji_rows(folder: Path) -> list[int]:
 
 def emoji_mode(folder: Path) -> str:
     """How a model reads emoji: ``all`` (as tokens), ``words`` (as their names) or ``none`` (the base's own way)."""
-    return str((_description(folder, EMOJI_FILE) or {}).get("emoji", "none"))
+    mode = (_description(folder, EMOJI_FILE) or {}).get("emoji", "none")
+    if mode not in EMOJI_MODES:
+        known = ", ".join(EMOJI_MODES)
+        raise InputError(f"model {folder}: {EMOJI_FILE} says emoji {mode!r}; it is one of {known}: mend it")
+    return str(mode)
 
 
 def how_it_reads(tokenizer: BertTokenizerFast) -> str:

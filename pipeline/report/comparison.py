@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import read_object
 from pipeline.common.labels import FLOORS
 from pipeline.common.printable import printable
 from pipeline.common.yaml import flat
@@ -16,7 +17,7 @@ from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, chan
 from pipeline.measuring.runs.two_runs import What
 from pipeline.report.summary import aligned
 
-NEEDED = ("name", "ladder", "retention", "verdicts", "arms")
+NEEDED = {"name": str, "ladder": list, "retention": dict, "verdicts": list, "arms": dict}
 MEASURES = {"macro_recall": "macro-recall", "masked": "masked words kept", "pairs": "minimal pairs kept"}
 QUESTIONS = {"rung": "against the arm above", "overall": "against the first arm"}
 
@@ -30,12 +31,14 @@ def read(path: Path) -> tuple[Path, dict[str, Any]]:
     file = path / "report.json" if path.is_dir() else path
     advice = "give a folder with a report.json, such as artifacts/latest"
     try:
-        report = json.loads(file.read_text(encoding="utf-8"))
+        report = read_object(file)
     except OSError:
         raise InputError(f"report {path}: no report.json there; {advice}") from None
-    except ValueError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f"report {file}: it is no JSON; {advice}") from None
-    if not isinstance(report, dict) or any(part not in report for part in NEEDED):
+    except ValueError:
+        report = {}
+    if any(not isinstance(report.get(part), kind) for part, kind in NEEDED.items()):
         raise InputError(f"report {file}: it is JSON, but no report of Retone's; {advice}")
     return file, report
 

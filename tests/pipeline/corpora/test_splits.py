@@ -174,7 +174,9 @@ def test_where_every_text_has_two_labels_no_row_is_both_dropped_and_kept(
     found = corpus(folder)
     assert {name: len(rows) for name, rows in found.splits.items()} == {"train": 0, "test": 0, "dev": 0}
     assert dict(found.dropped) == {"duplicate": 0, "label conflict": 30}
-    with pytest.raises(InputError, match=r"no negative row is left in train \(dropped: 30 label conflict\).*two labels"):
+    with pytest.raises(
+        InputError, match=r"no negative row is left in train \(dropped: 30 label conflict\).*two labels"
+    ):
         check_trainable(found)
 
 

@@ -174,6 +174,29 @@ def test_without_a_folder_to_write_to(tmp_path: Path, caplog: pytest.LogCaptureF
         frozen_cache.states_of(toy(1), TEXTS, layers=1, folder=tmp_path / "file", **kept(memory_megabytes=0))
 
 
+def test_a_shelf_renamed_while_it_is_read_or_written_costs_time_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, folder = toy(1), tmp_path / "cache"
+    expected = frozen_cache.states_of(model, TEXTS, layers=1, folder=folder, **KEPT)
+    counts, digest_of, compute = computed(monkeypatch), frozen_cache.sha256, frozen_cache._compute
+
+    def renamed(*given: Any) -> Any:
+        if folder.exists():
+            folder.rename(tmp_path / f"away{len(list(tmp_path.iterdir()))}")
+        return given
+
+    monkeypatch.setattr(frozen_cache, "sha256", lambda path: digest_of(*renamed(path)))
+    again = frozen_cache.states_of(model, TEXTS, layers=1, folder=folder, **KEPT)
+    assert "computing them again" in caplog.text
+    assert counts == [len(expected.found)] * 2  # once more where they could not be kept either
+    monkeypatch.setattr(frozen_cache, "sha256", digest_of)
+    monkeypatch.setattr(frozen_cache, "_compute", lambda *given: compute(*renamed(*given)))
+    anew = frozen_cache.states_of(model, [*TEXTS, [7, 8, 9]], layers=1, folder=folder, **KEPT)
+    for name, states in expected.found.items():
+        assert states.tobytes() == again.found[name].tobytes() == anew.found[name].tobytes()
+
+
 def test_a_computation_cut_short_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compute = frozen_cache._compute
 

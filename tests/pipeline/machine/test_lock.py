@@ -80,6 +80,63 @@ def test_what_another_host_has_noted_is_held_until_the_note_is_gone(
     assert not note.exists()
 
 
+def test_a_lock_file_that_is_removed_while_it_is_held_lets_nobody_in(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.machine.lock.POLL_SECONDS", 0.01)
+    work = tmp_path / "locks" / "grow-ab"
+    process = holding(work)
+    work.with_suffix(".lock").unlink()
+    killed: list[float] = []
+    threading.Timer(0.5, lambda: (killed.append(time.monotonic()), process.kill())).start()
+    with hold(work, "second"):
+        assert time.monotonic() >= killed[0]
+    assert f"made by PID {process.pid}, command make all" in caplog.text
+    process.wait()
+
+
+def test_the_note_of_a_process_whose_number_was_given_again_holds_nothing(tmp_path: Path) -> None:
+    note = tmp_path / "locks" / "grow-ab.json"
+    note.parent.mkdir()
+    told = {"host": socket.gethostname(), "pid": os.getppid(), "begun": "1", "command": "make", "since": "before"}
+    note.write_text(json.dumps(told))
+    with hold(note.with_suffix(""), "next"):
+        assert json.loads(note.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        *("[" * 100_000, "[1]", "7", '{"host": [], "pid": "x"}', '{"pid": 1e400}', '{"pid": 99999999999999999999}'),
+        *('{"pid": -1, "command": 1, "since": {}}', '{"host": {}, "pid": {}}'),
+    ],
+)
+def test_a_foreign_note_is_no_note(tmp_path: Path, note: str) -> None:
+    path = tmp_path / "locks" / "grow-ab.json"
+    path.parent.mkdir()
+    path.write_text(note)
+    assert holders(path.parent) == []
+
+
+def test_a_link_in_place_of_a_note_or_a_lock_costs_its_target_nothing(tmp_path: Path) -> None:
+    work, precious = tmp_path / "locks" / "grow-ab", tmp_path / "precious"
+    precious.write_text("kept")
+    work.parent.mkdir()
+    work.with_suffix(".json").symlink_to(precious)
+    with hold(work, "run"):
+        assert holder(work)
+    work.with_suffix(".lock").unlink()
+    work.with_suffix(".lock").symlink_to(precious)
+    with pytest.raises(InputError, match="cannot be written"), hold(work, "run"):
+        pass
+    assert precious.read_text() == "kept"
+
+
+def test_a_pipe_in_place_of_a_note_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "grow-ab.json")
+    assert holder(tmp_path / "grow-ab") is None
+
+
 def test_asking_who_holds_it_never_takes_it(tmp_path: Path) -> None:
     before = time.monotonic()
     assert holder(tmp_path / "nowhere") is None

@@ -16,7 +16,7 @@ from pipeline.machine.store import Store
 from pipeline.machine.workers import Workers
 from pipeline.machine.workers.local import LocalProcesses
 from tests.pipeline import toy_story
-from tests.pipeline.toy_story import CALLS, STORY, TELLING, Judge, judge, tell, write_recipe
+from tests.pipeline.toy_story import CALLS, STORY, TELLING, Gather, Judge, gather, judge, tell, write_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -276,6 +276,32 @@ def test_an_input_that_another_run_replaces_meanwhile_is_noticed() -> None:
         list(walk(told))
     assert not list(Path("artifacts/judge").glob("*/manifest.json"))
     assert not list(Path("artifacts/judge").glob("*.partial"))
+
+
+def test_a_file_that_changes_while_it_is_read_gives_no_artifact() -> None:
+    def disturbed(settings: Gather, *, out: Path) -> None:
+        settings.source.write_text("Swapped")
+        gather(settings, out=out)
+
+    story = (replace(STORY[0], function=disturbed), *STORY[1:])
+    told = Plan(story, load_recipe("toy.yaml", story), Store(Path("artifacts")))
+    with pytest.raises(InputError, match=r"stage gather: source.txt was changed while it was read; run the same again"):
+        list(walk(told))
+    assert [path.suffix for path in Path("artifacts/gather").iterdir()] == [".failed"]
+    Path("source.txt").write_text("Hello")
+    run()
+    assert (artifact("gather", "full#0") / "text.txt").read_text() == "Hello"
+
+
+def test_a_cache_that_cannot_be_made_is_the_stages_own_affair() -> None:
+    def remembers_nothing(settings: Judge, *, gather: Path, grow: Path, cache: Path, out: Path) -> None:
+        (out / "score.txt").write_text(str(cache.exists()))
+
+    story = (*STORY[:2], replace(STORY[2], function=remembers_nothing), STORY[3])
+    Path("artifacts").mkdir()
+    Path("artifacts/cache").write_text("in the way")
+    list(walk(Plan(story, load_recipe("toy.yaml", story), Store(Path("artifacts")))))
+    assert (artifact("judge", "full#0") / "score.txt").read_text() == "False"
 
 
 def test_a_failed_stage_leaves_nothing_half_written_and_says_why() -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -6,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
+from pipeline.machine.fingerprint import Identity
 from pipeline.machine.store import Artifact, DamagedError, Store
 
-PRINT = "ab12" * 16
+IDENTITY = Identity("grow", 1, {"depth": 2, "usual": 1}, None, {}, {}, {"depth": 2})
+PRINT = IDENTITY.fingerprint
 
 
 def manifest(**more: object) -> dict[str, object]:
-    parts = {"version": 1, "settings": {}, "seed": None, "reads": {}, "inputs": {}, "seconds": 1.0}
-    return {"stage": "grow", "fingerprint": PRINT, **parts, **more}
+    return {**IDENTITY.manifest(1.0), **more}
 
 
 def publish(store: Store, text: str = "weights") -> Artifact:
@@ -97,13 +99,42 @@ def damage_manifest(folder: Path) -> str:
     return "manifest.json"
 
 
+def damage_manifest_settings(folder: Path) -> str:
+    return edited(folder, settings={"depth": 2, "usual": 7})
+
+
+def damage_manifest_version(folder: Path) -> str:
+    return edited(folder, version=2)
+
+
+def damage_manifest_version_without_seal(folder: Path) -> str:
+    return edited(folder, version=2, seal=None)
+
+
+def damage_manifest_deep(folder: Path) -> str:
+    (folder / "manifest.json").write_text("[" * 100_000)
+    return "manifest.json"
+
+
+def edited(folder: Path, **changes: object) -> str:
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({name: value for name, value in content.items() if value is not None or name == "seed"}))
+    return "manifest.json"
+
+
 def damage_manifest_gone(folder: Path) -> str:
     (folder / "manifest.json").unlink()
     return "manifest.json"
 
 
 @pytest.mark.parametrize(
-    "damage", [damage_one_byte, damage_size, damage_gone, damage_added, damage_manifest, damage_manifest_gone]
+    "damage",
+    [
+        *(damage_one_byte, damage_size, damage_gone, damage_added, damage_manifest, damage_manifest_gone),
+        *(damage_manifest_settings, damage_manifest_version, damage_manifest_version_without_seal),
+        damage_manifest_deep,
+    ],
 )
 def test_any_change_is_noticed_and_the_file_named(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
     name = damage(publish(Store(tmp_path)).folder)
@@ -160,6 +191,35 @@ def test_latest_leads_to_the_artifact_and_moves(tmp_path: Path) -> None:
         store.point_latest(artifact)
         assert (tmp_path / "latest" / "model" / "w.bin").read_text() == "weights"
     assert (tmp_path / "latest").readlink() == Path("grow") / PRINT[:16]
+
+
+def test_a_folder_called_latest_stays_and_the_run_is_done(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(tmp_path)
+    artifact = publish(store)
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest" / "mine").write_text("kept")
+    store.point_latest(artifact)
+    assert (tmp_path / "latest" / "mine").read_text() == "kept"
+    assert f"what was made is {artifact.folder}" in caplog.text
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o027, 0o022])
+def test_files_are_as_open_as_the_umask_says(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        folder = publish(Store(tmp_path)).folder
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+    assert modes == {0o666 & ~mask}
+
+
+@pytest.mark.parametrize("runs", ["[" * 100_000, '{"full#0": []}', '{"full#0": {"grow": {}}}', "3"])
+def test_a_foreign_note_of_runs_ends_nothing(tmp_path: Path, runs: str) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "toy.json").write_text(runs)
+    Store(tmp_path).remember("toy", "full#0", "judge", "x")
+    assert Store(tmp_path).runs("toy")["full#0"]["judge"] == "x"
 
 
 def test_a_nearly_full_disk_is_said_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

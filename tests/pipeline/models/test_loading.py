@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -91,6 +92,59 @@ def test_files_that_do_not_belong_together_are_refused(
     with pytest.raises(InputError, match=message) as caught:
         loading.load_masked_lm(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_config_that_describes_more_than_the_files_hold_is_refused_before_anything_is_made(
+    toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _copy(toy_model, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    monkeypatch.setattr(loading.MaskedLM, "from_pretrained", lambda *_, **__: pytest.fail("it was made"))
+    for name, size in {"num_hidden_layers": 200_000, "vocab_size": 10**9, "hidden_size": 2**20}.items():
+        (folder / "config.json").write_text(json.dumps(config | {name: size}))
+        with pytest.raises(InputError, match=r"config.json describes [\d,]+, the files hold [\d,]+ bytes"):
+            loading.load_masked_lm(folder)
+
+
+@pytest.mark.parametrize("name", ["plain.bin", "../other.safetensors", "/x/model.safetensors", 3, None])
+def test_an_index_names_safetensors_beside_it_and_nothing_else(toy_model: Path, tmp_path: Path, name: object) -> None:
+    folder = _copy(toy_model, tmp_path)
+    index = {"metadata": {}, "weight_map": {"bert.embeddings.word_embeddings.weight": name}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=r"index.json names .* for weights; only \*.safetensors beside it are loaded"):
+        loading.load_masked_lm(folder)
+
+
+def test_weights_that_are_not_finite_are_refused(toy_model: Path, tmp_path: Path) -> None:
+    model = loading.load_masked_lm(toy_model)
+    with torch.no_grad():
+        model.bert.encoder.layer[0].output.dense.weight[0, 0] = float("inf")
+    loading.save(model, loading.load_tokenizer(toy_model), tmp_path / "spoilt", emoji="none")
+    with pytest.raises(InputError, match=r"weights in bert.encoder.layer.0.output.dense.weight are not finite"):
+        loading.load_masked_lm(tmp_path / "spoilt")
+
+
+def test_a_head_of_other_classes_is_refused(toy_model: Path, tmp_path: Path) -> None:
+    loading.save(loading.load_classifier(toy_model), loading.load_tokenizer(toy_model), tmp_path / "it", emoji="none")
+    assert loading.load_classifier(tmp_path / "it").missing == []
+    config = json.loads((tmp_path / "it" / "config.json").read_text())
+    for named in ({"0": "positive", "1": "negative", "2": "neutral"}, {"0": "a", "1": "b", "2": "c"}):
+        (tmp_path / "it" / "config.json").write_text(json.dumps(config | {"id2label": named}))
+        with pytest.raises(InputError, match=r"its classes are \w+, \w+, \w+; negative, neutral, positive needed"):
+            loading.load_classifier(tmp_path / "it")
+
+
+@pytest.mark.parametrize("told", ["[1]", "[" * 100_000, '{"emoji": ["all"]}', '{"emoji": "some"}'])
+def test_a_foreign_retone_json_is_named(tmp_path: Path, told: str) -> None:
+    (tmp_path / "retone.json").write_text(told)
+    with pytest.raises(InputError, match=r"retone.json"):
+        loading.emoji_mode(tmp_path)
+
+
+def test_a_pipe_called_config_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(InputError, match=r"config.json cannot be read .*no regular file"):
+        loading.check_folder(tmp_path)
 
 
 def test_truncated_weights_and_missing_files(toy_model: Path, tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def test_a_run_beside_itself_differs_in_nothing(run: Path, capsys: pytest.Captur
         ("{", "it is no JSON"),
         ("[1]", "it is JSON, but no report of Retone's"),
         ('{"name": "x"}', "it is JSON, but no report of Retone's"),
+        ("[" * 100_000, "it is JSON, but no report of Retone's"),
+        ('{"name": 1, "ladder": 2, "retention": 3, "verdicts": 4, "arms": 5}', "it is JSON, but no report of Retone's"),
     ],
 )
 def test_what_is_no_report_is_refused(
@@ -98,6 +100,18 @@ def test_what_is_no_report_is_refused(
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{"ladder": [1]}, {"retention": {"full": 3}}, {"verdicts": [[]]}, {"fingerprints": {"a": 1}}]
+)
+def test_a_report_spoilt_inside_is_one_line(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoilt: dict[str, Any]
+) -> None:
+    report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    (tmp_path / "report.json").write_text(json.dumps(report | spoilt), encoding="utf-8")
+    assert cli.main(verbs.build(), ["compare", str(run), str(tmp_path)]) == 2
+    assert "one is not as Retone writes it" in capsys.readouterr().err
 
 
 def test_a_report_that_steers_a_terminal_is_written_out(
