@@ -91,7 +91,15 @@ def audit(corpora: Sequence[Corpus], threshold: float) -> dict[str, Any]:
             _record_within(link, holders, within)
         _record(link, holders, crossings)
     _remove(corpora, crossings)
+    told = {
+        what: {corpus.card.name: dict(sorted(counts.items())) for corpus, counts in counted if counts}
+        for what, counted in (
+            ("mended", [(corpus, corpus.mended) for corpus in corpora]),
+            ("unknown", [(corpus, corpus.unknown) for corpus in corpora]),
+        )
+    }
     return {
+        **{what: counts for what, counts in told.items() if counts},
         "near_duplicate_threshold": threshold,
         "different_texts_compared": len(holders),
         "rows_removed": len({row for crossing in crossings.values() for row in crossing.removed}),

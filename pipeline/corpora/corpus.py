@@ -15,7 +15,7 @@ from pipeline.common.labels import LABELS
 from pipeline.common.validation import nearest
 from pipeline.corpora.cards import Card, Split
 from pipeline.corpora.readers import MAX_FILE_BYTES, read_rows
-from pipeline.text.cleaning import normalise, rejoin, repair
+from pipeline.text.cleaning import cleaned, rejoin, repair, unknown
 
 _FIRST_ROWS = 3
 _MOST_VALUES = 20
@@ -53,6 +53,10 @@ class Corpus:
     dropped: Counter[str] = field(default_factory=Counter)
     doubles: dict[str, Counter[str]] = field(default_factory=dict)
     """What stood twice, by the part it was looked for in: figures for the audit."""
+    mended: Counter[str] = field(default_factory=Counter)
+    """Rows that were damaged, by the kind of damage that was undone; a row may have several."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Rows that hold what no English BERT reads, by kind."""
     repeated: list[str] = field(default_factory=list)
     """The texts that were most often dropped as standing twice, or with two labels, for people to see."""
     folds: int = 1
@@ -138,7 +142,9 @@ def _add_text(
     if short and len(raw) > limits.max_review_characters:
         corpus.dropped["too long"] += 1
         return
-    text = normalise(raw) if short else repair(rejoin(raw))
+    text, mended = cleaned(raw if short else rejoin(raw), short=short)
+    corpus.mended.update(mended)
+    corpus.unknown.update(unknown(text) if short else ())
     if not text:
         corpus.dropped["empty"] += 1
         return

@@ -39,6 +39,18 @@ def classes(report: Report) -> Table:
     return Table("Classes", ("corpus and split", *report["labels"]), tuple(rows))
 
 
+def damage(report: Report) -> list[Table]:
+    """Rows whose text was mended, and rows that hold what a BERT does not read, by kind; none of either: no table."""
+    titles = {"mended": "Audit: rows mended, by kind of damage", "unknown": "Audit: rows with what BERT does not read"}
+    found = []
+    for what, title in titles.items():
+        rows = report["audit"].get(what, {})
+        kinds = sorted({kind for counts in rows.values() for kind in counts})
+        cells = tuple((Cell(name), *(number(counts.get(kind, 0)) for kind in kinds)) for name, counts in rows.items())
+        found += [Table(title, ("corpus", *kinds), cells)] if rows else []
+    return found
+
+
 def doubles(report: Report) -> Table:
     """What stands twice within a split."""
     within = report["audit"].get("within", {})

@@ -63,6 +63,7 @@ def _contents(report: Report) -> dict[str, Any]:
     texts = [
         corpora_tables.corpora(report),
         corpora_tables.classes(report),
+        *corpora_tables.damage(report),
         corpora_tables.doubles(report),
         corpora_tables.leaks(report),
     ]

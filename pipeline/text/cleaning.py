@@ -1,25 +1,46 @@
 """Normalisation: what a tokenizer cannot carry is made plain, and every emoji stays.
 
-``repair`` undoes damage (mojibake, HTML entities, escapes, control characters) and suits any text. ``normalise`` also
-folds what is particular to posts and reviews: names, links and elongations. Both give the same again when repeated.
+``repair`` undoes damage (mojibake, HTML, escapes, control characters) and suits any text. ``normalise`` also folds what
+is particular to posts and reviews: names, links and elongations. Both give the same again when repeated, in a time that
+grows with the text's length and nothing else. ``cleaned`` tells, too, what was mended.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
+from functools import partial
 from html import unescape
 from html.entities import html5
 
 import emoji
 import ftfy
 
+from pipeline.text.kaomoji import without_kaomoji
+
 _FTFY = ftfy.TextFixerConfig(unescape_html=False, explain=False)
 """Entities are decoded here: ftfy leaves a text alone that holds a ``<``, and posts are full of ``<3``."""
 
 _WIKITEXT = re.compile(r" @([-,.])@ ")
-_ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})+")
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+# What stands for & or \ in front of itself is taken in one go, however often it is nested.
+_UNIT = r"\\(?:u005[cC]|U0000005[cC])*(?:u([0-9a-fA-F]{4})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}))"
+_ESCAPES = re.compile(f"(?:{_UNIT})+")
+_R_ESCAPE = re.compile("<U\\+(10[0-9a-fA-F]{4}|[0-9a-fA-F]{4,5}|000[0-9a-fA-F]{5})>")
+_BYTES = re.compile(r"""b(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""", re.DOTALL)
+_BYTE = re.compile(r"\\x([0-9a-fA-F]{2})|\\(.)", re.DOTALL)
+_LINE_BREAK = re.compile(r"(?:\\+[nr])+")
+_PATH = re.compile(r"\\\\|(?:.*?\W)?[A-Za-z]:\\")
+_ENTITY = re.compile(
+    r"&(?:(?:amp|#0{0,4}38|#[xX]0{0,3}26);)*(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
+)
+_HALVES = re.compile(r"(?:&#(?:5[5-7]\d{3}|[xX][dD][89a-fA-F][0-9a-fA-F]{2});)+")
+_TAG = re.compile(
+    r"(?i)</?(?:a|b|br|div|em|font|h[1-6]|i|img|li|ol|p|span|strong|table|td|tr|u|ul)(?:\s+[\w-]+=[^<>]*)?\s*/?>"
+)
+_SHORTCODE = re.compile(r"(?<!\w):(?!\d+:)[\w+&.’()!-]{2,64}:(?!\w)")
+_STARS = re.compile("[★☆]{2,}")
+_STYLED = re.compile("[\U0001d400-\U0001d7ff]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _TERMINAL = re.compile("\x1b(?:\\[[0-9;?]*[a-zA-Z]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\))")
 """Commands to a terminal: colours, window titles."""
@@ -32,7 +53,9 @@ _INVISIBLE = re.compile(
 # What stands before an emoji selector in some emoji. Elsewhere the selector is debris of an emoji that was cut out.
 _BASES = "".join(sorted({entry[at - 1] for entry in emoji.EMOJI_DATA for at, c in enumerate(entry) if c == "\ufe0f"}))
 _LOOSE_SELECTOR = re.compile(f"(?<![{re.escape(_BASES)}])\ufe0f+")
-_LOOSE_JOINER = re.compile(r"(?:(?<!\S)[\u200c\u200d]+|[\u200c\u200d]+(?!\S))")
+_LOOSE_JOINER = re.compile(r"(?<!\S)[\u200c\u200d]+|(?<![\u200c\u200d])[\u200c\u200d]+(?!\S)")
+_CHAIN = re.compile(r"(?:[^\s\u200c\u200d]{1,3}[\u200c\u200d]+){12,}")
+"""More joined than any emoji or word has."""
 
 # A keycap emoji begins with a plain digit, # or *: the lookahead keeps a mask from eating it.
 _LINK = re.compile(
@@ -44,10 +67,11 @@ _ELONGATED = re.compile(r"([^\W\d_ℹ]|[!?.])\1{3,}")
 
 
 def repair(text: str) -> str:
-    """Undo damage and nothing else: literal ``\\u2019`` escapes, HTML entities (doubled too), mojibake (ftfy), control
-    and invisible characters, emoji selectors left behind by a lost emoji, white space. Quotes become straight.
+    """Undo damage and nothing else: literal ``\\u2019`` and ``b'\\xf0'``, HTML tags and entities (doubled too),
+    mojibake (ftfy), control and invisible characters, emoji selectors left behind by a lost emoji, white space. Quotes
+    become straight, and what people write for emoji (``:joy:``, ``★★★★☆``, faces of letters) becomes one, or words.
     """
-    return _until_stable(text, _repair_once)
+    return cleaned(text, short=False)[0]
 
 
 def normalise(text: str) -> str:
@@ -56,7 +80,41 @@ def normalise(text: str) -> str:
     A letter or ``! ? .`` repeated more than three times is written three times: ``sooooo`` and ``soooooooo`` become one
     word that is still not ``so``. Digits and emoji are never folded.
     """
-    return _until_stable(text, lambda part: _fold_once(_repair_once(part)))
+    return cleaned(text, short=True)[0]
+
+
+def cleaned(text: str, *, short: bool) -> tuple[str, set[str]]:
+    """A text as ``normalise`` (of ``short`` ones) or ``repair`` leave it, and the kinds of damage that were mended.
+
+    Where damage lies in damage for more than a few passes, somebody meant harm: the signs it is made of are taken out.
+    """
+    mended: set[str] = set()
+    rules, passes, before = (*_RULES, *_OF_POSTS) if short else _RULES, 0, None
+    while text != before:
+        before = text
+        text = text.replace("&", " ").replace("\\", " ") if passes == _DEEPEST else text
+        passes += 1
+        for kind, rule in rules:
+            if (changed := rule(text)) != text:
+                text = changed
+                mended.add(kind)
+    return text, mended - {""}
+
+
+_DEEPEST = 8
+
+
+def unknown(text: str) -> set[str]:
+    """Kinds of what is left in a cleaned text that no English BERT reads: custom shortcodes, symbols, other scripts."""
+    odd = {character for character in text if character > "\u024f"}
+    odd -= set("".join(match["emoji"] for match in emoji.emoji_list(text))) if odd else set()
+    kinds = {unicodedata.category(one) for one in odd if not unicodedata.name(one, "").startswith("LATIN")}
+    found = {
+        "symbols": bool(kinds & {"So", "Co", "Cn"}),
+        "letters of other scripts": bool(kinds & {"Lo", "Lu", "Ll"}),
+        "shortcodes": _SHORTCODE.search(text) is not None,
+    }
+    return {kind for kind, there in found.items() if there}
 
 
 def rejoin(text: str) -> str:
@@ -64,19 +122,52 @@ def rejoin(text: str) -> str:
     return _WIKITEXT.sub(r"\1", text)
 
 
-def _until_stable(text: str, step: Callable[[str], str]) -> str:
-    while (changed := step(text)) != text:
-        text = changed
-    return text
+def _written_bytes(text: str) -> str:
+    """A text that is the repr of bytes, such as a careless script saves, if they are UTF-8."""
+    found = _BYTES.fullmatch(text.strip()) if "\\x" in text else None
+    if found is None:
+        return text
+    inner = found[1] if found[1] is not None else found[2]
+    plain = _BYTE.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[0 if match[2] in "nrt" else 2], inner)
+    try:
+        return plain.encode("latin-1").decode()
+    except UnicodeError:
+        return text
 
 
-def _repair_once(text: str) -> str:
-    text = _ESCAPES.sub(_unescape, text) if "\\" in text else text
-    text = _ENTITY.sub(_entity, text) if "&" in text else text
-    text = _TERMINAL.sub("", text) if "\x1b" in text else text
+def _line_breaks(text: str) -> str:
+    r"""Literal ``\n`` and ``\r`` as blanks, but in a path (``C:\new``, ``\\host\new``)."""
+    if "\\" not in text:
+        return text
+    return " ".join(word if _PATH.match(word) else _LINE_BREAK.sub(" ", word) for word in text.split(" "))
+
+
+def _shortcode(match: re.Match[str]) -> str:
+    return emoji.emojize(match[0], language="alias")
+
+
+def _rated(text: str) -> str:
+    """Stars as words where they are a rating: five of them, full and hollow, or the only ones in a text."""
+    runs = _STARS.findall(text)
+
+    def words(match: re.Match[str]) -> str:
+        full, every = match[0].count("★"), len(match[0])
+        rating = full and (every == 5 or (every < 5 and len(runs) == 1))
+        return f" {full} star{'s' * (full > 1)} " if rating else match[0]
+
+    return _STARS.sub(words, text)
+
+
+def _mojibake(text: str) -> str:
+    return ftfy.fix_text(text, _FTFY) if not text.isascii() and ftfy.is_bad(text) else text
+
+
+def _plain(text: str) -> str:
+    """Quotes, widths and ligatures, what cannot be seen, white space: what is no damage of one kind or another."""
     if not text.isascii():
         text = _SURROGATES.sub("", ftfy.fix_text(text, _FTFY))
     text = _LOOSE_SELECTOR.sub("", _INVISIBLE.sub("", text))
+    text = _CHAIN.sub(lambda match: re.sub("[\u200c\u200d]", "", match[0]), text) if "\u200d" in text else text
     return " ".join(_LOOSE_JOINER.sub("", text).split())
 
 
@@ -88,11 +179,45 @@ def _fold_once(text: str) -> str:
 
 def _unescape(match: re.Match[str]) -> str:
     """Decode escapes through UTF-16, so that a surrogate pair becomes its one character and half a pair nothing."""
-    units = re.findall(r"\\u(.{4})|\\U(.{8})", match[0])
-    text = "".join(chr(int(short or long, 16)) for short, long in units)
+    return _from_units(int(short or long, 16) for short, long in re.findall(_UNIT, match[0]))
+
+
+def _from_units(units: Iterable[int]) -> str:
+    text = "".join(map(chr, units))
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
 
 
+def _halves(match: re.Match[str]) -> str:
+    found = re.findall(r"&#(?:[xX]([0-9a-fA-F]+)|(\d+));", match[0])
+    units = [int(hexadecimal, 16) if hexadecimal else int(decimal) for hexadecimal, decimal in found]
+    return _from_units(units) if all(0xD800 <= unit <= 0xDFFF for unit in units) else match[0]
+
+
 def _entity(match: re.Match[str]) -> str:
-    entity = match[0]
+    entity = f"&{match[1]};"
     return unescape(entity) if entity[1] == "#" or entity[1:] in html5 else entity
+
+
+def _where(sign: str, pattern: re.Pattern[str], by: str | Callable[[re.Match[str]], str], text: str) -> str:
+    """What a pattern finds replaced, in texts that hold a sign of it."""
+    return pattern.sub(by, text) if sign in text else text
+
+
+_RULES: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("bytes written out", _written_bytes),
+    ("escapes", partial(_where, "\\", _ESCAPES, _unescape)),
+    ("escapes", partial(_where, "<U+", _R_ESCAPE, lambda match: _from_units([int(match[1], 16)]))),
+    ("HTML entities", partial(_where, "&#", _HALVES, _halves)),
+    ("HTML entities", partial(_where, "&", _ENTITY, _entity)),
+    ("HTML tags", partial(_where, "<", _TAG, " ")),
+    ("terminal commands", partial(_where, "\x1b", _TERMINAL, "")),
+    ("shortcodes", partial(_where, ":", _SHORTCODE, _shortcode)),
+    ("kaomoji", without_kaomoji),
+    ("rows of stars", _rated),
+    ("styled letters", lambda text: _STYLED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)),
+    ("mojibake", _mojibake),
+    ("", _plain),
+)
+"""Kinds of damage and what undoes each, in order; the last undoes what is not told of."""
+_OF_POSTS = (("line breaks written out", _line_breaks), ("", _fold_once))
+"""What is done to posts and reviews, too. An article may hold LaTeX, and mean it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
+from pipeline.corpora.audit import audit
 from pipeline.corpora.cards import load_card
 from pipeline.corpora.corpus import Corpus, Limits, label_as_written, read_corpus
 from tests.cards import write_card, write_reviews
@@ -168,3 +169,16 @@ def test_files_of_the_same_name_keep_their_folders_in_the_ids(tmp_path: Path) ->
         (folder / part).mkdir()
         (folder / part / "x.txt").write_text(f"post {part}\n")
     assert [text.id for text in read(folder).splits["train"]] == ["posts:a/x.txt:1", "posts:b/x.txt:1"]
+
+
+def test_damage_and_what_stays_unknown_are_counted_by_kind(tmp_path: Path) -> None:
+    folder = write_reviews(tmp_path / "shop")
+    with (folder / "reviews.csv").open("a") as file:
+        file.write("fine &amp; dandy<br>really,5\nfine &amp; :joy:,5\nso :party_parrot: ★,1\n")
+    found = read_corpus(load_card(folder), Limits())
+    assert found.mended == {"HTML entities": 2, "HTML tags": 1, "shortcodes": 1}
+    assert found.unknown == {"shortcodes": 1, "symbols": 1}
+    told = audit([found], 0.8)
+    assert told["mended"] == {"shop": {"HTML entities": 2, "HTML tags": 1, "shortcodes": 1}}
+    assert told["unknown"] == {"shop": {"shortcodes": 1, "symbols": 1}}
+    assert {"mended", "unknown"}.isdisjoint(audit([read_corpus(load_card(write_reviews(tmp_path / "b")), Limits())], 1))

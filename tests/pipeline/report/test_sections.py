@@ -17,7 +17,7 @@ from pipeline.measuring.frontier import show as frontier_show
 from pipeline.measuring.frontier.score import left_out
 from pipeline.measuring.layers import show as layers_show
 from pipeline.measuring.reviews import show as reviews_show
-from pipeline.report import answers, csv_export, gallery, pages, steps, training_tables
+from pipeline.report import answers, corpora_tables, csv_export, gallery, pages, steps, training_tables
 from pipeline.report.results import Report
 from stages import report as stage
 from tests import toy_measures, toy_runs
@@ -174,3 +174,12 @@ def test_sheets_are_safe_and_none_is_lost(tmp_path: Path) -> None:
     assert names == ["1-1", "1-1-2"]
     assert (tmp_path / "1-1.csv").read_text(encoding="utf-8").splitlines() == [
         "a,a: low,a: high,b", "'=1+1,-0.5,1234.5,-1234.5", "'@x,,,"]  # fmt: skip
+
+
+def test_damage_is_shown_by_corpus_and_kind() -> None:
+    audit = {"mended": {"shop": {"HTML tags": 3}, "posts": {"escapes": 2}}, "unknown": {"shop": {"symbols": 1}}}
+    mended, left = corpora_tables.damage({"audit": audit})
+    assert mended.columns == ("corpus", "HTML tags", "escapes")
+    assert [[cell.text for cell in row] for row in mended.rows] == [["shop", "3", "0"], ["posts", "0", "2"]]
+    assert [[cell.text for cell in row] for row in left.rows] == [["shop", "1"]]
+    assert corpora_tables.damage({"audit": {}}) == []

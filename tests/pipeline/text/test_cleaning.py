@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.cleaning import normalise, rejoin, repair
+from pipeline.text import cleaning
+from pipeline.text.cleaning import cleaned, normalise, rejoin, repair, unknown
 
 PIECES = [
     "&amp;",
@@ -24,6 +25,20 @@ PIECES = [
     "👨‍👩‍👧",
     "oooo",
     "ðŸ˜‚",
+    "&#55357;",
+    "&#56834;",
+    "&amp;#5",
+    "\\u005c",
+    "u005c",
+    "<br",
+    "/>",
+    "b'",
+    "\\xf0\\x9f\\x98\\x82",
+    "\\n",
+    ":joy:",
+    "★☆",
+    "(◕‿◕)",
+    "𝗕",
 ]
 TRICKY = st.lists(
     st.one_of(
@@ -96,3 +111,108 @@ def test_twice_is_once(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
     assert repair(repair(text)) == repair(text)
     normalise(text).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted", "kinds"),
+    [
+        ("good\\n\\nWould buy", "good Would buy", {"line breaks written out"}),
+        ("good\\r\\nthen\\\\nbad", "good then bad", {"line breaks written out"}),
+        ("C:\\new\\road and \\\\host\\new", "C:\\new\\road and \\\\host\\new", set()),
+        ("<p>good<br /><br/>more &amp;amp; more&nbsp;&lt;3</p>", "good more & more <3", {"HTML tags", "HTML entities"}),
+        ('<a href="x">this</a> <3 <b and c>', "this <3 <b and c>", {"HTML tags"}),
+        ("great &#55357;&#56834;&#xD83D;&#xDE02; &#55357;", "great 😂😂", {"HTML entities"}),
+        ("b'great \\xf0\\x9f\\x98\\x82 it\\'s'", "great 😂 it's", {"bytes written out"}),
+        ("b'\\xff' b'fine'", "b'\\xff' b'fine'", set()),
+        ("great <U+1F602> <U+00E9>", "great 😂 é", {"escapes"}),
+        ("so :joy::joy: :thumbs_up: :+1:", "so 😂😂 👍 👍", {"shortcodes"}),
+        ("at 10:30:45, :party_parrot: a:joy:b", "at 10:30:45, :party_parrot: a:joy:b", set()),
+        ("★★★★★ great", "5 stars great", {"rows of stars"}),
+        ("★☆☆☆☆ and ★★★☆☆", "1 star and 3 stars", {"rows of stars"}),
+        ("★★★ fine", "3 stars fine", {"rows of stars"}),
+        ("★★ SALE ★★ ★", "★★ SALE ★★ ★", set()),
+        ("(╯°□°)╯︵ ┻━┻ broken (◕‿◕)", "😡 broken 😊", {"kaomoji"}),
+        ("𝗕𝗲𝘀𝘁 product", "Best product", {"styled letters"}),
+        ("ðŸ˜‚ \x1b[31mred", "😂 red", {"mojibake", "terminal commands"}),
+        ("“plain” text — with ❤", '"plain" text — with ❤', set()),
+    ],
+)
+def test_damage_of_exports_is_undone_and_told_by_kind(raw: str, wanted: str, kinds: set[str]) -> None:
+    assert cleaned(raw, short=True) == (wanted, kinds)
+
+
+def test_an_article_keeps_its_latex() -> None:
+    assert repair("where \\nu and \\rho are") == "where \\nu and \\rho are"
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("great 😂 👍🏽 1️⃣ ☺︎ 🇩🇪 café — it’s 5€ naïve ệ", set()),
+        ("yes :party_parrot:", {"shortcodes"}),
+        ("★ ┻━┻", {"symbols"}),
+        ("очень 很好", {"letters of other scripts"}),
+    ],
+)
+def test_what_stays_unknown_is_told_by_kind(text: str, kinds: set[str]) -> None:
+    assert unknown(text) == kinds
+
+
+SIZE = 4000
+NESTED = {
+    "&" + "amp;" * SIZE + "lt;3": "<3",
+    "&" + "#38;amp;" * SIZE + "lt;3": "<3",
+    "\\" + "u005c" * SIZE + "u2019s": "'s",
+    "a" + "\u200d" * SIZE + "b": "a" + "\u200d" * SIZE + "b",
+    "\u200d\ufe0f" * SIZE + "b": "b",
+    "❤\u200d" * SIZE + "b": "❤" * SIZE + "b",
+    "!" * SIZE: "!!!",
+    ":joy" * SIZE: ":joy" * SIZE,
+}
+PASSES = 24
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One entry a pass over a text: its length."""
+    steps: list[int] = []
+    last = cleaning._RULES[-1]
+
+    def step(text: str) -> str:
+        steps.append(len(text))
+        return last[1](text)
+
+    monkeypatch.setattr(cleaning, "_RULES", (*cleaning._RULES[:-1], (last[0], step)))
+    return steps
+
+
+@pytest.mark.parametrize("text", NESTED)
+def test_what_is_nested_is_undone_in_a_few_passes(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = counted(monkeypatch)
+    assert normalise(text) == NESTED[text]
+    assert len(steps) <= 4
+
+
+def test_what_is_nested_to_do_harm_loses_its_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert normalise("a &#5&#4&#57;;; b") == "a 3 b"
+    steps = counted(monkeypatch)
+    deep = (
+        "&#5&#4&#5&#5&#5" * SIZE + "3" + ";" * (5 * SIZE)
+    )  # 3 is &#51;, 1 is &#49;, 9 is &#57;, 7 is &#55;, 5 is &#53;
+    assert not {"&", "\\"} & set(normalise(deep))
+    assert len(steps) <= cleaning._DEEPEST + 4
+
+
+def test_passes_do_not_grow_with_the_text() -> None:
+    patch = pytest.MonkeyPatch()
+    steps = counted(patch)
+
+    @settings(max_examples=300, deadline=None)
+    @given(TRICKY, st.integers(1, 40))
+    def bounded(text: str, times: int) -> None:
+        steps.clear()
+        normalise(text * times)
+        assert len(steps) <= PASSES
+
+    with patch.context():
+        bounded()
+    patch.undo()
