@@ -218,5 +218,5 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=13,
+    version=14,
 )

@@ -81,6 +81,11 @@ def write_json(path: Path, content: Any) -> None:
     write_whole(path, [STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text), "\n"])
 
 
+def write_config(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON as transformers and peft write their configs: keys sorted, all of it ASCII."""
+    write_whole(path, [json.dumps(content, indent=2, sort_keys=True), "\n"])
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON-lines file; none where there is no such file."""
     if not path.exists():

@@ -28,6 +28,7 @@ Row = tuple[int, dict[str, Any]]
 
 MAX_FILE_BYTES = 4 << 30
 _LONGEST_FIELD = 1 << 30
+_MOST_DECODED = 1 << 28
 PLAIN = Reading()
 OPENERS: dict[str, Callable[..., Any]] = {
     ".gz": gzip.open,
@@ -162,16 +163,26 @@ def _parquet(path: Path, place: str, _: Reading, max_bytes: int) -> Iterator[Row
 
     compressed = path.suffix.lower() != ".parquet"
     try:
-        table = pq.ParquetFile(io.BytesIO(unpacked(path, place, max_bytes=max_bytes)) if compressed else path)
+        source = io.BytesIO(unpacked(path, place, max_bytes=max_bytes)) if compressed else path
+        texts = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+        names = [field.name for field in pq.read_schema(source) if field.type in texts]
+        table = pq.ParquetFile(source, read_dictionary=names)
         if (
             size := sum(table.metadata.row_group(at).total_byte_size for at in range(table.num_row_groups))
         ) > max_bytes:
             raise InputError(f"{place}: unpacks to {size:,} bytes; split it, or raise max_file_bytes")
-        number = 0
+        number = decoded = 0
         for batch in table.iter_batches(batch_size=4096):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
+            few = max(1, _MOST_DECODED // max(1, batch.nbytes))  # rows: each may be as long as all that is packed
+            for at in range(0, len(batch), few):
+                rows = batch.slice(at, few).to_pylist()
+                decoded += sum(len(value) for row in rows for value in row.values() if isinstance(value, (str, bytes)))
+                if decoded > max_bytes:
+                    raise InputError(
+                        f"{place}: unpacks to more than {max_bytes:,} bytes; split it, or raise max_file_bytes"
+                    )
+                yield from enumerate(rows, start=number + 1)
+                number += len(rows)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{place}: no readable parquet ({str(error).splitlines()[0]}); fetch it again") from None
 

@@ -111,7 +111,16 @@ class History(TrainerCallback, ExportableState):
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"args": {}, "attributes": {"rows": self.rows, "pending": self.pending}}
+        return {"args": {}, "attributes": {"pairs": self.pairs, "pending": self.pending}}
+
+    @property
+    def pairs(self) -> list[list[tuple[str, float]]]:
+        """The rows as a checkpoint keeps them, which sorts the keys of mappings; history.jsonl has them as they came."""
+        return [list(row.items()) for row in self.rows]
+
+    @pairs.setter
+    def pairs(self, kept: list[list[tuple[str, float]]]) -> None:
+        self.rows = [dict(row) for row in kept]
 
     def row(self, step: int) -> dict[str, float]:
         """The row of a step, made when it is first asked for."""

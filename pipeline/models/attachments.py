@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import write_config
 from pipeline.models.masked_lm import MaskedLM
 
 HEAD_FILE = "mlm_head.safetensors"
@@ -76,7 +77,7 @@ def portable(adapter: Path) -> None:
     config |= {"auto_mapping": None, "base_model_name_or_path": None, "inference_mode": True}
     if isinstance(config["target_modules"], list):  # of a set, in another order in each process
         config["target_modules"].sort()
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_config(path, config)
 
 
 def adapted(model: Any, config: LoraConfig) -> Any:

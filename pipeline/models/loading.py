@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 from transformers.utils import logging as transformers_logging
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import digest, read_object
+from pipeline.common.files import digest, read_object, write_config, write_whole
 from pipeline.common.labels import ID_TO_LABEL, LABEL_TO_ID
 from pipeline.models.classifier import Classifier
 from pipeline.models.masked_lm import MaskedLM
@@ -205,7 +205,7 @@ def save(
     _name_architecture(folder, model)
     _lay_bare(tokenizer)
     tokenizer.save_pretrained(str(folder))
-    (folder / EMOJI_FILE).write_text(json.dumps({"emoji": emoji}) + "\n", encoding="utf-8")
+    write_whole(folder / EMOJI_FILE, [json.dumps({"emoji": emoji}), "\n"])
 
 
 def _name_architecture(folder: Path, model: PreTrainedModel) -> None:
@@ -214,7 +214,7 @@ def _name_architecture(folder: Path, model: PreTrainedModel) -> None:
     plain = next(kind.__name__ for kind in kinds if kind.__module__.startswith("transformers."))
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"architectures": [plain]}
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_config(path, config)
 
 
 def emoji_rows(folder: Path) -> list[int]:

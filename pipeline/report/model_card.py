@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pipeline.common.files import write_whole
 from pipeline.common.labels import FLOORS
 from pipeline.common.printable import markdown, printable
 from pipeline.drawing import tables
@@ -48,7 +49,7 @@ def write(report: Report, arm: str, folder: Path, *, licence: str | None) -> Non
         .get_template("model_card.md.j2")
         .render(**_told(report, arm, scores), licence=licence, licences=parts, derived=derived(parts))
     )
-    (folder / "README.md").write_text(f"---\n{data.to_yaml()}\n---\n\n{body}", encoding="utf-8", newline="\n")
+    write_whole(folder / "README.md", [f"---\n{data.to_yaml()}\n---\n\n{body}"])
     ModelCard.load(folder / "README.md")  # what cannot be read back must not be shipped
 
 
@@ -76,13 +77,19 @@ def _hub_id(source: Mapping[str, Any]) -> str | None:
     return name if source.get("revision") and name.count("/") == 1 else None
 
 
+def _base(source: Mapping[str, Any]) -> str:
+    """What the base is called: of a folder, the last part of its path, for the rest is nobody's affair."""
+    name = str(source.get("name", ""))
+    return name if _hub_id(source) else PurePath(name).name
+
+
 def _told(report: Report, arm: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     """What the card's body says, as plain data."""
     described = report["arms"][arm]
     places = tables.retention_places(report)
     return {
         "arm": arm,
-        "base": described["source"].get("name", "a BERT"),
+        "base": _base(described["source"]) or "a BERT",
         "seed": described["model_seed"],
         "many": len(described["seeds"]) > 1,
         "labels": report["labels"],
@@ -124,7 +131,7 @@ def derived(licences: Mapping[str, str | None]) -> str:
 def _licences(report: Report, arm: str) -> dict[str, str | None]:
     """What the licences of the base (unless it was made from nothing) and of every text in training are."""
     source = report["arms"][arm]["source"]
-    base = {} if source.get("name") == "scratch" else {f"the base {source.get('name', 'model')}": source.get("licence")}
+    base = {} if source.get("name") == "scratch" else {f"the base {_base(source) or 'model'}": source.get("licence")}
     if parts := source.get("parts"):
         base["the head and adapter that Retone puts on it"] = parts["licence"]
     texts = {name: corpus for name, corpus in report["corpora"].items() if corpus["role"] != "pairs"}

@@ -16,10 +16,11 @@ from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, sha256
-from pipeline.learning import options, tuning, tuning_steps
+from pipeline.learning import loop, options, tuning, tuning_steps
 from pipeline.models import attachments, loading, sources
 from stages import finetune, pretrain, source, tokenizer
 from tests.toy_texts import in_folds, write_prepared
+from tests.toy_training import Crash
 
 QUICK: dict[str, Any] = {"tokens_per_batch": 256, "compute": {"precision": "fp32"}}
 PRETRAIN = pretrain.Settings(
@@ -420,6 +421,53 @@ def test_every_fold_is_tested_by_a_model_that_did_not_see_it(
     finetune.finetune(SHORT, **given, out=tmp_path / "two")
     assert len(seen) == 5
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
+@pytest.mark.parametrize("moment", [0.1, 0.5, 0.95])
+@pytest.mark.parametrize("stage", ["source", "pretrain", "finetune"])
+def test_killed_at_any_moment_the_whole_artifact_has_the_same_bytes(
+    story: dict[str, Path], toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, moment: float
+) -> None:
+    often = PRETRAIN.compute.model_copy(update={"checkpoint_seconds": 1e-9})
+    prepare, tokens, cache = story["prepare"], story["tokenizer"], tmp_path / "cache"
+
+    def make(out: Path) -> None:
+        out.mkdir(exist_ok=True)
+        if stage == "source":
+            restored = {"head_tokens": 1500, "model_tokens": 1500, "tokens_per_batch": 256, "compute": often}
+            source.source(source.Settings(model=str(headless), **restored), prepare=prepare, out=out)
+        elif stage == "pretrain":
+            settings = PRETRAIN.model_copy(update={"compute": often})
+            pretrain.pretrain(settings, prepare=prepare, tokenizer=tokens, out=out)
+        else:
+            settings, read = SHORT.model_copy(update={"compute": often}), {"prepare": prepare, "tokenizer": tokens}
+            finetune.finetune(settings, seed=0, pretrain=story["pretrain"], cache=cache, out=out, **read)
+
+    headless = tmp_path / "headless"
+    BertModel.from_pretrained(toy_model).save_pretrained(headless)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(toy_model / name, headless / name)
+    make(tmp_path / "whole")
+    train = loop.train
+
+    def killed(model: Any, plan: Any, schedule: loop.Schedule, **given: Any) -> Any:
+        crash = Crash(max(1, int(moment * schedule.steps)))
+        return train(model, plan, schedule, **given | {"callbacks": [*given.get("callbacks", ()), crash]})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train", killed)
+        with pytest.raises(RuntimeError, match="power cut"):
+            make(tmp_path / "killed")
+    assert list((tmp_path / "killed" / "checkpoints").rglob("complete.json"))
+    make(tmp_path / "killed")
+    assert digests(tmp_path / "killed") == digests(tmp_path / "whole")
+
+
+def test_review_corpora_without_a_row_to_train_on_are_named(tmp_path: Path) -> None:
+    prepared = write_prepared(tmp_path)
+    (prepared / "texts" / "toy-reviews" / "train.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"finetune: toy-reviews: no row in train; .* let a card name files for split"):
+        tuning.reviews(prepared, "train", 0)
 
 
 def test_folded_reviews_stay_out_of_pretraining(story: dict[str, Path], tmp_path: Path) -> None:

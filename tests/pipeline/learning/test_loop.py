@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import os
@@ -57,6 +58,7 @@ def test_after_a_crash_it_ends_as_if_nothing_had_been(toy_model: Path, tmp_path:
     model, outcome, history = run(toy_model, tmp_path)
     assert same(model, undisturbed[0])
     assert (outcome, history) == undisturbed[1:]
+    assert json.dumps(history) == json.dumps(undisturbed[2])  # the order of keys too: it is hashed as it is written
 
 
 class _Signals(TrainerCallback):

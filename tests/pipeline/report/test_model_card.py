@@ -53,6 +53,11 @@ def test_the_card_lists_what_the_model_is_made_of(tmp_path: Path) -> None:
         assert said in loaded.text
         assert "- the base minilm: cc-by-sa-3.0" in loaded.text
         assert "- posts: cc0-1.0" in loaded.text
+    known["arms"]["full"]["source"] |= {"name": "/home/ann/secret project/my-bert", "revision": None}
+    model_card.write(known, "full", card, licence=None)
+    named = (card / "README.md").read_text(encoding="utf-8")
+    assert "- the base my-bert: cc-by-sa-3.0" in named
+    assert "secret" not in named
     known["arms"]["full"]["source"] |= {"licence": "apache-2.0", "parts": {"licence": "cc-by-sa-4.0"}}
     model_card.write(known, "full", card, licence=None)
     loaded = ModelCard.load(card / "README.md")
