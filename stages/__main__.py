@@ -51,6 +51,8 @@ def cards(
             if not report.problems
             else f"{report.name}  not in order"
         )
+        for note in report.notes:
+            print(console.clean(f"    note: {note}"))
         for row in report.sample:
             print(console.clean("    " + "  |  ".join(value[:100].replace("\n", " ") for value in row.values())))
     problems = [problem for report in reports for problem in report.problems]

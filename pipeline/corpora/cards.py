@@ -43,6 +43,8 @@ class Card:
     """What of the front matter can change the result, in one normal form: prose and comments are not in it."""
     licence: str | None = None
     """As the front matter says under ``license``; None: not stated."""
+    languages: tuple[str, ...] = ("en",)
+    """Codes, as the front matter says under ``language``."""
 
     def reads(self) -> dict[str, str | Path]:
         """What a result made from this card depends on: the literal identity, and each data file."""
@@ -87,7 +89,13 @@ def load_card(folder: Path, data_root: Path | None = None) -> Card:
         hub=own.hub,
         identity=json.dumps(identity, sort_keys=True, ensure_ascii=False, default=str),
         licence=licence(front),
+        languages=_languages(front),
     )
+
+
+def _languages(front: Mapping[str, Any]) -> tuple[str, ...]:
+    found = front.get("language") or "en"
+    return tuple(str(code).lower() for code in (found if isinstance(found, list) else [found]))
 
 
 def licence(front: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ from pipeline.common.yaml import split_front_matter
 from pipeline.corpora.cards import load_card
 from pipeline.corpora.corpus import Corpus, Limits, read_corpus
 from pipeline.corpora.drafting import draft_card
+from pipeline.text.languages import KNOWN, language
 
 __all__ = ["CardReport", "contents", "describe_card", "describe_cards", "draft_card"]
 
 SHOWN = 5
+ACCIDENT = 0.02
+"""Share of texts in other languages that is not worth a word: a few are always taken for what they are not."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class CardReport:
     """Empty for a card in order."""
     sample: tuple[Mapping[str, str], ...]
     """The first five rows as Retone reads them: texts normalised, labels as class names."""
+    notes: tuple[str, ...] = ()
+    """What is no mistake and should be known."""
 
 
 def describe_cards(folder: Path, data_root: Path | None) -> list[CardReport]:
@@ -61,7 +67,22 @@ def describe_card(folder: Path, data_root: Path | None) -> CardReport:
     if corpus.pairs:
         splits["test"] = len(corpus.pairs)
     dropped = {reason: count for reason, count in corpus.dropped.items() if count}
-    return CardReport(card.name, role, sum(splits.values()), splits, dropped, (), _sample(corpus))
+    return CardReport(card.name, role, sum(splits.values()), splits, dropped, (), _sample(corpus), _notes(corpus))
+
+
+def _notes(corpus: Corpus) -> tuple[str, ...]:
+    """The share of texts in other languages than the card's, where all of those can be told and it is no accident."""
+    texts = [text.text for rows in corpus.splits.values() for text in rows]
+    ours = {code.partition("-")[0] for code in corpus.card.languages}
+    if not texts or not ours <= KNOWN:
+        return ()
+    found = Counter(language(text) for text in texts)
+    other = {code: count for code, count in found.most_common() if code is not None and code not in ours}
+    if sum(other.values()) <= ACCIDENT * len(texts):
+        return ()
+    shares = ", ".join(f"{code} {count / len(texts):.0%}" for code, count in other.items())
+    said = f"{sum(other.values()) / len(texts):.0%} of the texts are not in {', '.join(sorted(ours))}: about {shares}"
+    return (f"{said}; Retone reads English alone",)
 
 
 def _sample(corpus: Corpus) -> tuple[Mapping[str, str], ...]:

@@ -115,7 +115,7 @@ class History(TrainerCallback, ExportableState):
 
     @property
     def pairs(self) -> list[list[tuple[str, float]]]:
-        """The rows as a checkpoint keeps them, which sorts the keys of mappings; history.jsonl has them as they came."""
+        """The rows as a checkpoint keeps them: it sorts keys, and history.jsonl has them as they came."""
         return [list(row.items()) for row in self.rows]
 
     @pairs.setter

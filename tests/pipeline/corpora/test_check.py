@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.check import contents, describe_cards
-from tests.cards import write_card, write_reviews
+from tests.cards import REVIEWS, write_card, write_reviews
 
 DATA_CARDS = Path(__file__).parents[3] / "data_cards"
 
@@ -29,6 +29,21 @@ def test_every_card_is_shown_and_problems_do_not_hide_the_rest(tmp_path: Path) -
     assert shop.sample[0] == {"text": "the awful teapot of shop number 0", "label": "negative"}
     assert (posts.name, posts.rows) == ("posts", 0)
     assert posts.problems[0].startswith("card posts: no file nothing.txt")
+
+
+def test_texts_in_other_languages_are_told_with_their_share(tmp_path: Path) -> None:
+    shop = write_reviews(tmp_path / "shop")
+    (report,) = describe_cards(tmp_path, None)
+    assert report.notes == ()
+    with (shop / "reviews.csv").open("a", encoding="utf-8") as file:
+        file.write("Ganz okay aber nichts Besonderes für den Preis,3\n" * 6 + "质量很差 两天就坏了,1\n" * 4)
+    (report,) = describe_cards(tmp_path, None)
+    said = "25% of the texts are not in en: about de 15%, zh 10%; Retone reads English alone"
+    assert report.notes == (said,)
+    write_card(shop, "reviews.csv", REVIEWS, extra="language: [en, de, zh]\n")
+    assert describe_cards(tmp_path, None)[0].notes == ()
+    write_card(shop, "reviews.csv", REVIEWS, extra="language: uk\n")
+    assert describe_cards(tmp_path, None)[0].notes == ()  # a language that cannot be told from others
 
 
 def test_a_folder_without_cards_is_named(tmp_path: Path) -> None:
