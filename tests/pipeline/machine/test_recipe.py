@@ -262,3 +262,9 @@ def test_a_missing_recipe_names_those_that_ship() -> None:
         InputError, match=r"recipe startr: no such file; did you mean starter\? The recipes that ship: "
     ):
         load_recipe("startr", STORY)
+
+
+@pytest.mark.parametrize("seeds", ["[4294967296]", "[-1]", "[1.5]"])
+def test_a_seed_that_libraries_cannot_take_is_refused(tmp_path: Path, seeds: str) -> None:
+    assert "is no list of whole numbers from 0 to 2^32 - 1" in refusal(tmp_path, f"seeds: {seeds}")[0]
+    assert load(tmp_path, "seeds: [4294967295]").seeds == (2**32 - 1,)
