@@ -143,7 +143,7 @@ def _line_breaks(text: str) -> str:
 
 
 def _shortcode(match: re.Match[str]) -> str:
-    return emoji.emojize(match[0], language="alias")
+    return str(emoji.emojize(match[0], language="alias"))
 
 
 def _rated(text: str) -> str:
