@@ -46,11 +46,8 @@ def cards(
     for report in reports:
         counts = ", ".join(f"{count:,} {name}" for name, count in report.splits.items())
         dropped = "".join(f", {count:,} dropped ({reason})" for reason, count in report.dropped.items())
-        print(
-            f"{report.name}  {report.role}  {counts}{dropped}"
-            if not report.problems
-            else f"{report.name}  not in order"
-        )
+        told = f"{report.role}  {counts}{dropped}" if not report.problems else "not in order"
+        print(console.clean(f"{report.name}  {told}"))
         for note in report.notes:
             print(console.clean(f"    note: {note}"))
         for row in report.sample:

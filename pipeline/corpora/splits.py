@@ -140,7 +140,7 @@ def split(
     corpus.repeated = commonest(gone)
     if len(gone) > MUCH * len(given.get("train", [])):
         _LOG.warning(
-            "%s: %d of %d rows went as duplicates or with two labels, most often %s; is each text of the file a row?",
+            "%s: %d of %d rows went as duplicates or with two labels, most often %s; is retone.columns.text right?",
             *(corpus.card.name, len(gone), len(given["train"]), ", ".join(corpus.repeated)),
         )
 

@@ -148,6 +148,8 @@ def _shortcode(match: re.Match[str]) -> str:
 
 def _rated(text: str) -> str:
     """Stars as words where they are a rating: five of them, full and hollow, or the only ones in a text."""
+    if "★" not in text:
+        return text
     runs = _STARS.findall(text)
 
     def words(match: re.Match[str]) -> str:
@@ -158,14 +160,19 @@ def _rated(text: str) -> str:
     return _STARS.sub(words, text)
 
 
+def _unstyled(text: str) -> str:
+    return text if text.isascii() else _STYLED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+
+
 def _mojibake(text: str) -> str:
     return ftfy.fix_text(text, _FTFY) if not text.isascii() and ftfy.is_bad(text) else text
 
 
 def _plain(text: str) -> str:
     """Quotes, widths and ligatures, what cannot be seen, white space: what is no damage of one kind or another."""
-    if not text.isascii():
-        text = _SURROGATES.sub("", ftfy.fix_text(text, _FTFY))
+    if text.isascii():
+        return " ".join((text if text.isprintable() else _INVISIBLE.sub("", text)).split())
+    text = _SURROGATES.sub("", ftfy.fix_text(text, _FTFY))
     text = _LOOSE_SELECTOR.sub("", _INVISIBLE.sub("", text))
     text = _CHAIN.sub(lambda match: re.sub("[\u200c\u200d]", "", match[0]), text) if "\u200d" in text else text
     return " ".join(_LOOSE_JOINER.sub("", text).split())
@@ -214,7 +221,7 @@ _RULES: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("shortcodes", partial(_where, ":", _SHORTCODE, _shortcode)),
     ("kaomoji", without_kaomoji),
     ("rows of stars", _rated),
-    ("styled letters", lambda text: _STYLED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)),
+    ("styled letters", _unstyled),
     ("mojibake", _mojibake),
     ("", _plain),
 )
