@@ -29,7 +29,7 @@ _ESCAPES = re.compile(f"(?:{_UNIT})+")
 _R_ESCAPE = re.compile("<U\\+(10[0-9a-fA-F]{4}|[0-9a-fA-F]{4,5}|000[0-9a-fA-F]{5})>")
 _BYTES = re.compile(r"""b(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""", re.DOTALL)
 _BYTE = re.compile(r"\\x([0-9a-fA-F]{2})|\\(.)", re.DOTALL)
-_LINE_BREAK = re.compile(r"(?:\\+[nr])+")
+_LINE_BREAK = re.compile(r"(?:(?<!\\)\\++[nr])+")
 _PATH = re.compile(r"\\\\|(?:.*?\W)?[A-Za-z]:\\")
 _ENTITY = re.compile(
     r"&(?:(?:amp|#0{0,4}38|#[xX]0{0,3}26);)*(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
@@ -54,7 +54,7 @@ _INVISIBLE = re.compile(
 _BASES = "".join(sorted({entry[at - 1] for entry in emoji.EMOJI_DATA for at, c in enumerate(entry) if c == "\ufe0f"}))
 _LOOSE_SELECTOR = re.compile(f"(?<![{re.escape(_BASES)}])\ufe0f+")
 _LOOSE_JOINER = re.compile(r"(?<!\S)[\u200c\u200d]+|(?<![\u200c\u200d])[\u200c\u200d]+(?!\S)")
-_CHAIN = re.compile(r"(?:[^\s\u200c\u200d]{1,3}[\u200c\u200d]+){12,}")
+_CHAIN = re.compile(r"(?:[^\s\u200c\u200d]{1,3}[\u200c\u200d]++){12,}")
 """More joined than any emoji or word has."""
 
 # A keycap emoji begins with a plain digit, # or *: the lookahead keeps a mask from eating it.

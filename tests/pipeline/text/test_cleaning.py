@@ -158,7 +158,8 @@ def test_what_stays_unknown_is_told_by_kind(text: str, kinds: set[str]) -> None:
     assert unknown(text) == kinds
 
 
-SIZE = 4000
+SIZE = 40_000
+"""At which what is quadratic would take minutes."""
 NESTED = {
     "&" + "amp;" * SIZE + "lt;3": "<3",
     "&" + "#38;amp;" * SIZE + "lt;3": "<3",
@@ -168,6 +169,12 @@ NESTED = {
     "❤\u200d" * SIZE + "b": "❤" * SIZE + "b",
     "!" * SIZE: "!!!",
     ":joy" * SIZE: ":joy" * SIZE,
+    "a" + "\\" * SIZE: "a" + "\\" * SIZE,
+    "<a " * SIZE: ("<a " * SIZE).strip(),
+    "<a" + " " * SIZE + "b=" * SIZE: "<a " + "b=" * SIZE,
+    "www." * SIZE + "." * SIZE: "http...",
+    "@" * SIZE + "1@" * SIZE: "@" * SIZE + "1@" * SIZE,
+    "\x1b]" * SIZE: "]" * SIZE,
 }
 PASSES = 24
 
