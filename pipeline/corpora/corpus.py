@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +13,9 @@ from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.common.validation import nearest
 from pipeline.corpora.cards import Card, Split
-from pipeline.corpora.readers import MAX_FILE_BYTES, read_rows
+from pipeline.corpora.cells import as_text, label_as_written
+from pipeline.corpora.lines import MAX_FILE_BYTES
+from pipeline.corpora.readers import read_rows
 from pipeline.text.cleaning import normalise, rejoin, repair
 
 _FIRST_ROWS = 3
@@ -166,17 +167,6 @@ def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, l
         corpus.pairs.append(Pair(row_id, good, bad, phenomenon))
 
 
-def label_as_written(value: Any) -> str:
-    """A label as the card would write it: trimmed; a whole float (how tables store 5 beside a gap) as an integer."""
-    if is_missing(value):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip()
-
-
 def _written(value: Any, place: str, limits: Limits) -> str:
     """The text of a cell, checked to be one of a sane length."""
     text = as_text(value, place)
@@ -185,31 +175,6 @@ def _written(value: Any, place: str, limits: Limits) -> str:
             f"{place}: one text of {len(text):,} characters; a quote left open? "
             f"Split it, or raise max_text_characters ({limits.max_text_characters:,})"
         )
-    return text
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a cell holds nothing: null, or the NaN that tables store in its place."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def as_text(value: Any, place: str) -> str:
-    """The text of a cell, empty where none is; a number is one.
-
-    Raises:
-        InputError: a value of another type, a NUL character, half an emoji.
-    """
-    if is_missing(value):
-        return ""
-    if isinstance(value, (bool, dict, list, bytes)):
-        raise InputError(f"{place}: a {type(value).__name__} where a text belongs; name another column")
-    text = str(value)
-    if "\0" in text:
-        raise InputError(f"{place}: a NUL character in the text; remove it from the file")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(f"{place}: half an emoji (a lone surrogate) at character {error.start}; repair it") from None
     return text
 
 

@@ -15,8 +15,11 @@ import yaml
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.corpora.cards import Reading
-from pipeline.corpora.corpus import FEWEST, label_as_written
-from pipeline.corpora.readers import FORMATS, MAX_FILE_BYTES, formats, kind, lines, read_rows, separator
+from pipeline.corpora.cells import label_as_written
+from pipeline.corpora.corpus import FEWEST
+from pipeline.corpora.lines import MAX_FILE_BYTES
+from pipeline.corpora.readers import FORMATS, formats, kind, read_rows
+from pipeline.corpora.tables import separator
 from pipeline.corpora.schema import QUESTION
 
 COPIED_BYTES = 50 << 20
@@ -184,8 +187,7 @@ def _plain(value: str) -> Any:
 def _card(title: str, file: Path, reading: Reading, draft: Draft) -> str:
     config: dict[str, Any] = {"config_name": "default", "data_files": [{"split": "train", "path": file.name}]}
     if kind(file) == "csv":
-        header = next(lines(file, file.name, encoding=reading.encoding, max_bytes=MAX_FILE_BYTES))
-        config |= {"sep": sep} if (sep := separator(file, header)) != "," else {}
+        config |= {"sep": sep} if (sep := separator(file, file.name, reading, MAX_FILE_BYTES)) != "," else {}
     config |= {key: value for key, value in asdict(reading).items() if value != asdict(Reading())[key]}
     own: dict[str, Any] = {"role": draft.role, "columns": draft.columns}
     if draft.labels:
