@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -53,3 +54,9 @@ def as_written(value: Any) -> str:
     else:
         text = "" if is_missing(value) else str(value)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def as_number(label: str) -> float | None:
+    """The number that a label is (``85%`` is 85, ``4,5`` is 4.5), or None."""
+    match = re.fullmatch(r"([-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?)\s*%?", label, re.I)
+    return float(match[1].replace(",", ".")) if match else None

@@ -14,9 +14,10 @@ from pipeline.corpora.cards import load_card
 from pipeline.corpora.corpus import Corpus, Limits, read_corpus
 from pipeline.corpora.drafting import draft_card
 
-__all__ = ["CardReport", "contents", "describe_card", "describe_cards", "draft_card"]
+__all__ = ["CardReport", "contents", "describe_card", "describe_cards", "draft_card", "drafted"]
 
 SHOWN = 5
+SHOWN_OF_CLASS = 3
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,23 @@ def describe_card(folder: Path, data_root: Path | None) -> CardReport:
         splits["test"] = len(corpus.pairs)
     dropped = {reason: count for reason, count in corpus.dropped.items() if count}
     return CardReport(card.name, role, sum(splits.values()), splits, dropped, (), _sample(corpus))
+
+
+def drafted(folder: Path, data_root: Path | None = None) -> tuple[list[str], list[str]]:
+    """Of a card just drafted: what it still asks, a line each, and three rows of each class, where it asks nothing.
+
+    Raises InputError where its rows cannot be read.
+    """
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    asked = text.partition("\n## Questions\n")[2].partition("\n## ")[0].strip()
+    if asked:
+        return asked.split("\n"), []
+    card = load_card(folder, data_root)
+    texts = [text for rows in read_corpus(card, Limits()).splits.values() for text in rows]
+    shown = []
+    for index, label in enumerate(LABELS) if card.role == "reviews" else [(None, card.role)]:
+        shown += [f"{label}  {text.text}" for text in [text for text in texts if text.label == index][:SHOWN_OF_CLASS]]
+    return [], shown
 
 
 def _sample(corpus: Corpus) -> tuple[Mapping[str, str], ...]:

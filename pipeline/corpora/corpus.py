@@ -144,10 +144,11 @@ def _add_text(
     label = None
     if card.role == "reviews":
         value = label_as_written(values[card.columns["label"]])
-        if value not in card.classes:
+        try:
+            label = card.class_of(value)
+        except KeyError:
             problems.note(value, place)
             return
-        label = card.classes[value]
         if label is None:
             corpus.dropped["dropped label"] += 1
             return
@@ -217,9 +218,10 @@ class LabelProblems:
         ordered = self._counts.most_common()
         if len(ordered) == 1:
             ((value, count),) = ordered
+            way = "add it under labels" if value else 'write `drop: [""]` under retone to drop them'
             raise InputError(
                 f"{card}: {_rows_have(count)} {_shown(value)}, which belongs to no class; "
-                f"add it under labels{self._near(value)} (first: {'; '.join(self._first[value])})"
+                f"{way}{self._near(value)} (first: {'; '.join(self._first[value])})"
             )
         table = [
             f"  {_rows_have(count)} {_shown(value)}{self._near(value)} (first: {'; '.join(self._first[value])})"
@@ -229,7 +231,7 @@ class LabelProblems:
             table.append(f"  and {len(ordered) - _MOST_VALUES} more values; is this the label column?")
         raise InputError(
             f"{card}: {_rows_have(self._counts.total())} labels that belong to no class; "
-            "add them under labels, or under drop:\n" + "\n".join(table)
+            "add them under labels, or under drop (empty ones as \"\"):\n" + "\n".join(table)
         )
 
     def _near(self, value: str) -> str:

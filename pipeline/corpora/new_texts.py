@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.cells import as_text, as_written
-from pipeline.corpora.lines import MAX_FILE_BYTES, lines_of
-from pipeline.corpora.readers import read_rows
+from pipeline.corpora.guessing import looks_headless
+from pipeline.corpora.lines import MAX_FILE_BYTES, kind, lines_of
+from pipeline.corpora.readers import looks_like_table, read_rows
 
 
 class NewTexts(NamedTuple):
@@ -38,11 +39,25 @@ def read_texts(source: str, column: str | None = None) -> NewTexts:
     if not rows:
         raise InputError(f"{place}: no texts in it; write one a row")
     first = rows[0][1]
+    if source != "-" and column is None:
+        _check_first_line(Path(source), place, [values for _, values in rows])
     wanted = column or ("text" if "text" in first or len(first) != 1 else next(iter(first)))
     texts = [_text(row, wanted, f"{place}, row {number}") for number, row in rows]
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     names = [as_written(name) for name in columns]
     return NewTexts(texts, names, [[as_written(row.get(name)) for name in columns] for _, row in rows])
+
+
+def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]]) -> None:
+    """Refuse a table whose first line would be lost as a name, and one that would be read as lines."""
+    names = list(rows[0])
+    if kind(file) in {"csv", "tsv"} and len(names) == 1 and looks_headless(names, rows):
+        raise InputError(
+            f"{place}: its first line ({names[0][:60]}) looks like a text, not like a column's name; write a name above "
+            "it, or give that line as --text-column if it is one"
+        )
+    if kind(file) in {"txt", "raw"} and looks_like_table(file, place):
+        raise InputError(f"{place}: every line has as many tabs, so it is a table; let its name end in .tsv")
 
 
 def _text(row: dict[str, Any], column: str, place: str) -> str:

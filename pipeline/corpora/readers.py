@@ -7,6 +7,7 @@ ends in an error with the number of the row. Files may be compressed; never more
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,6 +45,27 @@ def _plain_lines(path: Path, place: str, reading: Reading, max_bytes: int) -> It
     source = lines(path, place, encoding=reading.encoding, max_bytes=max_bytes, advice=reading.otherwise)
     for number, line in enumerate(source, start=1):
         yield number, {"text": line.rstrip("\r\n")}
+
+
+def looks_like_table(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int = MAX_FILE_BYTES) -> bool:
+    """Whether each line of a text file holds the same number of tabs: Excel's "Unicode text"."""
+    source = lines(path, place, encoding=reading.encoding, max_bytes=max_bytes)
+    tabs = [line.count("\t") for line in source if line.strip()]
+    return len(tabs) > 1 and tabs[0] > 0 and len(set(tabs)) == 1
+
+
+def class_names(path: Path) -> dict[str, list[str]]:
+    """The names that a parquet file gives the numbers in its columns (a ClassLabel of Hugging Face ``datasets``)."""
+    if path.suffix.lower() != ".parquet":
+        return {}
+    import pyarrow.parquet as pq
+
+    try:
+        told = json.loads((pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}"))
+        features = told["info"]["features"]
+        return {name: list(map(str, each["names"])) for name, each in features.items() if "names" in each}
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return {}
 
 
 def _parquet(path: Path, place: str, _: Reading, max_bytes: int) -> Iterator[Row]:

@@ -25,7 +25,7 @@ _FEW = 12
 _MOST_COLUMNS = 10_000
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.I)
 """What Excel writes, and reads, before the header."""
-_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*\s*%?")
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)* ?%?")
 
 
 class _Table(NamedTuple):
