@@ -71,7 +71,9 @@ def new_card(
     from pipeline.corpora.check import draft_card, drafted
 
     card = draft_card(file, into)
-    print(f"drafted {card}; look it over, answer its `?` (what is not too large was copied beside it), then run make cards")
+    print(
+        f"drafted {card}; look it over, answer its `?` (data of a sane size was copied beside it), then run make cards"
+    )
     questions, rows = drafted(card, file if file.is_dir() else file.parent)
     asked = sum(line.startswith("- ") for line in questions)
     print(f"{asked} {'question is' if asked == 1 else 'questions are'} open:" if asked else "no question is open")

@@ -78,7 +78,10 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
     from pipeline.models.reader import Reader
 
     start = tokenizer / "model"
-    model, reader = loading.load_masked_lm(start), Reader.of(start, settings.max_length if settings.num_train_epochs else None)
+    model, reader = (
+        loading.load_masked_lm(start),
+        Reader.of(start, settings.max_length if settings.num_train_epochs else None),
+    )
     history: list[dict[str, float]] = []
     story: dict[str, Any] = {"method": "none", "tokens_seen": 0, "steps": 0}
     if settings.num_train_epochs > 0:

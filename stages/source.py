@@ -137,4 +137,6 @@ def check(settings: Mapping[str, Any]) -> None:
 
 _OF_THE_MODEL = ("model", "revision", "adapter", "vocab_size")
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
-STAGE = Stage("source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, check=check, resumes=True)
+STAGE = Stage(
+    "source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, check=check, resumes=True
+)

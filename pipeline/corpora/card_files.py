@@ -52,7 +52,18 @@ def sole_config(front: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 def reading(config: Mapping[str, Any], place: str) -> Reading:
     """How to read the files, from the config's loader options. Raises InputError for an option that is not known."""
-    known = ["config_name", "default", "data_files", "data_dir", "sep", "delimiter", "quoting", "header", "encoding", "field"]
+    known = [
+        "config_name",
+        "default",
+        "data_files",
+        "data_dir",
+        "sep",
+        "delimiter",
+        "quoting",
+        "header",
+        "encoding",
+        "field",
+    ]
     for key in config:
         if key not in known:
             raise InputError(f"{place}: configs: unknown option {key}; {nearest(str(key), known)}")
@@ -65,7 +76,9 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
     if header == QUESTION:
         raise InputError(f"{place}: configs.header is still a question ({QUESTION}); write true or false")
     if not isinstance(header, bool):
-        raise InputError(f"{place}: configs: header is {header!r}; it must be true, or false where the first row is data")
+        raise InputError(
+            f"{place}: configs: header is {header!r}; it must be true, or false where the first row is data"
+        )
     encoding = str(config.get("encoding", "utf-8"))
     try:
         "".encode(encoding)

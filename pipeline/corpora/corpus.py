@@ -231,7 +231,7 @@ class LabelProblems:
             table.append(f"  and {len(ordered) - _MOST_VALUES} more values; is this the label column?")
         raise InputError(
             f"{card}: {_rows_have(self._counts.total())} labels that belong to no class; "
-            "add them under labels, or under drop (empty ones as \"\"):\n" + "\n".join(table)
+            'add them under labels, or under drop (empty ones as ""):\n' + "\n".join(table)
         )
 
     def _near(self, value: str) -> str:

@@ -155,7 +155,8 @@ def _card(title: str, files: Sequence[Path]) -> str:
         config["header"] = QUESTION
         shown = " | ".join(str(value) for value in rows[0].values())[:100]
         draft.questions.insert(
-            0, f"header: does the first line name the columns ({shown})? It looks like data; then write `header: false`."
+            0,
+            f"header: does the first line name the columns ({shown})? It looks like data; then write `header: false`.",
         )
     if reading.quoting == 3:
         draft.notes.append('quoting: quotes (") are letters like any other; as quotes, one would swallow rows.')
@@ -163,7 +164,17 @@ def _card(title: str, files: Sequence[Path]) -> str:
     own |= {key: value for key in ("labels", "cuts", "drop") if (value := getattr(draft, key))}
     front = {"pretty_name": title.replace("_", " "), "language": "en", "license": "unknown", "configs": [config]}
     dumped = yaml.safe_dump(front | {"retone": own}, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    return "\n".join(["---", dumped.rstrip(), "---", "", *_section("Questions", draft.questions), *_section("Noticed", draft.notes), _PROSE])
+    return "\n".join(
+        [
+            "---",
+            dumped.rstrip(),
+            "---",
+            "",
+            *_section("Questions", draft.questions),
+            *_section("Noticed", draft.notes),
+            _PROSE,
+        ]
+    )
 
 
 def _left_where_it_is(file: Path) -> str:

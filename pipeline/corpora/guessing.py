@@ -27,7 +27,14 @@ _SCALES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("-1", {"-1": "negative", "0": "neutral", "1": "positive"}),
 )
 """With the value that there must be: 1 to 3 or 0 to 2 are codes that mean anything."""
-_CUTS = {(0, 1): (0.4, 0.6), (-1, 1): (-0.2, 0.2), (0, 5): (2.5, 3.5), (1, 10): (5, 6), (0, 10): (4, 6), (0, 100): (40, 60)}
+_CUTS = {
+    (0, 1): (0.4, 0.6),
+    (-1, 1): (-0.2, 0.2),
+    (0, 5): (2.5, 3.5),
+    (1, 10): (5, 6),
+    (0, 10): (4, 6),
+    (0, 100): (40, 60),
+}
 """A guess of where negative ends and positive begins, by the lowest and highest value of a scale."""
 _STARS = re.compile(r"(-?\d+)(?:[.,]0+)?(?:\s*(?:stars?|/\s*5|out of 5))?", re.I)
 _WORDS = {
@@ -35,16 +42,22 @@ _WORDS = {
     "neutral": "neutral neu ok okay fine mixed average meh so-so fair none",
     "positive": "positive pos good great excellent awesome amazing happy satisfied better best love",
 }
-_TEXTS = set("content review reviews body text texts comment comments message tweet post sentence feedback".split())
-_NO_TEXTS = set(
+
+
+def _named(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_TEXTS = _named("content review reviews body text texts comment comments message tweet post sentence feedback")
+_NO_TEXTS = _named(
     "reply replied response answer developer votes count id ids date time at version title summary subject headline "
-    "url link name author location".split()
+    "url link name author location"
 )
-_SCORES = set("stars star rating ratings score scores overall sentiment polarity satisfaction grade".split())
-_LABELS = _SCORES | set("label labels class target gold".split())
-_NO_LABELS = set(
+_SCORES = _named("stars star rating ratings score scores overall sentiment polarity satisfaction grade")
+_LABELS = _SCORES | _named("label labels class target gold")
+_NO_LABELS = _named(
     "helpful votes vote count thumbs id date time version confidence reply replied response answer retweet likes "
-    "number num age price quantity verified".split()
+    "number num age price quantity verified"
 )
 
 
@@ -212,7 +225,7 @@ def _map_labels(
         )
         labels["neutral"].append(QUESTION)
     if draft.questions:
-        of = {value: name for value, name in zip(map(str, range(len(class_names))), class_names, strict=True)}
+        of = {str(number): name for number, name in enumerate(class_names)}
         draft.questions[-1] += "".join(
             f"\n  - {value}{f', {of[value]}' if value in of else ''}: "
             + _quoted(row.get(text) for row in rows if label_as_written(row.get(column)) == value)
@@ -241,11 +254,13 @@ def _cut(draft: Draft, rows: Sequence[Mapping[str, Any]], text: str, column: str
         "positive": [words for number, words in reversed(told) if number > second],
     }
     draft.questions.append(
-        f"cuts: {column} goes from {lowest:g} to {highest:g}. Below the first cut is negative, above the second positive, "
-        f"what lies between is neutral. {first:g} and {second:g} are a guess: correct them, and take the {QUESTION} away."
+        f"cuts: {column} goes from {lowest:g} to {highest:g}. Below the first cut is negative, above the second "
+        f"positive, between them neutral. {first:g} and {second:g} are a guess: correct them, take the {QUESTION} away."
         + "".join(f"\n  - {label}, {len(some)} rows: {_quoted(some)}" for label, some in parts.items())
     )
-    if left := [value for value in {label_as_written(row.get(column)) for row in rows} if value and as_number(value) is None]:
+    if left := [
+        value for value in {label_as_written(row.get(column)) for row in rows} if value and as_number(value) is None
+    ]:
         draft.questions.append(f"drop: what of {', '.join(sorted(left)[:_FEW])}? Put them under labels.CLASS or drop.")
         draft.drop.append(QUESTION)
 

@@ -18,7 +18,7 @@ _PYTHON = re.compile(r"[\s\[]*\{\s*'")
 
 
 def json_rows(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
-    """The rows of a file of JSON, whichever shape its name promises. Raises InputError as ``readers.read_rows`` does."""
+    """The rows of a file of JSON, whatever their shape. Raises InputError as ``readers.read_rows`` does."""
 
     def numbered() -> Iterator[tuple[int, str]]:
         source = lines(path, place, encoding=reading.encoding, max_bytes=max_bytes, advice=reading.otherwise)
@@ -63,11 +63,13 @@ def _unwrapped(found: Mapping[str, Any], reading: Reading, place: str) -> list[A
     if keys:
         return list(found[keys[0]])
     values = list(found.values())
-    if set(found) >= {"columns", "data"}:  # pandas, orient="split"
-        return [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
-    if values and all(isinstance(value, list) for value in values) and {len(value) for value in values} == {len(values[0]) or None}:
+    if set(found) >= {"columns", "data"} and _lists_of_one_length(found["data"]):  # pandas, orient="split"
+        names = found["columns"] if isinstance(found["columns"], list) else []
+        if len(names) == len(found["data"][0]):
+            return [dict(zip(map(str, names), row, strict=True)) for row in found["data"]]
+    if _lists_of_one_length(values):
         return [dict(zip(found, row, strict=True)) for row in zip(*values, strict=True)]
-    if len(values) > 0 and all(isinstance(value, dict) and value and set(value) == set(values[0]) for value in values):
+    if values and all(isinstance(value, dict) and value and set(value) == set(values[0]) for value in values):
         if all(key.isdigit() for key in values[0]):  # pandas, as it writes by default
             return [{name: column[key] for name, column in found.items()} for key in values[0]]
         if all(key.isdigit() for key in found):  # orient="index"
@@ -82,6 +84,12 @@ def _keys_of_rows(found: Mapping[str, Any]) -> list[str]:
         for key, value in found.items()
         if isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
     ]
+
+
+def _lists_of_one_length(values: Any) -> bool:
+    """Whether it is a list of lists, none empty, that make a table."""
+    lists = isinstance(values, list) and all(isinstance(value, list) and value for value in values)
+    return lists and len({len(value) for value in values}) == 1
 
 
 def _complete(text: str) -> bool:

@@ -53,8 +53,8 @@ def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]]) -> Non
     names = list(rows[0])
     if kind(file) in {"csv", "tsv"} and len(names) == 1 and looks_headless(names, rows):
         raise InputError(
-            f"{place}: its first line ({names[0][:60]}) looks like a text, not like a column's name; write a name above "
-            "it, or give that line as --text-column if it is one"
+            f"{place}: its first line ({names[0][:60]}) looks like a text, not like a column's name; write a name "
+            "above it, or give that line as --text-column if it is one"
         )
     if kind(file) in {"txt", "raw"} and looks_like_table(file, place):
         raise InputError(f"{place}: every line has as many tabs, so it is a table; let its name end in .tsv")

@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.card_files import Reading
@@ -58,7 +58,7 @@ def class_names(path: Path) -> dict[str, list[str]]:
     """The names that a parquet file gives the numbers in its columns (a ClassLabel of Hugging Face ``datasets``)."""
     if path.suffix.lower() != ".parquet":
         return {}
-    import pyarrow.parquet as pq
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
     try:
         told = json.loads((pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}"))
@@ -70,7 +70,7 @@ def class_names(path: Path) -> dict[str, list[str]]:
 
 def _parquet(path: Path, place: str, _: Reading, max_bytes: int) -> Iterator[Row]:
     import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow.parquet as pq
 
     compressed = path.suffix.lower() != ".parquet"
     try:

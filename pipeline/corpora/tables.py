@@ -123,9 +123,7 @@ def _records(table: _Table, letters: bool) -> Iterator[_Record]:
         try:
             fields = next(parsed, None)
         except csv.Error as error:
-            raise InputError(
-                f"{table.place}, row {number} (line {begins}): {_plain(error, table.reading)}"
-            ) from None
+            raise InputError(f"{table.place}, row {number} (line {begins}): {_plain(error, table.reading)}") from None
         if fields is None:
             return
         if fields:
@@ -159,12 +157,13 @@ def _typed(rows: Iterator[list[str]], width: int) -> Mapping[int, Callable[[str]
             if counted is not None:
                 counted[cell] += 1
                 values[at] = counted if len(counted) <= _FEW else None
-    few = [counted if counted and counted.total() >= 2 * len(counted) else None for counted in values]
-    return {
-        at: _NUMBER.fullmatch if numbers[at] else lambda cell, counted=counted: cell and cell in counted
-        for at, counted in enumerate(few)
-        if numbers[at] or counted
-    }
+    kinds: dict[int, Callable[[str], Any]] = {}
+    for at, counted in enumerate(values):
+        if numbers[at]:
+            kinds[at] = _NUMBER.fullmatch
+        elif counted and counted.total() >= 2 * len(counted):
+            kinds[at] = frozenset(filter(None, counted)).__contains__
+    return kinds
 
 
 def _holds_rows(record: _Record, sep: str, width: int, typed: Mapping[int, Callable[[str], Any]]) -> bool:
@@ -206,7 +205,9 @@ def _header(fields: Sequence[str], table: _Table) -> list[str]:
     if len(header) > 2 and not any(header[-2:]):  # columns that a spreadsheet once had
         header = header[: max(at for at, name in enumerate(header, start=1) if name or at == 1)]
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise InputError(f"{table.place}: column {twice[0]!r} stands twice in the first line; it must name each column once")
+        raise InputError(
+            f"{table.place}: column {twice[0]!r} stands twice in the first line; it must name each column once"
+        )
     return header
 
 

@@ -70,7 +70,9 @@ def check_numbers(stage: str, base: Base, *, max_length: int, frozen: int = 0, l
     """
     positions, layers = _shape(base)
     if positions and max_length > positions:
-        raise InputError(f"{stage}.max_length: {max_length} of a base with {positions} positions; give {positions} or less")
+        raise InputError(
+            f"{stage}.max_length: {max_length} of a base with {positions} positions; give {positions} or less"
+        )
     if layers and frozen > layers:
         raise InputError(f"{stage}.freezing.layers: {frozen} of a base with {layers} layers; give 0 to {layers}")
     if layers and lora and frozen == layers:
@@ -89,7 +91,9 @@ def _shape(base: Base) -> tuple[int | None, int | None]:
         told = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else None
     except (OSError, ValueError, RecursionError, InputError):  # the stage that loads it says so
         return None, None
-    numbers = (told.get(name) if isinstance(told, dict) else None for name in ("max_position_embeddings", "num_hidden_layers"))
+    numbers = (
+        told.get(name) if isinstance(told, dict) else None for name in ("max_position_embeddings", "num_hidden_layers")
+    )
     positions, layers = (number if isinstance(number, int) else None for number in numbers)
     return positions, layers
 
