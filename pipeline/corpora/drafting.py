@@ -101,7 +101,7 @@ def _read(files: Sequence[Path], reading: Reading) -> tuple[Reading, list[dict[s
     try:
         rows = _rows(files, reading)
     except InputError:
-        if not _is_table(file, reading) or not _reads_headless(files, reading):
+        if len(files) > 1 or not _is_table(file, reading) or not _reads_headless(files, reading):
             raise
         return replace(reading, header=False), _rows(files, replace(reading, header=False))
     if _is_table(file, reading) and looks_headless(list(rows[0]), rows):

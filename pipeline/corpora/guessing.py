@@ -146,7 +146,7 @@ def _text_columns(words: Mapping[str, float]) -> list[str]:
 
     if len(words) == 1:
         return list(words)
-    ranked = sorted((name for name in words if words[name] >= 1.5), key=weight, reverse=True)
+    ranked = sorted((name for name in words if weight(name) >= 1.5), key=weight, reverse=True)
     return [name for name in ranked if weight(name) >= _CLOSE_TEXT * weight(ranked[0])]
 
 

@@ -69,7 +69,7 @@ def class_names(path: Path) -> dict[str, list[str]]:
 
 
 def _parquet(path: Path, place: str, _: Reading, max_bytes: int) -> Iterator[Row]:
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     compressed = path.suffix.lower() != ".parquet"
