@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.common.errors import InputError
 from pipeline.common.validation import nearest
+from pipeline.corpora.lines import is_encoding
 from pipeline.corpora.schema import QUESTION, SPLITS, Split
 
 
@@ -80,10 +81,8 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
             f"{place}: configs: header is {header!r}; it must be true, or false where the first row is data"
         )
     encoding = str(config.get("encoding", "utf-8"))
-    try:
-        "".encode(encoding)
-    except LookupError:
-        raise InputError(f"{place}: configs: unknown encoding {encoding}; try utf-8 or latin-1") from None
+    if not is_encoding(encoding):
+        raise InputError(f"{place}: configs: unknown encoding {encoding}; try utf-8 or latin-1")
     return Reading(sep, config.get("quoting"), header, encoding, config.get("field"), of_card=True)
 
 

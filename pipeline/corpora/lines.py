@@ -13,6 +13,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
@@ -29,6 +30,8 @@ OPENERS: dict[str, Callable[..., Any]] = {
     ".zst": lambda path, mode: io.BufferedReader(zstandard.open(path, mode)),
 }
 _PIECE = 1 << 20
+_NO_FILES = {"idna", "punycode", "undefined"}
+"""Encodings of Python's that are of no file."""
 _MARKS = (  # a UTF-32 mark begins like a UTF-16 one
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -80,12 +83,15 @@ def lines_of(
             text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             before = len(error.object) - len(piece)  # bytes of a character that the piece before began
-            good = decoder.decode(piece[: max(0, error.start - before)])
-            line = number + 1 + len(re.findall(r"\r\n|\r|\n", "".join(held) + good))
+            with suppress(UnicodeError):
+                held.append(decoder.decode(piece[: max(0, error.start - before)]))
+            line = number + 1 + len(re.findall(r"\r\n|\r|\n", "".join(held)))
             raise InputError(
                 f"{place}, line {line}, byte {taken + error.start - len(error.object)}: not {encoding.upper()}; save "
                 f"the file as UTF-8, as with `iconv -f latin1 -t utf-8 OLD > NEW`{advice}"
             ) from None
+        except UnicodeError as error:
+            raise InputError(f"{place}: not {encoding.upper()} ({error}); save the file as UTF-8{advice}") from None
         if piece and "\n" not in text and "\r" not in text:
             held.append(text)
             continue
@@ -96,6 +102,15 @@ def lines_of(
             if "\0" in each:
                 raise InputError(f"{place}, line {number}: a NUL byte; is it UTF-16 or no text? Save it as UTF-8")
             yield each.removeprefix("\ufeff") if number == 1 else each
+
+
+def is_encoding(name: str) -> bool:
+    """Whether Python knows a way by this name to read text piece by piece."""
+    try:
+        codec = codecs.lookup(name)
+    except (LookupError, ValueError):
+        return False
+    return codec._is_text_encoding and bool(codec.incrementaldecoder) and codec.name not in _NO_FILES
 
 
 def _marked(first: bytes, encoding: str) -> str:

@@ -7,7 +7,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ SEPARATORS = ",;\t|^"
 _LOG = logging.getLogger(__name__)
 _LONGEST_FIELD = 1 << 30
 _FEW = 12
+_LOOKED_AT = 20_000
 _MOST_COLUMNS = 10_000
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.I)
 """What Excel writes, and reads, before the header."""
@@ -41,8 +42,8 @@ class _Record(NamedTuple):
     """As in ``Row``; 0 is the header."""
     begins: int
     """The line it begins in."""
+    ends: int
     fields: list[str]
-    lines: list[str]
 
 
 def delimited(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
@@ -78,7 +79,7 @@ def quotes_are_letters(path: Path, place: str, reading: Reading, max_bytes: int)
     swallowing = _swallowing(table)
     if swallowing is None:
         return False
-    within = f"lines {swallowing.begins} to {swallowing.begins + len(swallowing.lines) - 1}"
+    within = f"lines {swallowing.begins} to {swallowing.ends}"
     header: list[str] = []
     for record in _records(table, letters=True):
         header = header or _header(record.fields, table)
@@ -105,20 +106,13 @@ def _lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator
 
 
 def _records(table: _Table, letters: bool) -> Iterator[_Record]:
-    """Header and rows, empty lines left out, with the lines that each was made from."""
+    """Header and rows, empty lines left out."""
     source = _lines(*table[:4])
     first = next(source, "")
-    begins = 2 if _SEP_LINE.fullmatch(first) else 1
-    held: list[str] = []
-
-    def holding() -> Iterator[str]:
-        for line in source if begins == 2 else chain([first], source):
-            held.append(line)
-            yield line
-
+    told = bool(_SEP_LINE.fullmatch(first))
     quoting: Any = csv.QUOTE_NONE if letters else csv.QUOTE_MINIMAL
-    parsed = csv.reader(holding(), delimiter=table.sep, quoting=quoting, strict=True)
-    number = 0 if table.reading.header else 1
+    parsed = csv.reader(source if told else chain([first], source), delimiter=table.sep, quoting=quoting, strict=True)
+    number, begins = 0 if table.reading.header else 1, 1 + told
     while True:
         try:
             fields = next(parsed, None)
@@ -126,24 +120,35 @@ def _records(table: _Table, letters: bool) -> Iterator[_Record]:
             raise InputError(f"{table.place}, row {number} (line {begins}): {_plain(error, table.reading)}") from None
         if fields is None:
             return
+        ends = parsed.line_num + told
         if fields:
-            yield _Record(number, begins, fields, held.copy())
+            yield _Record(number, begins, ends, fields)
             number += 1
-        begins += len(held)
-        held.clear()
+        begins = ends + 1
 
 
 def _swallowing(table: _Table) -> _Record | None:
     """The first row of several lines of which one is a row by itself, as far as the table can be read."""
+
+    def suspect(record: _Record) -> bool:
+        spans = record.number and record.ends > record.begins
+        return bool(spans) and any(_breaks(field) and table.sep in field for field in record.fields)
+
     try:
-        spanning = [each for each in _records(table, letters=False) if each.number and len(each.lines) > 1]
+        suspects = [record for record in _records(table, letters=False) if suspect(record)]
     except InputError:  # told when the rows are read
         return None
-    if not any(_breaks(field) and table.sep in field for record in spanning for field in record.fields):
+    if not suspects:
         return None
     width = len(next(_records(table, letters=False)).fields)
-    typed = _typed((record.fields for record in _records(table, letters=False) if record.number), width)
-    return next((record for record in spanning if _holds_rows(record, table.sep, width, typed)), None)
+    rows = (record.fields for record in islice(_records(table, letters=False), _LOOKED_AT) if record.number)
+    typed, source, at = _typed(rows, width), _lines(*table[:4]), 0
+    for record in suspects:
+        own = list(islice(source, record.begins - 1 - at, record.ends - at))
+        at = record.ends
+        if _holds_rows(record, own, table.sep, width, typed):
+            return record
+    return None
 
 
 def _typed(rows: Iterator[list[str]], width: int) -> Mapping[int, Callable[[str], Any]]:
@@ -159,22 +164,22 @@ def _typed(rows: Iterator[list[str]], width: int) -> Mapping[int, Callable[[str]
                 values[at] = counted if len(counted) <= _FEW else None
     kinds: dict[int, Callable[[str], Any]] = {}
     for at, counted in enumerate(values):
-        if numbers[at]:
+        if numbers[at] and (counted is None or any(counted)):
             kinds[at] = _NUMBER.fullmatch
         elif counted and counted.total() >= 2 * len(counted):
             kinds[at] = frozenset(filter(None, counted)).__contains__
     return kinds
 
 
-def _holds_rows(record: _Record, sep: str, width: int, typed: Mapping[int, Callable[[str], Any]]) -> bool:
+def _holds_rows(
+    record: _Record, own: Sequence[str], sep: str, width: int, typed: Mapping[int, Callable[[str], Any]]
+) -> bool:
     """Whether a line of a record is a row by itself: as long as the header, and of its columns' kind.
 
     What stands before the field that spans lines, and after it, says nothing: it is the same in both readings.
     """
-    if not any(sep in field and _breaks(field) for field in record.fields):
-        return False
     spans = [at for at, field in enumerate(record.fields) if _breaks(field)]
-    cut = [next(csv.reader([line], delimiter=sep, quoting=csv.QUOTE_NONE), []) for line in record.lines]
+    cut = [next(csv.reader([line], delimiter=sep, quoting=csv.QUOTE_NONE), []) for line in own]
     for place, cells in enumerate(cut):
         first, last = place == 0, place == len(cut) - 1
         telling = [at for at in typed if not (first and at < spans[0]) and not (last and at > spans[-1])]

@@ -156,6 +156,19 @@ def test_the_card_may_say_how_to_read(tmp_path: Path) -> None:
     assert read(write(tmp_path / "c.txt", "olé\nb\n".encode("utf-16")), Reading(encoding="utf-16")) == ["olé", "b"]
 
 
+def test_utf16_without_its_mark_is_told_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text\nolé\n".encode("utf-16-le"))
+    assert read(path, Reading(encoding="utf-16-le")) == ["olé"]
+    assert "not UTF-16 (UTF-16 stream does not start with BOM)" in refused(path, Reading(encoding="utf-16"))
+
+
+def test_a_line_longer_than_a_piece_is_a_line(tmp_path: Path) -> None:
+    texts = ["é" * 3_000_000, "b", "c" * 1_500_000]
+    assert read(write(tmp_path / "a.txt", "\r\n".join(texts))) == texts
+    broken = "\n".join(texts).encode() + b"\n\xff"
+    assert "line 4, byte 7500004: not UTF-8" in refused(write(tmp_path / "a.txt", broken))
+
+
 def test_a_decompression_bomb_is_stopped_early(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt.gz", gzip.compress(b"\0" * 200_000_000, 1))
     began = time.monotonic()
