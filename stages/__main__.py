@@ -74,10 +74,10 @@ def new_card(
     print(
         f"drafted {card}; look it over, answer its `?` (data of a sane size was copied beside it), then run make cards"
     )
-    questions, rows = drafted(card, file if file.is_dir() else file.parent)
+    questions, noticed, rows = drafted(card, file if file.is_dir() else file.parent)
     asked = sum(line.startswith("- ") for line in questions)
     print(f"{asked} {'question is' if asked == 1 else 'questions are'} open:" if asked else "no question is open")
-    for line in questions or rows:
+    for line in [*questions, *noticed, *rows]:
         print(console.clean(f"    {line[:160]}"))
 
 

@@ -65,21 +65,24 @@ def describe_card(folder: Path, data_root: Path | None) -> CardReport:
     return CardReport(card.name, role, sum(splits.values()), splits, dropped, (), _sample(corpus))
 
 
-def drafted(folder: Path, data_root: Path | None = None) -> tuple[list[str], list[str]]:
-    """Of a card just drafted: what it still asks, a line each, and three rows of each class, where it asks nothing.
+def drafted(folder: Path, data_root: Path | None = None) -> tuple[list[str], list[str], list[str]]:
+    """Of a card just drafted, lines for people: what it still asks, what else it noticed, and three rows of each class.
 
-    Raises InputError where its rows cannot be read.
+    There are rows only where it asks nothing. Raises InputError where they cannot be read.
     """
     text = (folder / "README.md").read_text(encoding="utf-8")
-    asked = text.partition("\n## Questions\n")[2].partition("\n## ")[0].strip()
-    if asked:
-        return asked.split("\n"), []
+    asked, noticed = (
+        text.partition(f"\n## {title}\n")[2].partition("\n## ")[0].strip().split("\n")
+        for title in ("Questions", "Noticed")
+    )
+    if asked != [""]:
+        return asked, [line for line in noticed if line], []
     card = load_card(folder, data_root)
     texts = [text for rows in read_corpus(card, Limits()).splits.values() for text in rows]
     shown = []
     for index, label in enumerate(LABELS) if card.role == "reviews" else [(None, card.role)]:
         shown += [f"{label}  {text.text}" for text in [text for text in texts if text.label == index][:SHOWN_OF_CLASS]]
-    return [], shown
+    return [], [line for line in noticed if line], shown
 
 
 def _sample(corpus: Corpus) -> tuple[Mapping[str, str], ...]:

@@ -79,11 +79,25 @@ def _readable(files: Sequence[Path]) -> tuple[Reading, list[dict[str, Any]]]:
     known = FORMATS.get(kind(files[0]))
     for reading in _READINGS if known and known.encoded else _READINGS[:1]:
         try:
-            return _read(files, reading)
+            found = _read(files, reading)
         except InputError as error:
             first = first or error
+            continue
+        if first is None or not any(_is_garbled(value, reading) for row in found[1] for value in row.values()):
+            return found
     assert first is not None
     raise first
+
+
+def _is_garbled(value: Any, reading: Reading) -> bool:
+    """Whether it is UTF-8 after all: a file of both would be spoilt by being read as either."""
+    if reading.encoding == "utf-8" or not isinstance(value, str) or value.isascii():
+        return False
+    try:
+        value.encode(reading.encoding).decode("utf-8")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _read(files: Sequence[Path], reading: Reading) -> tuple[Reading, list[dict[str, Any]]]:

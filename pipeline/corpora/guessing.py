@@ -16,6 +16,7 @@ from pipeline.corpora.schema import QUESTION
 
 _LOOKED_AT = 5_000
 _FEW = 12
+_CODES = 6
 _LONG_WORDS = 80
 _EXAMPLES = 3
 _EXAMPLE_CHARACTERS = 60
@@ -98,12 +99,19 @@ def guess(rows: Sequence[Mapping[str, Any]], class_names: Mapping[str, Sequence[
     if labels:
         draft.role, draft.columns["label"] = "reviews", labels[0]
         _map_labels(draft, rows, text, labels[0], (class_names or {}).get(labels[0], ()))
+    elif few := [name for name in names if name not in texts and 2 <= len(_values(rows, name)) <= _FEW]:
+        listed = "; ".join(f"{name} ({', '.join(list(_values(rows, name))[:_EXAMPLES])})" for name in few)
+        draft.notes.append(f"no label was found. If one of these is it, write role, columns.label and labels: {listed}")
     for ours, rivals in (("label", labels), ("text", texts)):
         if len(rivals) > 1:
             draft.columns[ours] = QUESTION
             shown = "; or ".join(f"{name} ({_quoted(row.get(name) for row in rows)})" for name in rivals)
             draft.questions.insert(0, f"columns.{ours}: which column is it? {shown}")
     return draft
+
+
+def _values(rows: Sequence[Mapping[str, Any]], name: str) -> Counter[str]:
+    return Counter(label_as_written(row.get(name)) for row in rows)
 
 
 def looks_headless(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -159,11 +167,11 @@ def _label_columns(
         called = set(_words_of(name))
         if called & _NO_LABELS and len(_words_of(name)) <= 3:
             continue
-        values = Counter(label_as_written(row.get(name)) for row in rows)
+        values = _values(rows, name)
         mapped = sum(values[value] for value in _mapping(list(values), class_names.get(name, ())))
         if called & _SCORES and _is_scale(values):
             weights[name] = 2.0
-        elif 2 <= len(values) <= _FEW and (called & _LABELS or mapped):
+        elif 2 <= len(values) <= _FEW and (called & _LABELS or mapped or _are_codes(values)):
             weights[name] = mapped / len(rows) + bool(called & _LABELS)
     ranked = sorted(weights, key=lambda name: weights[name], reverse=True)
     return [name for name in ranked if weights[name] >= weights[ranked[0]] - _CLOSE_LABEL]
@@ -176,6 +184,12 @@ def _is_scale(values: Counter[str]) -> bool:
     return len(told) > 6 and numbers >= 0.95 * sum(values[value] for value in told)
 
 
+def _are_codes(values: Iterable[str]) -> bool:
+    """Whether a column holds a handful of whole numbers, which may stand for classes whatever it is called."""
+    told = [value for value in values if value]
+    return 2 <= len(told) <= _CODES and all(re.fullmatch(r"-?\d{1,2}", value) for value in told)
+
+
 def _mapping(values: Sequence[str], class_names: Sequence[str]) -> dict[str, str]:
     """Value -> class, for as many values as the file's own names, a known scale or word says."""
     known = {word: label for label, listed in _WORDS.items() for word in listed.split()}
@@ -184,8 +198,9 @@ def _mapping(values: Sequence[str], class_names: Sequence[str]) -> dict[str, str
         return {value: known[named[value]] for value in values if named.get(value) in known}
     plain = {value: _points(value) for value in values if value}
     for needed, scale in _SCALES:
-        if needed in plain.values() and set(plain.values()) <= set(scale) and len(plain) > 1:
-            return {value: scale[points] for value, points in plain.items()}
+        numbers = {value: points for value, points in plain.items() if as_number(points) is not None}
+        if needed in numbers.values() and set(numbers.values()) <= set(scale) and len(numbers) > 1:
+            return {value: scale[points] for value, points in numbers.items()}
     return {value: known[value.casefold()] for value in values if value.casefold() in known}
 
 
@@ -200,7 +215,7 @@ def _points(value: str) -> str:
 def _map_labels(
     draft: Draft, rows: Sequence[Mapping[str, Any]], text: str, column: str, class_names: Sequence[str]
 ) -> None:
-    values = Counter(label_as_written(row.get(column)) for row in rows)
+    values = _values(rows, column)
     if "" in values:
         draft.drop = [""]
         draft.notes.append(f"drop: {values.pop('')} rows have an empty {column}; they are dropped, and counted.")
@@ -224,6 +239,8 @@ def _map_labels(
             f"labels: where does {', '.join(left)} belong? Put it in place of the {QUESTION}, or under drop."
         )
         labels["neutral"].append(QUESTION)
+    if draft.questions and not set(_words_of(column)) & _LABELS:
+        draft.questions[-1] += f" If {column} labels nothing: role informal, without columns.label and labels."
     if draft.questions:
         of = {str(number): name for number, name in enumerate(class_names)}
         draft.questions[-1] += "".join(

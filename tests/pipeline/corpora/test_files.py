@@ -130,6 +130,13 @@ def test_cp1252_is_found_out_by_a_draft_alone(tmp_path: Path) -> None:
     assert "encoding: cp1252" in draft_card(path, tmp_path / "cards").joinpath("README.md").read_text()
 
 
+@kind("two encodings in one file")
+def test_a_file_of_two_encodings_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", table([*ROWS, ("café", "5")]).encode() + "caf\xe9,4\n".encode("cp1252"))
+    with pytest.raises(InputError, match=r"a\.csv, line 53, byte \d+: not UTF-8"):
+        draft_card(path, tmp_path / "cards")
+
+
 @kind("separators")
 @pytest.mark.parametrize("sep", [";", "\t", "|", "^"])
 def test_separators(tmp_path: Path, sep: str) -> None:
@@ -229,8 +236,8 @@ def test_a_text_is_not_lost_as_a_name(tmp_path: Path) -> None:
 def test_a_repeated_header_is_asked_about(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", table([*ROWS, ("text", "stars")]))
     text = draft_card(path, tmp_path / "cards").joinpath("README.md").read_text()
-    assert "stars (1 rows)" in text
-    assert "labels:\n    negative: ['?']" in text
+    assert "labels: where does stars belong? Put it in place of the ?, or under drop." in text
+    assert "labels:\n    negative: [1, 2]\n    neutral: [3, '?']" in text
 
 
 @kind("JSON in other shapes")
@@ -354,7 +361,7 @@ def test_codes_without_names_are_asked_about(tmp_path: Path, codes: Sequence[str
         tmp_path / "a.csv", table([(text, codes[n % len(codes)]) for n, text in enumerate(TEXTS)], ("text", "label"))
     )
     folder = draft_card(path, tmp_path / "cards")
-    questions, shown = drafted(folder)
+    questions, _, shown = drafted(folder)
     assert [line[:19] for line in questions if line.startswith("- ")] == [
         "- labels.negative: ",
         "- labels.neutral: w",
@@ -364,6 +371,31 @@ def test_codes_without_names_are_asked_about(tmp_path: Path, codes: Sequence[str
     assert shown == []
     with pytest.raises(InputError, match=r"retone\.labels\.negative is still a question \(\?\), and so are"):
         load_card(folder)
+
+
+@kind("codes under a name that says nothing")
+@pytest.mark.parametrize("codes", [("0", "4"), ("0", "1", "2"), ("-1", "1")])
+def test_codes_are_asked_about_whatever_their_column_is_called(tmp_path: Path, codes: Sequence[str]) -> None:
+    rows = [(codes[n % len(codes)], n, text) for n, text in enumerate(TEXTS)]
+    with_header = write(tmp_path / "a.csv", table(rows, ("y", "n", "t")))
+    without = write(tmp_path / "b.csv", table(rows, ()))
+    for path, column in {with_header: "y", without: "column 1"}.items():
+        questions, _, _ = drafted(draft_card(path, tmp_path / "cards"))
+        assert f"If {column} labels nothing: role informal, without columns.label and labels." in "".join(questions)
+    few = [(text, ("praise", "blame")[n % 2]) for n, text in enumerate(TEXTS)]
+    _, noticed, shown = drafted(draft_card(write(tmp_path / "c.csv", table(few, ("t", "sort"))), tmp_path / "cards"))
+    assert noticed == [
+        "- no label was found. If one of these is it, write role, columns.label and labels: sort (praise, blame)"
+    ]
+    assert shown[0] == f"informal  {TEXTS[0]}"
+
+
+@kind("ratings among which others stand")
+def test_what_is_no_star_is_asked_about(tmp_path: Path) -> None:
+    answers = {"neutral: [3, '?']": "neutral: [3]", "positive: [4, 5]": "positive: [4, 5]\n  drop: [N/A]"}
+    text, card = draft(write(tmp_path / "a.csv", table([*ROWS, ("none", "N/A")])), answers)
+    assert "where does N/A belong?" in text
+    assert labelled(card) == MAPPED
 
 
 @kind("codes with names in the file")
@@ -492,8 +524,8 @@ def test_a_name_is_taken_as_it_stands_first(tmp_path: Path) -> None:
 
 
 def test_a_draft_tells_three_rows_of_each_class(tmp_path: Path) -> None:
-    questions, shown = drafted(draft_card(write(tmp_path / "a.csv", table(ROWS)), tmp_path / "cards"))
-    assert questions == []
+    questions, noticed, shown = drafted(draft_card(write(tmp_path / "a.csv", table(ROWS)), tmp_path / "cards"))
+    assert (questions, noticed) == ([], [])
     assert [line.split("  ")[0] for line in shown] == ["negative"] * 3 + ["neutral"] * 3 + ["positive"] * 3
     assert shown[3] == f"neutral  {TEXTS[2]}"
 
