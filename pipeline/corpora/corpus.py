@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -69,6 +70,9 @@ class Limits:
     """A review or post above it is dropped as ``too long``."""
 
 
+SAID_EVERY = 10.0
+"""Seconds."""
+_LINE = "{desc}: {n_fmt} rows\n"
 FEWEST = 10
 """Rows that each class must have: below it neither a split nor a score means anything."""
 
@@ -81,7 +85,9 @@ def read_corpus(card: Card, limits: Limits) -> Corpus:
     """
     corpus = Corpus(card)
     problems = LabelProblems(card)
-    rows = tqdm(_rows(card, limits), desc=f"reading {card.name}", unit=" rows", disable=None, leave=False)
+    # Where no bar can be drawn, a line now and then, if it takes long.
+    how = {} if sys.stderr.isatty() else {"delay": SAID_EVERY, "mininterval": SAID_EVERY, "bar_format": _LINE}
+    rows = tqdm(_rows(card, limits), desc=f"reading {card.name}", unit=" rows", leave=False, **how)
     for split, key, number, values in rows:
         row_id = f"{card.name}:{key}:{number}"
         place = f"card {card.name}, {key}, row {number}"

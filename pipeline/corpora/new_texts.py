@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from pipeline.corpora.cells import as_text, as_written
 from pipeline.corpora.guessing import looks_headless
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind, lines_of
 from pipeline.corpora.readers import looks_like_table, read_rows
+
+_LOG = logging.getLogger(__name__)
 
 
 class NewTexts(NamedTuple):
@@ -39,8 +42,8 @@ def read_texts(source: str, column: str | None = None) -> NewTexts:
     if not rows:
         raise InputError(f"{place}: no texts in it; write one a row")
     first = rows[0][1]
-    if source != "-" and column is None:
-        _check_first_line(Path(source), place, [values for _, values in rows])
+    if source != "-":
+        _check_first_line(Path(source), place, [values for _, values in rows], column)
     wanted = column or ("text" if "text" in first or len(first) != 1 else next(iter(first)))
     texts = [_text(row, wanted, f"{place}, row {number}") for number, row in rows]
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
@@ -48,14 +51,14 @@ def read_texts(source: str, column: str | None = None) -> NewTexts:
     return NewTexts(texts, names, [[as_written(row.get(name)) for name in columns] for _, row in rows])
 
 
-def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]]) -> None:
-    """Refuse a table whose first line would be lost as a name, and one that would be read as lines."""
+def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]], column: str | None) -> None:
+    """Refuse a table whose first line would be lost as names, and one that would be read as lines."""
     names = list(rows[0])
-    if kind(file) in {"csv", "tsv"} and len(names) == 1 and looks_headless(names, rows):
-        raise InputError(
-            f"{place}: its first line ({names[0][:60]}) looks like a text, not like a column's name; write a name "
-            "above it, or give that line as --text-column if it is one"
-        )
+    if kind(file) in {"csv", "tsv"} and looks_headless(names, rows):
+        looks = f"{place}: its first line ({' | '.join(names)[:60]}) looks like a row, not like names of columns"
+        if column is None and "text" not in names:
+            raise InputError(f"{looks}; write names above it, or name the column with --text-column if they are names")
+        _LOG.warning(f"{looks}; it was taken for them, and gets no label")
     if kind(file) in {"txt", "raw"} and looks_like_table(file, place):
         raise InputError(f"{place}: every line has as many tabs, so it is a table; let its name end in .tsv")
 

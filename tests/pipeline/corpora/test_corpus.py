@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
+from pipeline.corpora import corpus
 from pipeline.corpora.cards import load_card
 from pipeline.corpora.corpus import Corpus, Limits, label_as_written, read_corpus
 from tests.cards import write_card, write_reviews
@@ -168,3 +169,14 @@ def test_files_of_the_same_name_keep_their_folders_in_the_ids(tmp_path: Path) ->
         (folder / part).mkdir()
         (folder / part / "x.txt").write_text(f"post {part}\n")
     assert [text.id for text in read(folder).splits["train"]] == ["posts:a/x.txt:1", "posts:b/x.txt:1"]
+
+
+def test_who_waits_without_a_terminal_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_reviews(tmp_path / "shop")
+    read_corpus(load_card(folder), Limits())
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(corpus, "SAID_EVERY", 0)
+    read_corpus(load_card(folder), Limits())
+    assert "reading shop: 29 rows\n" in capsys.readouterr().err

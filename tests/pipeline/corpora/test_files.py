@@ -223,12 +223,15 @@ def test_headers_are_not_taken_for_data(tmp_path: Path) -> None:
         assert labelled(draft(path)[1]) == MAPPED
 
 
-@kind("no header above one column")
-def test_a_text_is_not_lost_as_a_name(tmp_path: Path) -> None:
+@kind("no header, for `predict`")
+def test_a_text_is_not_lost_as_a_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write(tmp_path / "a.csv", "the best kettle I ever had\nit broke\n")
-    with pytest.raises(InputError, match=r"its first line \(the best kettle I ever had\) looks like a text"):
+    with pytest.raises(InputError, match=r"its first line \(the best kettle I ever had\) looks like a row"):
         read_texts(str(path))
     assert read_texts(str(path), "the best kettle I ever had").texts == ["it broke"]
+    assert "it was taken for them, and gets no label" in caplog.text
+    with pytest.raises(InputError, match="looks like a row, not like names of columns; write names above it"):
+        read_texts(str(write(path, table(ROWS, ()))))
     assert read_texts(str(write(path, "review\nthe best kettle\n"))).texts == ["the best kettle"]
 
 
