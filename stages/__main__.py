@@ -120,7 +120,7 @@ def predict(
             stream,
             [*given.columns, *ours],
             (cells + answer for cells, answer in zip(given.cells, answers, strict=True)),
-            separator="\t" if out and out.suffix == ".tsv" else ",",
+            separator="\t" if out and out.suffix.lower() == ".tsv" else ",",
         )
     empty = sum(not any(answer) for answer in answers)
     console.say(

@@ -16,7 +16,6 @@ from pipeline.corpora.schema import QUESTION
 
 _LOOKED_AT = 5_000
 _FEW = 12
-_CODES = 6
 _LONG_WORDS = 80
 _EXAMPLES = 3
 _EXAMPLE_CHARACTERS = 60
@@ -81,7 +80,7 @@ def guess(rows: Sequence[Mapping[str, Any]], class_names: Mapping[str, Sequence[
     Args:
         class_names: of columns that hold numbers of classes, the names that the file itself gives them.
     """
-    names = [str(name) for name in rows[0]]
+    names = list(dict.fromkeys(str(name) for row in rows for name in row))
     for good, bad in (("good", "bad"), ("sentence_good", "sentence_bad")):
         if good in names and bad in names:
             phenomenon = next((name for name in ("phenomenon", "UID", "field") if name in names), QUESTION)
@@ -99,6 +98,8 @@ def guess(rows: Sequence[Mapping[str, Any]], class_names: Mapping[str, Sequence[
     if labels:
         draft.role, draft.columns["label"] = "reviews", labels[0]
         _map_labels(draft, rows, text, labels[0], (class_names or {}).get(labels[0], ()))
+        if draft.questions and not set(_words_of(labels[0])) & _LABELS:
+            draft.notes.append(f"if {labels[0]} labels nothing, write role informal, and of columns the text alone.")
     elif few := [name for name in names if name not in texts and 2 <= len(_values(rows, name)) <= _FEW]:
         listed = "; ".join(f"{name} ({', '.join(list(_values(rows, name))[:_EXAMPLES])})" for name in few)
         draft.notes.append(f"no label was found. If one of these is it, write role, columns.label and labels: {listed}")
@@ -187,7 +188,7 @@ def _is_scale(values: Counter[str]) -> bool:
 def _are_codes(values: Iterable[str]) -> bool:
     """Whether a column holds a handful of whole numbers, which may stand for classes whatever it is called."""
     told = [value for value in values if value]
-    return 2 <= len(told) <= _CODES and all(re.fullmatch(r"-?\d{1,2}", value) for value in told)
+    return len(told) >= 2 and all(re.fullmatch(r"-?\d{1,2}", value) for value in told)
 
 
 def _mapping(values: Sequence[str], class_names: Sequence[str]) -> dict[str, str]:
@@ -218,7 +219,7 @@ def _map_labels(
     values = _values(rows, column)
     if "" in values:
         draft.drop = [""]
-        draft.notes.append(f"drop: {values.pop('')} rows have an empty {column}; they are dropped, and counted.")
+        draft.notes.append(f"drop: {column} is empty in {values.pop('')} rows, which are dropped, and counted.")
     if not _mapping(list(values), class_names) and _is_scale(values):
         _cut(draft, rows, text, column)
         return
@@ -239,8 +240,6 @@ def _map_labels(
             f"labels: where does {', '.join(left)} belong? Put it in place of the {QUESTION}, or under drop."
         )
         labels["neutral"].append(QUESTION)
-    if draft.questions and not set(_words_of(column)) & _LABELS:
-        draft.questions[-1] += f" If {column} labels nothing: role informal, without columns.label and labels."
     if draft.questions:
         of = {str(number): name for number, name in enumerate(class_names)}
         draft.questions[-1] += "".join(

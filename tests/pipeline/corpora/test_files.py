@@ -349,7 +349,7 @@ def test_half_an_emoji_beside_the_text_is_marked(tmp_path: Path) -> None:
 def test_empty_ratings_are_dropped_by_a_draft(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", table([*ROWS, ("no rating given", ""), ("none here", " ")]))
     text, card = draft(path)
-    assert "drop: 2 rows have an empty stars; they are dropped, and counted." in text
+    assert "drop: stars is empty in 2 rows, which are dropped, and counted." in text
     assert labelled(card) == MAPPED
     assert corpus_of(card).dropped == {"dropped label": 2}
     (card.folder / "README.md").write_text(text.replace("drop: ['']", "drop: []"), "utf-8")
@@ -383,8 +383,12 @@ def test_codes_are_asked_about_whatever_their_column_is_called(tmp_path: Path, c
     with_header = write(tmp_path / "a.csv", table(rows, ("y", "n", "t")))
     without = write(tmp_path / "b.csv", table(rows, ()))
     for path, column in {with_header: "y", without: "column 1"}.items():
-        questions, _, _ = drafted(draft_card(path, tmp_path / "cards"))
-        assert f"If {column} labels nothing: role informal, without columns.label and labels." in "".join(questions)
+        questions, noticed, _ = drafted(draft_card(path, tmp_path / "cards"))
+        assert any(line.startswith("- labels.neutral: which values of ") for line in questions)
+        assert noticed == [f"- if {column} labels nothing, write role informal, and of columns the text alone."]
+    likely = [(text, n % 11) for n, text in enumerate(TEXTS)]
+    (question, *_), _, _ = drafted(draft_card(write(tmp_path / "d.csv", table(likely, ("t", "y"))), tmp_path / "cards"))
+    assert question.startswith("- cuts: y goes from 0 to 10.")
     few = [(text, ("praise", "blame")[n % 2]) for n, text in enumerate(TEXTS)]
     _, noticed, shown = drafted(draft_card(write(tmp_path / "c.csv", table(few, ("t", "sort"))), tmp_path / "cards"))
     assert noticed == [
