@@ -58,7 +58,8 @@ def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]], column
         looks = f"{place}: its first line ({' | '.join(names)[:60]}) looks like a row, not like names of columns"
         if column is None and "text" not in names:
             raise InputError(f"{looks}; write names above it, or name the column with --text-column if they are names")
-        _LOG.warning(f"{looks}; it was taken for them, and gets no label")
+        if (column or "text") in names:
+            _LOG.warning(f"{looks}; it was taken for them, and gets no label")
     if kind(file) in {"txt", "raw"} and looks_like_table(file, place):
         raise InputError(f"{place}: every line has as many tabs, so it is a table; let its name end in .tsv")
 

@@ -152,7 +152,7 @@ def _swallowing(table: _Table) -> _Record | None:
 
 
 def _typed(rows: Iterator[list[str]], width: int) -> Mapping[int, Callable[[str], Any]]:
-    """Whether a cell can be one of its column, for each column that holds numbers alone, or few values."""
+    """Whether a cell can be one of its column, for each column that holds few values, or numbers alone."""
     values: list[Counter[str] | None] = [Counter() for _ in range(width)]
     numbers = [True] * width
     for fields in rows:
@@ -164,10 +164,10 @@ def _typed(rows: Iterator[list[str]], width: int) -> Mapping[int, Callable[[str]
                 values[at] = counted if len(counted) <= _FEW else None
     kinds: dict[int, Callable[[str], Any]] = {}
     for at, counted in enumerate(values):
-        if numbers[at] and (counted is None or any(counted)):
-            kinds[at] = _NUMBER.fullmatch
-        elif counted and counted.total() >= 2 * len(counted):
+        if counted and any(counted) and counted.total() >= 2 * len(counted):
             kinds[at] = frozenset(filter(None, counted)).__contains__
+        elif numbers[at] and (counted is None or any(counted)):
+            kinds[at] = _NUMBER.fullmatch
     return kinds
 
 

@@ -202,6 +202,11 @@ def test_line_breaks_within_quotes_are_text(tmp_path: Path, sep: str, gap: str) 
     assert read(path) == rows
 
 
+def test_a_line_within_quotes_that_only_looks_like_a_row_is_text(tmp_path: Path) -> None:
+    rows = [("fine, but:\nprice,20\nquality, 4\n", "3"), *ROWS]
+    assert read(write(tmp_path / "a.csv", table(rows))) == rows
+
+
 @kind("quotes behind a backslash")
 def test_quotes_behind_a_backslash_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", 'text,stars\nok,1\n"He said \\"wow\\", twice",5\n')
