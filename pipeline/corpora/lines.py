@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import zstandard
 
@@ -24,11 +24,15 @@ from pipeline.common.errors import InputError
 
 MAX_FILE_BYTES = 4 << 30
 OPENERS: dict[str, Callable[..., Any]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-    ".zst": lambda path, mode: io.BufferedReader(zstandard.open(path, mode)),
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2Decompressor,
+    ".xz": lzma.LZMADecompressor,
+    ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
 }
+"""By the last ending of a file's name: what unpacks it. All but gzip's are fed piece by piece: their own readers pass
+over what is cut off or comes behind."""
+_FED = 1 << 10
+"""Bytes at a time, so that no piece unpacks to more than memory holds."""
 _PIECE = 1 << 20
 _NO_FILES = {"idna", "punycode", "undefined"}
 """Encodings of Python's that are of no file."""
@@ -70,7 +74,7 @@ def lines_of(
     handle: IO[bytes], path: Path, place: str, *, encoding: str = "utf-8", max_bytes: int, advice: str = ""
 ) -> Iterator[str]:
     """``lines`` of what is open already."""
-    pieces = _limited(lambda: handle.read(_PIECE), path, place, max_bytes)
+    pieces = _limited(handle, path, place, max_bytes)
     first = next(pieces, b"")
     refuse_foreign(first, place)
     encoding = _marked(first, encoding)
@@ -129,29 +133,45 @@ def refuse_foreign(first: bytes, place: str) -> None:
 def unpacked(path: Path, place: str, *, max_bytes: int) -> bytes:
     """The whole file, decompressed. Raises InputError as ``lines`` does."""
     with _opened(path, place) as handle:
-        return b"".join(_limited(lambda: handle.read(_PIECE), path, place, max_bytes))
+        return b"".join(_limited(handle, path, place, max_bytes))
 
 
 def _opened(path: Path, place: str) -> IO[bytes]:
     try:
-        return cast(IO[bytes], OPENERS.get(path.suffix.lower(), Path.open)(path, "rb"))
+        return path.open("rb")
     except OSError as error:
         raise InputError(f"{place}: cannot be read ({error.strerror}); check the path and its permissions") from None
 
 
-def _limited(read: Callable[[], bytes], path: Path, place: str, max_bytes: int) -> Iterator[bytes]:
+def _pieces(handle: IO[bytes], suffix: str) -> Iterator[bytes]:
+    """What is in a file, unpacked. Raises EOFError where it ends too soon, and what the unpackers raise."""
+    if suffix not in OPENERS or suffix == ".gz":
+        plain = gzip.GzipFile(fileobj=handle) if suffix == ".gz" else handle
+        yield from iter(lambda: plain.read(_PIECE), b"")
+        return
+    box = OPENERS[suffix]()
+    while given := handle.read(_FED):
+        while given:
+            box = OPENERS[suffix]() if box.eof else box
+            yield box.decompress(given)
+            given = box.unused_data if box.eof else b""
+    if not box.eof:
+        raise EOFError("it ends in the middle")
+
+
+def _limited(handle: IO[bytes], path: Path, place: str, max_bytes: int) -> Iterator[bytes]:
     taken = 0
-    while True:
-        try:
-            piece = read()
-        except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-            raise InputError(f"{place}: damaged or not really {path.suffix} ({error}); fetch it again") from None
-        if not piece:
-            return
-        taken += len(piece)
-        if taken > max_bytes:
-            raise InputError(f"{place}: unpacks to more than {max_bytes:,} bytes; split it, or raise max_file_bytes")
-        yield piece
+    try:
+        for piece in _pieces(handle, path.suffix.lower()):
+            taken += len(piece)
+            if taken > max_bytes:
+                raise InputError(
+                    f"{place}: unpacks to more than {max_bytes:,} bytes; split it, or raise max_file_bytes"
+                )
+            if piece:
+                yield piece
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+        raise InputError(f"{place}: damaged or not really {path.suffix} ({error}); fetch it again") from None
 
 
 def kind(path: Path) -> str:

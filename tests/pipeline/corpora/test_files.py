@@ -305,6 +305,24 @@ def test_what_is_no_table_is_called_by_its_name(tmp_path: Path, content: bytes, 
         draft_card(tmp_path / "a.csv", tmp_path / "cards")
 
 
+@kind("a packed file cut short, or with more behind it")
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_nothing_of_a_packed_file_is_lost(tmp_path: Path, suffix: str) -> None:
+    import bz2
+    import lzma
+
+    import zstandard
+
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}[suffix]
+    rows = [(f"{text} {n}", stars) for n in range(400) for text, stars in ROWS]
+    whole = pack(table(rows).encode())
+    path = write(tmp_path / f"a.csv{suffix}", whole)
+    assert read(path) == rows
+    assert read(write(path, pack(table(rows[:9]).encode()) + pack(table(rows[9:], ()).encode()))) == rows
+    for broken in (whole[:-20], whole[: len(whole) // 2], whole + b"garbage"):
+        assert f"a.csv{suffix}: damaged or not really {suffix}" in refused(write(path, broken))
+
+
 @kind("a spreadsheet")
 def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path) -> None:
     assert "by the name a.xlsx; save the sheet as CSV UTF-8" in refused(write(tmp_path / "a.xlsx", b"PK\x03\x04"))
