@@ -81,17 +81,22 @@ def quotes_are_letters(path: Path, place: str, reading: Reading, max_bytes: int)
         return False
     within = f"lines {swallowing.begins} to {swallowing.ends}"
     header: list[str] = []
+    ragged, quoted, rows = None, 0, 0
     for record in _records(table, letters=True):
         header = header or _header(record.fields, table)
-        try:
-            _fitted(record, header, table)
-        except InputError:
-            advice = "; or say in the card which it is: `quoting: 0` or `quoting: 3`" if reading.of_card else ""
-            raise InputError(
-                f'{place}, row {swallowing.number} ({within}): a quote (") opens here that holds whole rows; and read '
-                f"without quotes, row {record.number} (line {record.begins}) has {len(record.fields)} fields where the "
-                f"header has {len(header)}; close or double the quote{advice}"
-            ) from None
+        rows += 1
+        quoted += any(len(field) > 1 and field[0] == field[-1] == '"' for field in record.fields)
+        if record.number and _is_ragged(record, header):
+            ragged = ragged or record
+    if 2 * quoted > rows:  # where most rows are quoted, a stray quote ends in an error, not in a longer row
+        return False
+    if ragged:
+        advice = "; or say in the card which it is: `quoting: 0` or `quoting: 3`" if reading.of_card else ""
+        raise InputError(
+            f'{place}, row {swallowing.number} ({within}): a quote (") opens here that holds whole rows; and read '
+            f"without quotes, row {ragged.number} (line {ragged.begins}) has {len(ragged.fields)} fields where the "
+            f"header has {len(header)}; close or double the quote{advice}"
+        )
     _LOG.warning(f'{place}: quotes (") were read as letters; as quotes, one would make one row of {within}')
     return True
 
@@ -218,13 +223,14 @@ def _header(fields: Sequence[str], table: _Table) -> list[str]:
 
 def _fitted(record: _Record, header: Sequence[str], table: _Table) -> list[str]:
     """The fields of a row, as many as the header has; empty ones beyond it are none."""
-    fields, width = record.fields, len(header)
-    if len(fields) > width and not any(fields[width:]):
-        return fields[:width]
-    if record.number and len(fields) != width:
+    if _is_ragged(record, header):
         raise InputError(
-            f"{table.place}, row {record.number} (line {record.begins}): {len(fields)} fields where the "
-            f"{'header' if table.reading.header else 'first row'} has {width}; "
+            f"{table.place}, row {record.number} (line {record.begins}): {len(record.fields)} fields where the "
+            f"{'header' if table.reading.header else 'first row'} has {len(header)}; "
             f"quote a text that holds a {'tab' if table.sep == chr(9) else table.sep}"
         )
-    return fields
+    return record.fields[: len(header)]
+
+
+def _is_ragged(record: _Record, header: Sequence[str]) -> bool:
+    return len(record.fields) < len(header) or any(record.fields[len(header) :])

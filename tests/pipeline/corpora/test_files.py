@@ -205,6 +205,8 @@ def test_line_breaks_within_quotes_are_text(tmp_path: Path, sep: str, gap: str) 
 def test_a_line_within_quotes_that_only_looks_like_a_row_is_text(tmp_path: Path) -> None:
     rows = [("fine, but:\nprice,20\nquality, 4\n", "3"), *ROWS]
     assert read(write(tmp_path / "a.csv", table(rows))) == rows
+    rows = [("fine, but price,3\nquality,4\n", "3"), *ROWS]
+    assert read(write(tmp_path / "a.csv", table(rows, quoting=csv.QUOTE_ALL))) == rows
 
 
 @kind("quotes behind a backslash")
