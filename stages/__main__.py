@@ -13,6 +13,7 @@ if not sys.stderr.isatty():
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 import contextlib
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -62,14 +63,21 @@ def cards(
 
 
 def new_card(
-    file: Annotated[Path, typer.Argument(help=f"A file with the texts: {formats()}.")],
+    file: Annotated[Path, typer.Argument(help=f"A file with the texts, or a folder of some: {formats()}.")],
     into: Annotated[Path, typer.Option("--into", help="Folder of card folders.")] = CARDS,
 ) -> None:
-    """Draft a data card for a file by looking at its columns."""
-    from pipeline.corpora.check import draft_card
+    """Draft a data card for a file, or a folder of files, by looking at its columns."""
+    from pipeline.corpora.check import draft_card, drafted
 
     card = draft_card(file, into)
-    print(f"drafted {card}; look it over, answer its `?` (the file was copied beside it), then run make cards")
+    print(
+        f"drafted {card}; look it over, answer its `?` (data of a sane size was copied beside it), then run make cards"
+    )
+    questions, noticed, rows = drafted(card, file if file.is_dir() else file.parent)
+    asked = sum(line.startswith("- ") for line in questions)
+    print(f"{asked} {'question is' if asked == 1 else 'questions are'} open:" if asked else "no question is open")
+    for line in [*questions, *noticed, *rows]:
+        print(console.clean(f"    {line[:160]}"))
 
 
 def predict(
@@ -82,6 +90,9 @@ def predict(
     max_length: Annotated[
         int | None, typer.Option(min=8, max=512, help="Word pieces of a text that are read, if fewer than in training.")
     ] = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="Begin the file with a byte order mark, so that Excel reads its UTF-8.")
+    ] = False,
 ) -> None:
     """Label texts negative, neutral or positive, the way the model was taught to read them.
 
@@ -97,17 +108,18 @@ def predict(
         check_around(model)
     except DamagedError as damage:
         raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
+    _check_out(out)
     given = read_texts(source, text_column)
     answers = _answers(given.texts, model, max_length)
     ours = ["label", *LABELS]
     while set(ours) & set(given.columns):
         ours = [f"predicted_{name}" for name in ours]
-    with _opened(out) as stream:
-        write_csv(
+    with _opened(out, "utf-8-sig" if excel else "utf-8") as stream:
+        changed = write_csv(
             stream,
             [*given.columns, *ours],
             (cells + answer for cells, answer in zip(given.cells, answers, strict=True)),
-            separator="\t" if out and out.suffix == ".tsv" else ",",
+            separator="\t" if out and out.suffix.lower() == ".tsv" else ",",
         )
     empty = sum(not any(answer) for answer in answers)
     console.say(
@@ -115,6 +127,20 @@ def predict(
         f"{f'; {empty:,} without text got no label' if empty else ''}. How far to trust the labels: "
         f"{'make show' if model == MODEL else model / 'README.md'}"
     )
+    if changed:
+        console.say(f"{changed:,} cells that a spreadsheet would run as formulas got an apostrophe (') before them")
+
+
+def _check_out(out: Path | None) -> None:
+    """Refuse before any work what could not be written after it."""
+    if out is None:
+        return
+    if out.suffix.lower() not in {"", ".csv", ".tsv", ".txt"}:
+        raise InputError(f"output {out}: CSV is written, and .tsv; let its name end in .csv, which spreadsheets open")
+    if out.exists() and not out.is_file():
+        raise InputError(f"output {out}: is no file; name one")
+    if not out.parent.is_dir():
+        raise InputError(f"output {out}: cannot be written (no folder {out.parent}); choose another place")
 
 
 def compare(
@@ -178,14 +204,16 @@ def _cells(told: Prediction) -> list[str]:
 
 
 @contextlib.contextmanager
-def _opened(out: Path | None) -> Iterator[IO[str]]:
+def _opened(out: Path | None, encoding: str) -> Iterator[IO[str]]:
     """Standard output, or a file that is there only once it is whole."""
     if out is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no emoji is no reason to stop
         yield sys.stdout
         return
     part = out.with_name(f"{out.name}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as stream:
+        with part.open("w", encoding=encoding, newline="") as stream:
             yield stream
         part.replace(out)
     except OSError as error:

@@ -115,8 +115,12 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Refuse to tune without reviews, and to keep a share of general English without any."""
+    """Refuse to tune without reviews, to keep a share of general English without any, and what the base cannot do."""
+    from pipeline.models.sources import check_numbers
+
     own, prepare = settings["finetune"], settings["prepare"]
+    frozen, lora = own.freezing.layers, own.method == "lora"
+    check_numbers("finetune", settings["source"], max_length=own.max_length, frozen=frozen, lora=lora)
     need(["reviews"], "finetune learns from reviews", prepare.corpora, prepare.data_root)
     if own.frontier.budget is not None:
         why = "finetune.frontier.budget is measured on general text"

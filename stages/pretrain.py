@@ -78,7 +78,10 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
     from pipeline.models.reader import Reader
 
     start = tokenizer / "model"
-    model, reader = loading.load_masked_lm(start), Reader.of(start, settings.max_length)
+    model, reader = (
+        loading.load_masked_lm(start),
+        Reader.of(start, settings.max_length if settings.num_train_epochs else None),
+    )
     history: list[dict[str, float]] = []
     story: dict[str, Any] = {"method": "none", "tokens_seen": 0, "steps": 0}
     if settings.num_train_epochs > 0:
@@ -204,8 +207,13 @@ def _schedule(settings: Settings, batches: int, metric: str) -> Any:
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Refuse to adapt to text that no corpus has."""
+    """Refuse to adapt to text that no corpus has, and numbers that the base cannot keep."""
+    from pipeline.models.sources import check_numbers
+
     own, prepare = settings["pretrain"], settings["prepare"]
+    if own.num_train_epochs > 0:
+        frozen, lora = own.freezing.layers, own.method == "lora"
+        check_numbers("pretrain", settings["source"], max_length=own.max_length, frozen=frozen, lora=lora)
     wanted: dict[str, list[Role]] = {}
     if own.num_train_epochs > 0 and own.replay_share < 1:
         share = "pretrain.num_train_epochs above 0 and replay_share below 1 ask for informal text"

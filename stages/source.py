@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -119,6 +120,23 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     write_jsonl(out / "history.jsonl", history)
 
 
+def check(settings: Mapping[str, Any]) -> None:
+    """Refuse a shape that does not divide, and windows that are longer than the base can read."""
+    from pipeline.common.errors import InputError
+    from pipeline.models.sources import check_numbers
+
+    own = settings["source"]
+    if own.model == "scratch" and own.hidden_size % own.num_attention_heads:
+        raise InputError(
+            f"source.hidden_size: {own.hidden_size} is no multiple of num_attention_heads {own.num_attention_heads}; "
+            "change one"
+        )
+    if own.head_tokens + own.model_tokens:
+        check_numbers("source", own, max_length=own.max_length)
+
+
 _OF_THE_MODEL = ("model", "revision", "adapter", "vocab_size")
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
-STAGE = Stage("source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, resumes=True)
+STAGE = Stage(
+    "source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, check=check, resumes=True
+)

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline.common.errors import InputError
 from pipeline.common.validation import nearest
-from pipeline.corpora.schema import SPLITS, Split
+from pipeline.corpora.lines import is_encoding
+from pipeline.corpora.schema import QUESTION, SPLITS, Split
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,20 @@ class Reading:
 
     sep: str | None = None
     """Field separator of csv and tsv; None: found out from the header line."""
-    quoting: int = 0
-    """As in Python's csv module: 0 fields may be quoted, 3 quotes are letters like any other."""
+    quoting: int | None = None
+    """As in Python's csv module: 0 fields may be quoted, 3 quotes are letters like any other; None: found out."""
+    header: bool = True
+    """Whether the first line of csv and tsv names the columns; else they are called ``column 1`` and so on."""
     encoding: str = "utf-8"
     field: str | None = None
     """In a .json file: the key under which the list of rows stands."""
     of_card: bool = False
     """Whether a card says so, and could say otherwise: errors then advise it."""
+
+    @property
+    def otherwise(self) -> str:
+        """The way out of a wrong encoding that a card has."""
+        return ", or write `encoding: latin-1` (or what it is) beside data_files in the card" if self.of_card else ""
 
 
 def sole_config(front: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -45,21 +53,37 @@ def sole_config(front: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 def reading(config: Mapping[str, Any], place: str) -> Reading:
     """How to read the files, from the config's loader options. Raises InputError for an option that is not known."""
-    known = ["config_name", "default", "data_files", "data_dir", "sep", "delimiter", "quoting", "encoding", "field"]
+    known = [
+        "config_name",
+        "default",
+        "data_files",
+        "data_dir",
+        "sep",
+        "delimiter",
+        "quoting",
+        "header",
+        "encoding",
+        "field",
+    ]
     for key in config:
         if key not in known:
             raise InputError(f"{place}: configs: unknown option {key}; {nearest(str(key), known)}")
     sep = config.get("sep", config.get("delimiter"))
     if sep is not None and (not isinstance(sep, str) or len(sep) != 1):
         raise InputError(f"{place}: configs: sep is {sep!r}; it must be one character")
-    if config.get("quoting", 0) not in (0, 1, 2, 3):
+    if config.get("quoting") not in (None, 0, 1, 2, 3):
         raise InputError(f"{place}: configs: quoting is {config['quoting']!r}; it must be 0 (quotes) or 3 (none)")
+    header = config.get("header", True)
+    if header == QUESTION:
+        raise InputError(f"{place}: configs.header is still a question ({QUESTION}); write true or false")
+    if not isinstance(header, bool):
+        raise InputError(
+            f"{place}: configs: header is {header!r}; it must be true, or false where the first row is data"
+        )
     encoding = str(config.get("encoding", "utf-8"))
-    try:
-        "".encode(encoding)
-    except LookupError:
-        raise InputError(f"{place}: configs: unknown encoding {encoding}; try utf-8 or latin-1") from None
-    return Reading(sep, config.get("quoting", 0), encoding, config.get("field"), of_card=True)
+    if not is_encoding(encoding):
+        raise InputError(f"{place}: configs: unknown encoding {encoding}; try utf-8 or latin-1")
+    return Reading(sep, config.get("quoting"), header, encoding, config.get("field"), of_card=True)
 
 
 def card_files(
@@ -106,7 +130,8 @@ def _matches(pattern: str, folder: Path, data_root: Path | None, place: str) -> 
         )
     roots = [folder] if data_root is None else [folder, data_root]
     for root in roots:
-        below = root.glob(pattern) if glob.has_magic(pattern) else [root / pattern]
+        # A name may hold brackets: it is taken as it stands first.
+        below = root.glob(pattern) if glob.has_magic(pattern) and not (root / pattern).is_file() else [root / pattern]
         files = tuple(sorted(path for path in below if path.is_file() and path.name != "README.md"))
         for path in files:
             if not path.resolve().is_relative_to(root.resolve()):

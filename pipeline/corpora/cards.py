@@ -16,6 +16,7 @@ from pipeline.common.files import read_whole
 from pipeline.common.labels import LABELS
 from pipeline.common.yaml import LARGEST_BYTES, split_front_matter
 from pipeline.corpora.card_files import Reading, card_files, reading, sole_config
+from pipeline.corpora.cells import as_number
 from pipeline.corpora.schema import COLUMNS, Hub, Role, Split, own_section
 
 __all__ = ["Card", "Hub", "Reading", "Role", "Split", "load_card", "load_cards", "need"]
@@ -45,6 +46,15 @@ class Card:
     """As the front matter says under ``license``; None: not stated."""
     languages: tuple[str, ...] = ("en",)
     """Codes, as the front matter says under ``language``."""
+    cuts: tuple[float, float] | None = None
+    """For labels on a scale: below the first is negative, above the second positive, else neutral."""
+
+    def class_of(self, label: str) -> int | None:
+        """Class id of a label as it is written, None where the card says to drop it; KeyError: it belongs nowhere."""
+        number = as_number(label)
+        if self.cuts is None or number is None or label in self.classes:
+            return self.classes[label]
+        return int(number >= self.cuts[0]) + int(number > self.cuts[1])
 
     def reads(self) -> dict[str, str | Path]:
         """What a result made from this card depends on: the literal identity, and each data file."""
@@ -90,6 +100,7 @@ def load_card(folder: Path, data_root: Path | None = None) -> Card:
         identity=json.dumps(identity, sort_keys=True, ensure_ascii=False, default=str),
         licence=licence(front),
         languages=_languages(front),
+        cuts=own.cuts,
     )
 
 

@@ -16,11 +16,12 @@ from pipeline.corpora.corpus import Corpus, Limits, read_corpus
 from pipeline.corpora.drafting import draft_card
 from pipeline.text.languages import KNOWN, language
 
-__all__ = ["CardReport", "contents", "describe_card", "describe_cards", "draft_card"]
+__all__ = ["CardReport", "contents", "describe_card", "describe_cards", "draft_card", "drafted"]
 
 SHOWN = 5
 ACCIDENT = 0.02
 """Share of texts in other languages that is not worth a word: a few are always taken for what they are not."""
+SHOWN_OF_CLASS = 3
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,26 @@ def _notes(corpus: Corpus) -> tuple[str, ...]:
     shares = ", ".join(f"{code} {count / len(texts):.0%}" for code, count in other.items())
     said = f"{sum(other.values()) / len(texts):.0%} of the texts are not in {', '.join(sorted(ours))}: about {shares}"
     return (f"{said}; Retone reads English alone",)
+
+
+def drafted(folder: Path, data_root: Path | None = None) -> tuple[list[str], list[str], list[str]]:
+    """Of a card just drafted, lines for people: what it still asks, what else it noticed, and three rows of each class.
+
+    There are rows only where it asks nothing. Raises InputError where they cannot be read.
+    """
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    asked, noticed = (
+        text.partition(f"\n## {title}\n")[2].partition("\n## ")[0].strip().split("\n")
+        for title in ("Questions", "Noticed")
+    )
+    if asked != [""]:
+        return asked, [line for line in noticed if line], []
+    card = load_card(folder, data_root)
+    texts = [text for rows in read_corpus(card, Limits()).splits.values() for text in rows]
+    shown = []
+    for index, label in enumerate(LABELS) if card.role == "reviews" else [(None, card.role)]:
+        shown += [f"{label}  {text.text}" for text in [text for text in texts if text.label == index][:SHOWN_OF_CLASS]]
+    return [], [line for line in noticed if line], shown
 
 
 def _sample(corpus: Corpus) -> tuple[Mapping[str, str], ...]:

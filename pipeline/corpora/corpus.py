@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,9 @@ from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.common.validation import nearest
 from pipeline.corpora.cards import Card, Split
-from pipeline.corpora.readers import MAX_FILE_BYTES, read_rows
+from pipeline.corpora.cells import as_text, label_as_written
+from pipeline.corpora.lines import MAX_FILE_BYTES
+from pipeline.corpora.readers import read_rows
 from pipeline.text.cleaning import cleaned, rejoin, repair, unknown
 
 _FIRST_ROWS = 3
@@ -74,6 +76,9 @@ class Limits:
     """A review or post above it is dropped as ``too long``."""
 
 
+SAID_EVERY = 10.0
+"""Seconds."""
+_LINE = "{desc}: {n_fmt} rows\n"
 FEWEST = 10
 """Rows that each class must have: below it neither a split nor a score means anything."""
 
@@ -86,7 +91,9 @@ def read_corpus(card: Card, limits: Limits) -> Corpus:
     """
     corpus = Corpus(card)
     problems = LabelProblems(card)
-    rows = tqdm(_rows(card, limits), desc=f"reading {card.name}", unit=" rows", disable=None, leave=False)
+    # Where no bar can be drawn, a line now and then, if it takes long.
+    how = {} if sys.stderr.isatty() else {"delay": SAID_EVERY, "mininterval": SAID_EVERY, "bar_format": _LINE}
+    rows = tqdm(_rows(card, limits), desc=f"reading {card.name}", unit=" rows", leave=False, **how)
     for split, key, number, values in rows:
         row_id = f"{card.name}:{key}:{number}"
         place = f"card {card.name}, {key}, row {number}"
@@ -151,10 +158,11 @@ def _add_text(
     label = None
     if card.role == "reviews":
         value = label_as_written(values[card.columns["label"]])
-        if value not in card.classes:
+        try:
+            label = card.class_of(value)
+        except KeyError:
             problems.note(value, place)
             return
-        label = card.classes[value]
         if label is None:
             corpus.dropped["dropped label"] += 1
             return
@@ -174,17 +182,6 @@ def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, l
         corpus.pairs.append(Pair(row_id, good, bad, phenomenon))
 
 
-def label_as_written(value: Any) -> str:
-    """A label as the card would write it: trimmed; a whole float (how tables store 5 beside a gap) as an integer."""
-    if is_missing(value):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip()
-
-
 def _written(value: Any, place: str, limits: Limits) -> str:
     """The text of a cell, checked to be one of a sane length."""
     text = as_text(value, place)
@@ -193,31 +190,6 @@ def _written(value: Any, place: str, limits: Limits) -> str:
             f"{place}: one text of {len(text):,} characters; a quote left open? "
             f"Split it, or raise max_text_characters ({limits.max_text_characters:,})"
         )
-    return text
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a cell holds nothing: null, or the NaN that tables store in its place."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def as_text(value: Any, place: str) -> str:
-    """The text of a cell, empty where none is; a number is one.
-
-    Raises:
-        InputError: a value of another type, a NUL character, half an emoji.
-    """
-    if is_missing(value):
-        return ""
-    if isinstance(value, (bool, dict, list, bytes)):
-        raise InputError(f"{place}: a {type(value).__name__} where a text belongs; name another column")
-    text = str(value)
-    if "\0" in text:
-        raise InputError(f"{place}: a NUL character in the text; remove it from the file")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(f"{place}: half an emoji (a lone surrogate) at character {error.start}; repair it") from None
     return text
 
 
@@ -260,9 +232,10 @@ class LabelProblems:
         ordered = self._counts.most_common()
         if len(ordered) == 1:
             ((value, count),) = ordered
+            way = "add it under labels" if value else 'write `drop: [""]` under retone to drop them'
             raise InputError(
                 f"{card}: {_rows_have(count)} {_shown(value)}, which belongs to no class; "
-                f"add it under labels{self._near(value)} (first: {'; '.join(self._first[value])})"
+                f"{way}{self._near(value)} (first: {'; '.join(self._first[value])})"
             )
         table = [
             f"  {_rows_have(count)} {_shown(value)}{self._near(value)} (first: {'; '.join(self._first[value])})"
@@ -272,7 +245,7 @@ class LabelProblems:
             table.append(f"  and {len(ordered) - _MOST_VALUES} more values; is this the label column?")
         raise InputError(
             f"{card}: {_rows_have(self._counts.total())} labels that belong to no class; "
-            "add them under labels, or under drop:\n" + "\n".join(table)
+            'add them under labels, or under drop (empty ones as ""):\n' + "\n".join(table)
         )
 
     def _near(self, value: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.errors import InputError
-from pipeline.corpora.corpus import as_text, is_missing
-from pipeline.corpora.readers import read_rows
+from pipeline.corpora.cells import as_text, as_written
+from pipeline.corpora.guessing import looks_headless
+from pipeline.corpora.lines import MAX_FILE_BYTES, kind, lines_of
+from pipeline.corpora.readers import looks_like_table, read_rows
+
+_LOG = logging.getLogger(__name__)
 
 
 class NewTexts(NamedTuple):
@@ -32,34 +35,36 @@ def read_texts(source: str, column: str | None = None) -> NewTexts:
     """
     place = f"input {source}"
     if source == "-":
-        rows = list(enumerate(({"text": line} for line in _lines(sys.stdin.buffer.read())), start=1))
+        given = lines_of(sys.stdin.buffer, Path(source), place, max_bytes=MAX_FILE_BYTES)
+        rows = [(number, {"text": line.rstrip("\r\n")}) for number, line in enumerate(given, start=1)]
     else:
         rows = list(read_rows(Path(source), place))
     if not rows:
         raise InputError(f"{place}: no texts in it; write one a row")
     first = rows[0][1]
+    if source != "-":
+        _check_first_line(Path(source), place, [values for _, values in rows], column)
     wanted = column or ("text" if "text" in first or len(first) != 1 else next(iter(first)))
     texts = [_text(row, wanted, f"{place}, row {number}") for number, row in rows]
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
-    return NewTexts(texts, columns, [[_written(row.get(name)) for name in columns] for _, row in rows])
+    names = [as_written(name) for name in columns]
+    return NewTexts(texts, names, [[as_written(row.get(name)) for name in columns] for _, row in rows])
 
 
-def _lines(content: bytes) -> list[str]:
-    try:
-        text = content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise InputError(f"input -: byte {error.start} is not UTF-8; convert the texts to UTF-8") from None
-    return [line.removesuffix("\n") for line in io.StringIO(text, newline=None)]  # str.splitlines cuts at U+2028, too
+def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]], column: str | None) -> None:
+    """Refuse a table whose first line would be lost as names, and one that would be read as lines."""
+    names = list(rows[0])
+    if kind(file) in {"csv", "tsv"} and looks_headless(names, rows):
+        looks = f"{place}: its first line ({' | '.join(names)[:60]}) looks like a row, not like names of columns"
+        if column is None and "text" not in names:
+            raise InputError(f"{looks}; write names above it, or name the column with --text-column if they are names")
+        if (column or "text") in names:
+            _LOG.warning(f"{looks}; it was taken for them, and gets no label")
+    if kind(file) in {"txt", "raw"} and looks_like_table(file, place):
+        raise InputError(f"{place}: every line has as many tabs, so it is a table; let its name end in .tsv")
 
 
 def _text(row: dict[str, Any], column: str, place: str) -> str:
     if column not in row:
         raise InputError(f"{place}: no column {column}; name one with --text-column, there are: {', '.join(row)}")
     return as_text(row[column], place)
-
-
-def _written(value: Any) -> str:
-    """A value as a cell of a table: lists and the like as JSON."""
-    if isinstance(value, bool | list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return "" if is_missing(value) else str(value)

@@ -6,37 +6,22 @@ ends in an error with the number of the row. Files may be compressed; never more
 
 from __future__ import annotations
 
-import bz2
-import csv
-import gzip
 import io
 import json
-import lzma
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
-
-import zstandard
+from typing import NamedTuple
 
 from pipeline.common.errors import InputError
-from pipeline.corpora.cards import Reading
+from pipeline.corpora.card_files import Reading
+from pipeline.corpora.json_rows import json_rows
+from pipeline.corpora.lines import MAX_FILE_BYTES, OPENERS, kind, lines, refuse_foreign, unpacked
+from pipeline.corpora.tables import Row, delimited
 
-Row = tuple[int, dict[str, Any]]
-"""Number of the row in its file (the first row of data is 1) and its values by column."""
-
-MAX_FILE_BYTES = 4 << 30
-_LONGEST_FIELD = 1 << 30
 _MOST_DECODED = 1 << 28
 PLAIN = Reading()
-OPENERS: dict[str, Callable[..., Any]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-    ".zst": lambda path, mode: io.BufferedReader(zstandard.open(path, mode)),
-}
 ARCHIVES = {".zip", ".tar", ".tgz", ".7z", ".rar"}
+_SHEETS = {"xlsx", "xls", "xlsm", "ods", "numbers"}
 
 
 def read_rows(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int = MAX_FILE_BYTES) -> Iterator[Row]:
@@ -49,124 +34,57 @@ def read_rows(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int =
     if {suffix.lower() for suffix in path.suffixes} & ARCHIVES:
         raise InputError(f"{place}: archives are not opened; unpack it and name the file inside")
     if known is None:
-        raise InputError(f"{place}: no format is known by the name {path.name}; there are {formats()}")
+        sheet = "save the sheet as CSV UTF-8; " if kind(path) in _SHEETS else ""
+        raise InputError(f"{place}: no format is known by the name {path.name}; {sheet}there are {formats()}")
     return known.rows(path, place, reading, max_bytes)
 
 
-def _lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[str]:
-    otherwise = (
-        ", or write `encoding: latin-1` (or what it is) beside data_files in the card" if reading.of_card else ""
-    )
-    return lines(path, place, encoding=reading.encoding, max_bytes=max_bytes, advice=otherwise)
-
-
-def _delimited(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
-    csv.field_size_limit(_LONGEST_FIELD)
-    source = _lines(path, place, reading, max_bytes)
-    first = next(source, "")
-    sep = reading.sep or separator(path, first)
-    quoting: Any = csv.QUOTE_NONE if reading.quoting == csv.QUOTE_NONE else csv.QUOTE_MINIMAL
-    table = csv.reader(chain([first], source), delimiter=sep, quoting=quoting, strict=True)
-    header: list[str] = []
-    number, begins = 0, 1
-    while True:
-        try:
-            fields = next(table, None)
-        except csv.Error as error:
-            raise InputError(f"{place}, row {number + 1} (line {begins}): {_plain(error, reading)}") from None
-        if fields is None:
-            return
-        if not header:
-            header = _header(fields, place)
-        elif fields:
-            number += 1
-            if len(fields) != len(header):
-                raise InputError(
-                    f"{place}, row {number} (line {begins}): {len(fields)} fields where the header has {len(header)}; "
-                    f"quote a text that holds a {'tab' if sep == chr(9) else sep}"
-                )
-            yield number, dict(zip(header, fields, strict=True))
-        begins = table.line_num + 1
-
-
-def separator(path: Path, header: str) -> str:
-    """Tab for tsv; for csv the one of comma, semicolon and tab that cuts the header line into most columns."""
-    if kind(path) == "tsv":
-        return "\t"
-    return max(",;\t", key=lambda sep: len(next(csv.reader([header], delimiter=sep), [])))
-
-
-def _plain(error: csv.Error, reading: Reading) -> str:
-    otherwise = ", or write `quoting: 3` beside data_files in the card" if reading.of_card else ""
-    if "unexpected end of data" in str(error):
-        return f'a quote (") opens here and is never closed; close it{otherwise}'
-    if "expected after" in str(error):
-        return f'a quote (") ends inside a field; double it (""){otherwise}'
-    return f"{error}; repair the row"
-
-
-def _header(fields: Sequence[str], place: str) -> list[str]:
-    header = [field.strip() for field in fields]
-    twice = sorted({name for name in header if header.count(name) > 1}) if len(header) <= 10_000 else []
-    if twice or len(header) > 10_000:
-        problem = f"column {twice[0]!r} stands twice" if twice else f"{len(header):,} columns"
-        raise InputError(f"{place}: {problem} in the first line; it must name each column once")
-    return header
-
-
 def _plain_lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
-    for number, line in enumerate(_lines(path, place, reading, max_bytes), start=1):
+    if reading.sep is not None:
+        yield from delimited(path, place, reading, max_bytes)
+        return
+    source = lines(path, place, encoding=reading.encoding, max_bytes=max_bytes, advice=reading.otherwise)
+    for number, line in enumerate(source, start=1):
         yield number, {"text": line.rstrip("\r\n")}
 
 
-def _json_lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
-    number = 0
-    for at, line in enumerate(_lines(path, place, reading, max_bytes), start=1):
-        if line.strip():
-            number += 1
-            yield number, _object(_parsed(line, f"{place}, row {number} (line {at})"), f"{place}, row {number}")
+def looks_like_table(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int = MAX_FILE_BYTES) -> bool:
+    """Whether each line of a text file holds the same number of tabs: Excel's "Unicode text"."""
+    source = lines(path, place, encoding=reading.encoding, max_bytes=max_bytes)
+    tabs = [line.count("\t") for line in source if line.strip()]
+    return len(tabs) > 1 and tabs[0] > 0 and len(set(tabs)) == 1
 
 
-def _json_whole(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator[Row]:
-    text = "".join(_lines(path, place, reading, max_bytes))
-    if not text.lstrip().startswith("[") and reading.field is None:
-        yield from _json_lines(path, place, reading, max_bytes)
-        return
-    found = _parsed(text, place)
-    if reading.field is not None:
-        found = found.get(reading.field) if isinstance(found, dict) else None
-    if not isinstance(found, list):
-        raise InputError(f"{place}: no list of rows; write [{{...}}, ...] or one object a line, or name the `field`")
-    for number, row in enumerate(found, start=1):
-        yield number, _object(row, f"{place}, row {number}")
+def class_names(path: Path) -> dict[str, list[str]]:
+    """The names that a parquet file gives the numbers in its columns (a ClassLabel of Hugging Face ``datasets``)."""
+    if path.suffix.lower() != ".parquet":
+        return {}
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-
-def _parsed(text: str, place: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        at = f", line {error.lineno}" if text.count("\n", 0, -1) else ""
-        raise InputError(f"{place}{at}: no valid JSON ({error.msg}); repair it") from None
-    except (RecursionError, ValueError):
-        raise InputError(f"{place}: JSON nested too deep or a number too long; repair it") from None
-
-
-def _object(row: Any, place: str) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise InputError(f"{place}: no JSON object; write {{column: value, ...}}")
-    return row
+        told = json.loads((pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}"))
+        features = told["info"]["features"]
+        return {name: list(map(str, each["names"])) for name, each in features.items() if "names" in each}
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return {}
 
 
 def _parquet(path: Path, place: str, _: Reading, max_bytes: int) -> Iterator[Row]:
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     compressed = path.suffix.lower() != ".parquet"
     try:
+        with path.open("rb") as file:
+            if not (first := file.read(512)).startswith(b"PAR1") and not compressed:
+                refuse_foreign(first, place)
         source = io.BytesIO(unpacked(path, place, max_bytes=max_bytes)) if compressed else path
         texts = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
-        names = [field.name for field in pq.read_schema(source) if field.type in texts]
-        table = pq.ParquetFile(source, read_dictionary=names)
+        held = [field.name for field in pq.read_schema(source) if field.type in texts]
+        table = pq.ParquetFile(source, read_dictionary=held)
+        names = table.schema_arrow.names
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise InputError(f"{place}: column {min(twice)!r} stands twice; give each a name of its own")
         if (
             size := sum(table.metadata.row_group(at).total_byte_size for at in range(table.num_row_groups))
         ) > max_bytes:
@@ -196,12 +114,12 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "csv": Format(_delimited),
-    "tsv": Format(_delimited),
+    "csv": Format(delimited),
+    "tsv": Format(delimited),
     "txt": Format(_plain_lines),
     "raw": Format(_plain_lines),
-    "json": Format(_json_whole),
-    "jsonl": Format(_json_lines),
+    "json": Format(json_rows),
+    "jsonl": Format(json_rows),
     "parquet": Format(_parquet, encoded=False),
 }
 """By the ending of a file's name. Whatever reads files, or names to people what can be read, goes by this table."""
@@ -210,75 +128,3 @@ FORMATS = {
 def formats() -> str:
     """What can be read, in words: ``csv, tsv, ..., plain or compressed (.gz, ...)``."""
     return f"{', '.join(FORMATS)}, plain or compressed ({', '.join(OPENERS)})"
-
-
-def kind(path: Path) -> str:
-    """The format by the file's name, less a compression suffix: ``reviews.csv.gz`` is ``csv``."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in OPENERS:
-        suffixes.pop()
-    return suffixes[-1].removeprefix(".") if suffixes else ""
-
-
-def lines(path: Path, place: str, *, encoding: str = "utf-8", max_bytes: int, advice: str = "") -> Iterator[str]:
-    """The lines of a text file with their ends, a byte order mark removed. ``advice``: another way out of a wrong code.
-
-    Raises InputError with the line (and byte, counted in the unpacked file) of what cannot be decoded, for a NUL byte,
-    for a damaged archive, and once more than ``max_bytes`` have been unpacked.
-    """
-    with _opened(path, place) as handle:
-        at = 0
-        for number, raw in enumerate(_raw_lines(handle, path, place, encoding, max_bytes), start=1):
-            try:
-                line = raw.decode(encoding)
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{place}, line {number}, byte {at + error.start}: not {encoding.upper()}; save the file as UTF-8, "
-                    f"as with `iconv -f latin1 -t utf-8 OLD > NEW`{advice}"
-                ) from None
-            if "\0" in line:
-                raise InputError(f"{place}, line {number}: a NUL byte; is it UTF-16 or no text? Save it as UTF-8")
-            at += len(raw)
-            yield line.removeprefix("\ufeff") if number == 1 else line
-
-
-def unpacked(path: Path, place: str, *, max_bytes: int) -> bytes:
-    """The whole file, decompressed. Raises InputError as ``lines`` does."""
-    with _opened(path, place) as handle:
-        return b"".join(_limited(lambda: handle.read(1 << 20), path, place, max_bytes))
-
-
-def _opened(path: Path, place: str) -> IO[bytes]:
-    try:
-        return cast(IO[bytes], OPENERS.get(path.suffix.lower(), Path.open)(path, "rb"))
-    except OSError as error:
-        raise InputError(f"{place}: cannot be read ({error.strerror}); check the path and its permissions") from None
-
-
-def _raw_lines(handle: IO[bytes], path: Path, place: str, encoding: str, max_bytes: int) -> Iterator[bytes]:
-    """Lines as bytes; in an encoding where a line end is more than the byte 10, the whole file as one piece."""
-    if "\n".encode(encoding)[-1:] == b"\n" and len("\n".encode(encoding)) == 1:
-        yield from _limited(lambda: handle.readline(max_bytes + 1), path, place, max_bytes)
-        return
-    whole = b"".join(_limited(lambda: handle.read(1 << 20), path, place, max_bytes))
-    try:
-        text = whole.decode(encoding)
-    except UnicodeDecodeError:
-        yield whole
-        return
-    yield from (line.encode(encoding) for line in text.splitlines(keepends=True))
-
-
-def _limited(read: Callable[[], bytes], path: Path, place: str, max_bytes: int) -> Iterator[bytes]:
-    taken = 0
-    while True:
-        try:
-            piece = read()
-        except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-            raise InputError(f"{place}: damaged or not really {path.suffix} ({error}); fetch it again") from None
-        if not piece:
-            return
-        taken += len(piece)
-        if taken > max_bytes:
-            raise InputError(f"{place}: unpacks to more than {max_bytes:,} bytes; split it, or raise max_file_bytes")
-        yield piece

@@ -61,6 +61,7 @@ class Retone(_Closed):
     role: Role
     columns: dict[str, str] = {}
     labels: dict[str, tuple[str, ...]] = {}
+    cuts: tuple[float, float] | None = None
     drop: tuple[str, ...] = ()
     hub: Hub | None = None
 
@@ -87,8 +88,9 @@ def own_section(front: dict[str, Any], place: str) -> Retone:
     section = front.get("retone")
     if not isinstance(section, dict):
         raise InputError(f"{place}: no section `retone:` with a role; see data_cards/TEMPLATE.md")
-    for key in _questions(section, "retone"):
-        raise InputError(f"{place}: {key} is still a question ({QUESTION}); answer it in the front matter")
+    if keys := list(dict.fromkeys(questions(section, "retone"))):
+        more = f", and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}" if keys[1:] else ""
+        raise InputError(f"{place}: {keys[0]} is still a question ({QUESTION}){more}; answer in the front matter")
     try:
         own = Retone.model_validate(section)
     except ValidationError as error:
@@ -97,13 +99,14 @@ def own_section(front: dict[str, Any], place: str) -> Retone:
     return own
 
 
-def _questions(value: Any, key: str) -> Iterator[str]:
+def questions(value: Any, key: str) -> Iterator[str]:
+    """The keys below ``key`` whose values are still open."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _questions(inner, f"{key}.{name}")
+            yield from questions(inner, f"{key}.{name}")
     elif isinstance(value, list):
         for inner in value:
-            yield from _questions(inner, key)
+            yield from questions(inner, key)
     elif value == QUESTION:
         yield key
 
@@ -126,13 +129,15 @@ def _check_meaning(own: Retone, place: str) -> None:
         if column not in wanted:
             raise InputError(f"{place}: retone.columns: role {own.role} has no {column}; {nearest(column, wanted)}")
     if own.role != "reviews":
-        if own.labels or own.drop:
-            raise InputError(f"{place}: role {own.role} has no labels; remove retone.labels and retone.drop")
+        if own.labels or own.drop or own.cuts:
+            raise InputError(f"{place}: role {own.role} has no labels; remove retone.labels, cuts and drop")
         return
     for label in own.labels:
         if label not in LABELS:
             raise InputError(f"{place}: retone.labels: unknown class {label}; {nearest(label, LABELS)}")
-    for label in LABELS:
+    if own.cuts and own.cuts[0] > own.cuts[1]:
+        raise InputError(f"{place}: retone.cuts: {own.cuts[0]:g} is above {own.cuts[1]:g}; write the lower one first")
+    for label in () if own.cuts else LABELS:
         if not own.labels.get(label):
             raise InputError(f"{place}: retone.labels says nothing of {label}; add `{label}: [values in the file]`")
     values = [value for label in own.labels.values() for value in label] + list(own.drop)

@@ -12,6 +12,7 @@ from typing import Any
 from peft import LoraConfig
 from transformers import BertForSequenceClassification, BertTokenizerFast
 
+from pipeline.common.errors import InputError
 from pipeline.learning.options import Lora
 from pipeline.models import attachments
 from pipeline.models.masked_lm import MaskedLM
@@ -49,6 +50,8 @@ def inject(model: MaskedLM, options: Lora, frozen: int) -> Any:
 
 
 def _config(model: Any, options: Lora, frozen: int, **rest: Any) -> LoraConfig:
+    if frozen >= model.config.num_hidden_layers:
+        raise InputError(f"freezing.layers: {frozen}, all that the model has, leaves none for LoRA; give less")
     return LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha or options.rank,

@@ -36,9 +36,14 @@ class Reader:
         """The reader of a model folder; without ``max_length`` it reads as much as the model was made for.
 
         Raises:
-            InputError: no tokenizer there, or none that can be used.
+            InputError: no tokenizer there, or none that can be used; a ``max_length`` that the model cannot read.
         """
         tokenizer = loading.load_tokenizer(folder)
+        positions = loading.check_folder(folder).get("max_position_embeddings", 512)
+        if max_length and max_length > positions:
+            raise InputError(
+                f"max_length: {max_length} of a model with {positions} positions; give {positions} or less"
+            )
         return cls(tokenizer, loading.emoji_mode(folder), max_length or tokenizer.model_max_length)
 
     def text(self, prepared: str) -> str:

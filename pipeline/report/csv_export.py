@@ -69,7 +69,12 @@ def safe_cell(text: str) -> str:
     return f"'{text}"
 
 
-def write_csv(stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]], separator: str = ",") -> None:
-    """Write a header and rows of texts as CSV."""
+def write_csv(stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]], separator: str = ",") -> int:
+    """Write a header and rows of texts as CSV; return how many cells got an apostrophe."""
     table = csv.writer(stream, lineterminator="\n", delimiter=separator)
-    table.writerows([safe_cell(cell) for cell in row] for row in chain([header], rows))
+    changed = 0
+    for row in chain([header], rows):
+        safe = [safe_cell(cell) for cell in row]
+        changed += sum(map(str.__ne__, row, safe))
+        table.writerow(safe)
+    return changed

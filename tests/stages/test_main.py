@@ -58,6 +58,25 @@ def test_each_text_gets_a_label_and_a_score_in_order(
     assert list(tmp_path.glob("*.part")) == []
 
 
+def test_formulas_are_said_once_and_excel_gets_its_mark(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.csv").write_text('text,more\n"=1+1",@x\ngood 😂,ok\n', "utf-8")
+    out = tmp_path / "out.csv"
+    assert call("predict", tmp_path / "in.csv", "--model", classifier, "-o", out, "--excel") == 0
+    assert out.read_bytes().startswith(b"\xef\xbb\xbftext,more,label")
+    said = capsys.readouterr().err.splitlines()
+    assert said[1:] == ["2 cells that a spreadsheet would run as formulas got an apostrophe (') before them"]
+
+
+def test_half_an_emoji_beside_the_text_stops_nothing(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "good", "by": "a\\ud83d"}\n{"text": "bad", "by": "b"}\n', "utf-8")
+    assert call("predict", tmp_path / "in.jsonl", "--model", classifier) == 0
+    assert [row[:2] for row in rows(capsys.readouterr().out)] == [["text", "by"], ["good", "a\ufffd"], ["bad", "b"]]
+
+
 def test_columns_of_the_file_are_never_overwritten(
     classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,6 +202,9 @@ def test_input_that_cannot_be_used_is_one_line(
         ("ok.txt", "--model", "pickle"): "a pickle, which can run code when loaded",
         ("ok.txt", "--model", toy_model): "its classes are not negative, neutral, positive",
         ("ok.txt", "--model", classifier, "-o", "no/where.csv"): "output no/where.csv: cannot be written",
+        ("ok.txt", "--model", classifier, "-o", "x.xlsx"): "output x.xlsx: CSV is written, and .tsv; let its name end",
+        ("ok.txt", "--model", classifier, "-o", "x.csv.gz"): "output x.csv.gz: CSV is written, and .tsv",
+        ("ok.txt", "--model", classifier, "-o", "/dev/null"): "output /dev/null: is no file; name one",
     }.items():
         assert call("predict", *arguments) == 2, arguments
         out, err = capsys.readouterr()
@@ -202,7 +224,14 @@ def test_cards_shows_rows_of_each_and_fails_where_one_is_not_in_order(
     assert out.endswith("4 cards, all in order\n")
     (tmp_path / "shop.csv").write_text("body,stars\ngood,5\n", "utf-8")
     assert call("new-card", tmp_path / "shop.csv", "--into", tmp_path / "cards") == 0
-    assert f"drafted {tmp_path / 'cards' / 'shop'}; look it over" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"drafted {tmp_path / 'cards' / 'shop'}; look it over" in out
+    assert out.endswith("no question is open\n    informal  good\n")
+    (tmp_path / "codes.csv").write_text("body,stars\ngood,1\nfine,0\n", "utf-8")
+    assert call("new-card", tmp_path / "codes.csv", "--into", tmp_path / "more") == 0
+    out = capsys.readouterr().out
+    assert "3 questions are open:\n    - labels.negative: which values of stars mean negative? There are: 1" in out
+    assert out.endswith("      - 0: fine\n      - 1: good\n")
     (tmp_path / "cards" / "shop" / "shop.csv").write_bytes(b"body,stars\ncaf\xe9,5\n")
     assert call("cards", tmp_path / "cards") == 2
     out, err = capsys.readouterr()
@@ -260,6 +289,34 @@ def test_corpora_that_a_recipe_lacks_are_named_before_anything_runs(
     assert len(lines) == len(says)
     assert all(line.startswith(start) for line, start in zip(lines, says, strict=True))
     assert call(*wanted[:1], "prepare", *wanted[1:]) == 0  # which needs no role
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ("source.model={toy}", ["finetune.freezing.layers: 3 of a base with 2 layers", "pretrain.freezing.layers: 3"]),
+        ("source.model={toy} finetune.freezing.layers=2 pretrain.freezing.layers=0", []),
+        (
+            "source.model={toy} finetune.freezing.layers=2 pretrain.freezing.layers=0 finetune.max_length=200",
+            ["finetune.max_length: 200 of a base with 128 positions; give 128 or less"],
+        ),
+        ("finetune.method=lora finetune.freezing.layers=6", ["6 of a base with 6 layers leaves no layer for LoRA"]),
+        ("source.model=scratch source.num_attention_heads=7", ["384 is no multiple of num_attention_heads 7"]),
+    ],
+)
+def test_numbers_that_the_base_cannot_keep_are_named_before_anything_runs(
+    toy_model: Path,
+    tmp_path: Path,
+    changes: str,
+    says: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(ROOT)
+    told = changes.format(toy=toy_model)
+    assert call("run", "--dry-run", "--store", tmp_path / "store", "--set", told) == (2 if says else 0)
+    err = capsys.readouterr().err
+    assert [each for each in says if each not in err] == []
 
 
 def test_saying_where_things_stand_imports_nothing_heavy(toy_model: Path) -> None:

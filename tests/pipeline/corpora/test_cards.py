@@ -157,6 +157,12 @@ def test_a_readme_that_is_no_card(tmp_path: Path, content: bytes, message: str) 
         ("nothing.csv", "no file nothing.csv"),
         ("[{split: holdout, path: a.txt}]", "unknown split holdout"),
         ("[a.txt, a.txt]", "named twice"),
+        *(
+            (f"a.txt, encoding: {name}", "unknown encoding")
+            for name in ("latin-0", "base64", "idna", "undefined", '"a\\0"')
+        ),
+        ("a.txt, header: 1", "header is 1; it must be true, or false where the first row is data"),
+        ("a.txt, header: '?'", "configs.header is still a question (?); write true or false"),
         ("a.txt, sepp: x", "unknown option sepp"),
         ("a.txt, sep: xx", "one character"),
         ("a.txt, encoding: utf-9", "unknown encoding"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
+from pipeline.corpora import corpus
 from pipeline.corpora.audit import audit
 from pipeline.corpora.cards import load_card
 from pipeline.corpora.corpus import Corpus, Limits, label_as_written, read_corpus
@@ -182,3 +183,14 @@ def test_damage_and_what_stays_unknown_are_counted_by_kind(tmp_path: Path) -> No
     assert told["mended"] == {"shop": {"HTML entities": 2, "HTML tags": 1, "shortcodes": 1}}
     assert told["unknown"] == {"shop": {"shortcodes": 1, "symbols": 1}}
     assert {"mended", "unknown"}.isdisjoint(audit([read_corpus(load_card(write_reviews(tmp_path / "b")), Limits())], 1))
+
+
+def test_who_waits_without_a_terminal_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_reviews(tmp_path / "shop")
+    read_corpus(load_card(folder), Limits())
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(corpus, "SAID_EVERY", 0)
+    read_corpus(load_card(folder), Limits())
+    assert "reading shop: 29 rows\n" in capsys.readouterr().err

@@ -119,7 +119,8 @@ def test_row_numbers_count_rows_and_name_lines(tmp_path: Path) -> None:
         ("a.csv", "," * 1_000_000 + "\na\n", "1,000,001 columns in the first line"),
         ("a.csv", b"text\nok\nol\xe9\n", "line 3, byte 10: not UTF-8"),
         ("a.txt", b"ok\na\x00b\n", "line 2: a NUL byte"),
-        ("a.txt", "hi".encode("utf-16"), "byte 0: not UTF-8"),
+        ("a.txt", "hi".encode("utf-16-le"), "line 1: a NUL byte"),
+        ("a.txt", "hi\nho".encode("utf-16")[:-1], "line 2, byte 10: not UTF-16"),
         ("a.jsonl", '{"text": "a"}\n{"text": \n', "row 2 (line 2): no valid JSON"),
         ("a.jsonl", '{"text": "a"}\n["b"]\n', "row 2: no JSON object"),
         ("a.json", '{"rows": []}', "no column"),
@@ -153,6 +154,19 @@ def test_the_card_may_say_how_to_read(tmp_path: Path) -> None:
     assert read(path, Reading(sep="|", quoting=3)) == ['"open']
     assert read(write(tmp_path / "b.csv", "text\nolé\n".encode("latin-1")), Reading(encoding="latin-1")) == ["olé"]
     assert read(write(tmp_path / "c.txt", "olé\nb\n".encode("utf-16")), Reading(encoding="utf-16")) == ["olé", "b"]
+
+
+def test_utf16_without_its_mark_is_told_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text\nolé\n".encode("utf-16-le"))
+    assert read(path, Reading(encoding="utf-16-le")) == ["olé"]
+    assert "not UTF-16 (UTF-16 stream does not start with BOM)" in refused(path, Reading(encoding="utf-16"))
+
+
+def test_a_line_longer_than_a_piece_is_a_line(tmp_path: Path) -> None:
+    texts = ["é" * 3_000_000, "b", "c" * 1_500_000]
+    assert read(write(tmp_path / "a.txt", "\r\n".join(texts))) == texts
+    broken = "\n".join(texts).encode() + b"\n\xff"
+    assert "line 4, byte 7500004: not UTF-8" in refused(write(tmp_path / "a.txt", broken))
 
 
 def test_a_decompression_bomb_is_stopped_early(tmp_path: Path) -> None:

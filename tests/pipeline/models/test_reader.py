@@ -74,3 +74,9 @@ def test_raw_texts_are_cleaned_as_prepare_does(plain: Reader) -> None:
 def test_what_is_no_text_is_refused_by_its_place(plain: Reader, texts: list[str], says: str) -> None:
     with pytest.raises(InputError, match=says):
         plain.raw_ids(texts)
+
+
+def test_no_more_can_be_read_than_the_model_has_positions(toy_model: Path) -> None:
+    assert Reader.of(toy_model, 128).max_length == 128
+    with pytest.raises(InputError, match="max_length: 129 of a model with 128 positions; give 128 or less"):
+        Reader.of(toy_model, 129)
