@@ -7,27 +7,33 @@ share exp(loss of the base - loss now) and, on minimal pairs, (accuracy now - 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
-from pipeline.measuring.statistics import folds
+from pipeline.measuring.statistics import variance
 from pipeline.measuring.statistics.bootstrap import (
+    LEVEL,
     Array,
     Difference,
     Figure,
     Statistic,
-    difference,
+    bounds,
     holm,
-    interval,
+    settled,
     verdict,
+    wilson,
 )
-from pipeline.measuring.statistics.classification import Metric, cells
+from pipeline.measuring.statistics.classification import Metric, accuracy, cells, macro_recall
 
 CHANCE = 0.5
 """Accuracy on minimal pairs of a model that knows nothing."""
+FEWEST_OF_CLASS = 10
+"""Texts of a class below which no macro-recall is told: a third of it would rest on so few."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +43,51 @@ class Measured:
     contributions: Array
     statistic: Statistic
     folds: NDArray[np.int64] | None = None
-    """[items] the fold that tested each, if any; texts of a fold share a model, which intervals count (``folds``)."""
+    """[items] the fold that tested each, if any; texts of a fold share a model, which intervals count (``variance``)."""
+    strata: NDArray[np.int64] | None = None
+    """[items] the class of each, where samples are drawn class by class."""
     least: float = -np.inf
     most: float = np.inf
-    """What the statistic can be: an interval that was widened for folds ends there."""
+    """What the statistic can be: an interval that was widened for folds or seeds ends there."""
+    trials: int | None = None
+    """Of a plain share, the items that it is of: its interval is Wilson's, which near 0 and 1 does not shrink to none.
+    """
+    enough: bool = True
+    """Whether there are texts enough to tell it."""
 
     @property
     def value(self) -> float:
         """The figure's value alone."""
         return float(self.statistic(self.contributions.sum(axis=0)).mean())
 
+    @property
+    def weight(self) -> int:
+        """The items that the interval's small-sample expansion goes by: those of the rarest class, if that is asked."""
+        items = len(self.contributions)
+        return items if self.strata is None else int(np.unique(self.strata, return_counts=True)[1].min())
+
+    def resampled(self, *, draws: int, seed: int) -> tuple[float, Array]:
+        """The value on all items, averaged over seeds, and draws of it (``variance.resampled``)."""
+        how = {"draws": draws, "seed": seed}
+        return variance.resampled(self.contributions, self.statistic, self.folds, self.strata, **how)
+
     def figure(self, *, draws: int, seed: int) -> Figure:
         """The value on all items, averaged over seeds, with its 95% interval."""
-        if self.folds is None:
-            return interval(self.contributions, self.statistic, draws=draws, seed=seed)
-        found = folds.interval(self.contributions, self.statistic, self.folds, draws=draws, seed=seed)
-        low, high = np.clip([found.low, found.high], self.least, self.most).tolist()
-        return Figure(found.value, low, high, found.n)
+        items = len(self.contributions)
+        if not self.enough:
+            return Figure(math.nan, math.nan, math.nan, items)
+        value, drawn = self.resampled(draws=draws, seed=seed)
+        low, high = bounds(drawn, self.weight)
+        if self.trials and 0 <= value <= 1:
+            deviation = (high - low) / (2 * norm.ppf((1 + LEVEL) / 2))
+            trials = value * (1 - value) / deviation**2 if deviation else math.inf
+            return Figure(value, *wilson(value, min(self.trials, trials)), items)
+        return Figure(value, *np.clip([low, high], self.least, self.most).tolist(), items)
+
+    def at_least(self, *, draws: int, seed: int) -> float:
+        """The one-sided 95% lower bound: what the value is at least."""
+        _, drawn = self.resampled(draws=draws, seed=seed)
+        return bounds(drawn, self.weight, 2 * LEVEL - 1)[0]
 
 
 def minus(a: Measured, b: Measured, *, draws: int, seed: int) -> Difference:
@@ -65,9 +99,10 @@ def minus(a: Measured, b: Measured, *, draws: int, seed: int) -> Difference:
         ValueError: other items, or seeds that cannot be paired.
     """
     both = paired(a, b)
-    if both.folds is not None:
-        return folds.difference(both.contributions, both.statistic, both.folds, draws=draws, seed=seed)
-    return difference(both.contributions, both.statistic, draws=draws, seed=seed)
+    if not both.enough:
+        return Difference(math.nan, math.nan, math.nan, len(both.contributions), 1.0)
+    value, drawn = both.resampled(draws=draws, seed=seed)
+    return replace(settled(value, drawn, both.weight), n=len(both.contributions))
 
 
 def paired(a: Measured, b: Measured) -> Measured:
@@ -78,7 +113,13 @@ def paired(a: Measured, b: Measured) -> Measured:
     if a.contributions.shape[:2] != beside.shape[:2]:
         raise ValueError(f"minus: items and seeds {a.contributions.shape[:2]} against {beside.shape[:2]}")
     both = np.concatenate([a.contributions, beside], axis=-1)
-    return Measured(both, lambda sums: a.statistic(sums[..., :width]) - b.statistic(sums[..., width:]), a.folds)
+    return Measured(
+        both,
+        lambda sums: a.statistic(sums[..., :width]) - b.statistic(sums[..., width:]),
+        a.folds,
+        a.strata,
+        enough=a.enough and b.enough,
+    )
 
 
 def classified(
@@ -98,12 +139,16 @@ def classified(
     _, own = np.unique(corpora if corpora is not None else [""] * found.shape[-1], return_inverse=True)
     count = int(own.max(initial=0)) + 1
     places = np.asarray(tested_in) if tested_in is not None and len(set(tested_in)) > 1 else None
+    strata = 3 * own + np.asarray(labels, dtype=np.int64) if metric is macro_recall else None
     return Measured(
         np.eye(9 * count)[9 * own + found].swapaxes(0, 1),
         lambda sums: metric(sums.reshape(*sums.shape[:-1], count, 3, 3)).mean(axis=-1),
         places,
+        strata,
         least=0.0,
         most=1.0,
+        trials=found.shape[-1] if metric is accuracy and count == 1 else None,
+        enough=strata is None or not len(strata) or int(np.bincount(strata)[np.unique(strata)].min()) >= FEWEST_OF_CLASS,
     )
 
 

@@ -10,16 +10,16 @@ HOW = {"draws": 500, "seed": 0}
 
 def test_a_classification_score_by_hand() -> None:
     # recall of class 0: 2/3, of class 1: 1/2, of class 2: 1/1
-    found = comparison.classified([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2], macro_recall).figure(**HOW)
+    found = comparison.classified([0, 0, 0, 1, 1, 2] * 10, [0, 0, 1, 1, 2, 2] * 10, macro_recall).figure(**HOW)
     assert found.value == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
-    assert found.n == 6
+    assert found.n == 60
     assert found.low < found.value < found.high
 
 
 def test_a_small_corpus_counts_as_much_as_a_large_one() -> None:
     labels, corpora = [0, 1, 2] * 10 + [0, 1, 2], ["large"] * 30 + ["small"] * 3
     predicted = [0, 1, 2] * 10 + [0, 0, 0]  # all of the large one, a class of three of the small one
-    found = comparison.classified(labels, [predicted, labels], macro_recall, corpora=corpora).figure(**HOW)
+    found = comparison.classified(labels, [predicted, labels], macro_recall, corpora=corpora)
     assert found.value == pytest.approx(((1 + 1 / 3) / 2 + 1) / 2)  # of two seeds
 
 
@@ -70,3 +70,26 @@ def test_verdicts_read_together_are_stricter() -> None:
     assert comparison.verdicts([alone, alone]) == [(0.06, "undecided"), (0.06, "undecided")]
     worse = Difference(-0.1, -0.2, -0.01, 100, 0.001)
     assert [word for _, word in comparison.verdicts([alone, worse])] == ["helped", "hurt"]
+
+
+def test_a_class_of_few_texts_gives_no_macro_recall() -> None:
+    labels = [0] * 200 + [1] * 200 + [2] * 9
+    nine, ten = (comparison.classified(more, more, macro_recall) for more in (labels, [*labels, 2]))
+    assert nine.figure(**HOW).as_json() == {"value": None, "low": None, "high": None, "n": 409}
+    assert np.isnan(comparison.minus(nine, nine, **HOW).value)
+    assert comparison.minus(nine, nine, **HOW).p == 1.0
+    assert ten.figure(**HOW).value == 1.0
+    assert comparison.classified(labels, labels, accuracy).figure(**HOW).value == 1.0
+
+
+def test_a_share_of_one_is_no_certainty() -> None:
+    # Wilson of 15 of 15; three seeds that are right on the same 15 texts have seen no more texts
+    for predicted in ([0] * 15, [[0] * 15] * 3):
+        found = comparison.classified([0] * 15, predicted, accuracy).figure(**HOW)
+        assert (found.value, found.low, found.high) == (1.0, pytest.approx(0.7961, abs=5e-5), 1.0)
+
+
+def test_the_one_sided_bound_by_hand() -> None:
+    # 60 of 100 texts: 0.6 - 1.645 standard errors of 0.049
+    right = comparison.classified([0] * 100, [0] * 60 + [1] * 40, accuracy)
+    assert right.at_least(draws=20_000, seed=0) == pytest.approx(0.6 - 1.645 * 0.049, abs=0.012)
