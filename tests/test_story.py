@@ -159,7 +159,7 @@ def test_it_ends_in_a_report_that_holds_everything(place: Path) -> None:
     latest = place / "store" / "latest"
     report = json.loads((latest / "report.json").read_text(encoding="utf-8"))
     assert [rung["arm"] for rung in report["ladder"]] == ["naive", "careful", "adapted", "full"]
-    assert {verdict["verdict"] for verdict in report["verdicts"]} <= {"helped", "hurt", "undecided"}
+    assert {verdict["verdict"] for verdict in report["verdicts"]} <= {"better", "worse", "undecided"}
     for verdict in report["verdicts"]:
         if verdict["verdict"] != "undecided":
             assert verdict["difference"]["low"] > 0 or verdict["difference"]["high"] < 0

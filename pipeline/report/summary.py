@@ -43,7 +43,7 @@ def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
                 arm,
                 tables.percent(rung["scores"][corpus]["macro_recall"]).line,
                 *(tables.percent(tables.kept(report, arm, *place)).line for place in places),
-                *(tables.verdict_cell(verdict).text if verdict else "" for verdict in verdicts),
+                *(tables.verdict_cell(report, verdict).text if verdict else "" for verdict in verdicts),
             )
         )
     return rows

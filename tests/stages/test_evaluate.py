@@ -166,7 +166,7 @@ def test_floors_beat_an_untrained_head_and_say_how_they_were_fitted(out: Path) -
             differences(labels, [row["predicted"] for row in model], of_floor, draws=100, seed=0)["macro_recall"][
                 "verdict"
             ]
-            == "hurt"
+            == "worse"
         )
     assert set(floors["features"]) == {"layer", "C", "dev_macro_recall", "features", "train_texts"}
 

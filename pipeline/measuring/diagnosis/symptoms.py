@@ -16,6 +16,7 @@ from scipy.stats import binomtest
 
 from pipeline.common.labels import FLOORS
 from pipeline.common.yaml import flat
+from pipeline.drawing.tables import is_worse
 from pipeline.measuring.statistics import bootstrap
 
 Report = Mapping[str, Any]
@@ -177,7 +178,7 @@ def _verdicts(report: Report, arm: str) -> Named:
              for question in ("rung", "overall", "floor", "control")}  # fmt: skip
     asked["scratch"] = [one for one in judged if sources.get(one["against"]) == "scratch" != own]
     for name, answers in asked.items():
-        yield f"hurt.{name}", exactly(sum(one["verdict"] == "hurt" for one in answers))
+        yield f"hurt.{name}", exactly(sum(map(is_worse, answers)))
         others = [(one["difference"], FLOORS.get(one["against"], one["against"])) for one in answers]
         yield f"against.{name}", _lowest(_read(*other) for other in others)
     for stage in ("prepare", "source", "tokenizer", "pretrain", "finetune"):

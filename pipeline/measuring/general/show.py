@@ -57,7 +57,7 @@ def _base_row(report: Report, measure: str, place: str, key: str) -> tuple[Cell,
 
 def _kept_cells(report: Report, arm: str, measure: str, place: str) -> tuple[Cell, Cell, Cell]:
     adapted, tuned = (tables.percent(tables.kept(report, arm, measure, place, model)) for model in ("adapted", "tuned"))
-    return adapted, tuned, tables.verdict_cell(tables.find_verdict(report, "rung", arm, place, measure))
+    return adapted, tuned, tables.verdict_cell(report, tables.find_verdict(report, "rung", arm, place, measure))
 
 
 def _level(report: Report, model: str, measure: str, place: str, key: str, arm: str | None = None) -> Cell:

@@ -9,11 +9,9 @@ import matplotlib as mpl
 
 from pipeline.drawing.dots import Dot, dots
 from pipeline.drawing.svg import ACCENT, HELPED, HURT, MUTED, STYLE, Picture, canvas, inline, tip, told
-from pipeline.drawing.tables import NOTHING, Cell, Report, Table, judged, percent
+from pipeline.drawing.tables import MARKS, NOTHING, Cell, Report, Table, judged, percent
 
 TONES = {"better": HELPED, "worse": HURT, "undecided": ACCENT}
-MARKS = {"better": "▲ better", "worse": "▼ worse", "undecided": "● undecided"}
-TONE_WORDS = {"better": "helped", "worse": "hurt", "undecided": "undecided"}
 
 
 def slices(report: Report) -> list[Picture]:
@@ -24,7 +22,7 @@ def slices(report: Report) -> list[Picture]:
         if rows:
             name = f"slices-{index}"
             drawing = dots(rows, name=name, axis="accuracy, % (right is better)", legend=_LEGEND)
-            said = "Full: texts that have it; hollow: the others. Green and red where they differ beyond doubt."
+            said = "Full: texts that have it; hollow: the others. Exploratory; green and red where they differ, of all kinds together."
             drawn.append(Picture(name, f"Kinds of texts, {corpus}", said, drawing))
     return drawn
 
@@ -101,7 +99,7 @@ def _slice(side: Mapping[str, Any] | None, metric: str) -> Cell:
 def _difference(apart: Mapping[str, Any] | None) -> Cell:
     if apart is None:
         return NOTHING
-    return judged(MARKS[apart["verdict"]], apart, TONE_WORDS[apart["verdict"]])
+    return judged(f"{MARKS[apart['verdict']]} {apart['verdict']}", apart, apart["verdict"])
 
 
 def class_table(report: Report, corpus: str) -> Table:

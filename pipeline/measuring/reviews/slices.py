@@ -22,8 +22,6 @@ from pipeline.measuring.statistics.ladder import Draws, Rows, measured, tested_i
 
 FEWEST = 20
 """Texts that must stand on both sides of a difference: on fewer its interval is too narrow, and says little anyway."""
-WORDS = {"helped": "better", "hurt": "worse", "undecided": "undecided"}
-"""A trait is found with a text, not done to it: it is where the model does better or worse."""
 
 
 def by_trait(
@@ -106,7 +104,7 @@ def _judged(
         if all(side.sum() >= FEWEST and _settles(metric, labels[side]) for side in sides):
             found[trait] = _difference(whole, where, draws)
     return {
-        trait: Figure.as_json(apart) | {"p": apart.p, "p_holm": adjusted, "verdict": WORDS[word]}
+        trait: Figure.as_json(apart) | {"p": apart.p, "p_holm": adjusted, "verdict": word}
         for (trait, apart), (adjusted, word) in zip(found.items(), verdicts(list(found.values())), strict=True)
     }
 

@@ -49,8 +49,8 @@ class Difference(Figure):
     p: float
 
     def as_json(self) -> Any:
-        """The difference with its own verdict (one comparison alone; for several see ``holm``)."""
-        return super().as_json() | {"p": self.p, "verdict": verdict(self)}
+        """The difference alone: what is made of it depends on what else is asked (``ladder.judge``)."""
+        return super().as_json() | {"p": self.p}
 
 
 def resample(
@@ -116,18 +116,24 @@ def settled(value: float, drawn: Array, items: int) -> Difference:
     return Difference(value, *bounds(drawn, items), items, p)
 
 
-def verdict(found: Difference, p: float | None = None) -> str:
-    """``helped``, ``hurt`` or ``undecided``; never helped or hurt with an interval that covers zero, or on few items.
+def verdict(found: Difference, p: float | None = None, margin: float = 0.0) -> str:
+    """``better``, ``worse``, ``no-worse`` or ``undecided``; nothing on few items.
+
+    Better and worse are claims of a difference: never with an interval that covers zero, and not where the other
+    claims of the family leave too much to chance. No worse is a claim of its own, non-inferiority: the whole interval
+    lies above -margin, whatever else was asked (Wellek 2010, "Testing Statistical Hypotheses of Equivalence and
+    Noninferiority", chapter 1). That no difference was shown is no such claim.
 
     Args:
         found: a difference where more is better.
-        p: its p adjusted for the other verdicts of the same table (``holm``); default: its own.
+        p: its p adjusted for the other verdicts of its family (``holm``); default: its own.
+        margin: what does not matter; 0: no such claim is made.
     """
-    if found.n < FEWEST_ITEMS or (found.p if p is None else p) >= 1 - LEVEL:
+    if found.n < FEWEST_ITEMS:
         return "undecided"
-    if found.low > 0:
-        return "helped"
-    return "hurt" if found.high < 0 else "undecided"
+    if (found.p if p is None else p) < 1 - LEVEL and (found.low > 0 or found.high < 0):
+        return "better" if found.low > 0 else "worse"
+    return "no-worse" if margin and found.low > -margin else "undecided"
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -186,7 +186,7 @@ def pairs_kept(right_base: ArrayLike, right: ArrayLike) -> Measured:
     return Measured(np.stack([base, now, np.ones_like(now)], axis=-1), share)
 
 
-def verdicts(differences: Sequence[Difference]) -> list[tuple[float, str]]:
+def verdicts(differences: Sequence[Difference], margin: float = 0.0) -> list[tuple[float, str]]:
     """Adjusted p and verdict of each of several comparisons that are read together (Holm's correction over all)."""
     adjusted = holm([found.p for found in differences])
-    return [(p, verdict(found, p)) for p, found in zip(adjusted, differences, strict=True)]
+    return [(p, verdict(found, p, margin)) for p, found in zip(adjusted, differences, strict=True)]

@@ -48,7 +48,7 @@ def test_one_sentence_says_it_all(report: dict[str, Any]) -> None:
     assert answers.lead(report) == f"{gained} and keeps 70.5% of the base's general English."
     for verdict in report["verdicts"]:
         if verdict["question"] == "overall" and verdict["place"] == "cafe":
-            verdict["verdict"] = "hurt"
+            verdict["verdict"] = "worse"
     assert answers.lead(report).startswith(
         "full beats naive (+17.0 points on shop), is below naive (+17.0 points on cafe)"
     )
@@ -67,7 +67,7 @@ def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) 
     table = steps.ledger(report)
     full, naive = row(table, "full"), row(table, "naive")
     assert full["gained on shop, points of macro-recall"].text == "▲ +9.0"
-    assert full["general English kept, points (masked words)"].text.startswith("▼ −3.6")
+    assert full["general English kept, points (masked words)"].text.startswith("○ −3.6")
     # This arm shares prepare and source (5 s), and does its own tokenizer, pretrain, finetune and evaluate.
     assert full["new work, s"].text == f"{3.5 + 60 + 25 + 12:.0f}"
     assert naive["gained on shop, points of macro-recall"].text == "–"
@@ -78,11 +78,11 @@ def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) 
 
 def test_what_a_budget_costs_is_a_sentence(report: dict[str, Any]) -> None:
     assert frontier_show.price(report) == (
-        "full was asked to keep 95% of general English. The point 0.375 was taken: −11.5 (−14.5 to −8.5) points of "
+        "full was asked to keep 95% of general English, as a lower bound. The point 0.375 was taken: −11.5 (−14.5 to −8.5) points of "
         "macro-recall against tuned, +25.0 (+22.0 to +28.0) points of general English (dev)."
     )
     report["frontier"]["full"]["within"] = False
-    assert "general English, which no point does: this one keeps most." in frontier_show.price(report)
+    assert "general English, which no point is shown to: this one keeps most." in frontier_show.price(report)
     report["frontier"]["full"]["budget"] = None
     assert frontier_show.price(report) == ""
     report["frontier"]["full"] = left_out("adapters are merged", tuned="1")
@@ -160,7 +160,7 @@ def test_every_table_is_a_sheet_with_numbers(out: Path) -> None:
     full = rows[-1]
     assert float(full["macro-recall, %"]) == pytest.approx(72.0)
     assert float(full["macro-recall, %: low"]) < 72.0 < float(full["macro-recall, %: high"])
-    assert full["against the arm above"] == "▲ helped"
+    assert full["against the arm above"] == "▲ better"
     assert float(full["against the arm above: difference"]) == pytest.approx(9.0)
     assert float(full["against the arm above: low"]) > 0
     names = {path.stem for path in (out / "tables").iterdir()}

@@ -141,7 +141,7 @@ def test_pairing_narrows_the_interval() -> None:
     paired = minus(two, one, draws=1_000, seed=0)
     alone = [side.figure(draws=1_000, seed=0) for side in (one, two)]
     assert paired.high - paired.low < 0.5 * min(figure.high - figure.low for figure in alone)
-    assert verdict(paired) == "helped"
+    assert verdict(paired) == "better"
 
 
 def test_difference_of_equals_is_zero_and_undecided() -> None:
@@ -155,8 +155,8 @@ def test_difference_of_equals_is_zero_and_undecided() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "p", "n", "expected"),
     [
-        (0.01, 0.05, 0.01, 100, "helped"),
-        (-0.05, -0.01, 0.01, 100, "hurt"),
+        (0.01, 0.05, 0.01, 100, "better"),
+        (-0.05, -0.01, 0.01, 100, "worse"),
         (-0.01, 0.05, 0.01, 100, "undecided"),  # never helped with an interval that covers zero
         (0.0, 0.05, 0.01, 100, "undecided"),
         (0.01, 0.05, 0.06, 100, "undecided"),  # the others of the table took its share of the error
@@ -169,7 +169,7 @@ def test_verdict(low: float, high: float, p: float, n: int, expected: str) -> No
 
 def test_verdict_heeds_the_adjusted_p() -> None:
     found = Difference(0.03, 0.01, 0.05, 100, 0.02)
-    assert (verdict(found), verdict(found, holm([0.02, 0.03, 0.04])[0])) == ("helped", "undecided")
+    assert (verdict(found), verdict(found, holm([0.02, 0.03, 0.04])[0])) == ("better", "undecided")
 
 
 def test_holm_known_answer() -> None:

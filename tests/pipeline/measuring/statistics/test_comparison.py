@@ -66,10 +66,10 @@ def test_other_items_are_refused() -> None:
 
 def test_verdicts_read_together_are_stricter() -> None:
     alone = Difference(0.1, 0.01, 0.2, 100, 0.03)
-    assert comparison.verdicts([alone]) == [(0.03, "helped")]
+    assert comparison.verdicts([alone]) == [(0.03, "better")]
     assert comparison.verdicts([alone, alone]) == [(0.06, "undecided"), (0.06, "undecided")]
     worse = Difference(-0.1, -0.2, -0.01, 100, 0.001)
-    assert [word for _, word in comparison.verdicts([alone, worse])] == ["helped", "hurt"]
+    assert [word for _, word in comparison.verdicts([alone, worse])] == ["better", "worse"]
 
 
 def test_a_class_of_few_texts_gives_no_macro_recall() -> None:

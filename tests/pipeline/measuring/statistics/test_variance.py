@@ -65,7 +65,7 @@ def test_a_real_difference_is_found() -> None:
     a, b = arm(random, 0.8, 0.01, seeds=3), arm(random, 0.7, 0.01, seeds=3)
     found = comparison.minus(by_fold(a), by_fold(b), draws=500, seed=0)
     assert found.value == pytest.approx(comparison.minus(a, b, draws=100, seed=0).value)
-    assert verdict(found) == "helped"
+    assert verdict(found) == "better"
 
 
 def test_variance_by_hand() -> None:
