@@ -80,7 +80,7 @@ def report(
     }
     described |= collect.described(folders, rungs, final)
     described["exchange"] = {
-        arm: evaluated.exchanged(evaluate[runs[0]], ladder.Draws(settings.draws, settings.seed))
+        arm: evaluated.exchanged([evaluate[run] for run in runs], ladder.Draws(settings.draws, settings.seed))
         for arm, runs in arms.items()
     }
     for arm, runs in arms.items():
@@ -159,13 +159,19 @@ def _compared(
     }  # fmt: skip
     lowest = {name: headline(found) for name, found in floors.items()}
     kept = {model: evaluated.kept(folders, model, draws) for model in ("adapted", "tuned")}
-    asked = ladder.climb({arm: scored[arm] | emoji[arm] | kept["tuned"][arm] for arm in rungs}, final)
+    kept["of_adapted"] = evaluated.kept(folders, "tuned", draws, of="adapted")
+    right = evaluated.judged_right(folders)
+    general = {
+        arm: {key: share for key, share in kept["tuned"][arm].items() if key[0] == "masked"} | right[arm]
+        for arm in rungs
+    }
+    asked = ladder.climb({arm: scored[arm] | emoji[arm] | general[arm] for arm in rungs}, final)
     asked += ladder.against("floor", scored, lowest, final, "floors")
     controls = {arm: scored[arm] for arm in settings.controls}
     asked += ladder.against("control", {final: scored[final]}, controls, final, "controls")
     verdicts = ladder.judge(asked, settings.primary, settings.margin, many)
     better = max(lowest, key=lambda name: ladder.mean_of(lowest[name]))
-    advised = ladder.recommend({arm: scored[arm] for arm in rungs}, kept["tuned"], settings.margin, many)
+    advised = ladder.recommend({arm: scored[arm] for arm in rungs}, general, settings.margin, many)
     beside = {"arm": advised["arm"], "against": better}
     above = [verdict["verdict"] for verdict in verdicts if beside.items() <= verdict.items()]
     return {
@@ -176,6 +182,7 @@ def _compared(
             for name, found in floors.items()
         },
         "verdicts": verdicts,
+        "grammar": evaluated.by_phenomenon(folders),
         "recommendation": advised | {"floor": better, "beats_floor": None if "exploratory" in above else {*above} == {"better"}},
         "retention": {
             arm: evaluated.levels(folders[arm], {model: found[arm] for model, found in kept.items()}, draws)

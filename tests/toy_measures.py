@@ -145,7 +145,7 @@ def _pairs(share: float) -> list[dict[str, Any]]:
         {
             "corpus": "pairs",
             "id": f"pairs:{place}",
-            "phenomenon": "agreement",
+            "phenomenon": f"agreement {place // 20}",
             "good": -20.0,
             "bad": -21.0 if right(place, share) else -19.0,
         }

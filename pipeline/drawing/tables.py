@@ -217,6 +217,14 @@ def kept(report: Report, arm: str, measure: str, place: str, model: str = "tuned
     return found  # type: ignore[no-any-return]
 
 
+def kept_by_tuning(report: Report, arm: str, measure: str, place: str) -> Estimate | None:
+    """Of what the adapted model of an arm knew, the share that tuning kept; None where there was no adaptation."""
+    if not report["arms"][arm]["pretrain"].get("tokens_seen"):
+        return None
+    found: Estimate | None = report["retention"][arm]["tuned"]["of_adapted"].get(measure, {}).get(place)
+    return found
+
+
 def retention_places(report: Report) -> list[tuple[str, str]]:
     """(measure, corpus) of everything that general English was measured on: masked words first, then pairs."""
     places = (

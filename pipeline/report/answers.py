@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from pipeline.drawing.tables import (
     find_verdict,
     is_worse,
     kept,
+    kept_by_tuning,
     of_making,
     percent,
     points,
@@ -192,12 +193,16 @@ def cost(report: Report) -> Answer:
     lines = []
     for measure, place in places:
         said = f"{last} kept {_kept(report, last, measure, place)}"
+        if step := kept_by_tuning(report, last, measure, place):
+            left = replace(percent(step), text=f"{percent(step).text}%").line
+            said += f"; adaptation left {_kept(report, last, measure, place, 'adapted')}, and of that tuning kept {left}"
         verdict = find_verdict(report, "overall", last, place, measure)
         if verdict:
             more = {"better": "more than", "worse": "less than", "no-worse": f"no less ({within(report)}) than",
                     "undecided": "not told apart from", "exploratory": "beside"}[verdict["verdict"]]  # fmt: skip
             change = points(verdict["difference"])
-            said += f", {more} {first} with {_kept(report, first, measure, place)}: {change} points"
+            what = "" if measure == "masked" else " of accuracy"
+            said += f"; {more} {first} with {_kept(report, first, measure, place)}: {change} points{what}"
         lines.append(Line(f"{PLACES[measure].capitalize()} ({place})", f"{said}."))
     lines += [
         Line(f"{PLACES['pairs'].capitalize()} ({place})", "the base is not above chance, so there is nothing to lose.")
@@ -208,21 +213,28 @@ def cost(report: Report) -> Answer:
     if restored:
         tokens = f"{sum(restored.values()):,} tokens"
         lines.append(Line("", f"The base had no masked-word head; one was trained on general text first, {tokens}."))
-    return Answer(question, _loss_in_words(kept(report, last, *places[0])), tuple(lines))
+    return Answer(question, _loss_in_words(report, last, places), tuple(lines))
 
 
-def _loss_in_words(share: Estimate | None) -> str:
+def _loss_in_words(report: Report, arm: str, places: Sequence[tuple[str, str]]) -> str:
+    """How much was kept of the first thing measured, and at worst, where another of its kind lost more."""
+    share = kept(report, arm, *places[0])
     if share is None or share["value"] is None:
         return "Not measured"
     value = f"{written(100 * share['value'], 0)}%"
     low, high = (share["value"] if share[side] is None else share[side] for side in ("low", "high"))
+    beside = [kept(report, arm, *place) for place in places if place[0] == places[0][0]]
+    worst = min(found["value"] for found in beside if found and found["value"] is not None)
+    at_worst = f" (at worst {written(100 * worst, 0)}%)" if worst < share["value"] else ""
     if high < 1:
-        return f"{value} of it kept"
-    return f"Nothing, it gained: {value}" if low > 1 else f"Nothing that shows: {value} kept"
+        return f"{value} of it kept{at_worst}"
+    if low > 1:  # no praise: the base was still learning, and tuning's loss hides behind what adaptation gave
+        return f"{value} of the base's{at_worst}: look at what tuning kept"
+    return f"Nothing that shows: {value} kept{at_worst}"
 
 
-def _kept(report: Report, arm: str, measure: str, place: str) -> str:
-    cell = percent(kept(report, arm, measure, place))
+def _kept(report: Report, arm: str, measure: str, place: str, model: str = "tuned") -> str:
+    cell = percent(kept(report, arm, measure, place, model))
     return replace(cell, text=f"{cell.text}%").line
 
 

@@ -78,8 +78,11 @@ class Report(TypedDict):
     floors: dict[str, Scored]
     verdicts: list[Judged]
     recommendation: Advised
-    retention: dict[str, dict[Model, dict[Literal["masked", "pairs", "kept"], Told]]]
-    """``masked`` and ``pairs`` as in retention.json, ``kept`` of the base's, averaged over seeds."""
+    retention: dict[str, dict[Model, dict[Literal["masked", "pairs", "kept", "of_adapted"], Told]]]
+    """``masked`` and ``pairs`` as in retention.json, ``kept`` of the base's, averaged over seeds; ``of_adapted``: what tuning alone
+    kept."""
+    grammar: dict[str, dict[str, dict[str, float]]]
+    """By corpus and phenomenon: ``n`` pairs, and how many the base and each arm's tuned models judge right."""
     arms: dict[str, Told]
     """Its model and settings, what source, pretrain and finetune wrote, ``seeds``: scores.json."""
     coverage: dict[str, Told]

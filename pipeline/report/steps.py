@@ -17,7 +17,7 @@ TONES = {"better": HELPED, "worse": HURT}
 def ledger(report: Report) -> Table:
     """A row an arm: new seconds, megabytes, points gained and general English lost against the arm above."""
     measured = [("macro_recall", corpus) for corpus in tables.reviews(report)] + tables.retention_places(report)[:1]
-    rates = {rung["arm"]: (report["exchange"].get(rung["arm"]) or {}).get("rate") for rung in report["ladder"]}
+    rates = {rung["arm"]: report["exchange"].get(rung["arm"]) for rung in report["ladder"]}
     rows = []
     for rung in report["ladder"]:
         arm, spent = rung["arm"], report["cost"]["seconds"].get(rung["arm"])
@@ -29,7 +29,7 @@ def ledger(report: Report) -> Table:
                 tables.number(new),
                 tables.number(report["cost"]["model_megabytes"].get(arm), 1),
                 *(_points(step) for step in steps),
-                *([tables.amount(rates[arm])] if any(rates.values()) else []),
+                *([_rate(rates[arm])] if any(rates.values()) else []),
             )
         )
     columns = ["arm", "new work, s", "model, MB", *(_column(measure, place) for measure, place in measured)]
@@ -39,11 +39,17 @@ def ledger(report: Report) -> Table:
     )
     if any(rates.values()):
         note += (
-            " The rate is of adaptation alone, in masked loss, below 0 where general English gained, too; for"
-            " comparison, RoBERTa adapted to Amazon reviews paid"
+            " The rate is of adaptation alone, in masked loss; where general English gained, too, the base was still"
+            " learning it, and nothing was paid that a rate could tell. For comparison, RoBERTa adapted to Amazon reviews paid"
             " 5.2 (Gururangan et al. 2020, table 12)."
         )
     return Table("Ledger of fixes", tuple(columns), tuple(rows), note)
+
+
+def _rate(found: Mapping[str, Any] | None) -> Cell:
+    if found and found["lost"]["value"] < 0:
+        return Cell("the base was still learning")
+    return tables.amount(found and found["rate"])
 
 
 def pictures(report: Report) -> list[Picture]:

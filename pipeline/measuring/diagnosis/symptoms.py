@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import binomtest
-
 from pipeline.common.labels import FLOORS
 from pipeline.common.yaml import flat
 from pipeline.drawing.tables import is_worse
@@ -91,8 +89,7 @@ def _share(part: int, whole: int, place: str = "") -> Figure | None:
     """A share of counted things, with Wilson's 95% interval."""
     if whole <= 0:
         return None
-    interval = binomtest(part, whole).proportion_ci(bootstrap.LEVEL, method="wilson")
-    return Figure(part / whole, float(interval.low), float(interval.high), whole, place)
+    return Figure(part / whole, *bootstrap.wilson(part / whole, whole), whole, place)
 
 
 def _over_seeds(values: Sequence[float | None]) -> Figure | None:

@@ -17,6 +17,7 @@ from scipy.stats import norm
 
 from pipeline.measuring.statistics import variance
 from pipeline.measuring.statistics.bootstrap import (
+    FEWEST_ITEMS,
     LEVEL,
     Array,
     Difference,
@@ -52,6 +53,8 @@ class Measured:
     trials: int | None = None
     """Of a plain share, the items that it is of: its interval is Wilson's, which near 0 and 1 does not shrink to none.
     """
+    told: int | None = None
+    """How many items it was measured on, where groups of them are drawn whole."""
     enough: bool = True
     """Whether there are texts enough to tell it."""
 
@@ -59,6 +62,11 @@ class Measured:
     def value(self) -> float:
         """The figure's value alone."""
         return float(self.statistic(self.contributions.sum(axis=0)).mean())
+
+    @property
+    def items(self) -> int:
+        """On how many items it was measured."""
+        return self.told or len(self.contributions)
 
     @property
     def weight(self) -> int:
@@ -73,16 +81,15 @@ class Measured:
 
     def figure(self, *, draws: int, seed: int) -> Figure:
         """The value on all items, averaged over seeds, with its 95% interval."""
-        items = len(self.contributions)
         if not self.enough:
-            return Figure(math.nan, math.nan, math.nan, items)
+            return Figure(math.nan, math.nan, math.nan, self.items)
         value, drawn = self.resampled(draws=draws, seed=seed)
         low, high = bounds(drawn, self.weight)
         if self.trials and 0 <= value <= 1:
             deviation = (high - low) / (2 * norm.ppf((1 + LEVEL) / 2))
             trials = value * (1 - value) / deviation**2 if deviation else math.inf
-            return Figure(value, *wilson(value, min(self.trials, trials)), items)
-        return Figure(value, *np.clip([low, high], self.least, self.most).tolist(), items)
+            return Figure(value, *wilson(value, min(self.trials, trials)), self.items)
+        return Figure(value, *np.clip([low, high], self.least, self.most).tolist(), self.items)
 
     def at_least(self, *, draws: int, seed: int) -> float:
         """The one-sided 95% lower bound: what the value is at least."""
@@ -100,9 +107,9 @@ def minus(a: Measured, b: Measured, *, draws: int, seed: int) -> Difference:
     """
     both = paired(a, b)
     if not both.enough:
-        return Difference(math.nan, math.nan, math.nan, len(both.contributions), 1.0)
+        return Difference(math.nan, math.nan, math.nan, both.items, 1.0)
     value, drawn = both.resampled(draws=draws, seed=seed)
-    return replace(settled(value, drawn, both.weight), n=len(both.contributions))
+    return replace(settled(value, drawn, both.weight), n=both.items)
 
 
 def paired(a: Measured, b: Measured) -> Measured:
@@ -118,6 +125,7 @@ def paired(a: Measured, b: Measured) -> Measured:
         lambda sums: a.statistic(sums[..., :width]) - b.statistic(sums[..., width:]),
         a.folds,
         a.strata,
+        told=a.told,
         enough=a.enough and b.enough,
     )
 
@@ -150,6 +158,16 @@ def classified(
         trials=found.shape[-1] if metric is accuracy and count == 1 else None,
         enough=strata is None or not len(strata) or int(np.bincount(strata)[np.unique(strata)].min()) >= FEWEST_OF_CLASS,
     )
+
+
+def clustered(measured: Measured, groups: Sequence[str]) -> Measured:
+    """The same measure with groups of items drawn whole; item by item where there are too few groups to draw from."""
+    kinds, own = np.unique(groups, return_inverse=True)
+    if len(kinds) < FEWEST_ITEMS:
+        return measured
+    sums = np.zeros((len(kinds), *measured.contributions.shape[1:]))
+    np.add.at(sums, own, measured.contributions)
+    return replace(measured, contributions=sums, told=len(own))
 
 
 def masked_kept(nats_base: ArrayLike, nats: ArrayLike, masked: ArrayLike) -> Measured:

@@ -73,7 +73,7 @@ def test_seeds_that_share_an_adaptation_say_so(figures: dict[str, Any]) -> None:
     [
         (0.70, 0.68, 0.72, "70% of it kept"),
         (0.99, 0.97, 1.01, "Nothing that shows: 99% kept"),
-        (1.20, 1.10, 1.30, "Nothing, it gained: 120%"),
+        (1.20, 1.10, 1.30, "120% of the base's: look at what tuning kept"),
         (0.70, None, None, "70% of it kept"),
     ],
 )
@@ -84,6 +84,19 @@ def test_what_did_it_cost(
     share = {"value": value, "low": low, "high": high, "n": 40}
     report["retention"]["full"]["tuned"]["kept"]["masked"]["encyclopedia"] = share
     assert answers.cost(report).headline == headline
+
+
+def test_both_steps_stand_where_the_total_does(figures: dict[str, Any]) -> None:
+    """What adaptation gave hides what tuning took: 137% after the one, 103% after the other."""
+    report = copy.deepcopy(figures)
+    levels = report["retention"]["full"]
+    for model, key, value in (("tuned", "kept", 1.03), ("adapted", "kept", 1.37), ("tuned", "of_adapted", 0.75)):
+        levels[model][key]["masked"]["encyclopedia"] = {"value": value, "low": None, "high": None, "n": 40}
+    said = answers.cost(report).lines[0].said
+    assert said.startswith("full kept 103.0%; adaptation left 137.0%, and of that tuning kept 75.0%; ")
+    levels["tuned"]["kept"]["masked"]["novels"] = {"value": 0.6, "low": 0.5, "high": 0.7, "n": 40}
+    levels["base"]["masked"]["novels"] = levels["base"]["masked"]["encyclopedia"]
+    assert "at worst 60%" in answers.cost(report).headline
 
 
 def test_a_base_at_chance_has_nothing_to_lose(figures: dict[str, Any]) -> None:
