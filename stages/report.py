@@ -84,7 +84,7 @@ def report(
         for arm, runs in arms.items()
     }
     for arm, runs in arms.items():
-        described["layers"][arm]["noise_floor"] = evaluated.noise_floor([evaluate[run] for run in runs])
+        described["layers"][arm] |= evaluated.cka_beside([evaluate[run] for run in runs])
     scores, changes = described.pop("scores"), described.pop("changes")
     told = {
         arm: {"arm": arm, "seeds": [run.seed for run in runs], "changes": changes[arm], "scores": scores[arm]}

@@ -91,7 +91,7 @@ class Report(TypedDict):
     shift: dict[str, Told]
     masked_loss: dict[str, dict[str, Shift]]
     layers: dict[str, Told]
-    """Of retention.json, and ``noise_floor``: CKA by layer between two seeds, or []."""
+    """Of retention.json, and ``noise_floor``: CKA by layer between two seeds, or []; of one seed ``by_chance``."""
     exchange: dict[str, dict[Literal["rate", "lost", "gained"], Estimate] | None]
     frontier: dict[str, Frontier | None]
     emoji: dict[str, Emoji | None]

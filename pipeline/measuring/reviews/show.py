@@ -49,10 +49,9 @@ def reliability(report: Report) -> list[Picture]:
     for index, (corpus, found) in enumerate(report["errors"].items()):
         if bins := found["calibration"]["reliability"]:
             name = f"reliability-{index}"
-            error = percent(found["calibration"]["ece"])
+            error = percent(found["calibration"]["error"])
             sure = found["calibration"]["overconfidence"]["value"]
-            said = f"Mean gap {error.text}% ({error.detail}); chance alone shows "
-            said += f"{100 * found['calibration']['ece_by_chance']:.1f}%. "
+            said = f"Calibration error {error.text}% ({error.detail}), chance taken off. "
             said += f"It is {'over' if sure > 0 else 'under'}confident by {100 * abs(sure):.1f} points."
             drawn.append(Picture(name, f"Is it right as often as it is sure? {corpus}", said, diagram(bins, name=name)))
     return drawn

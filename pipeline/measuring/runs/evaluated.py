@@ -177,12 +177,14 @@ def exchanged(folders: Sequence[Path], draws: Draws) -> dict[str, Any] | None:
     return exchange.exchange(sides["general"], sides["informal"] or sides["reviews"], draws)
 
 
-def noise_floor(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """CKA by layer between the first two seeds of an arm's tuned models; empty with one seed."""
-    seen = [folder / "retention" / "features_tuned.npy" for folder in folders[:2]]
-    if len(seen) < 2 or not all(path.exists() for path in seen):
-        return []
-    return [figure.as_json() for figure in cka.by_layer(*(np.load(path, allow_pickle=False) for path in seen))]
+def cka_beside(folders: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
+    """What CKA by layer is read against: that between the first two seeds of an arm's tuned models; of one, chance."""
+    seen = [np.load(path, allow_pickle=False) for folder in folders[:2]
+            if (path := folder / "retention" / "features_tuned.npy").exists()]  # fmt: skip
+    return {
+        "noise_floor": [figure.as_json() for figure in cka.by_layer(*seen)] if len(seen) == 2 else [],
+        "by_chance": cka.by_chance(seen[0]) if len(seen) == 1 else [],
+    }
 
 
 def _masked_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:

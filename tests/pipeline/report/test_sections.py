@@ -129,7 +129,7 @@ def test_the_troubleshooter_speaks_of_the_final_arm_first(report: dict[str, Any]
 
 def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], tmp_path: Path) -> None:
     bare = copy.deepcopy(report)
-    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": []}
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}
     bare |= {"layers": dict.fromkeys(report["arms"], nothing), "errors": {}, "diagnosis": []}
     bare |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
     pages.write(results.checked(Report, bare), tmp_path)
@@ -141,7 +141,7 @@ def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], 
 
 
 def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:
-    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": []}
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}
     report |= {"layers": dict.fromkeys(report["arms"], nothing)}
     report |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
     drawn = gallery.pictures(report)
