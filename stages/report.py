@@ -148,7 +148,7 @@ def _compared(
         for name in FLOORS
     }
 
-    def headline(rows: Mapping[str, Any]) -> dict[ladder.Key, ladder.Measured]:
+    def headline(rows: Mapping[str, Any]) -> dict[ladder.Key, Any]:
         return {("macro_recall", corpus): ladder.measured(found) for corpus, found in rows.items()}
 
     scored = {arm: headline({corpus: rows[arm] for corpus, rows in tested.items()}) for arm in arms}
@@ -183,7 +183,8 @@ def _compared(
         },
         "verdicts": verdicts,
         "grammar": evaluated.by_phenomenon(folders),
-        "recommendation": advised | {"floor": better, "beats_floor": None if "exploratory" in above else {*above} == {"better"}},
+        "recommendation": advised
+        | {"floor": better, "beats_floor": None if "exploratory" in above else {*above} == {"better"}},
         "retention": {
             arm: evaluated.levels(folders[arm], {model: found[arm] for model, found in kept.items()}, draws)
             for arm in arms

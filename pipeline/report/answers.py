@@ -125,9 +125,12 @@ def _about(report: Report) -> str:
     seeds = len(report["ladder"][0]["seeds"])
     if not of_making(report):
         one = "one seed" if seeds == 1 else f"{seeds} seeds"
-        return f"With {one} this is about these models, not about ways of making them: that takes three seeds, better five."
-    shared = [arm for arm, stages in report["fingerprints"].items()
-              if report["arms"][arm]["pretrain"].get("tokens_seen") and len(set(stages["pretrain"].values())) == 1]  # fmt: skip
+        return f"With {one} this is about these models, not about ways of making them: that takes three, better five."
+    shared = [
+        arm
+        for arm, stages in report["fingerprints"].items()
+        if report["arms"][arm]["pretrain"].get("tokens_seen") and len(set(stages.get("pretrain", {}).values())) == 1
+    ]
     if not shared:
         return f"{seeds} seeds, and what they differ by is in the intervals."
     return f"{seeds} seeds of tuning; all seeds of {prose(shared)} share one adaptation, whose luck no interval counts."
@@ -195,7 +198,9 @@ def cost(report: Report) -> Answer:
         said = f"{last} kept {_kept(report, last, measure, place)}"
         if step := kept_by_tuning(report, last, measure, place):
             left = replace(percent(step), text=f"{percent(step).text}%").line
-            said += f"; adaptation left {_kept(report, last, measure, place, 'adapted')}, and of that tuning kept {left}"
+            said += (
+                f"; adaptation left {_kept(report, last, measure, place, 'adapted')}, and of that tuning kept {left}"
+            )
         verdict = find_verdict(report, "overall", last, place, measure)
         if verdict:
             more = {"better": "more than", "worse": "less than", "no-worse": f"no less ({within(report)}) than",

@@ -40,7 +40,7 @@ def ledger(report: Report) -> Table:
     if any(rates.values()):
         note += (
             " The rate is of adaptation alone, in masked loss; where general English gained, too, the base was still"
-            " learning it, and nothing was paid that a rate could tell. For comparison, RoBERTa adapted to Amazon reviews paid"
+            " learning it, and nothing was paid. For comparison, RoBERTa adapted to Amazon reviews paid"
             " 5.2 (Gururangan et al. 2020, table 12)."
         )
     return Table("Ledger of fixes", tuple(columns), tuple(rows), note)
@@ -68,7 +68,7 @@ def pictures(report: Report) -> list[Picture]:
         ]
         if rows:
             drawing = dots(rows, name=f"step-{name}", axis=axis, lines=[Line(0)])
-            said = "Against the arm above; green is better, red worse, grey undecided or exploratory. Lines are 95% intervals."
+            said = "Against the arm above; green better, red worse, grey undecided or exploratory. Lines: 95% intervals."
             drawn.append(Picture(f"step-{name}", title, said, drawing))
     return drawn
 

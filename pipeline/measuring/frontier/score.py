@@ -125,7 +125,9 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> Frontie
                 "name": point.name,
                 "alpha": _alpha(point.alphas),
                 "alphas": dict(point.alphas),
-                **figure,
+                "macro_recall": figure["macro_recall"],
+                "kept": figure["kept"],
+                "at_least": figure["at_least"],
                 "front": best,
             }
             for point, figure, best in zip(found, figures, pareto_front(values), strict=True)

@@ -51,7 +51,7 @@ def exchange(general: Corpora, informal: Corpora, draws: Draws) -> dict[str, Any
 
 
 def _contributions(sides: Sequence[Side]) -> Array:
-    """[texts of all corpora, seeds, 2 x corpora]: a text's change in nats and masked pieces, in its corpus's columns."""
+    """[texts of all corpora, seeds, 2 x corpora]: change in nats and masked pieces, in the corpus's columns."""
     blocks = []
     for place, (before, seeds) in enumerate(sides):
         block = np.zeros((len(before), len(seeds), 2 * len(sides)))

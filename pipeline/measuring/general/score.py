@@ -151,7 +151,7 @@ def phenomena(rows: Sequence[Row]) -> list[str]:
 def pair_retention(before: Sequence[Row], now: Sequence[Row], *, draws: int, seed: int) -> Figure | None:
     """``grammar_kept`` of one model, with its interval."""
     kept = grammar_kept(before, [now], draws=draws, seed=seed)
-    return kept and kept.figure(draws=draws, seed=seed)
+    return kept.figure(draws=draws, seed=seed) if kept else None
 
 
 def right(rows: Sequence[Row]) -> Array:

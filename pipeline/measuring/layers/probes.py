@@ -138,8 +138,7 @@ def scored(answers: Mapping[str, Sequence[Row]], sentences: Sequence[Row]) -> di
         task.name: {
             "chance": chance(task, sentences),
             **{
-                model: [figure.as_json() for figure in accuracy_by_layer(rows, task)]
-                for model, rows in answers.items()
+                model: [figure.as_json() for figure in accuracy_by_layer(rows, task)] for model, rows in answers.items()
             },
         }
         for task in TASKS

@@ -29,7 +29,10 @@ def pictures(report: Report, arm: str) -> list[Picture]:
     if found["cka"]:
         beside = {"two seeds": found["noise_floor"], "unrelated": found["by_chance"]}
         drawing = curves(
-            _lines(found["cka"] | {name: figures for name, figures in beside.items() if figures}, 1, ""), name="cka", across="layer (0: embeddings)", upwards="likeness (CKA)"
+            _lines(found["cka"] | {name: figures for name, figures in beside.items() if figures}, 1, ""),
+            name="cka",
+            across="layer (0: embeddings)",
+            upwards="likeness (CKA)",
         )
         said = "Linear CKA with the base on general sentences: 1 is the same up to rotation."
         if found["noise_floor"]:

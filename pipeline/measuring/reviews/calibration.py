@@ -69,7 +69,8 @@ def calibration_error(
 
     value, drawn = Measured(table, squared, _places(folds)).resampled(draws=draws.draws, seed=draws.seed)
     ends = value, *bounds(drawn - float(drawn.mean()) + value, sure.shape[1])
-    return Figure(*np.sqrt(np.maximum(0.0, ends)).tolist(), sure.shape[1])
+    value, low, high = np.sqrt(np.maximum(0.0, ends)).tolist()
+    return Figure(value, low, high, sure.shape[1])
 
 
 def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> list[dict[str, float | int]]:

@@ -22,7 +22,7 @@ def slices(report: Report) -> list[Picture]:
         if rows:
             name = f"slices-{index}"
             drawing = dots(rows, name=name, axis="accuracy, % (right is better)", legend=_LEGEND)
-            said = "Full: texts that have it; hollow: the others. Exploratory; green and red where they differ, of all kinds together."
+            said = "Full: texts that have it; hollow: the others. Exploratory; green and red where they differ."
             drawn.append(Picture(name, f"Kinds of texts, {corpus}", said, drawing))
     return drawn
 

@@ -53,8 +53,7 @@ def probabilities_of(classifier: Any, table: Any) -> NDArray[np.float64]:
 
 
 def fit_floor(train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]]) -> Floor:
-    """Fit on ``train`` (text, label id); C is the one with the best macro-recall on ``dev``, the smallest if equal, from a
-    grid that goes on until it lies inside (``best_strength``).
+    """Fit on ``train`` (text, label id); C is the one with the best macro-recall on ``dev`` (``best_strength``).
 
     Deterministic: nothing is drawn. Without dev texts C is 1.
     """

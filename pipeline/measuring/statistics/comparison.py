@@ -44,7 +44,7 @@ class Measured:
     contributions: Array
     statistic: Statistic
     folds: NDArray[np.int64] | None = None
-    """[items] the fold that tested each, if any; texts of a fold share a model, which intervals count (``variance``)."""
+    """[items] the fold that tested each, if any: its texts share a model, which intervals count (``variance``)."""
     strata: NDArray[np.int64] | None = None
     """[items] the class of each, where samples are drawn class by class."""
     least: float = -np.inf
@@ -89,7 +89,8 @@ class Measured:
             deviation = (high - low) / (2 * norm.ppf((1 + LEVEL) / 2))
             trials = value * (1 - value) / deviation**2 if deviation else math.inf
             return Figure(value, *wilson(value, min(self.trials, trials)), self.items)
-        return Figure(value, *np.clip([low, high], self.least, self.most).tolist(), self.items)
+        low, high = np.clip([low, high], self.least, self.most).tolist()
+        return Figure(value, low, high, self.items)
 
     def at_least(self, *, draws: int, seed: int) -> float:
         """The one-sided 95% lower bound: what the value is at least."""
@@ -156,7 +157,9 @@ def classified(
         least=0.0,
         most=1.0,
         trials=found.shape[-1] if metric is accuracy and count == 1 else None,
-        enough=strata is None or not len(strata) or int(np.bincount(strata)[np.unique(strata)].min()) >= FEWEST_OF_CLASS,
+        enough=strata is None
+        or not len(strata)
+        or int(np.bincount(strata)[np.unique(strata)].min()) >= FEWEST_OF_CLASS,
     )
 
 

@@ -55,9 +55,7 @@ def resampled(
     return value, _as_t(value, means + luck, freedom)
 
 
-def _of_folds(
-    contributions: Array, statistic: Statistic, places: NDArray[np.int64], seed: int
-) -> tuple[Array, Array]:
+def _of_folds(contributions: Array, statistic: Statistic, places: NDArray[np.int64], seed: int) -> tuple[Array, Array]:
     """The figure of each fold that settles one, and the variance of its texts."""
     kinds = np.unique(places)
     if places.shape != contributions.shape[:1] or len(kinds) < 2:

@@ -62,7 +62,9 @@ def test_one_seed_speaks_of_models_alone(figures: dict[str, Any]) -> None:
 def test_seeds_that_share_an_adaptation_say_so(figures: dict[str, Any]) -> None:
     report = judged(figures, seeds=3)
     said = answers.helped(report).lines[-1].said
-    assert said == "3 seeds of tuning; all seeds of adapted and full share one adaptation, whose luck no interval counts."
+    assert (
+        said == "3 seeds of tuning; all seeds of adapted and full share one adaptation, whose luck no interval counts."
+    )
     for stages in report["fingerprints"].values():
         stages["pretrain"] = {"0": "a", "1": "b", "2": "c"}
     assert "share" not in answers.helped(report).lines[-1].said

@@ -78,8 +78,8 @@ def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) 
 
 def test_what_a_budget_costs_is_a_sentence(report: dict[str, Any]) -> None:
     assert frontier_show.price(report) == (
-        "full was asked to keep 95% of general English, as a lower bound. The point 0.375 was taken: −11.5 (−14.5 to −8.5) points of "
-        "macro-recall against tuned, +25.0 (+22.0 to +28.0) points of general English (dev)."
+        "full was asked to keep 95% of general English, as a lower bound. The point 0.375 was taken: −11.5 (−14.5 to "
+        "−8.5) points of macro-recall against tuned, +25.0 (+22.0 to +28.0) points of general English (dev)."
     )
     report["frontier"]["full"]["within"] = False
     assert "general English, which no point is shown to: this one keeps most." in frontier_show.price(report)

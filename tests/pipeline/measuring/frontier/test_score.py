@@ -123,7 +123,10 @@ def test_a_budget_that_no_point_meets_is_said(caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.WARNING):
         found = frontier_score.told(points(), tuned="tuned", budget=1.2)
     assert (found["chosen"], found["within"]) == ("base", False)
-    assert "shown to keep 1.2 of general English on dev; taken is the one that keeps most, base with 1.000 at least" in caplog.text
+    assert (
+        "shown to keep 1.2 of general English on dev; taken is the one that keeps most, base with 1.000 at least"
+        in caplog.text
+    )
 
 
 def test_left_out() -> None:

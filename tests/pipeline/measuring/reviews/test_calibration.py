@@ -68,7 +68,7 @@ def test_brier_and_overconfidence_by_hand() -> None:
 
 @pytest.mark.parametrize("folds", [None, [place % 5 for place in range(260)]])
 def test_a_calibrated_model_is_not_called_miscalibrated(folds: list[int] | None) -> None:
-    """Of 260 texts chance alone shows five points, which the plain sum of gaps took for an error in four runs of ten."""
+    """Chance alone shows five points of 260 texts, which the plain sum of gaps took for an error."""
     sure = np.random.default_rng(1).uniform(0.4, 1, size=260)
     found = [calibration_error(sure, random.random(260) < sure, Draws(100, 0), folds=folds)
              for random in map(np.random.default_rng, range(100, 160))]  # fmt: skip

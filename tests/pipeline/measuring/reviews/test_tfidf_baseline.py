@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.measuring.reviews.tfidf_baseline import FARTHEST, STRENGTHS, best_strength, fit_floor, floor_scores
+from pipeline.measuring.reviews.tfidf_baseline import FARTHEST, best_strength, fit_floor, floor_scores
 
 WORDS = (["awful", "broken", "rude"], ["fine", "average", "okay"], ["great", "lovely", "superb"])
 NOISE = ["the", "room", "staff", "phone", "was", "with", "my", "order", "today", "battery"]

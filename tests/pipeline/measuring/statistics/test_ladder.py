@@ -125,7 +125,7 @@ def test_the_best_arm_is_advised_with_its_equals_and_the_one_that_kept_more() ->
     rows = predictions(Toy(), 0.68, "shop")  # wrong on other texts
     other = [row | {"predicted": rows[place - 51]["predicted"]} for place, row in enumerate(rows)]
     near = ARMS | {"near": {("macro_recall", "shop"): ladder.measured([other])}}
-    assert ladder.recommend(near, dict.fromkeys(near, {}), 0.01, DRAWS)["open"] == ["near"]
+    assert ladder.recommend(near, {arm: {} for arm in near}, 0.01, DRAWS)["open"] == ["near"]
     assert found["macro_recall"]["worse"] == pytest.approx(0.6)
     noisy = [nats + 5 + (3 if place % 2 else -3.1) for place, nats in enumerate(base)]
     by_chance = kept | {"same": {("masked", "wiki"): masked_kept(base, noisy, [10] * 50)}}
