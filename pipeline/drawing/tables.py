@@ -269,7 +269,7 @@ def ladder(report: Report, corpus: str) -> Table:
         )
     columns = ["arm", "against the arm above", f"against the {FLOORS[better_floor(report)]}"]
     columns += [f"{title}, %" for title in scores.values()]
-    columns += [f"{name} kept, %" for name in place_names(places)]
+    columns += [f"{name} kept, %{whose(report)}" for name in place_names(places)]
     title = f"{corpus}: {tested(report, corpus)}"
     return Table(title, tuple(columns), tuple(rows), _what_can_be_decided(report, corpus))
 
@@ -284,6 +284,12 @@ def tested(report: Report, corpus: str) -> str:
 def folds_of(report: Report, corpus: str) -> int:
     """By how many folds a corpus was scored; 1: on a test split."""
     return int(report["corpora"].get(corpus, {}).get("folds", 1))
+
+
+def whose(report: Report) -> str:
+    """What a column says that is about one model where others are about those of all folds: `` (fold 0's model)``."""
+    folds = max((folds_of(report, corpus) for corpus in reviews(report)), default=1)
+    return " (fold 0's model)" if folds > 1 else ""
 
 
 def _score(report: Report, name: str, figure: Estimate | None) -> Cell:

@@ -79,7 +79,7 @@ class Report(TypedDict):
     verdicts: list[Judged]
     recommendation: Advised
     retention: dict[str, dict[Model, dict[Literal["masked", "pairs", "kept", "of_adapted"], Told]]]
-    """``masked`` and ``pairs`` as in retention.json; ``kept`` of the base's, averaged over seeds, and ``of_adapted``: of
+    """``masked`` and ``pairs`` as in retention.json; ``kept`` of the base's, averaged over seeds; ``of_adapted``: of
     the adapted model's, what tuning kept."""
     grammar: dict[str, dict[str, dict[str, float]]]
     """By corpus and phenomenon: ``n`` pairs, and how many the base and each arm's tuned models judge right."""

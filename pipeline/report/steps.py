@@ -68,7 +68,7 @@ def pictures(report: Report) -> list[Picture]:
         ]
         if rows:
             drawing = dots(rows, name=f"step-{name}", axis=axis, lines=[Line(0)])
-            said = "Against the arm above; green better, red worse, grey undecided or exploratory. Lines: 95% intervals."
+            said = "Against the arm above; green better, red worse, grey undecided or exploratory; 95% intervals."
             drawn.append(Picture(f"step-{name}", title, said, drawing))
     return drawn
 

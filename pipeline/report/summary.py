@@ -29,7 +29,7 @@ def summary(report: Report) -> str:
 def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
     """Header, floors and arms: macro-recall, what was kept of the first measure of general English, the verdicts."""
     places = tables.retention_places(report)[:1]
-    measured = [f"{tables.PLACES[measure]} kept, %" for measure, _ in places]
+    measured = [f"{tables.PLACES[measure]} kept, %{tables.whose(report)}" for measure, _ in places]
     beside = f"against the {FLOORS[tables.better_floor(report)]}"
     rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, "against the arm above", beside)]
     for name, title in FLOORS.items():

@@ -28,7 +28,7 @@ def masked_words(report: Report, place: str) -> Table:
     columns += ["bits per byte when tuned, lower is better", "words guessed when tuned, %", *_KEPT_COLUMNS]
     note = "Kept is exp(loss of the base − loss now) on the same masked words, over the base's own vocabulary. "
     note += "Tuned is the classifier's encoder under the adapted model's masked-word head."
-    return Table(f"Masked words of {place}", tuple(columns), tuple(rows), note)
+    return Table(f"Masked words of {place}{tables.whose(report)}", tuple(columns), tuple(rows), note)
 
 
 def minimal_pairs(report: Report, place: str) -> Table:
@@ -40,7 +40,7 @@ def minimal_pairs(report: Report, place: str) -> Table:
     columns = ("arm", "accuracy when adapted, %, chance is 50", "accuracy when tuned, %", *_KEPT_COLUMNS)
     note = "Against the arm above: the difference in accuracy, pairs matched, phenomena drawn whole. "
     note += "Kept is (accuracy − 50) / (accuracy of the base − 50); there is none where the base is not above chance."
-    return Table(f"Minimal pairs of {place}", columns, tuple(rows), note)
+    return Table(f"Minimal pairs of {place}{tables.whose(report)}", columns, tuple(rows), note)
 
 
 def phenomena(report: Report, place: str) -> Table:
@@ -51,7 +51,11 @@ def phenomena(report: Report, place: str) -> Table:
         (Cell(kind.replace("_", " ")), tables.number(told["n"]), *(tables.number(told[name], 1) for name in who))
         for kind, told in found.items()
     )
-    return Table(f"Phenomena of {place}", ("phenomenon", "pairs", *(f"right, {name}" for name in who)), rows)
+    return Table(
+        f"Phenomena of {place}{tables.whose(report)}",
+        ("phenomenon", "pairs", *(f"right, {name}" for name in who)),
+        rows,
+    )
 
 
 _KEPT_COLUMNS = ("kept when adapted, %", "of that by tuning, %", "kept when tuned, %", "against the arm above")
