@@ -149,7 +149,7 @@ def test_difference_of_equals_is_zero_and_undecided() -> None:
     (value,), drawn = resample(same, lambda sums: sums[..., 0] - sums[..., 1], draws=500, seed=0)
     found = settled(float(value), drawn, 30)
     assert (found.value, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
-    assert found.as_json()["verdict"] == "undecided"
+    assert verdict(found) == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,29 @@ def test_difference_of_equals_is_zero_and_undecided() -> None:
     [
         (0.01, 0.05, 0.01, 100, "better"),
         (-0.05, -0.01, 0.01, 100, "worse"),
-        (-0.01, 0.05, 0.01, 100, "undecided"),  # never helped with an interval that covers zero
+        (-0.01, 0.05, 0.01, 100, "undecided"),  # never better with an interval that covers zero
         (0.0, 0.05, 0.01, 100, "undecided"),
         (0.01, 0.05, 0.06, 100, "undecided"),  # the others of the table took its share of the error
         (0.01, 0.05, 0.01, 5, "undecided"),  # five items prove nothing
+        (-0.009, 0.05, 0.5, 100, "undecided"),  # no margin, no claim
     ],
 )
 def test_verdict(low: float, high: float, p: float, n: int, expected: str) -> None:
     assert verdict(Difference((low + high) / 2, low, high, n, p)) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "expected"),
+    [
+        (-0.009, 0.05, 0.5, "no-worse"),
+        (-0.011, 0.05, 0.5, "undecided"),
+        (-0.024, -0.002, 0.06, "undecided"),  # harm that a correction hides is not equality
+        (-0.009, -0.001, 0.06, "no-worse"),  # a little less, within the margin, and not told from none
+        (-0.009, -0.001, 0.01, "worse"),
+    ],
+)
+def test_no_worse_needs_a_margin(low: float, high: float, p: float, expected: str) -> None:
+    assert verdict(Difference((low + high) / 2, low, high, 100, p), margin=0.01) == expected
 
 
 def test_verdict_heeds_the_adjusted_p() -> None:
