@@ -195,19 +195,20 @@ def cost(report: Report) -> Answer:
         return Answer(question, "Not measured", (Line("", said),))
     lines = []
     for measure, place in places:
-        said = f"{last} kept {_kept(report, last, measure, place)}"
+        both = [_kept(report, arm, measure, place) for arm in (last, first)]
+        said, verdict = f"{last} kept {both[0]}", find_verdict(report, "overall", last, place, measure)
+        if verdict and measure == "pairs":
+            apart = f"{points(verdict['difference'])} points of accuracy against {first}"
+            said = f"{apart} ({word(report, verdict)}); {said}, {first} {both[1]}"
+        elif verdict:
+            more = {"better": "more than", "worse": "less than", "no-worse": f"no less ({within(report)}) than",
+                    "undecided": "not told apart from", "exploratory": "beside"}[verdict["verdict"]]  # fmt: skip
+            said += f", {more} {first} with {both[1]}: {points(verdict['difference'])} points"
         if step := kept_by_tuning(report, last, measure, place):
             left = replace(percent(step), text=f"{percent(step).text}%").line
             said += (
                 f"; adaptation left {_kept(report, last, measure, place, 'adapted')}, and of that tuning kept {left}"
             )
-        verdict = find_verdict(report, "overall", last, place, measure)
-        if verdict:
-            more = {"better": "more than", "worse": "less than", "no-worse": f"no less ({within(report)}) than",
-                    "undecided": "not told apart from", "exploratory": "beside"}[verdict["verdict"]]  # fmt: skip
-            change = points(verdict["difference"])
-            what = "" if measure == "masked" else " of accuracy"
-            said += f"; {more} {first} with {_kept(report, first, measure, place)}: {change} points{what}"
         lines.append(Line(f"{PLACES[measure].capitalize()} ({place})", f"{said}."))
     lines += [
         Line(f"{PLACES['pairs'].capitalize()} ({place})", "the base is not above chance, so there is nothing to lose.")

@@ -65,9 +65,12 @@ def by_class(rows_by_seed: Sequence[Rows], draws: Draws) -> dict[str, Any]:
     folds = tested_in(rows_by_seed[0])
 
     def found(share: str, place: int) -> Measured:
-        called = round(np.mean([guesses.count(place) for guesses in predicted]))
-        trials = {"recall": labels.count(place), "precision": called}.get(share)
-        return replace(classified(labels, predicted, partial(_share, share=share, place=place), folds), trials=trials)
+        def shares(sums: Array) -> tuple[Array, Array]:
+            matrix = sums.reshape(3, 3)
+            return of_class(matrix, share)[[place]], matrix.sum(axis=1 if share == "recall" else 0)[[place]]
+
+        measured = classified(labels, predicted, partial(_share, share=share, place=place), folds)
+        return measured if share == "f1" else replace(measured, shares=shares)
 
     return {
         name: {"n": labels.count(place), **{share: draws.of(found(share, place)) for share in SHARES}}

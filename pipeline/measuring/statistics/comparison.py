@@ -8,7 +8,7 @@ share exp(loss of the base - loss now) and, on minimal pairs, (accuracy now - 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,12 +29,27 @@ from pipeline.measuring.statistics.bootstrap import (
     verdict,
     wilson,
 )
-from pipeline.measuring.statistics.classification import Metric, accuracy, cells, macro_recall
+from pipeline.measuring.statistics.classification import Metric, accuracy, cells, macro_recall, of_class
 
 CHANCE = 0.5
 """Accuracy on minimal pairs of a model that knows nothing."""
 FEWEST_OF_CLASS = 10
 """Texts of a class below which no macro-recall is told: a third of it would rest on so few."""
+
+
+def _right(sums: Array) -> tuple[Array, Array]:
+    matrix = sums.reshape(3, 3)
+    return np.array([accuracy(matrix)]), np.array([matrix.sum()])
+
+
+def _found(sums: Array) -> tuple[Array, Array]:
+    matrix = sums.reshape(3, 3)
+    occurs = matrix.sum(axis=1) > 0
+    return of_class(matrix, "recall")[occurs], matrix.sum(axis=1)[occurs]
+
+
+SHARES_OF: dict[Metric, Callable[[Array], tuple[Array, Array]]] = {accuracy: _right, macro_recall: _found}
+"""The shares that a metric is the mean of, and what each is of."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +65,10 @@ class Measured:
     least: float = -np.inf
     most: float = np.inf
     """What the statistic can be: an interval that was widened for folds or seeds ends there."""
-    trials: int | None = None
-    """Of a plain share, the items that it is of: its interval is Wilson's, which near 0 and 1 does not shrink to none.
-    """
+    shares: Callable[[Array], tuple[Array, Array]] | None = None
+    """Of a mean of plain shares: from sums [k] the shares and what each is of. Its interval is then put together from
+    Wilson's of each (Zou & Donner 2008, "Construction of confidence limits about effect measures"), which near 0 and 1
+    does not shrink to none."""
     told: int | None = None
     """How many items it was measured on, where groups of them are drawn whole."""
     enough: bool = True
@@ -84,13 +100,23 @@ class Measured:
         if not self.enough:
             return Figure(math.nan, math.nan, math.nan, self.items)
         value, drawn = self.resampled(draws=draws, seed=seed)
+        if self.shares and math.isfinite(value):
+            return Figure(value, *self._around(value, drawn), self.items)
         low, high = bounds(drawn, self.weight)
-        if self.trials and 0 <= value <= 1:
-            deviation = (high - low) / (2 * norm.ppf((1 + LEVEL) / 2))
-            trials = value * (1 - value) / deviation**2 if deviation else math.inf
-            return Figure(value, *wilson(value, min(self.trials, trials)), self.items)
         low, high = np.clip([low, high], self.least, self.most).tolist()
         return Figure(value, low, high, self.items)
+
+    def _around(self, value: float, drawn: Array) -> tuple[float, float]:
+        """The interval of a mean of shares; where models or folds add to its variance, of as many fewer trials."""
+        assert self.shares is not None
+        shares, trials = self.shares(self.contributions.mean(axis=1).sum(axis=0))
+        low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        spread = ((high - low) / (2 * norm.ppf((1 + LEVEL) / 2))) ** 2
+        expected = float((shares * (1 - shares) / trials).sum()) / len(shares) ** 2
+        fewer = min(1.0, expected / spread) if spread and expected else 1.0
+        ends = np.array([wilson(share, fewer * of) for share, of in zip(shares, trials, strict=True)])
+        down, up = np.sqrt(((ends - shares[:, None]) ** 2).sum(axis=0)) / len(shares)
+        return max(0.0, value - down), min(1.0, value + up)
 
     def at_least(self, *, draws: int, seed: int) -> float:
         """The one-sided 95% lower bound: what the value is at least."""
@@ -156,7 +182,7 @@ def classified(
         strata,
         least=0.0,
         most=1.0,
-        trials=found.shape[-1] if metric is accuracy and count == 1 else None,
+        shares=SHARES_OF.get(metric) if count == 1 else None,
         enough=strata is None
         or not len(strata)
         or int(np.bincount(strata)[np.unique(strata)].min()) >= FEWEST_OF_CLASS,

@@ -95,7 +95,11 @@ def test_both_steps_stand_where_the_total_does(figures: dict[str, Any]) -> None:
     for model, key, value in (("tuned", "kept", 1.03), ("adapted", "kept", 1.37), ("tuned", "of_adapted", 0.75)):
         levels[model][key]["masked"]["encyclopedia"] = {"value": value, "low": None, "high": None, "n": 40}
     said = answers.cost(report).lines[0].said
-    assert said.startswith("full kept 103.0%; adaptation left 137.0%, and of that tuning kept 75.0%; ")
+    assert said.startswith("full kept 103.0%, more than naive with ")
+    assert said.endswith("; adaptation left 137.0%, and of that tuning kept 75.0%.")
+    pairs = answers.cost(report).lines[-1].said
+    assert pairs.startswith("+12.0 (")
+    assert " points of accuracy against naive (exploratory); full kept 80.0% (" in pairs
     levels["tuned"]["kept"]["masked"]["novels"] = {"value": 0.6, "low": 0.5, "high": 0.7, "n": 40}
     levels["base"]["masked"]["novels"] = levels["base"]["masked"]["encyclopedia"]
     assert "at worst 60%" in answers.cost(report).headline

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.common import results
+from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Table
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
@@ -74,6 +75,21 @@ def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) 
     (rate,) = [column for column in table.columns if "informal nat" in column]
     paid = toy_measures.NATS_LOST["full"] / 3 / toy_measures.INFORMAL_GAINED
     assert (full[rate].text, naive[rate].text) == (f"{paid:.2f}", "–")
+
+
+def test_a_column_of_fold_0s_model_says_so(report: dict[str, Any]) -> None:
+    head = "masked words kept, %"
+    assert head in tables.ladder(report, "shop").columns
+    report["corpora"]["shop"]["folds"] = 5
+    assert f"{head} (fold 0's model)" in tables.ladder(report, "shop").columns
+
+
+def test_where_general_english_gained_no_rate_is_told(report: dict[str, Any]) -> None:
+    report["exchange"]["full"] = {
+        name: {"value": -0.1, "low": -0.2, "high": 0.0, "n": 9} for name in ("rate", "lost", "gained")
+    }
+    row = next(row for row in steps.ledger(report).rows if row[0].text == "full")
+    assert row[-1].text == "the base was still learning"
 
 
 def test_what_a_budget_costs_is_a_sentence(report: dict[str, Any]) -> None:

@@ -89,6 +89,23 @@ def test_a_share_of_one_is_no_certainty() -> None:
         assert (found.value, found.low, found.high) == (1.0, pytest.approx(0.7961, abs=5e-5), 1.0)
 
 
+def test_macro_recall_of_one_is_no_certainty() -> None:
+    # Wilson of 10 of 10 starts at 0.7225, three of them together at 1 - 0.2775 / sqrt(3)
+    labels = [0, 1, 2] * 10
+    found = comparison.classified(labels, labels, macro_recall).figure(**HOW)
+    assert (found.value, found.low, found.high) == (1.0, pytest.approx(0.8398, abs=1e-4), 1.0)
+
+
+def test_macro_recall_of_many_texts_has_the_normal_interval() -> None:
+    # recall 0.8 of 1,000, 0.5 of 100 and 1.0 of 10: standard errors 0.0126, 0.05 and none; the ten are Wilson's
+    labels = [0] * 1000 + [1] * 100 + [2] * 10
+    guesses = [0] * 800 + [1] * 200 + [1] * 50 + [2] * 50 + [2] * 10
+    found = comparison.classified(labels, guesses, macro_recall).figure(draws=4000, seed=0)
+    up = np.hypot(1.96 * 0.0126, 1.96 * 0.05) / 3
+    down = np.sqrt((1.96 * 0.0126) ** 2 + (1.96 * 0.05) ** 2 + 0.2775**2) / 3
+    assert (found.low, found.high) == pytest.approx((found.value - down, found.value + up), abs=0.003)
+
+
 def test_the_one_sided_bound_by_hand() -> None:
     # 60 of 100 texts: 0.6 - 1.645 standard errors of 0.049
     right = comparison.classified([0] * 100, [0] * 60 + [1] * 40, accuracy)
