@@ -53,9 +53,7 @@ class TuningRegularisation(Regularisation):
     """And a classifier."""
 
     label_smoothing: Dropout = Field(default=0.0, description="share of the target spread over all classes")
-    l2_sp: Weight = Field(
-        default=0.0, description="weight of the squared way from where tuning starts, head apart"
-    )
+    l2_sp: Weight = Field(default=0.0, description="weight of the squared way from where tuning starts, head apart")
 
 
 class Distillation(Group):
