@@ -108,7 +108,7 @@ STAGE = Stage(
     "evaluate",
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
-    version=9,
+    version=10,
     reads=reads,
     tell=tell,
 )

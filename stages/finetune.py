@@ -132,7 +132,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),
-    version=12,
+    version=13,
     check=check,
     resumes=True,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,14 @@ class Settings(StageSettings):
     controls: list[str] = Field(
         [],
         description="arms that are no rung of the ladder: the final arm is judged against each, for negative transfer",
+    )
+    primary: list[Literal["rungs", "overall", "floors", "emoji", "masked", "controls"]] = Field(
+        ["rungs", "overall", "floors", "emoji", "masked", "controls"],
+        description="comparisons that get a verdict, one family: each arm against the one above; the final arm against "
+        "the first, each floor, each control; on texts with emoji; in masked words kept. All others are exploratory",
+    )
+    margin: float = Field(
+        0.01, gt=0, lt=0.5, description="difference (a share) that does not matter: no worse is said within it"
     )
     licence: str | None = Field(
         None, description="licence of the models, for their cards; null: what follows from base and corpora"
@@ -64,6 +72,7 @@ def report(
     arms = _by_arm(evaluate)
     rungs, final = _rungs(list(arms), settings)
     described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
+    described |= {"primary": settings.primary, "margin": settings.margin}
     described |= _compared(arms, rungs, final, evaluate, settings)
     folders = {
         stage: {arm: {run.seed: made[run] for run in runs} for arm, runs in arms.items()}
@@ -71,11 +80,11 @@ def report(
     }
     described |= collect.described(folders, rungs, final)
     described["exchange"] = {
-        arm: evaluated.exchanged(evaluate[runs[0]], ladder.Draws(settings.draws, settings.seed))
+        arm: evaluated.exchanged([evaluate[run] for run in runs], ladder.Draws(settings.draws, settings.seed))
         for arm, runs in arms.items()
     }
     for arm, runs in arms.items():
-        described["layers"][arm]["noise_floor"] = evaluated.noise_floor([evaluate[run] for run in runs])
+        described["layers"][arm] |= evaluated.cka_beside([evaluate[run] for run in runs])
     scores, changes = described.pop("scores"), described.pop("changes")
     told = {
         arm: {"arm": arm, "seeds": [run.seed for run in runs], "changes": changes[arm], "scores": scores[arm]}
@@ -138,21 +147,33 @@ def _compared(
         }
         for name in FLOORS
     }
-    headline = {
-        arm: {("macro_recall", corpus): ladder.measured(rows[arm]) for corpus, rows in tested.items()} for arm in arms
-    }
+
+    def headline(rows: Mapping[str, Any]) -> dict[ladder.Key, Any]:
+        return {("macro_recall", corpus): ladder.measured(found) for corpus, found in rows.items()}
+
+    scored = {arm: headline({corpus: rows[arm] for corpus, rows in tested.items()}) for arm in arms}
+    emoji = {
+        arm: {("emoji_macro_recall", corpus): ladder.measured(found) for corpus, rows in tested.items()
+              if (found := ladder.with_emoji(rows[arm]))[0]}
+        for arm in rungs
+    }  # fmt: skip
+    lowest = {name: headline(found) for name, found in floors.items()}
     kept = {model: evaluated.kept(folders, model, draws) for model in ("adapted", "tuned")}
-    verdicts = ladder.climb({arm: headline[arm] | kept["tuned"][arm] for arm in rungs}, many)
-    verdicts += ladder.against_controls(final, headline, settings.controls, many)
-    lowest = {
-        name: {("macro_recall", corpus): ladder.measured(rows) for corpus, rows in found.items()}
-        for name, found in floors.items()
+    kept["of_adapted"] = evaluated.kept(folders, "tuned", draws, of="adapted")
+    right = evaluated.judged_right(folders)
+    general = {
+        arm: {key: share for key, share in kept["tuned"][arm].items() if key[0] == "masked"} | right[arm]
+        for arm in rungs
     }
-    beside_floors = ladder.against_floors(headline, lowest, many)
+    asked = ladder.climb({arm: scored[arm] | emoji[arm] | general[arm] for arm in rungs}, final)
+    asked += ladder.against("floor", scored, lowest, final, "floors")
+    controls = {arm: scored[arm] for arm in settings.controls}
+    asked += ladder.against("control", {final: scored[final]}, controls, final, "controls")
+    verdicts = ladder.judge(asked, settings.primary, settings.margin, many)
     better = max(lowest, key=lambda name: ladder.mean_of(lowest[name]))
-    advised = ladder.recommend({arm: headline[arm] for arm in rungs}, kept["tuned"], many)
-    beaten = {"arm": advised["arm"], "against": better, "verdict": "helped"}
-    above = {verdict["place"] for verdict in beside_floors if beaten.items() <= verdict.items()}
+    advised = ladder.recommend({arm: scored[arm] for arm in rungs}, general, settings.margin, many)
+    beside = {"arm": advised["arm"], "against": better}
+    above = [verdict["verdict"] for verdict in verdicts if beside.items() <= verdict.items()]
     return {
         "tested": tested,
         "scores": {arm: {corpus: ladder.scores(rows[arm], draws) for corpus, rows in tested.items()} for arm in arms},
@@ -160,8 +181,10 @@ def _compared(
             name: {corpus: ladder.scores(rows, draws) for corpus, rows in found.items()}
             for name, found in floors.items()
         },
-        "verdicts": verdicts + beside_floors,
-        "recommendation": advised | {"floor": better, "beats_floor": above == set(tested)},
+        "verdicts": verdicts,
+        "grammar": evaluated.by_phenomenon(folders),
+        "recommendation": advised
+        | {"floor": better, "beats_floor": None if "exploratory" in above else {*above} == {"better"}},
         "retention": {
             arm: evaluated.levels(folders[arm], {model: found[arm] for model, found in kept.items()}, draws)
             for arm in arms

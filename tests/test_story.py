@@ -159,9 +159,10 @@ def test_it_ends_in_a_report_that_holds_everything(place: Path) -> None:
     latest = place / "store" / "latest"
     report = json.loads((latest / "report.json").read_text(encoding="utf-8"))
     assert [rung["arm"] for rung in report["ladder"]] == ["naive", "careful", "adapted", "full"]
-    assert {verdict["verdict"] for verdict in report["verdicts"]} <= {"helped", "hurt", "undecided"}
+    words = {verdict["verdict"] for verdict in report["verdicts"]}
+    assert words <= {"better", "worse", "no-worse", "undecided", "exploratory"}
     for verdict in report["verdicts"]:
-        if verdict["verdict"] != "undecided":
+        if verdict["verdict"] in ("better", "worse"):
             assert verdict["difference"]["low"] > 0 or verdict["difference"]["high"] < 0
     page = (latest / "report.html").read_text(encoding="utf-8")
     assert "<script>alert(1)" not in page

@@ -94,13 +94,14 @@ def frontier(*, budget: float | None = 0.95) -> dict[str, Any]:
         {"name": f"{place / 8:g}", "alpha": place / 8,
          "alphas": dict.fromkeys(("embeddings", "lower", "upper", "pooler"), place / 8),
          "macro_recall": figure(score, 300), "kept": figure(math.exp(-0.35 * (place / 8) ** 2), DOCUMENTS),
-         "front": place < 8}
+         "at_least": math.exp(-0.35 * (place / 8) ** 2) - 0.025, "front": place < 8}
         for place, score in enumerate(scores)
     ]  # fmt: skip
     points.append({"name": "lower 0", "alpha": None,
                    "alphas": {"embeddings": 0.0, "lower": 0.0, "upper": 1.0, "pooler": 1.0},
-                   "macro_recall": figure(0.69, 300), "kept": figure(0.91, DOCUMENTS), "front": True})  # fmt: skip
-    cost = {"macro_recall": difference(-0.115, 300), "kept": difference(0.25, DOCUMENTS)} if budget else None
+                   "macro_recall": figure(0.69, 300), "kept": figure(0.91, DOCUMENTS), "at_least": 0.88,
+                   "front": True})  # fmt: skip
+    cost = {"macro_recall": figure(-0.115, 300), "kept": figure(0.25, DOCUMENTS)} if budget else None
     return {"points": points, "budget": budget, "within": True if budget else None, "cost": cost,
             "chosen": "0.375" if budget else "1", "reason": None}  # fmt: skip
 
@@ -129,12 +130,6 @@ def figure(value: float, count: int) -> dict[str, Any]:
     return {"value": value, "low": value - 0.03, "high": value + 0.03, "n": count}
 
 
-def difference(value: float, count: int) -> dict[str, Any]:
-    """A figure that says of itself whether it is apart from zero."""
-    word = "helped" if value > 0.03 else "hurt" if value < -0.03 else "undecided"
-    return {**figure(value, count), "p": 0.5 if word == "undecided" else 0.001, "verdict": word}
-
-
 def _documents(lost: float) -> list[dict[str, Any]]:
     """Sums over documents whose mean loss is BASE_NATS + lost: what differs between them adds up to nothing."""
     found = []
@@ -150,7 +145,7 @@ def _pairs(share: float) -> list[dict[str, Any]]:
         {
             "corpus": "pairs",
             "id": f"pairs:{place}",
-            "phenomenon": "agreement",
+            "phenomenon": f"agreement {place // 20}",
             "good": -20.0,
             "bad": -21.0 if right(place, share) else -19.0,
         }

@@ -187,7 +187,7 @@ def _evaluate(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
         for name, level in toy.floors.items():
             put_rows(folder / "floors" / name / f"{corpus}.jsonl", predictions(toy, level, corpus))
         figures = {name: figure(share, TEXTS) for name in ("accuracy", "macro_recall", "macro_f1")}
-        nothing = figure(0.0, TEXTS) | {"p": 1.0, "verdict": "undecided"}
+        nothing = figure(0.0, TEXTS) | {"p": 1.0}
         plain = {**figures, "changed": 0.04, "minus_model": dict.fromkeys(figures, nothing)}
         corpora[corpus] = {
             "model": {

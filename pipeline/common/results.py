@@ -11,7 +11,8 @@ from typing_extensions import TypedDict
 from pipeline.common.files import write_json
 
 Kind = TypeVar("Kind")
-Verdict = Literal["helped", "hurt", "undecided"]
+Verdict = Literal["better", "worse", "no-worse", "undecided", "exploratory"]
+"""Of a comparison; exploratory: its family of claims does not hold it, so there is none."""
 closed = with_config(ConfigDict(extra="forbid"))
 """No other keys than those declared."""
 
@@ -34,7 +35,6 @@ class Difference(Estimate):
     """Of one side less the other; ``p`` is the two-sided share of draws across zero."""
 
     p: float
-    verdict: Verdict
 
 
 def write(kind: type[Kind], path: Path, content: Any) -> None:

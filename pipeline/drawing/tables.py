@@ -15,10 +15,14 @@ Estimate = Mapping[str, Any]
 Report = Mapping[str, Any]
 """The contents of report.json; stages/report.py documents its layout."""
 
-MARKS = {"helped": "▲", "hurt": "▼", "undecided": "●"}
+MARKS = {"better": "▲", "worse": "▼", "no-worse": "◆", "undecided": "●", "exploratory": "○"}
 """A sign beside each verdict word, so that colour is never the only carrier."""
 
-BESIDE_FLOOR = {"helped": "above it", "hurt": "below it", "undecided": "undecided"}
+BESIDE_FLOOR = {"better": "above it", "worse": "below it"}
+OF_MAKING = {"better": "helped", "worse": "hurt"}
+"""Words for a way of making models, which need several of them."""
+FEWEST_SEEDS = 3
+"""With fewer, a verdict is about these models, however they came to be what they are."""
 
 SCORES = {
     "macro_recall": "macro-recall",
@@ -120,6 +124,8 @@ def points(difference: Estimate) -> str:
 def change(difference: Estimate) -> Cell:
     """A difference of two shares in percentage points, with its interval as the detail."""
     value, *ends = _rounded(difference, 1, 100)
+    if value is None:
+        return NOTHING
     if None in ends:
         return Cell(signed(value), number=value)
     return Cell(signed(value), " to ".join(map(signed, ends)), number=value, beside=(None, *ends))
@@ -142,13 +148,38 @@ def prose(items: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def verdict_cell(verdict: Mapping[str, Any] | None) -> Cell:
+def of_making(report: Report) -> bool:
+    """Whether there are seeds enough for verdicts about a way of making models, and not about these models alone."""
+    return len(report["ladder"][0]["seeds"]) >= FEWEST_SEEDS
+
+
+def word(report: Report, verdict: Mapping[str, Any]) -> str:
+    """A verdict in words: better or worse of these models, helped or hurt of a way of making them."""
+    found = str(verdict["verdict"])
+    if found == "no-worse":
+        return f"no worse ({within(report)})"
+    beside = BESIDE_FLOOR if verdict["question"] == "floor" else OF_MAKING if of_making(report) else {}
+    return beside.get(found, found)
+
+
+def is_worse(verdict: Mapping[str, Any]) -> bool:
+    """By the verdict; of an exploratory comparison by its interval: to be looked at, not to be claimed."""
+    high = verdict["difference"]["high"]
+    return verdict["verdict"] == "worse" or (verdict["verdict"] == "exploratory" and high is not None and high < 0)
+
+
+def within(report: Report) -> str:
+    """What no worse allows: ``within 1 point``."""
+    points_ = f"{100 * report['margin']:g}"
+    return f"within {points_} point{'s' * (points_ != '1')}"
+
+
+def verdict_cell(report: Report, verdict: Mapping[str, Any] | None) -> Cell:
     """The verdict's sign and words, with the difference in points as the detail."""
     if verdict is None:
         return NOTHING
-    word = str(verdict["verdict"])
-    said = BESIDE_FLOOR[word] if verdict["question"] == "floor" else word
-    return judged(f"{MARKS[word]} {said}", verdict["difference"], word)
+    found = str(verdict["verdict"])
+    return judged(f"{MARKS[found]} {word(report, verdict)}", verdict["difference"], found)
 
 
 def judged(said: str, difference: Estimate, tone: str) -> Cell:
@@ -158,17 +189,19 @@ def judged(said: str, difference: Estimate, tone: str) -> Cell:
 
 
 def find_verdict(
-    report: Report, question: str, arm: str, place: str, measure: str = "macro_recall", floor: str | None = None
+    report: Report, question: str, arm: str, place: str, measure: str = "macro_recall", other: str | None = None
 ) -> Mapping[str, Any] | None:
-    """The verdict that answers ``question`` ("rung", "floor", "overall") about one arm and place, if there is one.
+    """What came of one comparison of an arm, if it was made.
 
-    ``floor``: which floor "floor" asks about; None: the better one.
+    Args:
+        question: "rung", "overall", "floor" or "control".
+        other: the floor or control that is asked about; None: the better floor.
     """
-    wanted = {"question": question, "arm": arm, "place": place, "measure": measure}
-    if question == "floor":
-        wanted["against"] = floor or better_floor(report)
-    matching = (verdict for verdict in report["verdicts"] if wanted.items() <= verdict.items())
-    return next(matching, None)
+    arms = [rung["arm"] for rung in report["ladder"]]
+    above = arms[arms.index(arm) - 1] if arm in arms[1:] else None
+    against = {"rung": above, "overall": arms[0]}.get(question, other or better_floor(report))
+    wanted = {"arm": arm, "against": against, "place": place, "measure": measure}
+    return next((verdict for verdict in report["verdicts"] if wanted.items() <= verdict.items()), None)
 
 
 def better_floor(report: Report) -> str:
@@ -182,6 +215,14 @@ def kept(report: Report, arm: str, measure: str, place: str, model: str = "tuned
     for key in (model, "kept", measure, place):
         found = (found or {}).get(key)
     return found  # type: ignore[no-any-return]
+
+
+def kept_by_tuning(report: Report, arm: str, measure: str, place: str) -> Estimate | None:
+    """Of what the adapted model of an arm knew, the share that tuning kept; None where there was no adaptation."""
+    if not report["arms"][arm]["pretrain"].get("tokens_seen"):
+        return None
+    found: Estimate | None = report["retention"][arm]["tuned"]["of_adapted"].get(measure, {}).get(place)
+    return found
 
 
 def retention_places(report: Report) -> list[tuple[str, str]]:
@@ -221,14 +262,14 @@ def ladder(report: Report, corpus: str) -> Table:
         rows.append(
             (
                 Cell(arm),
-                *(verdict_cell(find_verdict(report, question, arm, corpus)) for question in ("rung", "floor")),
+                *(verdict_cell(report, find_verdict(report, question, arm, corpus)) for question in ("rung", "floor")),
                 *(_score(report, name, found[name]) for name in scores),
                 *(percent(kept(report, arm, *place)) for place in places),
             )
         )
     columns = ["arm", "against the arm above", f"against the {FLOORS[better_floor(report)]}"]
     columns += [f"{title}, %" for title in scores.values()]
-    columns += [f"{name} kept, %" for name in place_names(places)]
+    columns += [f"{name} kept, %{whose(report)}" for name in place_names(places)]
     title = f"{corpus}: {tested(report, corpus)}"
     return Table(title, tuple(columns), tuple(rows), _what_can_be_decided(report, corpus))
 
@@ -243,6 +284,12 @@ def tested(report: Report, corpus: str) -> str:
 def folds_of(report: Report, corpus: str) -> int:
     """By how many folds a corpus was scored; 1: on a test split."""
     return int(report["corpora"].get(corpus, {}).get("folds", 1))
+
+
+def whose(report: Report) -> str:
+    """What a column says that is about one model where others are about those of all folds: `` (fold 0's model)``."""
+    folds = max((folds_of(report, corpus) for corpus in reviews(report)), default=1)
+    return " (fold 0's model)" if folds > 1 else ""
 
 
 def _score(report: Report, name: str, figure: Estimate | None) -> Cell:

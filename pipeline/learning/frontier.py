@@ -80,7 +80,7 @@ def take_best(model: Any, reader: Reader, dev: Rows, ground: Ground) -> None:
     scores = [frontier_score.recalled(labels, corpora, panel.classes(stop)).value for stop in stops]
 
     def kept(place: int) -> float:
-        return masked_kept(panel.base_nats, panel.nats(stops[place]), panel.masked).value
+        return frontier_score.surely_kept(masked_kept(panel.base_nats, panel.nats(stops[place]), panel.masked))
 
     panel.become(model, stops[frontier_score.choose(scores, kept, ground.asked.budget)])
 

@@ -106,12 +106,14 @@ class Frontier(Group):
     """Models from base to tuned, and the choice among them."""
 
     points: int = Field(default=9, ge=0, le=65, description="models from base to tuned, scored on dev; 0: leave it out")
-    windows: int = Field(default=48, ge=2, le=10_000, description="windows of general dev text to measure retention on")
+    windows: int = Field(
+        default=200, ge=2, le=10_000, description="windows of general dev text, of as many documents as there are"
+    )
     budget: float | None = Field(
         default=None,
         ge=0,
         le=1.5,
-        description="take the best that keeps this share of general English; null: the tuned",
+        description="take the best that keeps this share of general English, as a lower bound; null: the tuned",
     )
 
     @field_validator("points")

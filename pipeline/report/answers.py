@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,10 @@ from pipeline.drawing.tables import (
     at_chance,
     better_floor,
     find_verdict,
+    is_worse,
     kept,
+    kept_by_tuning,
+    of_making,
     percent,
     points,
     prose,
@@ -24,6 +27,8 @@ from pipeline.drawing.tables import (
     sample,
     signed,
     too_few,
+    within,
+    word,
     written,
 )
 from pipeline.report import steps
@@ -38,12 +43,22 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """A question, its answer in a few words (``tone``: a verdict word or ""), and the figures it rests on."""
+    """A question, its answer in a few words (``tone``: a verdict or ""), and the figures it rests on."""
 
     question: str
     headline: str
     lines: tuple[Line, ...]
     tone: str = ""
+
+
+BESIDE = {
+    "better": "beats",
+    "worse": "is below",
+    "no-worse": "is no worse than",
+    "undecided": "is not told apart from",
+    "exploratory": "stands beside",
+}
+"""One arm and another, by what came of the comparison."""
 
 
 def answers(report: Report) -> list[Answer]:
@@ -56,8 +71,8 @@ def lead(report: Report) -> str:
     first, last = report["ladder"][0]["arm"], report["final_arm"]
     judged = [(corpus, find_verdict(report, "overall", last, corpus)) for corpus in reviews(report)]
     said = []
-    for word, verb in (("helped", "beats"), ("hurt", "is below"), ("undecided", "is not told apart from")):
-        there = [(corpus, verdict) for corpus, verdict in judged if verdict and verdict["verdict"] == word]
+    for verb in dict.fromkeys(BESIDE.values()):
+        there = [(corpus, verdict) for corpus, verdict in judged if verdict and BESIDE[verdict["verdict"]] == verb]
         gains = [f"{signed(100 * verdict['difference']['value'])} points on {corpus}" for corpus, verdict in there]
         said += [f"{verb} {first} ({prose(gains)})"] if gains else []
     if not said:
@@ -71,7 +86,7 @@ def lead(report: Report) -> str:
 
 def helped(report: Report) -> Answer:
     """The last arm against the first on every corpus, and against the better floor."""
-    question = "Did it help here?"
+    question = "Did it help here?" if of_making(report) else "Is this model better here?"
     first, last = report["ladder"][0]["arm"], report["final_arm"]
     lines, words, few = [], [], []
     for corpus in reviews(report):
@@ -91,21 +106,46 @@ def helped(report: Report) -> Answer:
     if not words:
         only = "This run has one arm" if len(report["ladder"]) == 1 else f"{last} is the first arm"
         return Answer(question, "Nothing to compare with", (Line("", f"{only}; add others to the recipe."), *lines))
-    tone = words[0] if len(set(words)) == 1 else "undecided"
-    headline = {"helped": "Yes, it helped", "hurt": "No, it hurt", "undecided": "Undecided"}[tone]
-    if set(words) == {"undecided"} and all(few):
-        headline = "Undecided: too few texts"
+    lines.append(Line("", _about(report)))
     if len(set(words)) > 1:
-        headline = prose(f"{words.count(word)} {word}" for word in MARKS if word in words)
-    return Answer(question, headline, tuple(lines), tone)
+        headline = prose(f"{words.count(one)} {_short(report, one)}" for one in MARKS if one in words)
+        return Answer(question, headline, tuple(lines), "undecided")
+    headline = {
+        "better": "Yes, it helped" if of_making(report) else f"Yes: it beats {first}",
+        "worse": "No, it hurt" if of_making(report) else f"No: it is below {first}",
+        "no-worse": f"No worse, {within(report)}",
+        "undecided": "Undecided: too few texts" if all(few) else "Undecided",
+        "exploratory": "Not asked: the recipe does not declare it",
+    }[words[0]]
+    return Answer(question, headline, tuple(lines), words[0])
+
+
+def _about(report: Report) -> str:
+    """What the verdicts are about: these models, or a way of making them; and what all seeds of an arm share."""
+    seeds = len(report["ladder"][0]["seeds"])
+    if not of_making(report):
+        one = "one seed" if seeds == 1 else f"{seeds} seeds"
+        return f"With {one} this is about these models, not about ways of making them: that takes three, better five."
+    shared = [
+        arm
+        for arm, stages in report["fingerprints"].items()
+        if report["arms"][arm]["pretrain"].get("tokens_seen") and len(set(stages.get("pretrain", {}).values())) == 1
+    ]
+    if not shared:
+        return f"{seeds} seeds, and what they differ by is in the intervals."
+    return f"{seeds} seeds of tuning; all seeds of {prose(shared)} share one adaptation, whose luck no interval counts."
+
+
+def _short(report: Report, found: str) -> str:
+    return word(report, {"question": "overall", "verdict": found})
 
 
 def _word(report: Report, verdict: Mapping[str, Any]) -> str:
     """The verdict's word; where nothing was decided for want of texts or seeds, with their number."""
-    word, difference = str(verdict["verdict"]), verdict["difference"]
-    if word != "undecided" or not too_few(difference):
-        return word
-    return f"{word}: {sample(report, difference)} are too few to decide"
+    said, difference = word(report, verdict), verdict["difference"]
+    if verdict["verdict"] != "undecided" or not too_few(difference):
+        return said
+    return f"{said}: {sample(report, difference)} are too few to decide"
 
 
 def _macro_recall(report: Report, arm: str, corpus: str) -> Estimate:
@@ -116,31 +156,33 @@ def _macro_recall(report: Report, arm: str, corpus: str) -> Estimate:
 def _from_to(report: Report, first: str, last: str, corpus: str, verdict: Mapping[str, Any]) -> str:
     before, after = (percent(_macro_recall(report, arm, corpus)).text for arm in (first, last))
     change = points(verdict["difference"])
-    fate = ", which does not hold once all arms are judged together" if _lost_together(verdict) else ""
+    fate = ", which does not hold once all declared comparisons are judged together" if _lost_together(verdict) else ""
     return f"Macro-recall {before}% with {first}, {after}% with {last}: {change} points{fate}."
 
 
 def _lost_together(verdict: Mapping[str, Any]) -> bool:
     """Whether a difference is undecided only because several are read at once (Holm's correction)."""
-    return bool(verdict["verdict"] == "undecided" and verdict["p"] < 0.05 <= verdict["p_holm"])
+    return bool(verdict["verdict"] in ("undecided", "no-worse") and verdict["p"] < 0.05 <= verdict["p_holm"])
 
 
 def floor_sentence(report: Report, arm: str, corpus: str, floor: str | None = None) -> str:
     """Whether an arm beats a floor (None: the better one) on a corpus: said plainly, above all when it does not."""
     floor = floor or better_floor(report)
-    verdict, named = find_verdict(report, "floor", arm, corpus, floor=floor), f"the {FLOORS[floor]}"
+    verdict, named = find_verdict(report, "floor", arm, corpus, other=floor), f"the {FLOORS[floor]}"
     if verdict is None:
         return f"{arm} was not compared with {named}."
     asked = verdict["difference"]
     texts = f"{sample(report, asked)} {'are too few to' if too_few(asked) else 'do not'}"
     says = {
-        "helped": f"beats {named}",
+        "better": f"beats {named}",
         "undecided": f"does not beat {named}: {texts} tell {arm} from the floor",
-        "hurt": f"does not beat {named}: it lies below it",
+        "no-worse": f"does not beat {named}, but is no worse ({within(report)})",
+        "worse": f"does not beat {named}: it lies below it",
+        "exploratory": f"beside {named} (exploratory)",
     }[verdict["verdict"]]
     if _lost_together(verdict):
-        says += " once all arms are judged together"
-    return f"{arm} {says}, {points(verdict['difference'])} points."
+        says += " once all declared comparisons are judged together"
+    return f"{arm} {says}{':' if verdict['verdict'] == 'exploratory' else ','} {points(asked)} points."
 
 
 def cost(report: Report) -> Answer:
@@ -153,12 +195,20 @@ def cost(report: Report) -> Answer:
         return Answer(question, "Not measured", (Line("", said),))
     lines = []
     for measure, place in places:
-        said = f"{last} kept {_kept(report, last, measure, place)}"
-        verdict = find_verdict(report, "overall", last, place, measure)
-        if verdict:
-            more = {"helped": "more than", "hurt": "less than", "undecided": "not told apart from"}[verdict["verdict"]]
-            change = points(verdict["difference"])
-            said += f", {more} {first} with {_kept(report, first, measure, place)}: {change} points"
+        both = [_kept(report, arm, measure, place) for arm in (last, first)]
+        said, verdict = f"{last} kept {both[0]}", find_verdict(report, "overall", last, place, measure)
+        if verdict and measure == "pairs":
+            apart = f"{points(verdict['difference'])} points of accuracy against {first}"
+            said = f"{apart} ({word(report, verdict)}); {said}, {first} {both[1]}"
+        elif verdict:
+            more = {"better": "more than", "worse": "less than", "no-worse": f"no less ({within(report)}) than",
+                    "undecided": "not told apart from", "exploratory": "beside"}[verdict["verdict"]]  # fmt: skip
+            said += f", {more} {first} with {both[1]}: {points(verdict['difference'])} points"
+        if step := kept_by_tuning(report, last, measure, place):
+            left = replace(percent(step), text=f"{percent(step).text}%").line
+            said += (
+                f"; adaptation left {_kept(report, last, measure, place, 'adapted')}, and of that tuning kept {left}"
+            )
         lines.append(Line(f"{PLACES[measure].capitalize()} ({place})", f"{said}."))
     lines += [
         Line(f"{PLACES['pairs'].capitalize()} ({place})", "the base is not above chance, so there is nothing to lose.")
@@ -169,21 +219,28 @@ def cost(report: Report) -> Answer:
     if restored:
         tokens = f"{sum(restored.values()):,} tokens"
         lines.append(Line("", f"The base had no masked-word head; one was trained on general text first, {tokens}."))
-    return Answer(question, _loss_in_words(kept(report, last, *places[0])), tuple(lines))
+    return Answer(question, _loss_in_words(report, last, places), tuple(lines))
 
 
-def _loss_in_words(share: Estimate | None) -> str:
+def _loss_in_words(report: Report, arm: str, places: Sequence[tuple[str, str]]) -> str:
+    """How much was kept of the first thing measured, and at worst, where another of its kind lost more."""
+    share = kept(report, arm, *places[0])
     if share is None or share["value"] is None:
         return "Not measured"
     value = f"{written(100 * share['value'], 0)}%"
     low, high = (share["value"] if share[side] is None else share[side] for side in ("low", "high"))
+    beside = [kept(report, arm, *place) for place in places if place[0] == places[0][0]]
+    worst = min(found["value"] for found in beside if found and found["value"] is not None)
+    at_worst = f" (at worst {written(100 * worst, 0)}%)" if worst < share["value"] else ""
     if high < 1:
-        return f"{value} of it kept"
-    return f"Nothing, it gained: {value}" if low > 1 else f"Nothing that shows: {value} kept"
+        return f"{value} of it kept{at_worst}"
+    if low > 1:  # no praise: the base was still learning, and tuning's loss hides behind what adaptation gave
+        return f"{value} of the base's{at_worst}: look at what tuning kept"
+    return f"Nothing that shows: {value} kept{at_worst}"
 
 
-def _kept(report: Report, arm: str, measure: str, place: str) -> str:
-    cell = percent(kept(report, arm, measure, place))
+def _kept(report: Report, arm: str, measure: str, place: str, model: str = "tuned") -> str:
+    cell = percent(kept(report, arm, measure, place, model))
     return replace(cell, text=f"{cell.text}%").line
 
 
@@ -193,23 +250,27 @@ def choice(report: Report) -> Answer:
     arm, floor = picked["arm"], FLOORS[better_floor(report)]
     best = f"the highest macro-recall: {100 * picked['macro_recall'][arm]:.1f}%, the mean over corpora."
     beside = [find_verdict(report, "floor", arm, corpus) for corpus in reviews(report)]
-    if all(verdict and verdict["verdict"] == "hurt" for verdict in beside):
+    if all(verdict and is_worse(verdict) for verdict in beside):
         said = f"Of the arms, {arm} has {best}"
         return Answer(
-            question, f"Rather the {floor}", (Line("", "It does better than every arm."), Line("", said)), "hurt"
+            question, f"Rather the {floor}", (Line("", "It does better than every arm."), Line("", said)), "worse"
         )
     if len(report["ladder"]) == 1:
         lines = [f"It is the only arm of this run, with {best.replace('the highest ', '')}"]
-    elif picked["equal"]:
-        lines = [f"It has {best}", f"The test texts do not tell {arm} apart from {prose(picked['equal'])}."]
     else:
-        lines = [f"It has {best}", "Every other arm is reliably lower on at least one corpus."]
+        lines = [f"It has {best} It was chosen on these texts, which flatters it a little."]
+    if picked["equal"]:
+        lines.append(f"No worse ({within(report)}): {prose(picked['equal'])}.")
+    if picked["open"]:
+        lines.append(f"The test texts do not say whether {prose(picked['open'])} would do as well.")
     headline = arm
     if picked["keeps_more"]:
-        headline = f"{picked['keeps_more']}: not told apart from {arm}, and it kept more"
+        headline = f"{picked['keeps_more']}: no worse than {arm}, and it kept more"
         lines.append(f"Of those, {picked['keeps_more']} kept more general English: take it if that matters to you.")
-    if not picked["beats_floor"]:
+    if picked["beats_floor"] is False:
         lines.append(f"{arm} does not beat the {floor} everywhere; where it does not, the floor is the cheaper choice.")
+    if picked["beats_floor"] is None:
+        lines.append(f"Whether {arm} beats the {floor} is exploratory here: it is not the final arm.")
     guessing = [corpus for corpus in reviews(report) if at_chance(report, _macro_recall(report, arm, corpus))]
     if guessing:
         lines.append(f"{arm} is at chance on {prose(guessing)}: no better than guessing.")
@@ -224,7 +285,7 @@ def whereabouts(report: Report) -> Answer:
     lines = [f"Beside this report: the arm {final}, seed {found['model_seed']}, {found['model_megabytes']:,.1f} MB."]
     if picked != final:
         lines.append(f"The arm advised here lies in {report['arms'][picked]['model']}/.")
-    if choice(report).tone == "hurt":
+    if choice(report).tone == "worse":
         floor = FLOORS[better_floor(report)]
         lines.append(f"It works, but lies below the {floor}: better text, or a better base, should come first.")
     return Answer("Where is the model?", "model/", tuple(Line("", said) for said in lines))

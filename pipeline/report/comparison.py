@@ -18,7 +18,12 @@ from pipeline.measuring.runs.two_runs import What
 from pipeline.report.summary import aligned
 
 NEEDED = {"name": str, "ladder": list, "retention": dict, "verdicts": list, "arms": dict}
-MEASURES = {"macro_recall": "macro-recall", "masked": "masked words kept", "pairs": "minimal pairs kept"}
+MEASURES = {
+    "macro_recall": "macro-recall",
+    "emoji_macro_recall": "macro-recall on emoji texts",
+    "masked": "masked words kept",
+    "pairs": "minimal pairs kept",
+}
 QUESTIONS = {"rung": "against the arm above", "overall": "against the first arm"}
 
 
@@ -79,7 +84,10 @@ def _apart(difference: Estimate | None) -> tuple[Cell, Cell]:
 
 def verdicts(a: Report, b: Report) -> Table:
     """Verdicts that both runs have and that came out differently."""
-    before, now = ({_asked(verdict): str(verdict["verdict"]) for verdict in report["verdicts"]} for report in (a, b))
+    before, now = (
+        {_asked(one): str(one["verdict"]) for one in report["verdicts"] if one["verdict"] != "exploratory"}
+        for report in (a, b)
+    )
     rows = tuple(
         (Cell(f"{arm} {question}"), Cell(f"{MEASURES.get(measure, measure)}, {place}"),
          _word(word), _word(now[question, measure, place, arm]))
@@ -99,7 +107,7 @@ def _asked(verdict: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _word(word: str) -> Cell:
-    return Cell(f"{tables.MARKS[word]} {word}")
+    return Cell(f"{tables.MARKS.get(word, '')} {word}".lstrip())
 
 
 def settings(a: Report, b: Report) -> Table:

@@ -68,6 +68,7 @@ def _results(report: Report, scores: Mapping[str, Any]) -> list[EvalResult]:
         )
         for corpus, found in scores.items()
         for key, (metric, name) in METRICS.items()
+        if found[key]["value"] is not None
     ]
 
 

@@ -29,29 +29,36 @@ class Rung(TypedDict):
 
 @closed
 class Judged(TypedDict):
-    """Whether an arm has more of a measure than another: the arm above, the first arm, a floor or a control."""
+    """Whether an arm has more of a measure than another: the arm above, the first arm, a floor or a control.
+
+    ``p_holm`` is adjusted for all comparisons with a verdict, which are one family; null of exploratory ones.
+    """
 
     question: Literal["rung", "overall", "floor", "control"]
-    measure: Literal["macro_recall", "masked", "pairs"]
+    measure: Literal["macro_recall", "emoji_macro_recall", "masked", "pairs"]
     place: str
     arm: str
     against: str
     difference: Estimate
     p: float
-    p_holm: float
+    p_holm: float | None
     verdict: Verdict
 
 
 @closed
 class Advised(TypedDict):
-    """The arm with the highest macro-recall, those not told apart from it, whether it beats the better floor."""
+    """The arm with the highest macro-recall, and whether it beats the better floor (null: that is exploratory).
+
+    ``equal``: arms that are no worse by more than the margin; ``open``: those of which the texts do not say.
+    """
 
     arm: str
     equal: list[str]
+    open: list[str]
     keeps_more: str | None
     macro_recall: dict[str, float]
     floor: str
-    beats_floor: bool
+    beats_floor: bool | None
 
 
 @closed
@@ -62,13 +69,20 @@ class Report(TypedDict):
     recipe: str
     final_arm: str
     labels: list[str]
+    primary: list[str]
+    """The comparisons that the recipe declares."""
+    margin: float
+    """What "no worse" allows."""
     ladder: list[Rung]
     controls: list[Rung]
     floors: dict[str, Scored]
     verdicts: list[Judged]
     recommendation: Advised
-    retention: dict[str, dict[Model, dict[Literal["masked", "pairs", "kept"], Told]]]
-    """``masked`` and ``pairs`` as in retention.json, ``kept`` of the base's, averaged over seeds."""
+    retention: dict[str, dict[Model, dict[Literal["masked", "pairs", "kept", "of_adapted"], Told]]]
+    """``masked`` and ``pairs`` as in retention.json; ``kept`` of the base's, averaged over seeds; ``of_adapted``: of
+    the adapted model's, what tuning kept."""
+    grammar: dict[str, dict[str, dict[str, float]]]
+    """By corpus and phenomenon: ``n`` pairs, and how many the base and each arm's tuned models judge right."""
     arms: dict[str, Told]
     """Its model and settings, what source, pretrain and finetune wrote, ``seeds``: scores.json."""
     coverage: dict[str, Told]
@@ -77,7 +91,7 @@ class Report(TypedDict):
     shift: dict[str, Told]
     masked_loss: dict[str, dict[str, Shift]]
     layers: dict[str, Told]
-    """Of retention.json, and ``noise_floor``: CKA by layer between two seeds, or []."""
+    """Of retention.json, and ``noise_floor``: CKA by layer between two seeds, or []; of one seed ``by_chance``."""
     exchange: dict[str, dict[Literal["rate", "lost", "gained"], Estimate] | None]
     frontier: dict[str, Frontier | None]
     emoji: dict[str, Emoji | None]

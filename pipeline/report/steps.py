@@ -11,13 +11,13 @@ from pipeline.drawing.dots import Dot, Line, dots
 from pipeline.drawing.svg import HELPED, HURT, UNDECIDED, Picture, label
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table
 
-TONES = {"helped": HELPED, "hurt": HURT, "undecided": UNDECIDED}
+TONES = {"better": HELPED, "worse": HURT}
 
 
 def ledger(report: Report) -> Table:
     """A row an arm: new seconds, megabytes, points gained and general English lost against the arm above."""
     measured = [("macro_recall", corpus) for corpus in tables.reviews(report)] + tables.retention_places(report)[:1]
-    rates = {rung["arm"]: (report["exchange"].get(rung["arm"]) or {}).get("rate") for rung in report["ladder"]}
+    rates = {rung["arm"]: report["exchange"].get(rung["arm"]) for rung in report["ladder"]}
     rows = []
     for rung in report["ladder"]:
         arm, spent = rung["arm"], report["cost"]["seconds"].get(rung["arm"])
@@ -29,7 +29,7 @@ def ledger(report: Report) -> Table:
                 tables.number(new),
                 tables.number(report["cost"]["model_megabytes"].get(arm), 1),
                 *(_points(step) for step in steps),
-                *([tables.amount(rates[arm])] if any(rates.values()) else []),
+                *([_rate(rates[arm])] if any(rates.values()) else []),
             )
         )
     columns = ["arm", "new work, s", "model, MB", *(_column(measure, place) for measure, place in measured)]
@@ -39,11 +39,17 @@ def ledger(report: Report) -> Table:
     )
     if any(rates.values()):
         note += (
-            " The rate is of adaptation alone, in masked loss, below 0 where general English gained, too; for"
-            " comparison, RoBERTa adapted to Amazon reviews paid"
+            " The rate is of adaptation alone, in masked loss; where general English gained, too, the base was still"
+            " learning it, and nothing was paid. For comparison, RoBERTa adapted to Amazon reviews paid"
             " 5.2 (Gururangan et al. 2020, table 12)."
         )
     return Table("Ledger of fixes", tuple(columns), tuple(rows), note)
+
+
+def _rate(found: Mapping[str, Any] | None) -> Cell:
+    if found and found["lost"]["value"] < 0:
+        return Cell("the base was still learning")
+    return tables.amount(found and found["rate"])
 
 
 def pictures(report: Report) -> list[Picture]:
@@ -55,14 +61,14 @@ def pictures(report: Report) -> list[Picture]:
     drawn = []
     for name, title, axis, places in sides:
         rows = [
-            (label(f"{rung['arm']}, {place}" if len(places) > 1 else rung["arm"]), [_dot(step, rung["arm"])])
+            (label(f"{rung['arm']}, {place}" if len(places) > 1 else rung["arm"]), [_dot(report, step, rung["arm"])])
             for rung in report["ladder"]
             for measure, place in places
             if (step := tables.find_verdict(report, "rung", rung["arm"], place, measure))
         ]
         if rows:
             drawing = dots(rows, name=f"step-{name}", axis=axis, lines=[Line(0)])
-            said = "Against the arm above; green helped, red hurt, grey is undecided. Lines are 95% intervals."
+            said = "Against the arm above; green better, red worse, grey undecided or exploratory; 95% intervals."
             drawn.append(Picture(f"step-{name}", title, said, drawing))
     return drawn
 
@@ -80,10 +86,11 @@ def _column(measure: str, place: str) -> str:
     return f"general English kept, points ({tables.PLACES[measure]})"
 
 
-def _dot(step: Mapping[str, Any], arm: str) -> Dot:
+def _dot(report: Report, step: Mapping[str, Any], arm: str) -> Dot:
     apart = step["difference"]
-    said = f"{arm} against {step['against']}: {tables.points(apart)} points on {step['place']}, {step['verdict']}"
-    return Dot(apart, said, TONES[step["verdict"]])
+    word = tables.word(report, step)
+    said = f"{arm} against {step['against']}: {tables.points(apart)} points on {step['place']}, {word}"
+    return Dot(apart, said, TONES.get(step["verdict"], UNDECIDED))
 
 
 def transfer(report: Report) -> Table:
@@ -101,7 +108,7 @@ def transfer(report: Report) -> Table:
                     tables.percent(control["scores"][corpus]["macro_recall"]),
                     tables.percent(found),
                     Cell(tables.points(verdict["difference"])),
-                    tables.verdict_cell(verdict),
+                    tables.verdict_cell(report, verdict),
                     Cell(changes),
                 )
             )
@@ -113,7 +120,7 @@ def transfer(report: Report) -> Table:
 def sentence(report: Report) -> str:
     """The verdicts against all controls in one line; empty without any."""
     said = [
-        f"{tables.MARKS[verdict['verdict']]} {verdict['verdict']} against {control['arm']}"
+        f"{tables.MARKS[verdict['verdict']]} {tables.word(report, verdict)} against {control['arm']}"
         f" ({tables.points(verdict['difference'])} on {corpus})"
         for control in report["controls"]
         for corpus in tables.reviews(report)
@@ -123,7 +130,6 @@ def sentence(report: Report) -> str:
 
 
 def _verdict(report: Report, control: str, corpus: str) -> Mapping[str, Any]:
-    about = (one for one in report["verdicts"] if one["against"] == control)
-    found = tables.find_verdict({"verdicts": list(about)}, "control", report["final_arm"], corpus)
+    found = tables.find_verdict(report, "control", report["final_arm"], corpus, other=control)
     assert found is not None, f"no verdict against {control} on {corpus}"  # each control is judged on each corpus
     return found

@@ -29,7 +29,7 @@ def summary(report: Report) -> str:
 def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
     """Header, floors and arms: macro-recall, what was kept of the first measure of general English, the verdicts."""
     places = tables.retention_places(report)[:1]
-    measured = [f"{tables.PLACES[measure]} kept, %" for measure, _ in places]
+    measured = [f"{tables.PLACES[measure]} kept, %{tables.whose(report)}" for measure, _ in places]
     beside = f"against the {FLOORS[tables.better_floor(report)]}"
     rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, "against the arm above", beside)]
     for name, title in FLOORS.items():
@@ -43,7 +43,7 @@ def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
                 arm,
                 tables.percent(rung["scores"][corpus]["macro_recall"]).line,
                 *(tables.percent(tables.kept(report, arm, *place)).line for place in places),
-                *(tables.verdict_cell(verdict).text if verdict else "" for verdict in verdicts),
+                *(tables.verdict_cell(report, verdict).text if verdict else "" for verdict in verdicts),
             )
         )
     return rows

@@ -162,12 +162,8 @@ def test_floors_beat_an_untrained_head_and_say_how_they_were_fitted(out: Path) -
         floor = rows(out / "floors" / name, "toy-reviews")
         assert classification.macro_recall(confusion(floor)) > 0.8
         labels, of_floor = ([row[key] for row in floor] for key in ("label", "predicted"))
-        assert (
-            differences(labels, [row["predicted"] for row in model], of_floor, draws=100, seed=0)["macro_recall"][
-                "verdict"
-            ]
-            == "hurt"
-        )
+        apart = differences(labels, [row["predicted"] for row in model], of_floor, draws=100, seed=0)["macro_recall"]
+        assert apart["high"] < 0
     assert set(floors["features"]) == {"layer", "C", "dev_macro_recall", "features", "train_texts"}
 
 

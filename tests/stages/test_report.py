@@ -92,19 +92,24 @@ def test_figures_are_those_worked_out_by_hand(figures: dict[str, Any]) -> None:
 
 def test_every_verdict_says_how_sure_it_is(figures: dict[str, Any]) -> None:
     verdicts = figures["verdicts"]
-    # 3 rungs and 3 overall on 2 corpora, 1 general corpus and 1 set of pairs; 4 arms against 2 floors on 2 corpora
-    assert len(verdicts) == 3 * 4 + 3 * 4 + 4 * 2 * 2
+    # 3 rungs and 2 more overall: macro-recall on 2 corpora and their emoji, a general corpus and a set of pairs; 4 arms
+    # against 2 floors on 2 corpora
+    assert len(verdicts) == 3 * 6 + 2 * 6 + 4 * 2 * 2
+    # declared: 3 rungs, the whole ladder and its emoji on 2 corpora, masked words, 2 floors on 2 corpora
+    assert sum(verdict["verdict"] != "exploratory" for verdict in verdicts) == (3 + 1 + 1) * 2 + 1 + 2 * 2
     for verdict in verdicts:
         low, high = verdict["difference"]["low"], verdict["difference"]["high"]
-        assert {"helped": low > 0, "hurt": high < 0, "undecided": True}[verdict["verdict"]]
-        assert verdict["p_holm"] >= verdict["p"]
+        holds = {"better": low > 0, "worse": high < 0, "no-worse": low > -0.01}
+        assert holds.get(verdict["verdict"], True)
+        assert (verdict["p_holm"] is None) == (verdict["verdict"] == "exploratory")
+        assert verdict["p_holm"] is None or verdict["p_holm"] >= verdict["p"]
 
 
 def test_the_first_screen_answers_four_questions(made: Path) -> None:
     text = re.sub(r"\s+", " ", read(made / "report.html").text)
     start = text[: text.index("The ladder")]
     for answer in (
-        "Did it help here? Yes, it helped",
+        "Is this model better here? Yes: it beats naive",
         "Macro-recall 55.5% with naive, 72.5% with full: +17.0 (",
         "full beats the TF-IDF floor, +12.5 (",
         "What did it cost in general English? 70% of it kept",
@@ -116,8 +121,8 @@ def test_the_first_screen_answers_four_questions(made: Path) -> None:
 
 def test_an_arm_that_does_not_beat_the_floor_is_named(made: Path) -> None:
     text = re.sub(r"\s+", " ", read(made / "report.html").text)
-    assert "naive does not beat the TF-IDF floor: it lies below it, −4.5 (" in text
-    assert "careful does not beat the TF-IDF floor: 300 texts are too few to tell careful from the floor" in text
+    assert "naive beside the TF-IDF floor (exploratory): −4.5 (" in text
+    assert "careful beside the TF-IDF floor (exploratory): +1.5 (" in text
 
 
 def test_the_better_floor_stands_against_the_arms(tmp_path: Path) -> None:
@@ -127,7 +132,7 @@ def test_the_better_floor_stands_against_the_arms(tmp_path: Path) -> None:
     assert (advised["arm"], advised["floor"], advised["beats_floor"]) == ("full", "features", False)
     text = re.sub(r"\s+", " ", read(out / "report.html").text)
     start, rest = text[: text.index("The ladder")], text[text.index("The ladder") :]
-    assert "300 texts are too few to tell full from the floor, +1.0 (" in start
+    assert "full does not beat the feature floor, but is no worse (within 1 point), +1.0 (" in start
     assert (
         "full does not beat the feature floor everywhere; where it does not, the floor is the cheaper choice" in start
     )
@@ -135,9 +140,9 @@ def test_the_better_floor_stands_against_the_arms(tmp_path: Path) -> None:
     assert "full beats the TF-IDF floor, +20.0 (" in rest
     card = (out / "models" / "full" / "README.md").read_text("utf-8")
     assert "full beats the TF-IDF floor, +20.0 (" in card
-    assert "full does not beat the feature floor: 300 texts are too few" in card
+    assert "full does not beat the feature floor, but is no worse (within 1 point)" in card
     rows = [line.split() for line in (out / "summary.txt").read_text("utf-8").splitlines() if line.startswith("  full")]
-    assert rows[0][-2:] == ["●", "undecided"]
+    assert rows[0][-6:] == ["◆", "no", "worse", "(within", "1", "point)"]
     assert "against the feature floor" in (out / "summary.txt").read_text("utf-8")
 
 
@@ -197,8 +202,8 @@ def test_the_summary_fits_a_terminal(made: Path) -> None:
         ["adapted", "63.5"],
         ["full", "72.5"],
     ]
-    assert rows[-1][-5:] == ["▲", "helped", "▲", "above", "it"]
-    assert "Did it help here? Yes, it helped" in lines
+    assert rows[-1][-5:] == ["▲", "better", "▲", "above", "it"]
+    assert "Is this model better here? Yes: it beats naive" in lines
 
 
 HOSTILE = "<script>alert(1)</script></svg><img src=x onerror=alert(2)> | \x1b]0;owned\x07 {{ 7*7 }} \u202e\"'&amp; 😂"
@@ -219,17 +224,17 @@ def test_hostile_text_appears_as_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toy", "said", "unsaid"),
     [
-        (Toy(arms={"full": 0.7}), "It is the only arm of this run, with macro-recall: 70.0%", "Yes, it helped"),
+        (Toy(arms={"full": 0.7}), "It is the only arm of this run, with macro-recall: 70.0%", "Yes: it beats naive"),
         (Toy(general=False), "add one to see what was forgotten", "What it gained, what it forgot"),
         (
             Toy(restored=True, measured=False),
             "The base had no masked-word head; one was trained on general text first, 650,000",
             "nan",
         ),
-        (Toy(emoji=False), "Yes, it helped", "emoji texts, %"),
+        (Toy(emoji=False), "Yes: it beats naive", "emoji texts, %"),
         (Toy(budget=None), "Between base and tuned, full", "was asked to keep"),
-        (Toy(measured=False, folds=5), "Yes, it helped", "Inside the model How far"),
-        (Toy(arms={"naive": 0.7, "full": 0.5}, measured=False), "No, it hurt", "Yes, it helped"),
+        (Toy(measured=False, folds=5), "Yes: it beats naive", "Inside the model How far"),
+        (Toy(arms={"naive": 0.7, "full": 0.5}, measured=False), "No: it is below naive", "Yes: it beats naive"),
         (
             Toy(arms={"naive": 0.5, "full": 0.52}, measured=False),
             "Rather the TF-IDF floor It does better than every arm.",
@@ -237,8 +242,8 @@ def test_hostile_text_appears_as_text(tmp_path: Path) -> None:
         ),
         (
             Toy(arms={"naive": 0.7, "full": 0.7}, measured=False),
-            "The test texts do not tell naive apart from full",
-            "Yes, it helped",
+            "No worse (within 1 point): full.",
+            "Yes: it beats naive",
         ),
     ],
 )
@@ -302,10 +307,10 @@ def test_controls_are_no_rungs_and_the_final_arm_is_judged_against_each(tmp_path
     assert report["final_arm"] == "full"
     judged = {one["against"]: one for one in report["verdicts"] if one["question"] == "control"}
     assert {control: found["arm"] for control, found in judged.items()} == dict.fromkeys(controls, "full")
-    assert judged["from-scratch"]["verdict"] == "helped"
+    assert judged["from-scratch"]["verdict"] == "better"
     assert judged["unrelated"]["difference"]["value"] == pytest.approx(0, abs=1e-9)
     assert not {"from-scratch", "unrelated"} & {one["arm"] for one in report["verdicts"] if one["question"] == "rung"}
-    assert "helped against from-scratch" in read(out / "report.html").text
+    assert "better against from-scratch" in read(out / "report.html").text
     rows = (out / "tables" / "full-against-its-controls.csv").read_text(encoding="utf-8").splitlines()
     assert [row.split(",")[0] for row in rows] == ["control", *controls]
 

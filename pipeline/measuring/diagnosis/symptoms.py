@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import binomtest
-
 from pipeline.common.labels import FLOORS
 from pipeline.common.yaml import flat
+from pipeline.drawing.tables import is_worse
 from pipeline.measuring.statistics import bootstrap
 
 Report = Mapping[str, Any]
@@ -90,8 +89,7 @@ def _share(part: int, whole: int, place: str = "") -> Figure | None:
     """A share of counted things, with Wilson's 95% interval."""
     if whole <= 0:
         return None
-    interval = binomtest(part, whole).proportion_ci(bootstrap.LEVEL, method="wilson")
-    return Figure(part / whole, float(interval.low), float(interval.high), whole, place)
+    return Figure(part / whole, *bootstrap.wilson(part / whole, whole), whole, place)
 
 
 def _over_seeds(values: Sequence[float | None]) -> Figure | None:
@@ -177,7 +175,7 @@ def _verdicts(report: Report, arm: str) -> Named:
              for question in ("rung", "overall", "floor", "control")}  # fmt: skip
     asked["scratch"] = [one for one in judged if sources.get(one["against"]) == "scratch" != own]
     for name, answers in asked.items():
-        yield f"hurt.{name}", exactly(sum(one["verdict"] == "hurt" for one in answers))
+        yield f"hurt.{name}", exactly(sum(map(is_worse, answers)))
         others = [(one["difference"], FLOORS.get(one["against"], one["against"])) for one in answers]
         yield f"against.{name}", _lowest(_read(*other) for other in others)
     for stage in ("prepare", "source", "tokenizer", "pretrain", "finetune"):

@@ -119,4 +119,4 @@ def _counterfactuals(
     for row in made:  # what nothing is asked of need not be predicted
         row["appended"] = row["appended"] if row["words"] is not None and is_clear(answers[row["words"]]) else None
     answers |= asked(counterfactuals.texts_of([{"appended": row["appended"]} for row in made]))
-    return effects(counterfactuals.answered(made, answers), draws=settings.draws, seed=settings.seed)
+    return effects(counterfactuals.answered(made, answers))

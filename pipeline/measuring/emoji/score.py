@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import rankdata, spearmanr
 
 from pipeline.common.labels import LABEL_TO_ID
-from pipeline.measuring.statistics.bootstrap import FEWEST_ITEMS, Array, Figure, bounds, interval
+from pipeline.measuring.statistics.bootstrap import FEWEST_ITEMS, Array, Figure, bounds, share
 
 _AT_ONCE = 1000
 """Draws that are ranked together: bounds the memory."""
@@ -66,8 +66,8 @@ def _rhos(drawn: Array) -> Array:
     return np.clip(rhos, -1, 1)  # rounding can take a perfect one beyond
 
 
-def effects(rows: Sequence[Row], *, draws: int, seed: int) -> dict[str, Any]:
-    """Figures (share, interval from resampling texts, n) of each question; None where no text asks it.
+def effects(rows: Sequence[Row]) -> dict[str, Any]:
+    """Figures (share, Wilson's interval, n) of each question; None where no text asks it.
 
     - ``swap``: of texts whose emoji were swapped for one of the other side, those whose lean moved to that side.
     - ``flips``: of texts whose class changed by the swap, those whose lean moved to that side.
@@ -94,7 +94,7 @@ def effects(rows: Sequence[Row], *, draws: int, seed: int) -> dict[str, Any]:
         "move": [_class(row["moved"]) == _class(row["text"]) for row in moved],
         "control": [{_class(found) for found in row["appended"]} == {_class(row["words"])} for row in clear],
     }
-    return {name: _share(right, draws=draws, seed=seed) for name, right in asked.items()}
+    return {name: _share(right) for name, right in asked.items()}
 
 
 def _follows(row: Row, changed: str) -> bool:
@@ -115,11 +115,5 @@ def is_clear(found: Sequence[float]) -> bool:
     return max(found[POSITIVE], found[NEGATIVE]) >= CONFIDENT
 
 
-def _share(right: Sequence[bool], *, draws: int, seed: int) -> dict[str, Any] | None:
-    if not right:
-        return None
-
-    def share(sums: Array) -> Array:
-        return sums[..., 0] / len(right)
-
-    return interval(np.array(right, dtype=np.float64)[:, None], share, draws=draws, seed=seed).as_json()
+def _share(right: Sequence[bool]) -> dict[str, Any] | None:
+    return share(right).as_json() if right else None

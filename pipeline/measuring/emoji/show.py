@@ -10,7 +10,7 @@ import matplotlib as mpl
 from pipeline.common.printable import printable
 from pipeline.drawing.dots import Dot, Line, dots
 from pipeline.drawing.svg import ACCENT, INK, MUTED, OTHER, STYLE, Picture, canvas, inline, label, tip, told
-from pipeline.drawing.tables import NOTHING, Cell, Report, Table, amount, number, percent, signed
+from pipeline.drawing.tables import NOTHING, Cell, Report, Table, amount, number, percent, signed, whose
 
 MOST = 80
 """Emoji on the map: more hide each other."""
@@ -133,7 +133,7 @@ def understood(report: Report) -> Table:
         *(f"{said}, %" for said in QUESTIONS.values()),
     )
     note = "Spearman is over emoji; the shares are over test texts. 50% is what chance gives when an emoji is swapped."
-    return Table("Emoji understood", columns, tuple(rows), note if rows else "")
+    return Table(f"Emoji understood{whose(report)}", columns, tuple(rows), note if rows else "")
 
 
 def _spearman(found: Mapping[str, Any], model: str) -> Mapping[str, Any] | None:

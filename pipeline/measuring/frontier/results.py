@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from pipeline.common.results import Difference, Estimate, closed
+from pipeline.common.results import Estimate, closed
 
 
 @closed
@@ -19,6 +19,8 @@ class Point(TypedDict):
     macro_recall: Estimate
     kept: Estimate
     """exp(loss of the base - loss) on general dev text."""
+    at_least: float
+    """Its one-sided 95% lower bound, by which a budget is met."""
     front: bool
 
 
@@ -30,6 +32,6 @@ class Frontier(TypedDict):
     budget: float | None
     within: bool | None
     chosen: str
-    cost: dict[Literal["macro_recall", "kept"], Difference] | None
-    """The chosen point less the tuned one."""
+    cost: dict[Literal["macro_recall", "kept"], Estimate] | None
+    """The chosen point less the tuned one, on the text it was chosen on."""
     reason: str | None

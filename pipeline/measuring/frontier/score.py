@@ -2,21 +2,23 @@
 
 Macro-recall is the mean over the corpora of reviews, as the ladder reads it. A point is on the Pareto front if no other
 has at least as much of both and more of one. Where a retention is asked for (a budget), the point with the highest
-macro-recall among those that keep as much is chosen. It is chosen on dev text, so its figures there flatter it a
-little; what it is worth is measured on test.
+macro-recall is chosen among those that are shown to keep as much: whose one-sided 95% lower bound over dev documents
+is the budget at least. It is chosen on dev text, so its figures there flatter it a little, and no verdict is built on
+them; what it is worth is measured on test.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.measuring.frontier.results import Frontier
+from pipeline.measuring.statistics.bootstrap import Figure
 from pipeline.measuring.statistics.classification import macro_recall
 from pipeline.measuring.statistics.comparison import Measured, classified, masked_kept, minus
 
@@ -61,7 +63,12 @@ def points(
 
 def recalled(labels: ArrayLike, corpora: Sequence[str], predicted: ArrayLike) -> Measured:
     """The macro-recall by which points are judged; all [texts], on dev."""
-    return classified(labels, predicted, macro_recall, corpora=corpora)
+    return replace(classified(labels, predicted, macro_recall, corpora=corpora), enough=True)
+
+
+def surely_kept(kept: Measured) -> float:
+    """What a point keeps at least: the one-sided 95% lower bound, documents drawn."""
+    return kept.at_least(draws=DRAWS, seed=SEED)
 
 
 def pareto_front(values: ArrayLike) -> list[bool]:
@@ -76,7 +83,8 @@ def pareto_front(values: ArrayLike) -> list[bool]:
 def choose(scores: Sequence[float], kept: Callable[[int], float], budget: float) -> int:
     """Place of the highest score among those that keep ``budget`` or more; of the one that keeps most if none does.
 
-    Ties go to the higher retention, then to the first. ``kept`` of a place is asked only while there is need to know.
+    Ties go to the higher retention, then to the first. ``kept`` of a place (``surely_kept``) is asked only while there
+    is need to know.
     """
     shares: dict[int, float] = {}
     for score in sorted(set(scores), reverse=True):
@@ -94,16 +102,20 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> Frontie
     Args:
         tuned: name of the point that tuning gave: chosen if there is no budget; the chosen one is held against it.
     """
-    figures = [{"macro_recall": _figure(point.macro_recall), "kept": _figure(point.kept)} for point in found]
+    figures = [
+        {"macro_recall": _figure(point.macro_recall), "kept": _figure(point.kept), "at_least": surely_kept(point.kept)}
+        for point in found
+    ]
     values = np.array([[figure["macro_recall"]["value"], figure["kept"]["value"]] for figure in figures])
+    surely = [figure["at_least"] for figure in figures]
     reference = [point.name for point in found].index(tuned)
-    place = reference if budget is None else choose(values[:, 0].tolist(), values[:, 1].tolist().__getitem__, budget)
-    within = None if budget is None else bool(values[place, 1] >= budget)
+    place = reference if budget is None else choose(values[:, 0].tolist(), surely.__getitem__, budget)
+    within = None if budget is None else bool(surely[place] >= budget)
     if within is False:
         log.warning(
-            "finetune.frontier.budget: no model between base and tuned keeps %g of general English on dev; "
-            "taken is the one that keeps most, %s with %.3f",
-            *(budget, found[place].name, values[place, 1]),
+            "finetune.frontier.budget: no model between base and tuned is shown to keep %g of general English on dev; "
+            "taken is the one that keeps most, %s with %.3f at least",
+            *(budget, found[place].name, surely[place]),
         )
     chosen, against = found[place], found[reference]
     sure = {"draws": DRAWS, "seed": SEED}
@@ -115,6 +127,7 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> Frontie
                 "alphas": dict(point.alphas),
                 "macro_recall": figure["macro_recall"],
                 "kept": figure["kept"],
+                "at_least": figure["at_least"],
                 "front": best,
             }
             for point, figure, best in zip(found, figures, pareto_front(values), strict=True)
@@ -123,8 +136,8 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> Frontie
         "within": within,
         "chosen": chosen.name,
         "cost": {
-            "macro_recall": minus(chosen.macro_recall, against.macro_recall, **sure).as_json(),
-            "kept": minus(chosen.kept, against.kept, **sure).as_json(),
+            "macro_recall": Figure.as_json(minus(chosen.macro_recall, against.macro_recall, **sure)),
+            "kept": Figure.as_json(minus(chosen.kept, against.kept, **sure)),
         },
         "reason": None,
     }

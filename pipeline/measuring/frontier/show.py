@@ -59,7 +59,7 @@ def price(report: Report) -> str:
         return ""
     change, kept = tables.points(found["cost"]["macro_recall"]), tables.points(found["cost"]["kept"])
     asked = f"asked to keep {100 * found['budget']:g}% of general English"
-    short = "" if found["within"] else ", which no point does: this one keeps most"
+    short = ", as a lower bound" if found["within"] else ", which no point is shown to: this one keeps most"
     return (
         f"{report['final_arm']} was {asked}{short}. The point {found['chosen']} was taken: {change} points of "
         f"macro-recall against tuned, {kept} points of general English (dev)."

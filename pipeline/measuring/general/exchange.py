@@ -16,8 +16,9 @@ from pipeline.measuring.statistics.comparison import Measured
 from pipeline.measuring.statistics.ladder import Draws
 
 Row = Mapping[str, Any]
-Corpora = Mapping[str, tuple[Sequence[Row], Sequence[Row]]]
-"""corpus -> rows {"nats", "masked"} of the same texts, from the base and from the adapted model."""
+Side = tuple[Sequence[Row], Sequence[Sequence[Row]]]
+Corpora = Mapping[str, Side]
+"""corpus -> rows {"nats", "masked"} of the same texts, from the base and from the adapted model of each seed."""
 
 
 def exchange(general: Corpora, informal: Corpora, draws: Draws) -> dict[str, Any] | None:
@@ -31,7 +32,7 @@ def exchange(general: Corpora, informal: Corpora, draws: Draws) -> dict[str, Any
         return None
     sides = [*general.values(), *informal.values()]
     table = _contributions(sides)
-    if not table[:, ::2].any():
+    if not table[..., ::2].any():
         return None
     split = len(general)
 
@@ -46,16 +47,17 @@ def exchange(general: Corpora, informal: Corpora, draws: Draws) -> dict[str, Any
         return np.divide(paid, got, out=np.full(paid.shape, np.nan), where=got > 0)
 
     wanted = {"rate": rate, "lost": lost, "gained": gained}
-    return {name: draws.of(Measured(table[:, None, :], statistic)) for name, statistic in wanted.items()}
+    return {name: draws.of(Measured(table, statistic)) for name, statistic in wanted.items()}
 
 
-def _contributions(sides: Sequence[tuple[Sequence[Row], Sequence[Row]]]) -> Array:
-    """[texts of all corpora, 2 x corpora]: a text's change in nats and its masked pieces, in its corpus's columns."""
+def _contributions(sides: Sequence[Side]) -> Array:
+    """[texts of all corpora, seeds, 2 x corpora]: change in nats and masked pieces, in the corpus's columns."""
     blocks = []
-    for place, (before, after) in enumerate(sides):
-        block = np.zeros((len(before), 2 * len(sides)))
-        block[:, 2 * place] = [now["nats"] - then["nats"] for then, now in zip(before, after, strict=True)]
-        block[:, 2 * place + 1] = [row["masked"] for row in before]
+    for place, (before, seeds) in enumerate(sides):
+        block = np.zeros((len(before), len(seeds), 2 * len(sides)))
+        for seed, after in enumerate(seeds):
+            block[:, seed, 2 * place] = [now["nats"] - then["nats"] for then, now in zip(before, after, strict=True)]
+            block[:, seed, 2 * place + 1] = [row["masked"] for row in before]
         blocks.append(block)
     return np.concatenate(blocks)
 

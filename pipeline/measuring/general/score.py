@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.measuring.statistics.bootstrap import Figure, interval
-from pipeline.measuring.statistics.comparison import CHANCE, Measured, masked_kept, pairs_kept
+from pipeline.measuring.statistics.bootstrap import Figure
+from pipeline.measuring.statistics.comparison import CHANCE, Measured, clustered, masked_kept, pairs_kept
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
@@ -116,23 +116,42 @@ def masked_retention(before: Sequence[Row], now: Sequence[Row], *, draws: int, s
 
 
 def pair_accuracy(rows: Sequence[Row], *, draws: int, seed: int) -> Figure:
-    """Share of minimal pairs whose good sentence is the likelier one.
+    """Share of minimal pairs whose good sentence is the likelier one, phenomena drawn whole.
 
     Args:
-        rows: a pair each: log-likelihoods ``good`` and ``bad``.
+        rows: a pair each: log-likelihoods ``good`` and ``bad``, and its ``phenomenon``.
     """
-    return interval(right(rows)[:, None], lambda sums: sums[..., 0] / len(rows), draws=draws, seed=seed)
+    return grammar([rows]).figure(draws=draws, seed=seed)
+
+
+def grammar(seeds: Sequence[Sequence[Row]]) -> Measured:
+    """Share of minimal pairs that are judged right. Pairs of a phenomenon are right or wrong together."""
+    found = np.array([right(rows) for rows in seeds])
+    return clustered(ratio(found, np.ones_like(found)), phenomena(seeds[0]))
+
+
+def grammar_kept(before: Sequence[Row], seeds: Sequence[Sequence[Row]], *, draws: int, seed: int) -> Measured | None:
+    """(accuracy now - 1/2) / (accuracy before - 1/2), pairs matched by item, phenomena drawn whole.
+
+    None where the earlier model is not well above chance (its interval over phenomena covers 1/2): there was nothing
+    to keep.
+    """
+    for rows in seeds:
+        _same_items(before, rows)
+    if pair_accuracy(before, draws=draws, seed=seed).low <= CHANCE:
+        return None
+    return clustered(pairs_kept(right(before), [right(rows) for rows in seeds]), phenomena(before))
+
+
+def phenomena(rows: Sequence[Row]) -> list[str]:
+    """What each pair is about."""
+    return [str(row["phenomenon"]) for row in rows]
 
 
 def pair_retention(before: Sequence[Row], now: Sequence[Row], *, draws: int, seed: int) -> Figure | None:
-    """(accuracy now - 1/2) / (accuracy before - 1/2), pairs matched by item.
-
-    None where the earlier model is not above chance (its interval covers 1/2): there was nothing to keep.
-    """
-    _same_items(before, now)
-    if pair_accuracy(before, draws=draws, seed=seed).low <= CHANCE:
-        return None
-    return pairs_kept(right(before), right(now)).figure(draws=draws, seed=seed)
+    """``grammar_kept`` of one model, with its interval."""
+    kept = grammar_kept(before, [now], draws=draws, seed=seed)
+    return kept.figure(draws=draws, seed=seed) if kept else None
 
 
 def right(rows: Sequence[Row]) -> Array:

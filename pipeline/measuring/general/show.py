@@ -12,7 +12,7 @@ def masked_words(report: Report, place: str) -> Table:
         (
             *_base_row(report, "masked", place, "loss"),
             *(_level(report, "base", "masked", place, key) for key in ("bits_per_byte", "accuracy")),
-            *[NOTHING] * 3,
+            *[NOTHING] * 4,
         )
     ]
     for arm in report["retention"]:
@@ -28,36 +28,54 @@ def masked_words(report: Report, place: str) -> Table:
     columns += ["bits per byte when tuned, lower is better", "words guessed when tuned, %", *_KEPT_COLUMNS]
     note = "Kept is exp(loss of the base − loss now) on the same masked words, over the base's own vocabulary. "
     note += "Tuned is the classifier's encoder under the adapted model's masked-word head."
-    return Table(f"Masked words of {place}", tuple(columns), tuple(rows), note)
+    return Table(f"Masked words of {place}{tables.whose(report)}", tuple(columns), tuple(rows), note)
 
 
 def minimal_pairs(report: Report, place: str) -> Table:
     """Minimal-pair accuracy on one corpus: the base, then the adapted and the tuned model of every arm."""
-    rows = [(*_base_row(report, "pairs", place, "accuracy"), *[NOTHING] * 3)]
+    rows = [(*_base_row(report, "pairs", place, "accuracy"), *[NOTHING] * 4)]
     for arm in report["retention"]:
         levels = (_level(report, model, "pairs", place, "accuracy", arm) for model in ("adapted", "tuned"))
         rows.append((Cell(arm), *levels, *_kept_cells(report, arm, "pairs", place)))
     columns = ("arm", "accuracy when adapted, %, chance is 50", "accuracy when tuned, %", *_KEPT_COLUMNS)
-    note = "Kept is (accuracy − 50) / (accuracy of the base − 50); there is none where the base is at chance."
-    return Table(f"Minimal pairs of {place}", columns, tuple(rows), note)
+    note = "Against the arm above: the difference in accuracy, pairs matched, phenomena drawn whole. "
+    note += "Kept is (accuracy − 50) / (accuracy of the base − 50); there is none where the base is not above chance."
+    return Table(f"Minimal pairs of {place}{tables.whose(report)}", columns, tuple(rows), note)
 
 
-_KEPT_COLUMNS = ("kept when adapted, %", "kept when tuned, %", "against the arm above")
+def phenomena(report: Report, place: str) -> Table:
+    """How many pairs of each phenomenon the base and every arm judge right."""
+    found = report["grammar"][place]
+    who = ["base", *(rung["arm"] for rung in report["ladder"])]
+    rows = tuple(
+        (Cell(kind.replace("_", " ")), tables.number(told["n"]), *(tables.number(told[name], 1) for name in who))
+        for kind, told in found.items()
+    )
+    return Table(
+        f"Phenomena of {place}{tables.whose(report)}",
+        ("phenomenon", "pairs", *(f"right, {name}" for name in who)),
+        rows,
+    )
+
+
+_KEPT_COLUMNS = ("kept when adapted, %", "of that by tuning, %", "kept when tuned, %", "against the arm above")
 
 
 def retention(report: Report) -> list[Table]:
     """A table for everything that general English was measured on."""
     makers = {"masked": masked_words, "pairs": minimal_pairs}
-    return [makers[measure](report, place) for measure, place in tables.retention_places(report)]
+    made = [makers[measure](report, place) for measure, place in tables.retention_places(report)]
+    return made + [phenomena(report, place) for place in report["grammar"]]
 
 
 def _base_row(report: Report, measure: str, place: str, key: str) -> tuple[Cell, Cell, Cell]:
     return Cell("base", "before everything", "quiet"), NOTHING, _level(report, "base", measure, place, key)
 
 
-def _kept_cells(report: Report, arm: str, measure: str, place: str) -> tuple[Cell, Cell, Cell]:
+def _kept_cells(report: Report, arm: str, measure: str, place: str) -> tuple[Cell, ...]:
     adapted, tuned = (tables.percent(tables.kept(report, arm, measure, place, model)) for model in ("adapted", "tuned"))
-    return adapted, tuned, tables.verdict_cell(tables.find_verdict(report, "rung", arm, place, measure))
+    step = tables.percent(tables.kept_by_tuning(report, arm, measure, place))
+    return adapted, step, tuned, tables.verdict_cell(report, tables.find_verdict(report, "rung", arm, place, measure))
 
 
 def _level(report: Report, model: str, measure: str, place: str, key: str, arm: str | None = None) -> Cell:

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.common.cache import Remember
 from pipeline.common.files import digest
-from pipeline.measuring.statistics.bootstrap import Figure, interval
+from pipeline.measuring.statistics.bootstrap import Figure, share
 
 VERSION = 2
 """Raise it when the same features get other answers to the same tasks."""
@@ -120,12 +120,10 @@ def answers(
     return dict(zip(seen, found, strict=True))
 
 
-def accuracy_by_layer(rows: Sequence[Row], task: Task, *, draws: int, seed: int) -> list[Figure]:
-    """Share of right answers on each layer; a sentence and its twin are drawn together."""
+def accuracy_by_layer(rows: Sequence[Row], task: Task) -> list[Figure]:
+    """Share of right answers on each layer with Wilson's interval; a sentence and its twin count as one."""
     right = np.array([row[task.name] for row in rows], dtype=np.float64) / task.sides
-    return [
-        interval(column[:, None], lambda sums: sums[..., 0] / len(rows), draws=draws, seed=seed) for column in right.T
-    ]
+    return [share(column) for column in right.T]
 
 
 def chance(task: Task, sentences: Sequence[Row]) -> float:
@@ -134,16 +132,13 @@ def chance(task: Task, sentences: Sequence[Row]) -> float:
     return float(np.bincount(key.ravel()).max() / key.size)
 
 
-def scored(
-    answers: Mapping[str, Sequence[Row]], sentences: Sequence[Row], *, draws: int, seed: int
-) -> dict[str, dict[str, Any]]:
+def scored(answers: Mapping[str, Sequence[Row]], sentences: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """Every model's accuracy on every layer, as retention.json has it; empty where there were too few sentences."""
     return {
         task.name: {
             "chance": chance(task, sentences),
             **{
-                model: [figure.as_json() for figure in accuracy_by_layer(rows, task, draws=draws, seed=seed)]
-                for model, rows in answers.items()
+                model: [figure.as_json() for figure in accuracy_by_layer(rows, task)] for model, rows in answers.items()
             },
         }
         for task in TASKS

@@ -27,13 +27,18 @@ def pictures(report: Report, arm: str) -> list[Picture]:
     found = report["layers"][arm]
     drawn = []
     if found["cka"]:
-        seeds = {"two seeds": found["noise_floor"]} if found["noise_floor"] else {}
+        beside = {"two seeds": found["noise_floor"], "unrelated": found["by_chance"]}
         drawing = curves(
-            _lines(found["cka"] | seeds, 1, ""), name="cka", across="layer (0: embeddings)", upwards="likeness (CKA)"
+            _lines(found["cka"] | {name: figures for name, figures in beside.items() if figures}, 1, ""),
+            name="cka",
+            across="layer (0: embeddings)",
+            upwards="likeness (CKA)",
         )
         said = "Linear CKA with the base on general sentences: 1 is the same up to rotation."
         if found["noise_floor"]:
             said += " What lies above the line of two seeds has moved no further than luck moves it."
+        elif found["by_chance"]:
+            said += " Unrelated: what chance reaches in 19 of 20 cases. How far luck moves a layer takes a second seed."
         drawn.append(Picture("cka", f"How far each layer moved, {arm}", said, drawing))
     captions = {task.name: task.caption for task in probes.TASKS}
     for task, models in found["probes"].items():

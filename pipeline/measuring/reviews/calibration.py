@@ -1,8 +1,8 @@
 """Whether a model's confidence can be taken at its word: of the texts it is 80% sure of, are 80% right?
 
-Expected calibration error: Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 5, with bins of equal
-mass instead of equal width: a fine-tuned model is nearly always sure, which leaves most bins of equal width empty, and
-equal mass is the less biased (Roelofs et al. 2022, "Mitigating Bias in Calibration Error Estimation"). Brier 1950.
+Calibration error: root mean square over bins of equal mass (a fine-tuned model is nearly always sure, which leaves most
+bins of equal width empty: Roelofs et al. 2022, "Mitigating Bias in Calibration Error Estimation"), less what chance
+adds to a sum of squares (Kumar, Liang & Ma 2019, "Verified Uncertainty Calibration", section 4). Brier 1950.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.measuring.statistics.bootstrap import Array, Figure
+from pipeline.measuring.statistics.bootstrap import Array, Figure, bounds
 from pipeline.measuring.statistics.comparison import Measured
-from pipeline.measuring.statistics.ladder import Draws, Rows
+from pipeline.measuring.statistics.ladder import Draws, Rows, tested_in
 
 BINS = 10
 """Of a small test split, 200 texts say, each bin then holds 20."""
@@ -28,39 +28,49 @@ def calibration(rows_by_seed: Sequence[Rows], draws: Draws, bins: int = BINS) ->
         rows_by_seed: [seeds][texts], the same texts in the same order, with "probabilities".
 
     Returns:
-        {"ece": FIGURE, "ece_by_chance": x, what a perfectly calibrated model of these confidences shows on so many
-        texts, "overconfidence": FIGURE, mean confidence less accuracy, "brier": FIGURE from 0 (best) to 2,
+        {"error": FIGURE, "overconfidence": FIGURE, mean confidence less accuracy, "brier": FIGURE from 0 (best) to 2,
         "reliability": [{"confidence", "accuracy", "n"}] of the predictions of all seeds together}
     """
     labels = np.array([row["label"] for row in rows_by_seed[0]])
     table = np.array([[row["probabilities"] for row in rows] for rows in rows_by_seed], dtype=np.float64)
     confidence, right = table.max(axis=-1), table.argmax(axis=-1) == labels
     squared = ((table - np.eye(table.shape[-1])[labels]) ** 2).sum(axis=-1)
+    folds = tested_in(rows_by_seed[0])
     return {
-        "ece": expected_error(confidence, right, draws, bins).as_json(),
-        "ece_by_chance": float(np.mean([_by_chance(seed, bins) for seed in confidence])),
-        "overconfidence": draws.of(_mean(confidence - right)),
-        "brier": draws.of(_mean(squared)),
+        "error": calibration_error(confidence, right, draws, bins, folds).as_json(),
+        "overconfidence": draws.of(_mean(confidence - right, folds)),
+        "brier": draws.of(_mean(squared, folds)),
         "reliability": reliability(confidence.ravel(), right.ravel(), bins),
     }
 
 
-def expected_error(confidence: ArrayLike, right: ArrayLike, draws: Draws, bins: int = BINS) -> Figure:
-    """Mean distance of accuracy from confidence over bins, weighted by their texts; mean over seeds.
+def calibration_error(
+    confidence: ArrayLike, right: ArrayLike, draws: Draws, bins: int = BINS, folds: Sequence[int] | None = None
+) -> Figure:
+    """Root of the mean squared distance of accuracy from confidence over bins, weighted by their texts; 0 is none.
 
-    Chance adds to a sum of distances, and adds again in every draw. So the interval is the basic one, the percentiles
-    mirrored at the value, not below 0 (Davison & Hinkley 1997, "Bootstrap Methods and their Application", section 5.2).
+    What chance adds, the variance of each bin's mean, is taken off the squares; draws, to which it adds once more, are
+    centred on the value. A bin of one text says nothing.
 
     Args:
-        confidence: [seeds, texts]; right: [seeds, texts], whether the prediction is right.
+        confidence: [seeds, texts]; right: [seeds, texts], whether the prediction is right; folds: [texts].
     """
     sure, hit = np.atleast_2d(np.asarray(confidence, dtype=np.float64)), np.atleast_2d(np.asarray(right))
-    place = np.stack([_bins(seed, bins) for seed in sure])
-    gaps = (hit - sure)[..., None] * np.eye(bins)[place]
-    measured = Measured(gaps.swapaxes(0, 1), lambda sums: np.abs(sums).sum(axis=-1) / sure.shape[1])
-    found = measured.figure(draws=draws.draws, seed=draws.seed)
-    low, high = (max(0.0, 2 * found.value - bound) for bound in (found.high, found.low))
-    return Figure(found.value, low, high, found.n)
+    inside = np.eye(bins)[np.stack([_bins(seed, bins) for seed in sure])]
+    gaps = (hit - sure)[..., None] * inside
+    table = np.concatenate([gaps, gaps**2, inside], axis=-1).swapaxes(0, 1)
+
+    def squared(sums: Array) -> Array:
+        total, squares, counts = np.split(sums, 3, axis=-1)
+        texts = np.maximum(counts, 2)
+        by_chance = (squares - total**2 / texts) / (texts - 1) / texts
+        found: Array = np.where(counts > 1, counts * ((total / texts) ** 2 - by_chance), 0.0).sum(axis=-1)
+        return found / counts.sum(axis=-1)
+
+    value, drawn = Measured(table, squared, _places(folds)).resampled(draws=draws.draws, seed=draws.seed)
+    ends = value, *bounds(drawn - float(drawn.mean()) + value, sure.shape[1])
+    value, low, high = np.sqrt(np.maximum(0.0, ends)).tolist()
+    return Figure(value, low, high, sure.shape[1])
 
 
 def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> list[dict[str, float | int]]:
@@ -80,12 +90,11 @@ def _bins(confidence: Array, bins: int) -> NDArray[np.int64]:
     return np.searchsorted(edges, confidence, side="left")
 
 
-def _by_chance(confidence: Array, bins: int) -> float:
-    """Expected ECE where each text is right with just its confidence: mean of |N(0, v)| is sqrt(2 v / pi)."""
-    variance = np.bincount(_bins(confidence, bins), confidence * (1 - confidence), minlength=bins)
-    return float(np.sqrt(2 * variance / np.pi).sum() / len(confidence))
-
-
-def _mean(values: Array) -> Measured:
+def _mean(values: Array, folds: Sequence[int] | None) -> Measured:
     """Mean over texts of [seeds, texts]."""
-    return Measured(values.T[..., None], lambda sums: sums[..., 0] / values.shape[1])
+    table = np.stack([values.T, np.ones_like(values.T)], axis=-1)
+    return Measured(table, lambda sums: sums[..., 0] / sums[..., 1], _places(folds))
+
+
+def _places(folds: Sequence[int] | None) -> NDArray[np.int64] | None:
+    return None if folds is None else np.asarray(folds)

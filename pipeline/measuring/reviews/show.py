@@ -9,11 +9,9 @@ import matplotlib as mpl
 
 from pipeline.drawing.dots import Dot, dots
 from pipeline.drawing.svg import ACCENT, HELPED, HURT, MUTED, STYLE, Picture, canvas, inline, tip, told
-from pipeline.drawing.tables import NOTHING, Cell, Report, Table, judged, percent
+from pipeline.drawing.tables import MARKS, NOTHING, Cell, Report, Table, judged, percent
 
 TONES = {"better": HELPED, "worse": HURT, "undecided": ACCENT}
-MARKS = {"better": "▲ better", "worse": "▼ worse", "undecided": "● undecided"}
-TONE_WORDS = {"better": "helped", "worse": "hurt", "undecided": "undecided"}
 
 
 def slices(report: Report) -> list[Picture]:
@@ -24,7 +22,7 @@ def slices(report: Report) -> list[Picture]:
         if rows:
             name = f"slices-{index}"
             drawing = dots(rows, name=name, axis="accuracy, % (right is better)", legend=_LEGEND)
-            said = "Full: texts that have it; hollow: the others. Green and red where they differ beyond doubt."
+            said = "Full: texts that have it; hollow: the others. Exploratory; green and red where they differ."
             drawn.append(Picture(name, f"Kinds of texts, {corpus}", said, drawing))
     return drawn
 
@@ -51,10 +49,9 @@ def reliability(report: Report) -> list[Picture]:
     for index, (corpus, found) in enumerate(report["errors"].items()):
         if bins := found["calibration"]["reliability"]:
             name = f"reliability-{index}"
-            error = percent(found["calibration"]["ece"])
+            error = percent(found["calibration"]["error"])
             sure = found["calibration"]["overconfidence"]["value"]
-            said = f"Mean gap {error.text}% ({error.detail}); chance alone shows "
-            said += f"{100 * found['calibration']['ece_by_chance']:.1f}%. "
+            said = f"Calibration error {error.text}% ({error.detail}), chance taken off. "
             said += f"It is {'over' if sure > 0 else 'under'}confident by {100 * abs(sure):.1f} points."
             drawn.append(Picture(name, f"Is it right as often as it is sure? {corpus}", said, diagram(bins, name=name)))
     return drawn
@@ -101,7 +98,7 @@ def _slice(side: Mapping[str, Any] | None, metric: str) -> Cell:
 def _difference(apart: Mapping[str, Any] | None) -> Cell:
     if apart is None:
         return NOTHING
-    return judged(MARKS[apart["verdict"]], apart, TONE_WORDS[apart["verdict"]])
+    return judged(f"{MARKS[apart['verdict']]} {apart['verdict']}", apart, apart["verdict"])
 
 
 def class_table(report: Report, corpus: str) -> Table:

@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 from pipeline.common.labels import LABELS
 from pipeline.measuring.statistics.bootstrap import Array, Difference, Figure
 from pipeline.measuring.statistics.classification import METRICS, SHARES, of_class
-from pipeline.measuring.statistics.comparison import Measured, classified, minus, verdicts
+from pipeline.measuring.statistics.comparison import FEWEST_OF_CLASS, Measured, classified, minus, verdicts
 from pipeline.measuring.statistics.ladder import Draws, Rows, measured, tested_in
 
 FEWEST = 20
 """Texts that must stand on both sides of a difference: on fewer its interval is too narrow, and says little anyway."""
-WORDS = {"helped": "better", "hurt": "worse", "undecided": "undecided"}
-"""A trait is found with a text, not done to it: it is where the model does better or worse."""
 
 
 def by_trait(
@@ -39,7 +37,7 @@ def by_trait(
     Returns:
         trait -> {"with": SLICE | None, "without": SLICE | None, "difference": {metric: DIFFERENCE | None}}.
         SLICE = {"n", "accuracy": FIGURE, "macro_recall": FIGURE | None, "macro_f1": FIGURE | None}, macro figures None
-        where one of the classes never occurs: means over other classes cannot be set side by side. DIFFERENCE is with
+        where a class has fewer than ``FEWEST_OF_CLASS`` texts. DIFFERENCE is with
         less without, a FIGURE (its n the smaller side's) with "p", "p_holm" (over the traits of one metric) and
         "verdict": better, worse or undecided; None where a side has no figure or fewer than 20 texts.
     """
@@ -65,14 +63,17 @@ def by_class(rows_by_seed: Sequence[Rows], draws: Draws) -> dict[str, Any]:
     labels = [row["label"] for row in rows_by_seed[0]]
     predicted = [[row["predicted"] for row in rows] for rows in rows_by_seed]
     folds = tested_in(rows_by_seed[0])
+
+    def found(share: str, place: int) -> Measured:
+        def shares(sums: Array) -> tuple[Array, Array]:
+            matrix = sums.reshape(3, 3)
+            return of_class(matrix, share)[[place]], matrix.sum(axis=1 if share == "recall" else 0)[[place]]
+
+        measured = classified(labels, predicted, partial(_share, share=share, place=place), folds)
+        return measured if share == "f1" else replace(measured, shares=shares)
+
     return {
-        name: {
-            "n": labels.count(place),
-            **{
-                share: draws.of(classified(labels, predicted, partial(_share, share=share, place=place), folds))
-                for share in SHARES
-            },
-        }
+        name: {"n": labels.count(place), **{share: draws.of(found(share, place)) for share in SHARES}}
         for place, name in enumerate(LABELS)
     }
 
@@ -92,8 +93,8 @@ def _slice(rows_by_seed: Sequence[Rows], labels: NDArray[Any], where: NDArray[An
 
 
 def _settles(metric: str, labels: NDArray[Any]) -> bool:
-    """Whether these texts give the metric: accuracy always, a mean over classes where every class is there."""
-    return metric == "accuracy" or len(set(labels.tolist())) == len(LABELS)
+    """Whether these texts give the metric: accuracy always, a mean over classes where each has texts enough."""
+    return metric == "accuracy" or int(np.bincount(labels, minlength=len(LABELS)).min()) >= FEWEST_OF_CLASS
 
 
 def _judged(
@@ -106,7 +107,7 @@ def _judged(
         if all(side.sum() >= FEWEST and _settles(metric, labels[side]) for side in sides):
             found[trait] = _difference(whole, where, draws)
     return {
-        trait: Figure.as_json(apart) | {"p": apart.p, "p_holm": adjusted, "verdict": WORDS[word]}
+        trait: Figure.as_json(apart) | {"p": apart.p, "p_holm": adjusted, "verdict": word}
         for (trait, apart), (adjusted, word) in zip(found.items(), verdicts(list(found.values())), strict=True)
     }
 
@@ -114,6 +115,7 @@ def _judged(
 def _difference(whole: Measured, where: NDArray[Any], draws: Draws) -> Difference:
     """With less without: all texts are drawn together, and each counts on its side alone."""
     mask = where[:, None, None]
-    sides = (Measured(whole.contributions * side, whole.statistic, whole.folds) for side in (mask, ~mask))
+    strata = None if whole.strata is None else 2 * whole.strata + where
+    sides = (replace(whole, contributions=whole.contributions * side, strata=strata) for side in (mask, ~mask))
     apart = minus(*sides, draws=draws.draws, seed=draws.seed)
     return replace(apart, n=int(min(where.sum(), (~where).sum())))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from sklearn.pipeline import FeatureUnion
 
 from pipeline.common.labels import LABELS
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same texts give other figures."""
 DIGITS = 6
 """Decimals kept of probabilities."""
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)
-"""Values of C (the inverse of the penalty) to choose from."""
+"""Values of C (the inverse of the penalty) to choose from, to begin with: ``best_strength`` goes on from the ends."""
+FARTHEST = 1e4
+"""Beyond it and below its inverse no C is tried: the penalty is then none, or all."""
 
 Fold = tuple[Sequence[tuple[str, int]], Sequence[tuple[str, int]], Sequence[str]]
 """(text, label id) of train and of dev, and the test texts."""
@@ -50,7 +53,7 @@ def probabilities_of(classifier: Any, table: Any) -> NDArray[np.float64]:
 
 
 def fit_floor(train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]]) -> Floor:
-    """Fit on ``train`` (text, label id); C is the one with the best macro-recall on ``dev``, the smallest if equal.
+    """Fit on ``train`` (text, label id); C is the one with the best macro-recall on ``dev`` (``best_strength``).
 
     Deterministic: nothing is drawn. Without dev texts C is 1.
     """
@@ -60,10 +63,22 @@ def fit_floor(train: Sequence[tuple[str, int]], dev: Sequence[tuple[str, int]]) 
     if not dev:
         return Floor(features, _fit(table, labels, 1.0), 1.0, None)
     dev_table, dev_labels = features.transform([text for text, _ in dev]), [label for _, label in dev]
-    tried = [(_fit(table, labels, strength), strength) for strength in STRENGTHS]
-    reached = [float(balanced_accuracy_score(dev_labels, model.predict(dev_table))) for model, _ in tried]
-    best = int(np.argmax(reached))
-    return Floor(features, *tried[best], reached[best])
+    fitted = cache(lambda strength: _fit(table, labels, strength))
+    reached = cache(lambda strength: float(balanced_accuracy_score(dev_labels, fitted(strength).predict(dev_table))))
+    best = best_strength(STRENGTHS, reached)
+    return Floor(features, fitted(best), best, reached(best))
+
+
+def best_strength(tried: Sequence[float], reached: Callable[[float], float]) -> float:
+    """The C that reaches most on dev, the smallest if equal; the grid goes on until the choice lies inside it."""
+    grid = sorted(tried)
+    while True:
+        best, step = max(grid, key=reached), grid[1] / grid[0]  # the first of equals
+        lowest = best == grid[0] and reached(best) > reached(grid[1])
+        further = best / step if lowest else best * step if best == grid[-1] else best
+        if further == best or not 1 / FARTHEST <= further <= FARTHEST:
+            return best
+        grid = sorted([*grid, float(f"{further:.1g}")])
 
 
 def floor_scores(folds: Sequence[Fold]) -> list[dict[str, Any]]:

@@ -11,9 +11,9 @@ import numpy as np
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_json, read_jsonl
 from pipeline.measuring.general import exchange
-from pipeline.measuring.general.score import MODELS, column, losses, ratio, right
+from pipeline.measuring.general.score import MODELS, column, grammar, grammar_kept, losses, phenomena, right
 from pipeline.measuring.layers import cka
-from pipeline.measuring.statistics.comparison import CHANCE, Measured, masked_kept, pairs_kept
+from pipeline.measuring.statistics.comparison import Measured, masked_kept
 from pipeline.measuring.statistics.ladder import Draws, Key
 
 Folders = Mapping[str, Sequence[Path]]
@@ -56,7 +56,7 @@ def levels(folders: Sequence[Path], kept_now: Mapping[str, Mapping[Key, Measured
     Returns:
         model -> {"masked": {corpus: {"loss", "loss_full", "bits_per_byte", "accuracy"}},
         "pairs": {corpus: {"accuracy"}}, "kept": {"masked": {corpus: figure}, "pairs": {corpus: figure}}}, losses in
-        nats a masked piece.
+        nats a masked piece; of the tuned model also "of_adapted", as "kept": what tuning alone kept.
     """
     told = [read_json(folder / "retention.json") for folder in folders]
     found: dict[str, Any] = {}
@@ -66,6 +66,7 @@ def levels(folders: Sequence[Path], kept_now: Mapping[str, Mapping[Key, Measured
             found[model] = _as_told(told[0], model, shares)
         else:
             found[model] = _averaged(folders, model, draws) | {"kept": _by_measure(shares, draws.of)}
+    found["tuned"]["of_adapted"] = _by_measure(kept_now.get("of_adapted", {}), draws.of)
     return found
 
 
@@ -83,7 +84,7 @@ def _averaged(folders: Sequence[Path], model: str, draws: Draws) -> dict[str, An
         for corpus, seeds in _by_corpus(folders, f"{model}.jsonl").items()
     }
     pairs = {
-        corpus: {"accuracy": draws.of(_accuracy(seeds))}
+        corpus: {"accuracy": draws.of(grammar(seeds))}
         for corpus, seeds in _by_corpus(folders, f"pairs_{model}.jsonl").items()
     }
     return {"masked": masked, "pairs": pairs}
@@ -98,64 +99,96 @@ def _by_measure(
     }
 
 
-def kept(arms: Folders, model: str, draws: Draws) -> dict[str, dict[Key, Measured]]:
-    """Share of the base's general English that ``model`` kept: arm -> ("masked" or "pairs", corpus) -> measure.
+def kept(arms: Folders, model: str, draws: Draws, of: str = "base") -> dict[str, dict[Key, Measured]]:
+    """Share of the general English of ``of`` that ``model`` kept: arm -> ("masked" or "pairs", corpus) -> measure.
 
-    Minimal pairs on which the base is not above chance (its interval covers 1/2) are left out: nothing to keep.
+    Minimal pairs on which the base is not well above chance are left out: nothing to keep (``grammar_kept``).
     """
     found: dict[str, dict[Key, Measured]] = {arm: {} for arm in arms}
     for measure, prefix in (("masked", ""), ("pairs", "pairs_")):
         now = {arm: _by_corpus(folders, f"{prefix}{model}.jsonl") for arm, folders in arms.items()}
-        before = {arm: _by_corpus(folders, f"{prefix}base.jsonl") for arm, folders in arms.items()}
+        before = {arm: _by_corpus(folders, f"{prefix}{of}.jsonl") for arm, folders in arms.items()}
         for corpus in next(iter(now.values())):
             if not all(corpus in seen for seen in now.values()):
                 continue
             rows = {arm: [*now[arm][corpus], before[arm][corpus][0]] for arm in arms}
             for arm, (*seeds, base) in _shared(rows, f"documents of {corpus}").items():
-                share = _masked_share(base, seeds) if measure == "masked" else _pair_share(base, seeds, draws)
+                sure = {"draws": draws.draws, "seed": draws.seed}
+                share = _masked_share(base, seeds) if measure == "masked" else grammar_kept(base, seeds, **sure)
                 if share is not None:
                     found[arm][measure, corpus] = share
     return found
 
 
-def exchanged(folder: Path, draws: Draws) -> dict[str, Any] | None:
+def judged_right(arms: Folders) -> dict[str, dict[Key, Measured]]:
+    """Share of minimal pairs that the tuned model judges right: arm -> ("pairs", corpus) -> measure.
+
+    What arms are compared by: a share of what little lies above chance is too wide to be.
+    """
+    return {
+        arm: {("pairs", corpus): grammar(seeds) for corpus, seeds in found.items()}
+        for arm, found in _pairs(arms).items()
+    }
+
+
+def by_phenomenon(arms: Folders) -> dict[str, dict[str, dict[str, float]]]:
+    """Pairs that the base and each arm's tuned model judge right, the mean over seeds.
+
+    Returns:
+        corpus -> phenomenon -> {"n": pairs, "base": right ones, and by arm}.
+    """
+    first = next(iter(arms.values()))[:1]
+    told: dict[str, dict[str, dict[str, float]]] = {}
+    for who, found in {"base": _by_corpus(first, "pairs_base.jsonl"), **_pairs(arms)}.items():
+        for corpus, seeds in found.items():
+            kinds, own = np.unique(phenomena(seeds[0]), return_inverse=True)
+            counts = np.bincount(own, np.mean([right(rows) for rows in seeds], axis=0))
+            for kind, n, count in zip(kinds.tolist(), np.bincount(own).tolist(), counts.tolist(), strict=True):
+                told.setdefault(corpus, {}).setdefault(kind, {"n": n})[who] = count
+    return told
+
+
+def _pairs(arms: Folders) -> dict[str, dict[str, list[list[Row]]]]:
+    """arm -> corpus -> seed -> the pairs that all arms were asked, in one order, as the tuned models judge them."""
+    every = {arm: _by_corpus(folders, "pairs_tuned.jsonl") for arm, folders in arms.items()}
+    found: dict[str, dict[str, list[list[Row]]]] = {arm: {} for arm in arms}
+    for corpus in next(iter(every.values())):
+        if all(corpus in own for own in every.values()):
+            for arm, seeds in _shared({arm: own[corpus] for arm, own in every.items()}, f"pairs of {corpus}").items():
+                found[arm][corpus] = seeds
+    return found
+
+
+def exchanged(folders: Sequence[Path], draws: Draws) -> dict[str, Any] | None:
     """What adaptation paid in general English for what it gained, of one arm; reviews stand for missing informal text.
 
     As ``exchange.exchange`` returns it.
     """
-    shift = read_json(folder / "retention.json").get("shift", {})
+    shift = read_json(folders[0] / "retention.json").get("shift", {})
     roles = {corpus: told["role"] for corpus, told in shift.items()}
-    sides: dict[str, dict[str, tuple[list[Row], list[Row]]]] = {"general": {}, "informal": {}, "reviews": {}}
+    sides: dict[str, dict[str, tuple[list[Row], list[list[Row]]]]] = {"general": {}, "informal": {}, "reviews": {}}
     for prefix in ("", "shift_"):
-        before, after = (_by_corpus([folder], f"{prefix}{model}.jsonl") for model in ("base", "adapted"))
+        before, after = (_by_corpus(folders, f"{prefix}{model}.jsonl") for model in ("base", "adapted"))
         for corpus in before:
             if corpus not in after or roles.get(corpus) not in sides:
                 continue
-            shared = _shared({"base": before[corpus], "adapted": after[corpus]}, f"texts of {corpus}")
-            sides[roles[corpus]][corpus] = (shared["base"][0], shared["adapted"][0])
+            shared = _shared({"base": before[corpus][:1], "adapted": after[corpus]}, f"texts of {corpus}")
+            sides[roles[corpus]][corpus] = (shared["base"][0], shared["adapted"])
     return exchange.exchange(sides["general"], sides["informal"] or sides["reviews"], draws)
 
 
-def noise_floor(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """CKA by layer between the first two seeds of an arm's tuned models; empty with one seed."""
-    seen = [folder / "retention" / "features_tuned.npy" for folder in folders[:2]]
-    if len(seen) < 2 or not all(path.exists() for path in seen):
-        return []
-    return [figure.as_json() for figure in cka.by_layer(*(np.load(path, allow_pickle=False) for path in seen))]
+def cka_beside(folders: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
+    """What CKA by layer is read against: that between the first two seeds of an arm's tuned models; of one, chance."""
+    seen = [np.load(path, allow_pickle=False) for folder in folders[:2]
+            if (path := folder / "retention" / "features_tuned.npy").exists()]  # fmt: skip
+    return {
+        "noise_floor": [figure.as_json() for figure in cka.by_layer(*seen)] if len(seen) == 2 else [],
+        "by_chance": cka.by_chance(seen[0]) if len(seen) == 1 else [],
+    }
 
 
 def _masked_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:
     return masked_kept([row["nats"] for row in base], column(seeds, "nats"), [row["masked"] for row in base])
-
-
-def _pair_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]], draws: Draws) -> Measured | None:
-    at_chance = draws.of(_accuracy([base]))["low"] <= CHANCE
-    return None if at_chance else pairs_kept(right(base), [right(rows) for rows in seeds])
-
-
-def _accuracy(seeds: Sequence[Sequence[Row]]) -> Measured:
-    found = np.array([right(rows) for rows in seeds])
-    return ratio(found, np.ones_like(found))
 
 
 def _every(arms: Folders) -> list[Path]:

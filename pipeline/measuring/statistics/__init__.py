@@ -1,7 +1,7 @@
 """How sure is a figure, and what is apart from what? Knows no torch.
 
 bootstrap       intervals and differences
-folds           the same where texts of a fold share a model
+variance        what folds and seeds add to it
 comparison      arms against each other, and verdicts
 ladder          a ladder of arms
 classification  accuracy, macro-recall, macro-F1

@@ -1,19 +1,20 @@
 """Read a ladder of arms: each rung against the one below, against the floors, the last against the first.
 
-Verdicts that answer the same question are read together and share Holm's correction. All figures are averages over
-seeds; the same test items stand on both sides of every comparison.
+The comparisons that a recipe declares are one family, each in it once, under one correction of Holm's. All others are
+exploratory: told with their interval, and without a verdict. All figures are averages over seeds; the same test items
+stand on both sides of every comparison.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from pipeline.common.labels import LABEL_TO_ID
-from pipeline.measuring.statistics.bootstrap import Figure
+from pipeline.measuring.statistics.bootstrap import Difference, Figure
 from pipeline.measuring.statistics.classification import HEADLINE, METRICS, Metric, of_class
 from pipeline.measuring.statistics.comparison import Measured, classified, minus, verdicts
 
@@ -21,7 +22,12 @@ Rows = Sequence[Mapping[str, Any]]
 """Rows of a predictions file: {"id", "label", "predicted", "emoji"}, and "fold" with cross-validation."""
 
 Key = tuple[str, str]
-"""What was measured where: ("macro_recall", reviews corpus), ("masked", general corpus), ("pairs", pairs corpus)."""
+"""What was measured where: ("macro_recall" or "emoji_macro_recall", reviews corpus), ("masked", general corpus),
+("pairs", pairs corpus)."""
+
+Kind = Literal["rungs", "overall", "floors", "emoji", "masked", "controls"]
+"""What a recipe may declare: macro-recall of each arm against the one above; of the final arm against the first, each
+floor, each control; its macro-recall on texts with emoji, and what it kept of masked words, against the first arm."""
 
 
 @dataclass(frozen=True)
@@ -57,99 +63,122 @@ def tested_in(rows: Rows) -> list[int] | None:
 def scores(rows_by_seed: Sequence[Rows], draws: Draws) -> dict[str, Any]:
     """Every score of one arm on one corpus with its interval, and macro-recall on the texts with emoji (or None)."""
     found = {name: draws.of(measured(rows_by_seed, name)) for name in SCORES}
-    emoji = [[row for row in rows if row["emoji"]] for rows in rows_by_seed]
+    emoji = with_emoji(rows_by_seed)
     return found | {"emoji_macro_recall": draws.of(measured(emoji)) if emoji[0] else None}
 
 
-def judge(
-    question: str, sides: Sequence[tuple[Key, tuple[str, Measured], tuple[str, Measured]]], draws: Draws
-) -> list[dict[str, Any]]:
-    """Verdicts on several (what, arm, other arm), read together: does the arm have more of it than the other?"""
-    differences = [minus(a, b, draws=draws.draws, seed=draws.seed) for _, (_, a), (_, b) in sides]
-    judged = zip(sides, differences, verdicts(differences), strict=True)
-    return [
-        {"question": question, "measure": key[0], "place": key[1], "arm": arm, "against": other}
-        | {"difference": Figure.as_json(found), "p": found.p, "p_holm": adjusted, "verdict": word}
-        for (key, (arm, _), (other, _)), found, (adjusted, word) in judged
-    ]
+def with_emoji(rows_by_seed: Sequence[Rows]) -> list[Rows]:
+    """The rows of the texts with emoji."""
+    return [[row for row in rows if row["emoji"]] for rows in rows_by_seed]
 
 
-def climb(arms: Mapping[str, Mapping[Key, Measured]], draws: Draws) -> list[dict[str, Any]]:
-    """Each arm against the one before it ("rung"), then each later one against the first ("overall")."""
-    names, found = list(arms), []
-    for question, pairs in (
-        ("rung", list(zip(names[1:], names, strict=False))),
-        ("overall", [(arm, names[0]) for arm in names[1:]]),
-    ):
-        for scored in (True, False):
-            sides = [
-                (key, (arm, arms[arm][key]), (other, arms[other][key]))
-                for arm, other in pairs
-                for key in arms[arm]
-                if key in arms[other] and (key[0] == HEADLINE) == scored
-            ]
-            found += judge(question, sides, draws)
-    return found
+class Comparison(NamedTuple):
+    """Does an arm have more of a measure than another? ``kind``: what a recipe declares it by; None: it cannot."""
+
+    question: str
+    key: Key
+    arm: str
+    against: str
+    sides: tuple[Measured, Measured]
+    kind: Kind | None = None
 
 
-def against_floors(
-    arms: Mapping[str, Mapping[Key, Measured]], floors: Mapping[str, Mapping[Key, Measured]], draws: Draws
-) -> list[dict[str, Any]]:
-    """Every arm against every floor on every corpus. Each floor is a question of its own, with its own correction."""
-    found = []
-    for name, floor in floors.items():
-        sides = [
-            (key, (arm, scored[key]), (name, floor[key]))
-            for arm, scored in arms.items()
-            for key in scored
-            if key in floor
-        ]
-        found += judge("floor", sides, draws)
-    return found
+def judge(asked: Sequence[Comparison], primary: Sequence[Kind], margin: float, draws: Draws) -> list[dict[str, Any]]:
+    """What comes of each comparison: a verdict of the declared ones, read together; the others are exploratory.
 
-
-def against_controls(
-    arm: str, headline: Mapping[str, Mapping[Key, Measured]], controls: Sequence[str], draws: Draws
-) -> list[dict[str, Any]]:
-    """One arm against arms that lack what should have helped it: worse than those is negative transfer.
-
-    Source: Wang et al. 2019, Characterizing and Avoiding Negative Transfer, section 3.
+    One that is asked twice is told once, by its first question, and is declared if either is.
     """
-    sides = [
-        (key, (arm, headline[arm][key]), (control, headline[control][key]))
-        for control in controls
-        for key in headline[arm]
+    same: dict[tuple[Key, str, str], list[Comparison]] = {}
+    for one in asked:
+        same.setdefault((one.key, one.arm, one.against), []).append(one)
+    found = {key: minus(*several[0].sides, draws=draws.draws, seed=draws.seed) for key, several in same.items()}
+    declared = [key for key, several in same.items() if any(one.kind in primary for one in several)]
+    told = dict(zip(declared, verdicts([found[key] for key in declared], margin), strict=True))
+    return [
+        {"question": several[0].question, "measure": key[0][0], "place": key[0][1], "arm": key[1], "against": key[2]}
+        | {"difference": Figure.as_json(found[key]), "p": found[key].p}
+        | dict(zip(("p_holm", "verdict"), told.get(key, (None, "exploratory")), strict=True))
+        for key, several in same.items()
     ]
-    return judge("control", sides, draws) if sides else []
+
+
+def climb(arms: Mapping[str, Mapping[Key, Measured]], final: str) -> list[Comparison]:
+    """Each arm against the one above it ("rung"), then each later one against the first ("overall")."""
+    names, found = list(arms), []
+    declared: dict[str, dict[str, Kind]] = {
+        "rung": {HEADLINE: "rungs"},
+        "overall": {HEADLINE: "overall", f"emoji_{HEADLINE}": "emoji", "masked": "masked"},
+    }
+    rungs = [("rung", arm, above) for arm, above in zip(names[1:], names, strict=False)]
+    for question, arm, other in [*rungs, *(("overall", arm, names[0]) for arm in names[1:])]:
+        kinds = declared[question] if question == "rung" or arm == final else {}
+        found += [
+            Comparison(question, key, arm, other, (arms[arm][key], arms[other][key]), kinds.get(key[0]))
+            for key in arms[arm]
+            if key in arms[other]
+        ]
+    return found
+
+
+def against(
+    question: str,
+    arms: Mapping[str, Mapping[Key, Measured]],
+    others: Mapping[str, Mapping[Key, Measured]],
+    final: str,
+    kind: Kind,
+) -> list[Comparison]:
+    """Arms against each of others, floors or controls, wherever both were scored; declared are those of the final arm.
+
+    Worse than without what should have helped is negative transfer: Wang et al. 2019, Characterizing and Avoiding
+    Negative Transfer, section 3.
+    """
+    return [
+        Comparison(question, key, arm, name, (scored[key], other[key]), kind if arm == final else None)
+        for name, other in others.items()
+        for arm, scored in arms.items()
+        for key in scored
+        if key in other
+    ]
 
 
 def recommend(
-    headline: Mapping[str, Mapping[Key, Measured]], kept: Mapping[str, Mapping[Key, Measured]], draws: Draws
+    headline: Mapping[str, Mapping[Key, Measured]],
+    kept: Mapping[str, Mapping[Key, Measured]],
+    margin: float,
+    draws: Draws,
 ) -> dict[str, Any]:
-    """The arm with the highest macro-recall (mean over corpora), and the arms that no corpus tells apart from it.
+    """The arm with the highest macro-recall (mean over corpora), and what can be said of the others beside it.
+
+    It is chosen on these texts, so nothing is called lower than it; that another is no worse is said against the odds.
 
     Returns:
-        {"arm", "equal": [arm], "keeps_more": the one of those that kept most general English, if it is told apart
-        there from the arm (somewhere more, nowhere less), "macro_recall": {arm: mean over corpora}}
+        {"arm", "equal": [arms that are no worse by more than the margin on any corpus], "open": [those of which no
+        corpus shows that they are lower, either], "keeps_more": the one of the equal that kept most general English,
+        if its interval beside the arm says so (somewhere more, nowhere less), "macro_recall": {arm: mean over corpora}}
     """
     means = {arm: mean_of(found) for arm, found in headline.items()}
     best = max(means, key=lambda arm: means[arm])
 
-    def words(of: Mapping[str, Mapping[Key, Measured]], arms: Sequence[str]) -> dict[str, set[str]]:
-        """What is said of arms against the best."""
-        keys = {arm: [key for key in of[arm] if key in of[best]] for arm in arms}
-        sides = [(key, (arm, of[arm][key]), (best, of[best][key])) for arm in arms for key in keys[arm]]
-        said = judge("best", sides, draws)
-        return {arm: {verdict["verdict"] for verdict in said if verdict["arm"] == arm} for arm in arms}
+    def beside(of: Mapping[str, Mapping[Key, Measured]], arm: str) -> list[Difference]:
+        shared = [key for key in of[arm] if key in of[best]]
+        return [minus(of[arm][key], of[best][key], draws=draws.draws, seed=draws.seed) for key in shared]
 
-    lower = words(headline, [arm for arm in headline if arm != best])
-    equal = [arm for arm, found in lower.items() if "hurt" not in found]
-    more = [arm for arm, found in words(kept, equal).items() if "helped" in found and "hurt" not in found]
-    frugal = max(more, key=lambda arm: mean_of(kept[arm]), default=None)
-    return {"arm": best, "equal": equal, "keeps_more": frugal, "macro_recall": means}
+    apart = {arm: beside(headline, arm) for arm in headline if arm != best}
+    equal = [arm for arm, found in apart.items() if all(one.low > -margin for one in found)]
+    lower = [arm for arm, found in apart.items() if any(one.high < 0 for one in found)]
+    held = {arm: beside(kept, arm) for arm in equal}
+    more = [
+        arm for arm, found in held.items() if any(one.low > 0 for one in found) and all(one.high >= 0 for one in found)
+    ]
+    return {
+        "arm": best,
+        "equal": equal,
+        "open": [arm for arm in apart if arm not in (*equal, *lower)],
+        "keeps_more": max(more, key=lambda arm: mean_of(kept[arm]), default=None),
+        "macro_recall": means,
+    }
 
 
 def mean_of(found: Mapping[Key, Measured]) -> float:
     """Mean of several measures on all their items."""
-    values = [measure.statistic(measure.contributions.sum(axis=0)).mean() for measure in found.values()]
-    return float(np.mean(values))
+    return float(np.mean([measure.value for measure in found.values()]))

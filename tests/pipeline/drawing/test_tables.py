@@ -68,11 +68,11 @@ def test_prose() -> None:
 @pytest.mark.parametrize(
     ("question", "word", "text"),
     [
-        ("rung", "helped", "▲ helped"),
-        ("rung", "hurt", "▼ hurt"),
+        ("rung", "better", "▲ helped"),
+        ("rung", "worse", "▼ hurt"),
         ("rung", "undecided", "● undecided"),
-        ("floor", "helped", "▲ above it"),
-        ("floor", "hurt", "▼ below it"),
+        ("floor", "better", "▲ above it"),
+        ("floor", "worse", "▼ below it"),
         ("floor", "undecided", "● undecided"),
     ],
 )

@@ -39,8 +39,8 @@ def other(run: Path) -> dict[str, Any]:
     report["arms"]["full"]["settings"]["finetune"]["learning_rate"] = 5e-05
     report["arms"]["best"] = copy.deepcopy(report["arms"]["full"])
     for verdict in report["verdicts"]:
-        if verdict["question"] == "overall" and verdict["measure"] == "macro_recall":
-            verdict["verdict"] = "hurt"
+        if verdict["question"] == "rung" and verdict["measure"] == "macro_recall":
+            verdict["verdict"] = "worse"
     return report
 
 
@@ -55,7 +55,7 @@ def test_two_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytest.Capture
     assert full[4] == "unpaired"
     assert ["full: finetune.learning_rate", "3e-05", "5e-05"] in rows
     assert ["arm best", "–", "has it"] in rows
-    assert ["full against the first arm", "macro-recall, starter-reviews", "▲ helped", "▼ hurt"] in rows
+    assert ["full against the arm above", "macro-recall, starter-reviews", "▲ better", "▼ worse"] in rows
     assert "1 of" in text
 
 
@@ -64,10 +64,10 @@ def test_verdicts_on_each_floor_are_told_apart(run: Path) -> None:
     turned = copy.deepcopy(report)
     for verdict in turned["verdicts"]:
         if (verdict["arm"], verdict["against"]) == ("full", "features"):
-            verdict["verdict"] = "hurt"
+            verdict["verdict"] = "worse"
     table = comparison.verdicts(report, turned)
     assert [[cell.text for cell in row] for row in table.rows] == [
-        ["full against the feature floor", "macro-recall, starter-reviews", "▲ helped", "▼ hurt"]
+        ["full against the feature floor", "macro-recall, starter-reviews", "▲ better", "▼ worse"]
     ]
 
 

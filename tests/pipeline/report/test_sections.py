@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.common import results
+from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Table
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
@@ -48,7 +49,7 @@ def test_one_sentence_says_it_all(report: dict[str, Any]) -> None:
     assert answers.lead(report) == f"{gained} and keeps 70.5% of the base's general English."
     for verdict in report["verdicts"]:
         if verdict["question"] == "overall" and verdict["place"] == "cafe":
-            verdict["verdict"] = "hurt"
+            verdict["verdict"] = "worse"
     assert answers.lead(report).startswith(
         "full beats naive (+17.0 points on shop), is below naive (+17.0 points on cafe)"
     )
@@ -67,7 +68,7 @@ def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) 
     table = steps.ledger(report)
     full, naive = row(table, "full"), row(table, "naive")
     assert full["gained on shop, points of macro-recall"].text == "▲ +9.0"
-    assert full["general English kept, points (masked words)"].text.startswith("▼ −3.6")
+    assert full["general English kept, points (masked words)"].text.startswith("○ −3.6")
     # This arm shares prepare and source (5 s), and does its own tokenizer, pretrain, finetune and evaluate.
     assert full["new work, s"].text == f"{3.5 + 60 + 25 + 12:.0f}"
     assert naive["gained on shop, points of macro-recall"].text == "–"
@@ -76,13 +77,28 @@ def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) 
     assert (full[rate].text, naive[rate].text) == (f"{paid:.2f}", "–")
 
 
+def test_a_column_of_fold_0s_model_says_so(report: dict[str, Any]) -> None:
+    head = "masked words kept, %"
+    assert head in tables.ladder(report, "shop").columns
+    report["corpora"]["shop"]["folds"] = 5
+    assert f"{head} (fold 0's model)" in tables.ladder(report, "shop").columns
+
+
+def test_where_general_english_gained_no_rate_is_told(report: dict[str, Any]) -> None:
+    report["exchange"]["full"] = {
+        name: {"value": -0.1, "low": -0.2, "high": 0.0, "n": 9} for name in ("rate", "lost", "gained")
+    }
+    row = next(row for row in steps.ledger(report).rows if row[0].text == "full")
+    assert row[-1].text == "the base was still learning"
+
+
 def test_what_a_budget_costs_is_a_sentence(report: dict[str, Any]) -> None:
     assert frontier_show.price(report) == (
-        "full was asked to keep 95% of general English. The point 0.375 was taken: −11.5 (−14.5 to −8.5) points of "
-        "macro-recall against tuned, +25.0 (+22.0 to +28.0) points of general English (dev)."
+        "full was asked to keep 95% of general English, as a lower bound. The point 0.375 was taken: −11.5 (−14.5 to "
+        "−8.5) points of macro-recall against tuned, +25.0 (+22.0 to +28.0) points of general English (dev)."
     )
     report["frontier"]["full"]["within"] = False
-    assert "general English, which no point does: this one keeps most." in frontier_show.price(report)
+    assert "general English, which no point is shown to: this one keeps most." in frontier_show.price(report)
     report["frontier"]["full"]["budget"] = None
     assert frontier_show.price(report) == ""
     report["frontier"]["full"] = left_out("adapters are merged", tuned="1")
@@ -129,7 +145,7 @@ def test_the_troubleshooter_speaks_of_the_final_arm_first(report: dict[str, Any]
 
 def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], tmp_path: Path) -> None:
     bare = copy.deepcopy(report)
-    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": []}
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}
     bare |= {"layers": dict.fromkeys(report["arms"], nothing), "errors": {}, "diagnosis": []}
     bare |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
     pages.write(results.checked(Report, bare), tmp_path)
@@ -141,7 +157,7 @@ def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], 
 
 
 def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:
-    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": []}
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}
     report |= {"layers": dict.fromkeys(report["arms"], nothing)}
     report |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
     drawn = gallery.pictures(report)
@@ -160,7 +176,7 @@ def test_every_table_is_a_sheet_with_numbers(out: Path) -> None:
     full = rows[-1]
     assert float(full["macro-recall, %"]) == pytest.approx(72.0)
     assert float(full["macro-recall, %: low"]) < 72.0 < float(full["macro-recall, %: high"])
-    assert full["against the arm above"] == "▲ helped"
+    assert full["against the arm above"] == "▲ better"
     assert float(full["against the arm above: difference"]) == pytest.approx(9.0)
     assert float(full["against the arm above: low"]) > 0
     names = {path.stem for path in (out / "tables").iterdir()}

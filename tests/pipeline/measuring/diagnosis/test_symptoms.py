@@ -78,7 +78,7 @@ def test_verdicts_and_changes_are_counted() -> None:
     report["ladder"].append({
         "arm": "late", "scores": {}, "changes": [{"setting": "pretrain.learning_rate", "from": 1e-4, "to": 1e-1}]
     })  # fmt: skip
-    hurt = {"question": "rung", "measure": "macro_recall", "arm": "late", "against": "sound", "verdict": "hurt"}
+    hurt = {"question": "rung", "measure": "macro_recall", "arm": "late", "against": "sound", "verdict": "worse"}
     report["verdicts"] = [hurt | {"place": "a", "difference": figure(-0.1)},
                           hurt | {"place": "b", "difference": figure(-0.2)},
                           hurt | {"place": "c", "difference": figure(0.0), "verdict": "undecided"},
@@ -94,7 +94,7 @@ def test_an_arm_is_set_against_those_from_random_weights() -> None:
     report["ladder"].append({"arm": "late", "scores": {}, "changes": []})
     report["arms"]["late"] = {"source": {"name": "minilm"}}
     report["arms"]["sound"]["source"]["name"] = "scratch"
-    hurt = {"measure": "macro_recall", "arm": "late", "against": "sound", "verdict": "hurt", "place": "a"}
+    hurt = {"measure": "macro_recall", "arm": "late", "against": "sound", "verdict": "worse", "place": "a"}
     report["verdicts"] = [hurt | {"question": question, "difference": figure(by)}
                           for question, by in (("overall", -0.1), ("control", -0.2))]  # fmt: skip
     assert [figures_of(report, arm)["scratch"].value for arm in ("sound", "late")] == [1, 0]
@@ -126,7 +126,7 @@ def test_the_floor_that_is_farthest_above_is_named() -> None:
     report["verdicts"] = [
         {"question": "floor", "measure": "macro_recall", "place": "toy-reviews", "arm": "sound", "against": floor,
          "difference": figure(gap), "verdict": word}
-        for floor, gap, word in (("tfidf", 0.1, "helped"), ("features", -0.2, "hurt"))
+        for floor, gap, word in (("tfidf", 0.1, "better"), ("features", -0.2, "worse"))
     ]  # fmt: skip
     found = figures_of(report, "sound")
     assert (found["against.floor"].value, found["against.floor"].place) == (-0.2, "feature floor")

@@ -18,10 +18,10 @@ def rows(nats: list[float], masked: int = 10) -> list[dict[str, Any]]:
 
 def test_general_nats_lost_for_each_informal_nat_gained() -> None:
     """General: 30 -> 34 nats over 20 pieces, 0.2 lost. Informal: two corpora, 1.0 and 0.6 gained a piece, mean 0.8."""
-    general = {"articles": (rows([10, 20]), rows([12, 22]))}
+    general = {"articles": (rows([10, 20]), [rows([12, 22])])}
     informal = {
-        "posts": (rows([50, 50]), rows([40, 40])),
-        "tweets": (rows([50, 50], masked=5), rows([46, 48], masked=5)),
+        "posts": (rows([50, 50]), [rows([40, 40])]),
+        "tweets": (rows([50, 50], masked=5), [rows([46, 48], masked=5)]),
     }
     found = exchange(general, informal, DRAWS)
     assert found is not None
@@ -33,8 +33,18 @@ def test_general_nats_lost_for_each_informal_nat_gained() -> None:
     assert found["rate"]["n"] == 6
 
 
+def test_every_seed_counts() -> None:
+    """Two adaptations, of which one lost 0.1 nats a piece and the other 0.3."""
+    general = {"articles": (rows([10] * 8), [rows([11] * 8), rows([13] * 8)])}
+    informal = {"posts": (rows([50] * 8), [rows([40] * 8), rows([40] * 8)])}
+    found = exchange(general, informal, DRAWS)
+    assert found is not None
+    assert found["lost"]["value"] == pytest.approx(0.2)
+    assert found["lost"]["low"] < 0 < found["lost"]["high"], "two seeds that differ so much show little"
+
+
 def test_without_gain_there_is_no_rate_but_a_loss() -> None:
-    found = exchange({"articles": (rows([10]), rows([12]))}, {"posts": (rows([10]), rows([11]))}, DRAWS)
+    found = exchange({"articles": (rows([10]), [rows([12])])}, {"posts": (rows([10]), [rows([11])])}, DRAWS)
     assert found is not None
     assert (found["rate"]["value"], found["gained"]["value"]) == (None, pytest.approx(-0.1))
 
@@ -42,9 +52,9 @@ def test_without_gain_there_is_no_rate_but_a_loss() -> None:
 @pytest.mark.parametrize(
     ("general", "informal"),
     [
-        ({}, {"posts": (rows([10]), rows([9]))}),
-        ({"articles": (rows([10]), rows([9]))}, {}),
-        ({"articles": (rows([10]), rows([10]))}, {"posts": (rows([10]), rows([10]))}),
+        ({}, {"posts": (rows([10]), [rows([9])])}),
+        ({"articles": (rows([10]), [rows([9])])}, {}),
+        ({"articles": (rows([10]), [rows([10])])}, {"posts": (rows([10]), [rows([10])])}),
     ],
 )
 def test_nothing_measured_or_nothing_changed_is_no_figure(general: Any, informal: Any) -> None:

@@ -71,6 +71,30 @@ def test_a_base_at_chance_had_nothing_to_keep() -> None:
     assert general_score.pair_retention(pairs(52), pairs(50), **SURE) is None
 
 
+def of_phenomena(right: list[int], pairs_each: int = 20) -> list[dict[str, Any]]:
+    """So many pairs of each phenomenon right."""
+    return [
+        {"id": f"{kind}:{place}", "phenomenon": f"kind {kind}", "good": -1.0, "bad": -2.0 if place < count else -0.5}
+        for kind, count in enumerate(right)
+        for place in range(pairs_each)
+    ]
+
+
+def test_pairs_of_a_phenomenon_are_right_or_wrong_together() -> None:
+    """Twelve phenomena, each all right or all wrong: twelve things are known, not 240."""
+    found = general_score.pair_accuracy(of_phenomena([20, 0, 20] * 4), **SURE)
+    assert found.value == pytest.approx(2 / 3)
+    assert found.n == 240
+    # standard error of a share of twelve: sqrt(2/9/12) = 0.136; of 240 pairs it would be 0.03
+    assert found.high - found.low > 4 * 0.12
+
+
+def test_a_base_that_knows_some_phenomena_is_not_well_above_chance() -> None:
+    some, most = of_phenomena([20, 4] * 6), of_phenomena([14, 16] * 6)
+    assert general_score.pair_retention(some, some, **SURE) is None, "60% right, 46 to 75 over phenomena"
+    assert general_score.pair_retention(most, most, **SURE) is not None
+
+
 def test_a_tie_is_no_success() -> None:
     rows = [{"id": "x", "phenomenon": "p", "good": -5.0, "bad": -5.0}]
     assert general_score.right(rows).tolist() == [0.0]

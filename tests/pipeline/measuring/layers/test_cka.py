@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -18,20 +20,31 @@ def test_a_model_is_exactly_like_itself() -> None:
     assert (found.value, found.low, found.high, found.n) == (1.0, 1.0, 1.0, 60)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [
-        # one dimension: the squared correlation. Of 1, 2, 3 with 1, 3, 2 it is 0.5
-        ([[1], [2], [3]], [[1], [3], [2]], 0.25),
-        ([[0], [0], [1], [1]], [[0], [1], [0], [1]], 0.0),
-        ([[1], [2], [4]], [[-3], [-6], [-12]], 1.0),
-        # a cross against one of its axes: |X'Y|^2 = 4, |X'X| = sqrt(8), |Y'Y| = 2
-        ([[1, 0], [0, 1], [-1, 0], [0, -1]], [[1], [0], [-1], [0]], 4 / (np.sqrt(8) * 2)),
-    ],
-)
-def test_known_answers(a: list[list[float]], b: list[list[float]], expected: float) -> None:
-    assert cka.linear_cka(a, b).value == pytest.approx(expected, abs=1e-9)
-    assert cka.linear_cka(b, a).value == pytest.approx(expected, abs=1e-9)
+def test_known_answer() -> None:
+    """One dimension, five sentences: the U-statistic over all orders of four different ones, as it is defined."""
+    a, b = np.array([1.0, 2, 4, 7, 3]), np.array([2.0, 1, 5, 6, 9])
+
+    def size(x: np.ndarray, y: np.ndarray) -> float:
+        orders = list(permutations(range(5), 4))
+        return float(np.mean([x[i] * x[j] * (y[i] * y[j] + y[k] * y[m] - 2 * y[i] * y[k]) for i, j, k, m in orders]))
+
+    expected = size(a, b) / np.sqrt(size(a, a) * size(b, b))
+    assert cka.linear_cka(a[:, None], b[:, None]).value == pytest.approx(expected, abs=1e-8)
+    assert cka.linear_cka(b[:, None], -3 * a[:, None]).value == pytest.approx(expected, abs=1e-8)
+
+
+def test_features_that_are_unrelated_are_not_alike() -> None:
+    """Forty sentences, three hundred dimensions: the plain norms say 0.88."""
+    found = [cka.linear_cka(cloud(seed, 40, 300), cloud(seed + 100, 40, 300)).value for seed in range(20)]
+    assert np.mean(found) == pytest.approx(0.0, abs=0.02)
+
+
+def test_chance_reaches_little() -> None:
+    layers = np.stack([cloud(0, 100, 20), cloud(1, 100, 20)], axis=1)
+    levels = [figure["value"] for figure in cka.by_chance(layers)]
+    assert len(levels) == 2
+    assert all(0.0 < level < 0.1 for level in levels)
+    assert cka.by_chance(layers[:3]) == []
 
 
 def test_rotation_scale_and_shift_change_nothing_another_direction_does() -> None:
@@ -47,7 +60,7 @@ def test_the_jackknife_is_that_of_leaving_each_sentence_out() -> None:
     without = [cka.linear_cka(np.delete(a, row, 0), np.delete(b, row, 0)).value for row in range(12)]
     error = np.sqrt(11 / 12 * ((np.array(without) - np.mean(without)) ** 2).sum())
     reach = 2.200985 * error  # Student's t, 11 degrees of freedom, 97.5%
-    assert found.low == pytest.approx(max(0.0, found.value - reach), abs=1e-6)
+    assert found.low == pytest.approx(max(-1.0, found.value - reach), abs=1e-6)
     assert found.high == pytest.approx(min(1.0, found.value + reach), abs=1e-6)
 
 

@@ -45,8 +45,8 @@ def test_length_is_cut_in_thirds() -> None:
 
 
 def test_each_layer_tells_what_it_holds(rows: list[dict[str, Any]]) -> None:
-    swapped = [figure.value for figure in probes.accuracy_by_layer(rows, BIGRAM, **SURE)]
-    length = [figure.value for figure in probes.accuracy_by_layer(rows, LENGTH, **SURE)]
+    swapped = [figure.value for figure in probes.accuracy_by_layer(rows, BIGRAM)]
+    length = [figure.value for figure in probes.accuracy_by_layer(rows, LENGTH)]
     assert swapped == [0.5, 0.5, 1.0]  # equal features of both twins: one of the two answers is right
     assert length[1] == 1.0
     assert length[0] < 0.5 > length[2]
@@ -58,7 +58,7 @@ def test_a_twin_is_never_learned_from() -> None:
     table[np.arange(90), :, 0, np.arange(90)] = 1.0
     table[:, 1] *= 2.0  # the twin stands further out on the sentence's own axis, and on no other
     found = probes.right_by_layer(table, SENTENCES, seed=0)
-    (accuracy,) = probes.accuracy_by_layer(found, BIGRAM, **SURE)
+    (accuracy,) = probes.accuracy_by_layer(found, BIGRAM)
     assert accuracy.value == 0.5
     for train, test in probes.folds_of(WORDS, 0):
         assert not set(train) & set(test)
@@ -73,7 +73,7 @@ def test_accuracy_and_chance_by_hand() -> None:
         {"id": "d", "shuffled_bigram": [2], "length": [1]},
     ]
     sentences = [{"id": row["id"], "words": words} for row, words in zip(rows, (5, 5, 6, 7), strict=True)]
-    found = probes.scored({"base": rows, "tuned": rows}, sentences, **SURE)
+    found = probes.scored({"base": rows, "tuned": rows}, sentences)
     assert found["shuffled_bigram"]["base"][0]["value"] == pytest.approx(5 / 8)
     assert found["length"]["tuned"][0] == found["length"]["base"][0]
     assert (found["length"]["base"][0]["value"], found["length"]["base"][0]["n"]) == (0.75, 4)
@@ -83,7 +83,7 @@ def test_accuracy_and_chance_by_hand() -> None:
 def test_too_few_sentences_are_not_probed() -> None:
     assert probes.right_by_layer(features()[:3], SENTENCES[:3], seed=0) == []
     assert probes.right_by_layer(features()[:8], [{"id": "x", "words": 9}] * 8, seed=0) == []
-    assert probes.scored({}, [], **SURE) == probes.scored({"base": []}, SENTENCES[:3], **SURE) == {}
+    assert probes.scored({}, []) == probes.scored({"base": []}, SENTENCES[:3]) == {}
 
 
 def test_answers_are_remembered_by_features() -> None:
@@ -121,12 +121,12 @@ def test_a_new_task_is_an_entry_of_the_table(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(probes, "TASKS", (*probes.TASKS, long))
     answers = probes.answers({"base": few}, sentences, seed=0, remember=remember)
     assert keys[0] != keys[1]
-    found = probes.scored(answers, sentences, **SURE)
+    found = probes.scored(answers, sentences)
     assert found["long"]["chance"] == pytest.approx(2 / 3)
     assert found["long"]["base"][1]["value"] > 0.9  # layer 1 holds the third of its length
     parts: dict[str, Any] = {key: {} for key in ("models", "scores", "shift", "cka", "drift", "masks")}
     checked(Retention, {**parts, "probes": found})
-    report: Any = {"layers": {"full": {"probes": found, "cka": {}, "drift": {}, "noise_floor": []}}}
+    report: Any = {"layers": {"full": {"probes": found, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}}}
     assert [picture.title for picture in show.pictures(report, "full")][2] == "Has it many words?"
     (name,) = csv_export.write(show.by_layer(report, "full"), tmp_path)
     with (tmp_path / f"{name}.csv").open(encoding="utf-8") as stream:

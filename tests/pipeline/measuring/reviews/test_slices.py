@@ -62,7 +62,9 @@ def test_where_a_class_is_missing_accuracy_alone_is_told() -> None:
 
 def test_few_texts_give_figures_but_no_difference() -> None:
     found = sliced(rows(19, 0.5, "neg") + rows(90, 0.8, "plain"))["negation"]
-    assert found["with"]["macro_recall"]["n"] == 19
+    assert found["with"]["accuracy"]["n"] == 19
+    assert found["with"]["macro_recall"] is None, "six texts of each class"
+    assert found["without"]["macro_recall"]["n"] == 90
     assert set(found["difference"].values()) == {None}
 
 

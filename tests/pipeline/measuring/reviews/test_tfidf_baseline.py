@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.measuring.reviews.tfidf_baseline import STRENGTHS, fit_floor, floor_scores
+from pipeline.measuring.reviews.tfidf_baseline import FARTHEST, best_strength, fit_floor, floor_scores
 
 WORDS = (["awful", "broken", "rude"], ["fine", "average", "okay"], ["great", "lovely", "superb"])
 NOISE = ["the", "room", "staff", "phone", "was", "with", "my", "order", "today", "battery"]
@@ -26,9 +26,17 @@ def test_beats_chance_on_a_toy_problem() -> None:
     right = np.mean(probabilities.argmax(axis=1) == [label for _, label in test])
     assert right > 0.9
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
-    assert floor.inverse_penalty in STRENGTHS
+    assert 1 / FARTHEST <= floor.inverse_penalty <= FARTHEST
     assert floor.dev_macro_recall is not None
     assert floor.dev_macro_recall > 0.9
+
+
+def test_the_grid_goes_on_until_the_choice_lies_inside() -> None:
+    assert best_strength([0.3, 1.0, 3.0], lambda strength: -abs(np.log10(strength / 100))) == 100.0
+    assert best_strength([0.3, 1.0, 3.0], lambda strength: -abs(np.log10(strength / 0.01))) == 0.01
+    assert best_strength([0.3, 1.0, 3.0], lambda strength: -abs(np.log10(strength))) == 1.0
+    assert best_strength([0.3, 1.0, 3.0], lambda strength: strength) == FARTHEST, "it ends somewhere"
+    assert best_strength([0.3, 1.0, 3.0], lambda strength: 0.5) == 0.3, "the smallest of equals"
 
 
 def test_learns_nothing_where_there_is_nothing() -> None:

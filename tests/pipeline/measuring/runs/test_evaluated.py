@@ -67,6 +67,23 @@ def test_pairs_at_chance_have_nothing_to_keep(tmp_path: Path) -> None:
     assert ("pairs", "pairs") not in evaluated.kept(arms, "tuned", DRAWS)["full"]
 
 
+def test_by_phenomenon_by_hand(tmp_path: Path) -> None:
+    found = evaluated.by_phenomenon(folders(tmp_path, toy_runs.Toy()))["pairs"]
+    assert len(found) == 10
+    assert {kind: told["n"] for kind, told in found.items()} == {f"agreement {place}": 20 for place in range(10)}
+    total = {who: sum(told[who] for told in found.values()) for who in ("base", "naive", "full")}
+    assert total == {"base": 160.0, "naive": 124.0, "full": 148.0}
+
+
+def test_what_tuning_alone_kept(tmp_path: Path) -> None:
+    arms = folders(tmp_path, toy_runs.Toy())
+    found = evaluated.kept(arms, "tuned", DRAWS, of="adapted")["full"]
+    assert value(found["masked", "encyclopedia"]) == pytest.approx(math.exp(-0.35 * 2 / 3))
+    kept = {"of_adapted": evaluated.kept(arms, "tuned", DRAWS, of="adapted")["full"]}
+    told = evaluated.levels(arms["full"], kept, DRAWS)["tuned"]["of_adapted"]
+    assert told["masked"]["encyclopedia"]["value"] == pytest.approx(math.exp(-0.35 * 2 / 3))
+
+
 def test_without_general_corpora_nothing_is_kept_or_lost(tmp_path: Path) -> None:
     arms = folders(tmp_path, toy_runs.Toy(general=False))
     assert evaluated.kept(arms, "tuned", DRAWS) == {arm: {} for arm in arms}

@@ -11,7 +11,7 @@ def figure(value: float, low: float | None, high: float | None, count: int = 6) 
     return {"value": value, "low": low, "high": high, "n": count}
 
 
-def run(arm: str, value: float, count: int = 6) -> dict[str, Any]:
+def run(arm: str, value: float, count: int = 60) -> dict[str, Any]:
     scores = {"shop": {"macro_recall": figure(value, value - 0.1, value + 0.1, count)}}
     kept = {"masked": {"books": figure(0.9, 0.8, 1.0)}, "pairs": {"pairs": None}}
     return {"ladder": [{"arm": arm, "scores": scores}], "retention": {arm: {"tuned": {"kept": kept}}}}
@@ -32,9 +32,10 @@ def test_figures_are_those_of_the_report_that_were_measured() -> None:
 
 
 def evaluated(folder: Path, right: list[int], ids: str = "abcdef") -> Path:
-    """Six texts, two of each class; those at the places given are called right, the others one class too high."""
+    """Sixty texts, ten times six, two of each class; those at the places given are right, others a class too high."""
     rows = [
-        {"id": name, "label": place % 3, "predicted": place % 3 if place in right else (place + 1) % 3}
+        {"id": f"{name}{copy}", "label": place % 3, "predicted": place % 3 if place in right else (place + 1) % 3}
+        for copy in range(10)
         for place, name in enumerate(ids)
     ]
     (folder / "predictions").mkdir(parents=True)
@@ -48,13 +49,13 @@ def test_the_same_items_are_paired(tmp_path: Path) -> None:
     a, b = evaluated(tmp_path / "a", [0, 1, 2]), evaluated(tmp_path / "b", [0, 1, 2, 3, 4, 5])
     found = two_runs.differences(run("full", 0.5), run("full", 1.0), ({"full": [a]}, {"full": [b]}))
     score = found["full", "macro_recall", "shop"]
-    assert (score["value"], score["n"], score["paired"]) == (pytest.approx(0.5), 6, True)
+    assert (score["value"], score["n"], score["paired"]) == (pytest.approx(0.5), 60, True)
     assert found["full", "masked", "books"]["paired"] is False
     same = two_runs.differences(run("full", 0.5), run("full", 0.5), ({"full": [a]}, {"full": [a]}))
     assert {same["full", "macro_recall", "shop"][end] for end in ("value", "low", "high")} == {0.0}
 
 
-@pytest.mark.parametrize(("ids", "count"), [("uvwxyz", 6), ("abcxyz", 6), ("abcdef", 7)])
+@pytest.mark.parametrize(("ids", "count"), [("uvwxyz", 60), ("abcxyz", 60), ("abcdef", 70)])
 def test_other_items_or_other_figures_are_not_paired(tmp_path: Path, ids: str, count: int) -> None:
     a, b = evaluated(tmp_path / "a", [0, 1, 2]), evaluated(tmp_path / "b", [0, 1, 2, 3], ids)
     found = two_runs.differences(run("full", 0.5), run("full", 0.6, count), ({"full": [a]}, {"full": [b]}))

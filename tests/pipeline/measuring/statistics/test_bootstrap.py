@@ -8,7 +8,17 @@ from math import comb
 import numpy as np
 import pytest
 
-from pipeline.measuring.statistics.bootstrap import Difference, Figure, difference, holm, interval, resample, verdict
+from pipeline.measuring.statistics.bootstrap import (
+    Difference,
+    Figure,
+    holm,
+    interval,
+    resample,
+    settled,
+    share,
+    verdict,
+    wilson,
+)
 from pipeline.measuring.statistics.classification import Metric, accuracy, macro_recall
 from pipeline.measuring.statistics.comparison import classified, minus
 
@@ -24,7 +34,7 @@ def table(values: list[float]) -> np.ndarray:  # type: ignore[type-arg]
 
 def test_draws_follow_the_binomial_distribution() -> None:
     # 4 of 10 right: a draw's number of right ones is binomial(10, 0.4), whose quantiles can be worked out.
-    value, drawn = resample(table([1] * 4 + [0] * 6), mean, draws=200_000, seed=0)
+    (value,), drawn = resample(table([1] * 4 + [0] * 6), mean, draws=200_000, seed=0)
     assert value == pytest.approx(0.4)
     shares = [np.mean(np.isclose(drawn, hits / 10)) for hits in range(11)]
     expected = [comb(10, hits) * 0.4**hits * 0.6 ** (10 - hits) for hits in range(11)]
@@ -66,13 +76,25 @@ def test_intervals_cover_the_truth_as_often_as_they_say(items: int) -> None:
     assert 0.92 <= covered <= 0.98  # 0.95 +- 3 standard errors of 400 samples
 
 
-def test_seeds_are_averaged_and_drawn() -> None:
-    # Each of two seeds is alike on all items: only drawing seeds can move the mean, to 0, 1/2 or 1.
-    contributions = np.ones((50, 2, 2))
-    contributions[:, 0, 1] = 0
-    value, drawn = resample(contributions, mean, draws=4_000, seed=0)
-    assert value == 0.5
-    np.testing.assert_allclose([np.mean(drawn == share) for share in (0, 0.5, 1)], [0.25, 0.5, 0.25], atol=0.03)
+def test_an_item_is_drawn_for_all_seeds_alike() -> None:
+    # Two seeds that are right on the same items: whatever is drawn, they are equally good.
+    contributions = np.repeat(table([1] * 4 + [0] * 6)[:, None, :], 2, axis=1)
+    values, drawn = resample(contributions, mean, draws=500, seed=0)
+    assert values.tolist() == [0.4, 0.4]
+    assert (drawn[:, 0] == drawn[:, 1]).all()
+    assert len(set(drawn[:, 0])) > 5
+
+
+def test_every_draw_has_as_many_of_each_class() -> None:
+    _, drawn = resample(table([1] * 3 + [0] * 97), mean, [1] * 3 + [0] * 97, draws=200, seed=0)
+    assert set(drawn.ravel()) == {0.03}
+
+
+def test_wilson_known_answer() -> None:
+    # Newcombe 1998, table I: 81 of 263 has 0.2553 to 0.3662; 0 of 20 has 0 to 0.1611
+    assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(0.0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert share([True] * 15) == Figure(1.0, pytest.approx(0.7961, abs=5e-5), 1.0, 15)
 
 
 def test_no_items_are_refused() -> None:
@@ -119,34 +141,50 @@ def test_pairing_narrows_the_interval() -> None:
     paired = minus(two, one, draws=1_000, seed=0)
     alone = [side.figure(draws=1_000, seed=0) for side in (one, two)]
     assert paired.high - paired.low < 0.5 * min(figure.high - figure.low for figure in alone)
-    assert verdict(paired) == "helped"
+    assert verdict(paired) == "better"
 
 
 def test_difference_of_equals_is_zero_and_undecided() -> None:
     same = np.ones((30, 2))
-    found = difference(same, lambda sums: sums[..., 0] - sums[..., 1], draws=500, seed=0)
+    (value,), drawn = resample(same, lambda sums: sums[..., 0] - sums[..., 1], draws=500, seed=0)
+    found = settled(float(value), drawn, 30)
     assert (found.value, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
-    assert found.as_json()["verdict"] == "undecided"
+    assert verdict(found) == "undecided"
 
 
 @pytest.mark.parametrize(
     ("low", "high", "p", "n", "expected"),
     [
-        (0.01, 0.05, 0.01, 100, "helped"),
-        (-0.05, -0.01, 0.01, 100, "hurt"),
-        (-0.01, 0.05, 0.01, 100, "undecided"),  # never helped with an interval that covers zero
+        (0.01, 0.05, 0.01, 100, "better"),
+        (-0.05, -0.01, 0.01, 100, "worse"),
+        (-0.01, 0.05, 0.01, 100, "undecided"),  # never better with an interval that covers zero
         (0.0, 0.05, 0.01, 100, "undecided"),
         (0.01, 0.05, 0.06, 100, "undecided"),  # the others of the table took its share of the error
         (0.01, 0.05, 0.01, 5, "undecided"),  # five items prove nothing
+        (-0.009, 0.05, 0.5, 100, "undecided"),  # no margin, no claim
     ],
 )
 def test_verdict(low: float, high: float, p: float, n: int, expected: str) -> None:
     assert verdict(Difference((low + high) / 2, low, high, n, p)) == expected
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "p", "expected"),
+    [
+        (-0.009, 0.05, 0.5, "no-worse"),
+        (-0.011, 0.05, 0.5, "undecided"),
+        (-0.024, -0.002, 0.06, "undecided"),  # harm that a correction hides is not equality
+        (-0.009, -0.001, 0.06, "no-worse"),  # a little less, within the margin, and not told from none
+        (-0.009, -0.001, 0.01, "worse"),
+    ],
+)
+def test_no_worse_needs_a_margin(low: float, high: float, p: float, expected: str) -> None:
+    assert verdict(Difference((low + high) / 2, low, high, 100, p), margin=0.01) == expected
+
+
 def test_verdict_heeds_the_adjusted_p() -> None:
     found = Difference(0.03, 0.01, 0.05, 100, 0.02)
-    assert (verdict(found), verdict(found, holm([0.02, 0.03, 0.04])[0])) == ("helped", "undecided")
+    assert (verdict(found), verdict(found, holm([0.02, 0.03, 0.04])[0])) == ("better", "undecided")
 
 
 def test_holm_known_answer() -> None:
@@ -161,5 +199,5 @@ def test_what_the_items_do_not_settle_is_null() -> None:
 
 
 def test_undefined_draws_count_against_a_verdict() -> None:
-    found = difference(np.ones((20, 1)), lambda sums: np.where(sums[..., 0] > 0, np.nan, 1.0), draws=100, seed=0)
-    assert found.p == 1.0
+    _, drawn = resample(np.ones((20, 1)), lambda sums: np.where(sums[..., 0] > 0, np.nan, 1.0), draws=100, seed=0)
+    assert settled(1.0, drawn, 20).p == 1.0

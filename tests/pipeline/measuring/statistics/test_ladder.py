@@ -1,9 +1,11 @@
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from pipeline.measuring.statistics import ladder
-from pipeline.measuring.statistics.comparison import masked_kept
+from pipeline.measuring.statistics.bootstrap import Difference
+from pipeline.measuring.statistics.comparison import masked_kept, verdicts
 from tests.toy_runs import Toy, predictions
 
 DRAWS = ladder.Draws(500, 0)
@@ -34,48 +36,80 @@ def test_a_class_that_never_occurs_gives_no_figure_instead_of_a_wrong_one() -> N
     assert ladder.scores([rows], DRAWS)["neutral_f1"] == {"value": None, "low": None, "high": None, "n": 9}
 
 
+EVERY: list[ladder.Kind] = ["rungs", "overall", "floors", "emoji", "masked", "controls"]
+
+
+def judged(asked: list[ladder.Comparison], primary: list[ladder.Kind] = EVERY) -> dict[tuple[str, str, str], Any]:
+    """(measure, arm, against) -> what was told."""
+    told = ladder.judge(asked, primary, 0.01, DRAWS)
+    return {(one["measure"], one["arm"], one["against"]): one for one in told}
+
+
 def test_rungs_are_neighbours_and_overall_is_against_the_first() -> None:
-    found = ladder.climb(ARMS, DRAWS)
-    rungs = {(one["arm"], one["against"]): one["verdict"] for one in found if one["question"] == "rung"}
-    assert rungs == {("careful", "naive"): "helped", ("same", "careful"): "undecided", ("worse", "same"): "hurt"}
-    assert {(one["arm"], one["against"]) for one in found if one["question"] == "overall"} == {
-        (arm, "naive") for arm in ("careful", "same", "worse")
+    found = judged(ladder.climb(ARMS, "worse"))
+    assert {pair[1:]: (one["question"], one["verdict"]) for pair, one in found.items()} == {
+        ("careful", "naive"): ("rung", "better"),
+        ("same", "careful"): ("rung", "no-worse"),
+        ("worse", "same"): ("rung", "worse"),
+        ("same", "naive"): ("overall", "exploratory"),
+        ("worse", "naive"): ("overall", "better"),
     }
-    careful = next(one for one in found if one["arm"] == "careful")
+    careful = found["macro_recall", "careful", "naive"]
     assert careful["difference"]["value"] == pytest.approx(0.15)
     assert careful["p"] <= careful["p_holm"]
 
 
-def test_no_verdict_of_help_or_harm_covers_zero() -> None:
+def test_one_family_holds_each_comparison_once() -> None:
+    """Of two arms the rung is the whole ladder: one comparison, and no correction for itself."""
+    asked = ladder.climb({name: ARMS[name] for name in ("naive", "careful")}, "careful")
+    ((_, found),) = judged(asked).items()
+    assert (found["question"], found["p_holm"]) == ("rung", found["p"])
+    assert judged(asked, ["overall"])["macro_recall", "careful", "naive"]["verdict"] == "better"
+
+
+def test_what_is_not_declared_is_exploratory_and_costs_the_others_nothing() -> None:
+    asked = ladder.climb(ARMS, "worse")
+    asked += ladder.against("floor", ARMS, {"floor": headline(0.50)}, "worse", "floors")
+    found = judged(asked, ["floors"])
+    told = {pair: one["verdict"] for pair, one in found.items() if one["verdict"] != "exploratory"}
+    assert told == {("macro_recall", "worse", "floor"): "better"}
+    assert found["macro_recall", "worse", "floor"]["p_holm"] == found["macro_recall", "worse", "floor"]["p"]
+    assert found["macro_recall", "careful", "naive"]["p_holm"] is None
+
+
+def test_no_verdict_of_a_difference_covers_zero() -> None:
     arms = {f"arm{place}": headline(0.5 + place / 100) for place in range(12)}
-    for found in ladder.climb(arms, DRAWS):
+    for found in judged(ladder.climb(arms, "arm11")).values():
         low, high = found["difference"]["low"], found["difference"]["high"]
-        if found["verdict"] != "undecided":
-            assert low > 0 if found["verdict"] == "helped" else high < 0
+        if found["verdict"] in ("better", "worse"):
+            assert low > 0 if found["verdict"] == "better" else high < 0
 
 
-def test_retention_is_judged_apart_from_scores() -> None:
+def test_of_retention_masked_words_of_the_final_arm_are_declared() -> None:
     base = [20.0 + place % 7 for place in range(50)]
     arms = {
         name: found | {("masked", "wiki"): masked_kept(base, [nats + lost for nats in base], [10] * 50)}
         for (name, found), lost in zip(ARMS.items(), (9, 1, 1, 1), strict=True)
     }
-    found = ladder.climb(arms, DRAWS)
-    alone = [one for one in ladder.climb(ARMS, DRAWS) if one["measure"] == "macro_recall"]
-    assert [one for one in found if one["measure"] == "macro_recall"] == alone, "Holm runs over one question at a time"
-    words = [one["verdict"] for one in found if (one["measure"], one["question"]) == ("masked", "rung")]
-    assert words == ["helped", "undecided", "undecided"]
+    found = judged(ladder.climb(arms, "worse"))
+    words = {pair[1:]: one["verdict"] for pair, one in found.items() if pair[0] == "masked"}
+    assert words.pop(("worse", "naive")) == "better"
+    assert set(words.values()) == {"exploratory"}
 
 
-def test_against_each_floor() -> None:
-    found = ladder.against_floors(ARMS, {"lower": headline(0.60), "higher": headline(0.70)}, DRAWS)
-    words = {
-        floor: {one["arm"]: one["verdict"] for one in found if one["against"] == floor} for floor in ("lower", "higher")
-    }
-    assert words["lower"] == {"naive": "hurt", "careful": "helped", "same": "helped", "worse": "undecided"}
-    assert words["higher"] == {"naive": "hurt", "careful": "undecided", "same": "undecided", "worse": "hurt"}
-    alone = ladder.against_floors(ARMS, {"lower": headline(0.60)}, DRAWS)
-    assert found[: len(alone)] == alone, "Holm runs over one floor at a time"
+def test_each_floor_is_asked_of_every_arm_and_declared_of_the_final_one() -> None:
+    floors = {"lower": headline(0.60), "higher": headline(0.70)}
+    found = judged(ladder.against("floor", ARMS, floors, "careful", "floors"))
+    told = {pair[1:]: one["verdict"] for pair, one in found.items() if pair[1] == "careful"}
+    assert told == {("careful", "lower"): "better", ("careful", "higher"): "no-worse"}
+    assert {one["verdict"] for pair, one in found.items() if pair[1] != "careful"} == {"exploratory"}
+
+
+def test_harm_that_a_correction_hides_is_not_called_equal() -> None:
+    """-1.3 (-2.4 to -0.2) beside other comparisons: undecided after Holm, and by no means no worse."""
+    hurt, even = Difference(-0.013, -0.024, -0.002, 3000, 0.02), Difference(0.0, -0.008, 0.008, 3000, 1.0)
+    assert [word for _, word in verdicts([hurt, *[even] * 3], 0.01)] == ["undecided", *["no-worse"] * 3]
+    assert [word for _, word in verdicts([hurt], 0.01)] == ["worse"]
 
 
 def test_the_best_arm_is_advised_with_its_equals_and_the_one_that_kept_more() -> None:
@@ -85,14 +119,19 @@ def test_the_best_arm_is_advised_with_its_equals_and_the_one_that_kept_more() ->
         arm: {("masked", "wiki"): masked_kept(base, [nats + much for nats in base], [10] * 50)}
         for arm, much in lost.items()
     }
-    found = ladder.recommend(ARMS, kept, DRAWS)
+    found = ladder.recommend(ARMS, kept, 0.01, DRAWS)
     assert (found["arm"], found["equal"], found["keeps_more"]) == ("careful", ["same"], "same")
+    assert found["open"] == [], "the intervals of the others lie below the best"
+    rows = predictions(Toy(), 0.68, "shop")  # wrong on other texts
+    other = [row | {"predicted": rows[place - 51]["predicted"]} for place, row in enumerate(rows)]
+    near = ARMS | {"near": {("macro_recall", "shop"): ladder.measured([other])}}
+    assert ladder.recommend(near, {arm: {} for arm in near}, 0.01, DRAWS)["open"] == ["near"]
     assert found["macro_recall"]["worse"] == pytest.approx(0.6)
     noisy = [nats + 5 + (3 if place % 2 else -3.1) for place, nats in enumerate(base)]
     by_chance = kept | {"same": {("masked", "wiki"): masked_kept(base, noisy, [10] * 50)}}
-    assert ladder.recommend(ARMS, by_chance, DRAWS)["keeps_more"] is None, "more, but not told apart"
-    assert ladder.recommend(ARMS, {arm: {} for arm in ARMS}, DRAWS)["keeps_more"] is None
-    alone = ladder.recommend({"only": ARMS["naive"]}, {"only": {}}, DRAWS)
+    assert ladder.recommend(ARMS, by_chance, 0.01, DRAWS)["keeps_more"] is None, "more, but not told apart"
+    assert ladder.recommend(ARMS, {arm: {} for arm in ARMS}, 0.01, DRAWS)["keeps_more"] is None
+    alone = ladder.recommend({"only": ARMS["naive"]}, {"only": {}}, 0.01, DRAWS)
     assert (alone["arm"], alone["equal"]) == ("only", [])
 
 
