@@ -13,6 +13,7 @@ import pytest
 import pipeline.measuring.evaluate_modules
 from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.reviews.score import scores
+from pipeline.measuring.statistics.classification import macro_recall
 
 FOLDER = Path(pipeline.measuring.evaluate_modules.__file__).parent
 
@@ -66,7 +67,11 @@ def test_scikit_learn_comes_to_our_scores(count: int) -> None:
         predictions=guesses, references=labels
     )
     for name in ("accuracy", "macro_recall", "macro_f1"):
-        assert ours[name]["value"] == pytest.approx(theirs[name], rel=1e-9)
+        if name == "macro_recall" and count < 500:
+            assert ours[name]["value"] is None, "of few texts of a class none is told"
+            assert macro_recall(np.array(ours["confusion"])) == pytest.approx(theirs[name], rel=1e-9)
+        else:
+            assert ours[name]["value"] == pytest.approx(theirs[name], rel=1e-9)
     assert ours["confusion"] == theirs["confusion"]
     for name, figures in ours["per_class"].items():
         known = {figure: value for figure, value in figures.items() if figure != "n" and value is not None}
