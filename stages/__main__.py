@@ -114,11 +114,12 @@ def predict(
     ours = ["label", *LABELS]
     while set(ours) & set(given.columns):
         ours = [f"predicted_{name}" for name in ours]
+    safe = console.clean if out is None and sys.stdout.isatty() else str  # a file has the cells as they were
     with _opened(out, "utf-8-sig" if excel else "utf-8") as stream:
         changed = write_csv(
             stream,
-            [*given.columns, *ours],
-            (cells + answer for cells, answer in zip(given.cells, answers, strict=True)),
+            [*map(safe, given.columns), *ours],
+            ([*map(safe, cells), *answer] for cells, answer in zip(given.cells, answers, strict=True)),
             separator="\t" if out and out.suffix.lower() == ".tsv" else ",",
         )
     empty = sum(not any(answer) for answer in answers)

@@ -77,6 +77,21 @@ def test_half_an_emoji_beside_the_text_stops_nothing(
     assert [row[:2] for row in rows(capsys.readouterr().out)] == [["text", "by"], ["good", "a\ufffd"], ["bad", "b"]]
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_cells_steer_no_terminal_and_files_have_them_as_they_were(
+    classifier: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("id,text\n\x1b[2J1,good \x1b]0;title\x07food\n", "utf-8")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    assert call("predict", source, "--model", classifier) == 0
+    assert ("\x1b" in capsys.readouterr().out) is not terminal
+
+
 def test_columns_of_the_file_are_never_overwritten(
     classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
