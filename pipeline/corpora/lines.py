@@ -34,6 +34,8 @@ over what is cut off or comes behind."""
 _FED = 1 << 10
 """Bytes at a time, so that no piece unpacks to more than memory holds."""
 _PIECE = 1 << 20
+_LONGEST_LINE = 1 << 28
+"""Characters: a line is held as a whole."""
 _NO_FILES = {"idna", "punycode", "undefined"}
 """Encodings of Python's that are of no file."""
 _MARKS = (  # a UTF-32 mark begins like a UTF-16 one
@@ -98,6 +100,10 @@ def lines_of(
             raise InputError(f"{place}: not {encoding.upper()} ({error}); save the file as UTF-8{advice}") from None
         if piece and "\n" not in text and "\r" not in text:
             held.append(text)
+            if sum(map(len, held)) > _LONGEST_LINE:
+                raise InputError(
+                    f"{place}, line {number + 1}: longer than {_LONGEST_LINE:,} characters; is it text, a row a line?"
+                )
             continue
         whole = io.StringIO("".join([*held, text]), newline="").readlines()
         held = [whole.pop()] if piece else []  # it may go on, or end in the first half of \r\n

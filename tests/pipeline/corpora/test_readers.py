@@ -178,3 +178,10 @@ def test_a_decompression_bomb_is_stopped_early(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "cannot be read (No such file or directory)" in refused(tmp_path / "a.csv")
+
+
+def test_a_line_without_an_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.corpora.lines._LONGEST_LINE", 2 << 20)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"short\n" + b"x" * (10 << 20)))
+    with pytest.raises(InputError, match=r"it, line 2: longer than 2,097,152 characters; is it text, a row a line\?"):
+        list(read_rows(tmp_path / "a.txt.gz", "it"))
