@@ -66,16 +66,23 @@ def test_prose() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "word", "text"),
+    ("seeds", "question", "word", "text"),
     [
-        ("rung", "better", "▲ helped"),
-        ("rung", "worse", "▼ hurt"),
-        ("rung", "undecided", "● undecided"),
-        ("floor", "better", "▲ above it"),
-        ("floor", "worse", "▼ below it"),
-        ("floor", "undecided", "● undecided"),
+        (1, "rung", "better", "▲ better"),
+        (1, "rung", "worse", "▼ worse"),
+        (2, "rung", "better", "▲ better"),
+        (3, "rung", "better", "▲ helped"),
+        (3, "rung", "worse", "▼ hurt"),
+        (3, "rung", "undecided", "● undecided"),
+        (3, "rung", "no-worse", "◆ no worse (within 1 point)"),
+        (1, "rung", "exploratory", "○ exploratory"),
+        (3, "floor", "better", "▲ above it"),
+        (1, "floor", "worse", "▼ below it"),
+        (1, "floor", "undecided", "● undecided"),
     ],
 )
-def test_a_verdict_is_written_as_well_as_coloured(question: str, word: str, text: str) -> None:
+def test_a_verdict_is_written_as_well_as_coloured(seeds: int, question: str, word: str, text: str) -> None:
+    report = {"ladder": [{"seeds": list(range(seeds))}], "margin": 0.01}
     verdict = {"question": question, "verdict": word, "difference": estimate(0.01, 0.005, 0.015)}
-    assert tables.verdict_cell(verdict) == Cell(text, "+1.0 (+0.5 to +1.5)", word, beside=(1.0, 0.5, 1.5))
+    expected = Cell(text, "+1.0 (+0.5 to +1.5)", word, beside=(1.0, 0.5, 1.5))
+    assert tables.verdict_cell(report, verdict) == expected
