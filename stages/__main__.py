@@ -56,7 +56,7 @@ def cards(
     problems = [problem for report in reports for problem in report.problems]
     if problems:
         raise InputError("\n".join(problems))
-    print(f"{len(reports)} cards, all in order")
+    print("1 card, in order" if len(reports) == 1 else f"{len(reports)} cards, all in order")
     if write:
         (folder / "README.md").write_text(contents(folder, data_root), encoding="utf-8")
         print(f"wrote {folder / 'README.md'}")
