@@ -166,6 +166,7 @@ def _add_text(
         if label is None:
             corpus.dropped["dropped label"] += 1
             return
+    text = raw if text == raw else text  # held once
     corpus.splits.setdefault(split, []).append(Text(row_id, raw, text, label))
 
 

@@ -31,32 +31,38 @@ def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
         for corpus in corpora
         if corpus.card.role != "pairs"
     }
-    words_of = {name: [words(_MASK.sub(" ", text)) for text in found] for name, found in texts.items()}
-    counted = {name: Counter(word for text in found for word in text) for name, found in words_of.items()}
+    counted = {name: _counted(found) for name, found in texts.items()}
     general: Counter[str] = Counter()
     for corpus in corpora:
         if corpus.card.role == "general":
             general += counted[corpus.card.name]
     return {
-        corpus.card.name: habits(texts[corpus.card.name], words_of[corpus.card.name])
+        corpus.card.name: habits(texts[corpus.card.name], counted[corpus.card.name])
         | (overlap(counted[corpus.card.name], general) if corpus.card.role != "general" else {})
         for corpus in corpora
         if corpus.card.name in texts
     }
 
 
-def habits(texts: Sequence[str], found: Sequence[Sequence[str]]) -> dict[str, float]:
-    """How people write here, from texts and the words of each: rates per text and shares of words (0 to 1), means."""
+def _counted(texts: Sequence[str]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for text in texts:
+        found.update(words(_MASK.sub(" ", text) if "@user" in text or "http" in text else text))
+    return found
+
+
+def habits(texts: Sequence[str], own: Mapping[str, int]) -> dict[str, float]:
+    """How people write here, from texts and their words (word -> count): rates per text, shares of words, means."""
     emoji = [emoji_list(text) for text in texts]
     count = max(1, len(texts))
-    tokens = max(1, sum(len(text) for text in found))
+    tokens = max(1, sum(own.values()))
     return {
         "texts": len(texts),
-        "mean_words": sum(len(text) for text in found) / count,
+        "mean_words": sum(own.values()) / count,
         "emoji_rate": sum(bool(some) for some in emoji) / count,
         "emoji_per_text": sum(len(some) for some in emoji) / count,
         "different_emoji": len({one for some in emoji for one in some}),
-        "elongated_words": sum(bool(_ELONGATED.search(word)) for text in found for word in text) / tokens,
+        "elongated_words": sum(often for word, often in own.items() if _ELONGATED.search(word)) / tokens,
         "capital_words": sum(_capitals(text) for text in texts) / tokens,
         "masks_per_text": sum(len(_MASK.findall(text)) for text in texts) / count,
     }

@@ -17,6 +17,7 @@ from html.entities import html5
 import emoji
 import ftfy
 
+from pipeline.text.emoji import every_emoji
 from pipeline.text.kaomoji import without_kaomoji
 
 _FTFY = ftfy.TextFixerConfig(unescape_html=False, explain=False)
@@ -106,13 +107,13 @@ _DEEPEST = 8
 
 def unknown(text: str) -> set[str]:
     """Kinds of what is left in a cleaned text that no English BERT reads: custom shortcodes, symbols, other scripts."""
-    odd = {character for character in text if character > "\u024f"}
-    odd -= set("".join(match["emoji"] for match in emoji.emoji_list(text))) if odd else set()
+    odd = {character for character in set(text) if character > "\u024f"}
+    odd -= set("".join(every_emoji(text))) if odd else set()
     kinds = {unicodedata.category(one) for one in odd if not unicodedata.name(one, "").startswith("LATIN")}
     found = {
         "symbols": bool(kinds & {"So", "Co", "Cn"}),
         "letters of other scripts": bool(kinds & {"Lo", "Lu", "Ll"}),
-        "shortcodes": _SHORTCODE.search(text) is not None,
+        "shortcodes": ":" in text and _SHORTCODE.search(text) is not None,
     }
     return {kind for kind, there in found.items() if there}
 
@@ -179,9 +180,10 @@ def _plain(text: str) -> str:
 
 
 def _fold_once(text: str) -> str:
-    text = _LINK.sub("http", text)
-    text = _NAME.sub("@user", text)
-    return _ELONGATED.sub(lambda match: match[1] * 3, text)
+    text = _LINK.sub("http", text) if "//" in text or "www." in text.lower() else text
+    text = _where("@", _NAME, "@user", text)
+    longer = any(4 * sign in text for sign in set(text))
+    return _ELONGATED.sub(lambda match: match[1] * 3, text) if longer else text
 
 
 def _unescape(match: re.Match[str]) -> str:

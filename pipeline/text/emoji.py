@@ -6,6 +6,7 @@ keycaps), less the three signs that are typography unless an emoji selector foll
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import emoji
@@ -14,13 +15,20 @@ TYPOGRAPHY = frozenset("©®™")
 
 _FIRSTS = {entry[0] for entry in emoji.EMOJI_DATA} - set("0123456789#*") | {"\u20e3"}
 """Every emoji holds one of these characters; a quick look spares most texts the slow search."""
+_STRETCH = re.compile(r"[0-9#*]?[^\x00-\x7f]+")
+"""Where emoji can be: all of their characters but the first of a keycap lie beyond ASCII."""
 
 
 def emoji_list(text: str) -> list[str]:
     """The emoji of a text in order, each as its key in ``emoji.EMOJI_DATA``."""
-    if _FIRSTS.isdisjoint(text):
+    return [one for one in every_emoji(text) if one not in TYPOGRAPHY]
+
+
+def every_emoji(text: str) -> list[str]:
+    """``emoji_list``, with those that are typography."""
+    if text.isascii() or _FIRSTS.isdisjoint(text):
         return []
-    return [match["emoji"] for match in emoji.emoji_list(text) if match["emoji"] not in TYPOGRAPHY]
+    return [match["emoji"] for part in _STRETCH.findall(text) for match in emoji.emoji_list(part)]
 
 
 def has_emoji(text: str) -> bool:

@@ -52,6 +52,6 @@ _PATTERN = re.compile(
 
 def without_kaomoji(text: str) -> str:
     """Each of the common faces as its emoji: ``(◕‿◕)`` is 😊. Others stay."""
-    if _SIGNS.isdisjoint(text):
+    if text.isascii() or _SIGNS.isdisjoint(text):
         return text
     return _PATTERN.sub(lambda match: f" {_EMOJI[_BETWEEN.sub('', match[0])]} ", text)

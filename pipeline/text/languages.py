@@ -40,15 +40,14 @@ def language(text: str) -> str | None:
     Script decides where most letters are of one that is not Latin; else the language of which a text has most common
     words, at least two, and more than of any other.
     """
-    letters = [one for one in text if one.isalpha()]
-    if len(letters) < 2:
-        return None
-    foreign = [one for one in letters if one > "\u024f"]
-    if 2 * len(foreign) > len(letters):
+    foreign = [] if text.isascii() else [one for one in text if one > "\u024f" and one.isalpha()]
+    if 2 * len(foreign) > sum(map(str.isalpha, text if foreign else "")):
+        if len(foreign) < 2:
+            return None
         names = Counter(unicodedata.name(one, "").partition(" ")[0] for one in foreign)
         kana = names["HIRAGANA"] + names["KATAKANA"]
         return "ja" if 5 * kana > len(foreign) else _SCRIPTS.get(names.most_common(1)[0][0])
     found = set(words(text))
-    counts = sorted(((sum(word in common for word in found), name) for name, common in _OF.items()), reverse=True)
+    counts = sorted(((len(found & common), name) for name, common in _OF.items()), reverse=True)
     (most, name), (second, _) = counts[:2]
     return name if most >= _FEWEST and most > second else None

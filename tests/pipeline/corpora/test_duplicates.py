@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import zlib
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipeline.corpora.duplicates import jaccard, key, near_pairs, shingles
+from pipeline.corpora.duplicates import _proposed, _signatures, jaccard, key, near_pairs, shingles
 from pipeline.corpora.passages import contained, runs
 
 WORDS = [
@@ -106,3 +110,27 @@ def test_nothing_held_out_or_too_short_gives_nothing() -> None:
     assert list(contained(["a b c d e f"], [], 0.8)) == []
     assert list(contained(["a b c d e f"], ["a b c d e f"], 0.8)) == []
     assert near_pairs([], 0.8) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(codec="utf-8"), max_size=40) | st.text("ab1 é😂", max_size=12))
+def test_shingles_are_the_crc_of_each_run_of_four(text: str) -> None:
+    runs = {text[at : at + 4] for at in range(max(1, len(text) - 3))}
+    assert shingles(text).tolist() == sorted({zlib.crc32(run.encode()) for run in runs})
+
+
+def test_pairs_are_proposed_once_in_order_by_any_band_in_buckets_of_fifty() -> None:
+    signatures = np.arange(5 * 80, dtype=np.uint32).reshape(5, 80)
+    signatures[3, 5:10] = signatures[1, 5:10]  # the second band
+    signatures[4, :10] = signatures[1, :10]  # the first and second
+    assert _proposed(signatures).tolist() == [[1, 3], [1, 4], [3, 4]]
+    assert len(_proposed(np.zeros((100, 80), np.uint32))) == sum(min(at, 50) for at in range(100))
+
+
+def test_signatures_are_the_least_of_permuted_shingles() -> None:
+    # as datasketch 2.0.0 (scheme affine32, seed 1) has them
+    assert _signatures(["abcdef", "thesamewords", "é😂ab"])[:, :3].tolist() == [
+        [462549588, 75871539, 1619183446],
+        [418464247, 80351630, 1627369721],
+        [2821134524, 3440846401, 940840787],
+    ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import emoji
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipeline.text.emoji import demojize, emoji_list, has_emoji, name_words
+from pipeline.text.emoji import demojize, emoji_list, every_emoji, has_emoji, name_words
 
 
 def test_emoji_of_a_text_in_order_each_a_whole() -> None:
@@ -33,3 +35,16 @@ def test_every_emoji_is_found_and_has_a_name() -> None:
 def test_demojize_sets_the_words_off() -> None:
     assert demojize("great😂! ok") == "great face with tears of joy ! ok"
     assert demojize("plain  text") == "plain  text"
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"a1#* é", "\u200d", "\ufe0f", "\u20e3", "\U0001f3fd", "👩", "❤", "🇺", "🇸", "™", "1️⃣", "👨‍👩‍👧"]
+        )
+    )
+)
+def test_only_what_can_be_emoji_is_searched_and_nothing_is_missed(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert every_emoji(text) == [match["emoji"] for match in emoji.emoji_list(text)]
