@@ -287,7 +287,7 @@ def folds_of(report: Report, corpus: str) -> int:
 
 
 def whose(report: Report) -> str:
-    """What a column says that is about one model where others are about those of all folds: `` (fold 0's model)``."""
+    """What a title or a column says that is about one model where others are about those of all folds."""
     folds = max((folds_of(report, corpus) for corpus in reviews(report)), default=1)
     return " (fold 0's model)" if folds > 1 else ""
 

@@ -27,6 +27,7 @@ from pipeline.drawing.tables import (
     sample,
     signed,
     too_few,
+    whose,
     within,
     word,
     written,
@@ -80,7 +81,9 @@ def lead(report: Report) -> str:
         said = [f"has a macro-recall of {level}"]
     places = [place for place in retention_places(report) if kept(report, last, *place)]
     if places:
-        said.append(f"keeps {percent(kept(report, last, *places[0])).text}% of the base's general English")
+        said.append(
+            f"keeps {percent(kept(report, last, *places[0])).text}% of the base's general English{whose(report)}"
+        )
     return f"{last} {prose(said)}."
 
 
@@ -215,6 +218,9 @@ def cost(report: Report) -> Answer:
         for measure, place in retention_places(report)
         if measure == "pairs" and (measure, place) not in places
     ]
+    if whose(report):
+        said = "Fold 0's model was asked, the one that is taken away; macro-recall is that of the models of all folds."
+        lines.append(Line("", said))
     restored = report["arms"][last]["source"].get("restored")
     if restored:
         tokens = f"{sum(restored.values()):,} tokens"

@@ -32,7 +32,7 @@ def ledger(report: Report) -> Table:
                 *([_rate(rates[arm])] if any(rates.values()) else []),
             )
         )
-    columns = ["arm", "new work, s", "model, MB", *(_column(measure, place) for measure, place in measured)]
+    columns = ["arm", "new work, s", "model, MB", *(_column(report, measure, place) for measure, place in measured)]
     columns += ["general nats lost per informal nat gained, lower is better"] if any(rates.values()) else []
     note = (
         "Gained and kept are against the arm above, on the same texts; an artifact an earlier arm made costs nothing."
@@ -56,7 +56,8 @@ def pictures(report: Report) -> list[Picture]:
     """What every step gained on the reviews, and what it did to general English, in points against the arm above."""
     sides = [("gained", "Gained on reviews by each step", "macro-recall, points (right is better)",
               [("macro_recall", corpus) for corpus in tables.reviews(report)]),
-             ("kept", "General English, by each step", "kept, points of the base (right is better)",
+             ("kept", f"General English, by each step{tables.whose(report)}",
+              "kept, points of the base (right is better)",
               tables.retention_places(report))]  # fmt: skip
     drawn = []
     for name, title, axis, places in sides:
@@ -80,10 +81,10 @@ def _points(step: Mapping[str, Any] | None) -> Cell:
     return replace(apart, text=f"{tables.MARKS[step['verdict']]} {apart.text}", tone=step["verdict"], number=None)
 
 
-def _column(measure: str, place: str) -> str:
+def _column(report: Report, measure: str, place: str) -> str:
     if measure == "macro_recall":
         return f"gained on {place}, points of macro-recall"
-    return f"general English kept, points ({tables.PLACES[measure]})"
+    return f"general English kept, points ({tables.PLACES[measure]}){tables.whose(report)}"
 
 
 def _dot(report: Report, step: Mapping[str, Any], arm: str) -> Dot:

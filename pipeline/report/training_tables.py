@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.drawing.tables import NOTHING, Cell, Report, Table, number, percent, points, prose
+from pipeline.drawing.tables import NOTHING, Cell, Report, Table, number, percent, points, prose, whose
 
 
 def coverage(report: Report) -> Table:
@@ -81,7 +81,7 @@ def training(report: Report) -> Table:
     columns = ["arm", "pretraining: tokens seen", "ended", "emoji rows never seen", "tuning: weights trained"]
     columns += ["weights frozen", "best epoch", "dev macro-recall, %", "frozen layers' states, MB"]
     columns += ["padding in pretraining, %", "in tuning, %"]
-    return Table("Training", tuple(columns), tuple(rows))
+    return Table(f"Training{whose(report)}", tuple(columns), tuple(rows))
 
 
 def _share(value: float | None) -> Cell:

@@ -39,7 +39,7 @@ def pictures(report: Report, arm: str) -> list[Picture]:
     found = report["emoji"][arm]
     if not found:
         return []
-    drawn = []
+    drawn, who = [], f"{arm}{whose(report)}"
     places, people = _places(found), REFERENCES[str(found["reference"]["name"])]
     if places:
         agreed = _spearman(found, "tuned")
@@ -47,7 +47,7 @@ def pictures(report: Report, arm: str) -> list[Picture]:
         said += f"Across: {people}."
         if len(places) > MOST:
             said += f" The first {MOST} of {len(places)}."
-        drawn.append(Picture("emoji-map", f"What {arm} takes each emoji for", said, scatter(places, name="emoji-map")))
+        drawn.append(Picture("emoji-map", f"What {who} takes each emoji for", said, scatter(places, name="emoji-map")))
     ranks = [
         (
             said,
@@ -60,11 +60,11 @@ def pictures(report: Report, arm: str) -> list[Picture]:
         drawing = dots(ranks, name="emoji-ranks", axis="Spearman's rank correlation (right is better)", factor=1,
                        lines=[Line(0)])  # fmt: skip
         said = f"Each model's order of emoji, against {people}."
-        drawn.append(Picture("emoji-ranks", "In people's order?", said, drawing))
-    return drawn + _counterfactuals(found["counterfactuals"])
+        drawn.append(Picture("emoji-ranks", f"In people's order?{whose(report)}", said, drawing))
+    return drawn + _counterfactuals(found["counterfactuals"], whose(report))
 
 
-def _counterfactuals(found: Mapping[str, Mapping[str, Any]]) -> list[Picture]:
+def _counterfactuals(found: Mapping[str, Mapping[str, Any]], who: str) -> list[Picture]:
     drawn = []
     for index, (corpus, asked) in enumerate(found.items()):
         rows = [
@@ -78,7 +78,7 @@ def _counterfactuals(found: Mapping[str, Mapping[str, Any]]) -> list[Picture]:
                            bounds=(-2, 102))  # fmt: skip
             said = "Swapped for the other side, or deleted: does the answer go with the emoji? Moved to another place,"
             said += " or added to words that are clear by themselves (grey): does the answer stay?"
-            drawn.append(Picture(name, f"Change the emoji: {label(corpus)}", said, drawing))
+            drawn.append(Picture(name, f"Change the emoji: {label(corpus)}{who}", said, drawing))
     return drawn
 
 
@@ -115,7 +115,7 @@ def polarity(report: Report, arm: str) -> Table:
         for emoji, value in found["reference"]["emoji"].items()
     )
     columns = ("emoji", "people, −1 to 1", *(f"{MODELS[model]}, −2 to 2" for model in models))
-    return Table(f"Polarity of emoji, {arm}", columns, rows if models else ())
+    return Table(f"Polarity of emoji, {arm}{whose(report)}", columns, rows if models else ())
 
 
 def understood(report: Report) -> Table:

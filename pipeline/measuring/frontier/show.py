@@ -31,7 +31,9 @@ def pictures(report: Report) -> list[svg.Picture]:
         if shown:
             floors = {name: report["floors"][name][corpus]["macro_recall"]["value"] for name in FLOORS}
             drawing = arms(shown, floors=floors, name=f"frontier-{index}")
-            where = f"kept: {tables.PLACES[places[0][0]]} of {places[0][1]}. Crosses are 95% intervals."
+            where = (
+                f"kept: {tables.PLACES[places[0][0]]} of {places[0][1]}{tables.whose(report)}. Crosses: 95% intervals."
+            )
             title = f"The arms on {corpus}"
             drawn.append(svg.Picture(f"frontier-{index}", title, f"Macro-recall on test; {where}", drawing))
     return drawn + _front(report)
@@ -42,7 +44,14 @@ def _front(report: Report) -> list[svg.Picture]:
     if not found or not found["points"]:
         return []
     said = "Weights between base and tuned, the tuned head kept; both sides on dev, where the choice is made."
-    return [svg.Picture("front", f"Between base and tuned, {report['final_arm']}", said, front(found, name="front"))]
+    return [
+        svg.Picture(
+            "front",
+            f"Between base and tuned, {report['final_arm']}{tables.whose(report)}",
+            said,
+            front(found, name="front"),
+        )
+    ]
 
 
 def _found(report: Report) -> Frontier | None:
@@ -61,8 +70,8 @@ def price(report: Report) -> str:
     asked = f"asked to keep {100 * found['budget']:g}% of general English"
     short = ", as a lower bound" if found["within"] else ", which no point is shown to: this one keeps most"
     return (
-        f"{report['final_arm']} was {asked}{short}. The point {found['chosen']} was taken: {change} points of "
-        f"macro-recall against tuned, {kept} points of general English (dev)."
+        f"{report['final_arm']} was {asked}{short}{tables.whose(report)}. The point {found['chosen']} was taken: "
+        f"{change} points of macro-recall against tuned, {kept} points of general English (dev)."
     )
 
 

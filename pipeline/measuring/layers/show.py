@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.drawing.curves import Curve, curves
 from pipeline.drawing.dots import Dot, Line, dots
 from pipeline.drawing.svg import ACCENT, MUTED, OTHER, Picture, label, told
-from pipeline.drawing.tables import Cell, Estimate, Report, Table, amount, percent
+from pipeline.drawing.tables import Cell, Estimate, Report, Table, amount, percent, whose
 from pipeline.measuring.layers import probes
 
 COLOURS = {"base": MUTED, "adapted": ACCENT, "tuned": OTHER}
@@ -39,7 +39,7 @@ def pictures(report: Report, arm: str) -> list[Picture]:
             said += " What lies above the line of two seeds has moved no further than luck moves it."
         elif found["by_chance"]:
             said += " Unrelated: what chance reaches in 19 of 20 cases. How far luck moves a layer takes a second seed."
-        drawn.append(Picture("cka", f"How far each layer moved, {arm}", said, drawing))
+        drawn.append(Picture("cka", f"How far each layer moved, {arm}{whose(report)}", said, drawing))
     captions = {task.name: task.caption for task in probes.TASKS}
     for task, models in found["probes"].items():
         levels = {model: figures for model, figures in models.items() if model != "chance"}
@@ -48,8 +48,8 @@ def pictures(report: Report, arm: str) -> list[Picture]:
         drawing = curves(_lines(levels, 100, "%"), name=name, across="layer (0: embeddings)",
                          upwards="right, % (up is better)", line=line)  # fmt: skip
         said = "A linear probe on each frozen layer, cross-validated over general sentences."
-        drawn.append(Picture(name, captions[task], said, drawing))
-    return drawn + _drift(found["drift"], arm)
+        drawn.append(Picture(name, f"{captions[task]}{whose(report)}", said, drawing))
+    return drawn + _drift(found["drift"], f"{arm}{whose(report)}")
 
 
 def _drift(found: Mapping[str, Mapping[str, Any]], arm: str) -> list[Picture]:
@@ -113,7 +113,7 @@ def by_layer(report: Report, arm: str) -> Table:
         )
         for layer in range(count)
     )
-    return Table(f"Layer by layer, {arm}", ("layer", *(title for title, _, _ in columns)), rows)
+    return Table(f"Layer by layer, {arm}{whose(report)}", ("layer", *(title for title, _, _ in columns)), rows)
 
 
 def drift(report: Report, arm: str) -> Table:
@@ -121,4 +121,4 @@ def drift(report: Report, arm: str) -> Table:
     found = report["layers"][arm]["drift"]
     rows = tuple((Cell(place), *(amount(parts.get(part), 3) for part in PARTS)) for place, parts in found.items())
     columns = ("slice", *(f"{said}, nats lost" for said in PARTS.values()))
-    return Table(f"Where the loss comes from, {arm}", columns, rows)
+    return Table(f"Where the loss comes from, {arm}{whose(report)}", columns, rows)

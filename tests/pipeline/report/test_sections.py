@@ -16,6 +16,7 @@ from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
 from pipeline.measuring.frontier.score import left_out
+from pipeline.measuring.general import show as general_show
 from pipeline.measuring.layers import show as layers_show
 from pipeline.measuring.reviews import show as reviews_show
 from pipeline.report import answers, corpora_tables, csv_export, gallery, pages, steps, training_tables
@@ -82,6 +83,22 @@ def test_a_column_of_fold_0s_model_says_so(report: dict[str, Any]) -> None:
     assert head in tables.ladder(report, "shop").columns
     report["corpora"]["shop"]["folds"] = 5
     assert f"{head} (fold 0's model)" in tables.ladder(report, "shop").columns
+
+
+def test_all_that_is_said_of_fold_0s_model_names_it(report: dict[str, Any]) -> None:
+    """Scores are those of the models of all folds; general English, layers and emoji those of one of them."""
+    report["corpora"]["shop"]["folds"] = 5
+    drawn = [picture for group in gallery.pictures(report).values() for picture in group]
+    said = {picture.name: "(fold 0's model)" in picture.title + picture.caption for picture in drawn}
+    one = {"frontier", "front", "step-kept", "cka", "probe", "drift", "emoji", "counterfactuals"}
+    assert {name for name, named in said.items() if named} == {name for name in said if name.startswith(tuple(one))}
+    sheets = [*general_show.retention(report), layers_show.by_layer(report, "full"), layers_show.drift(report, "full"),
+              emoji_show.understood(report), emoji_show.polarity(report, "full")]  # fmt: skip
+    assert all("(fold 0's model)" in table.title for table in sheets)
+    ledger = steps.ledger(report).columns
+    assert [column for column in ledger if "fold 0's" in column] == [column for column in ledger if "kept" in column]
+    assert "the one that is taken away" in answers.cost(report).lines[-1].said
+    assert answers.lead(report).endswith("general English (fold 0's model).")
 
 
 def test_where_general_english_gained_no_rate_is_told(report: dict[str, Any]) -> None:

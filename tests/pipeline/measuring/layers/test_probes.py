@@ -126,7 +126,8 @@ def test_a_new_task_is_an_entry_of_the_table(monkeypatch: pytest.MonkeyPatch, tm
     assert found["long"]["base"][1]["value"] > 0.9  # layer 1 holds the third of its length
     parts: dict[str, Any] = {key: {} for key in ("models", "scores", "shift", "cka", "drift", "masks")}
     checked(Retention, {**parts, "probes": found})
-    report: Any = {"layers": {"full": {"probes": found, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}}}
+    layers = {"full": {"probes": found, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}}
+    report: Any = {"layers": layers, "ladder": []}
     assert [picture.title for picture in show.pictures(report, "full")][2] == "Has it many words?"
     (name,) = csv_export.write(show.by_layer(report, "full"), tmp_path)
     with (tmp_path / f"{name}.csv").open(encoding="utf-8") as stream:
