@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from html import unescape
 from html.entities import html5
+from itertools import repeat
+from operator import mul
 
 import emoji
 import ftfy
@@ -182,7 +184,7 @@ def _plain(text: str) -> str:
 def _fold_once(text: str) -> str:
     text = _LINK.sub("http", text) if "//" in text or "www." in text.lower() else text
     text = _where("@", _NAME, "@user", text)
-    longer = any(4 * sign in text for sign in set(text))
+    longer = any(map(text.__contains__, map(mul, set(text), repeat(4))))
     return _ELONGATED.sub(lambda match: match[1] * 3, text) if longer else text
 
 

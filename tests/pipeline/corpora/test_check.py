@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
+from pipeline.corpora import check
 from pipeline.corpora.check import contents, describe_cards
 from tests.cards import REVIEWS, write_card, write_reviews
 
@@ -44,6 +45,22 @@ def test_texts_in_other_languages_are_told_with_their_share(tmp_path: Path) -> N
     assert describe_cards(tmp_path, None)[0].notes == ()
     write_card(shop, "reviews.csv", REVIEWS, extra="language: uk\n")
     assert describe_cards(tmp_path, None)[0].notes == ()  # a language that cannot be told from others
+
+
+def test_of_a_large_corpus_texts_spread_evenly_are_asked_for_their_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = write_reviews(tmp_path / "shop")
+    with (shop / "reviews.csv").open("a", encoding="utf-8") as file:
+        file.write("Ganz okay aber nichts Besonderes für den Preis,3\n" * 30)
+    monkeypatch.setattr(check, "MOST_ASKED", 20)
+    (report,) = describe_cards(tmp_path, None)
+    assert report.rows == 60
+    assert report.notes == ("50% of the texts are not in en: about de 50%; Retone reads English alone",)
+    asked = []
+    monkeypatch.setattr(check, "language", asked.append)
+    describe_cards(tmp_path, None)
+    assert len(asked) == 20
 
 
 def test_a_folder_without_cards_is_named(tmp_path: Path) -> None:
