@@ -51,8 +51,7 @@ class Card:
 
     def class_of(self, label: str) -> int | None:
         """Class id of a label as it is written, None where the card says to drop it; KeyError: it belongs nowhere."""
-        number = as_number(label) if self.cuts else None
-        if self.cuts is None or number is None or label in self.classes:
+        if self.cuts is None or label in self.classes or (number := as_number(label)) is None:
             return self.classes[label]
         return int(number >= self.cuts[0]) + int(number > self.cuts[1])
 

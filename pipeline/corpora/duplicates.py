@@ -15,16 +15,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from datasketch import MinHash
 from numpy.typing import NDArray
 
 from pipeline.common.printable import printable
 from pipeline.corpora.corpus import Text
+from pipeline.text.cleaning import without_masks
 from pipeline.text.emoji import emoji_list
 
 _IGNORED = str.maketrans(dict.fromkeys(" \t\n.,!?…\"'’‘“”-–—_*#@`\ufe0f"))
 # Brackets and colons count: they are what tells :) from :(
 _NUMBERS = re.compile(r"\d+")
-_MASKS = re.compile(r"@user|\bhttp\b")
 BANDS, ROWS = 16, 5
 _SHINGLE = 4
 _BLANK = bytes(_SHINGLE)
@@ -33,11 +34,8 @@ _CRC = np.array(
     np.uint32,
 ) ^ np.uint32(zlib.crc32(_BLANK))
 """What each sign in each place of a shingle adds to the CRC-32 of a blank one: it is linear, additions are XOR."""
-_DRAW = np.random.RandomState(1)
-_FACTORS = _DRAW.randint(0, 1 << 31, BANDS * ROWS, np.uint32) * np.uint32(2) + np.uint32(1)
-_SHIFTS = _DRAW.randint(0, 1 << 32, BANDS * ROWS, np.uint32)
-"""With odd factors, permutations of 32-bit numbers."""
-_MIXERS = _DRAW.randint(0, 1 << 64, ROWS, np.uint64)
+_MIXERS = np.random.RandomState(1).randint(0, 1 << 64, ROWS, np.uint64)
+"""What makes one number of a band's hashes; where two bands share it by accident, their texts are compared in vain."""
 _MOST_IN_BUCKET = 50
 _SHOWN, _SHOWN_CHARACTERS = 3, 60
 
@@ -47,8 +45,7 @@ def key(text: str) -> str:
 
     Spaces, punctuation and the masks of names and links do not count: copies of a post often differ in just those.
     """
-    plain = _MASKS.sub("", text) if "@user" in text or "http" in text else text
-    return plain.casefold().translate(_IGNORED) or text
+    return without_masks(text, by="").casefold().translate(_IGNORED) or text
 
 
 @dataclass(frozen=True)
@@ -151,19 +148,14 @@ def jaccard(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
 
 
 def _signatures(keys: Sequence[str]) -> NDArray[np.uint32]:
-    """MinHash signatures [texts, BANDS * ROWS]: the least of each text's shingles, under each permutation."""
+    """MinHash signatures [texts, BANDS * ROWS]."""
+    sketch = MinHash(num_perm=BANDS * ROWS, seed=1, hashfunc=int, scheme="affine32")
     found = np.empty((len(keys), BANDS * ROWS), np.uint32)
     for at, key in enumerate(keys):
-        mixed = _mixed(shingles(key))
-        found[at] = (mixed[:, None] * _FACTORS + _SHIFTS).min(axis=0)
+        sketch.clear()
+        sketch.update_batch(shingles(key).tolist())
+        found[at] = sketch.hashvalues
     return found
-
-
-def _mixed(hashed: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Spread evenly over all 32-bit numbers, by MurmurHash3's finalizer."""
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        hashed = (hashed ^ (hashed >> np.uint32(shift))) * np.uint32(factor)
-    return hashed ^ (hashed >> np.uint32(16))
 
 
 def _proposed(signatures: NDArray[np.uint32]) -> NDArray[np.int64]:

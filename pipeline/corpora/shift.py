@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.corpora.corpus import Corpus
+from pipeline.text.cleaning import MASK, without_masks
 from pipeline.text.emoji import emoji_list
 from pipeline.text.words import words
 
@@ -15,7 +16,6 @@ TOP = 10_000
 _SHOWN = 15
 _ELONGATED = re.compile(r"([^\W\d_])\1\1")
 _CAPITALS = re.compile(r"\b[A-Z]\w*[A-Z]\b")
-_MASK = re.compile(r"@user|\bhttp\b")
 
 
 def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
@@ -47,7 +47,7 @@ def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
 def _counted(texts: Sequence[str]) -> Counter[str]:
     found: Counter[str] = Counter()
     for text in texts:
-        found.update(words(_MASK.sub(" ", text) if "@user" in text or "http" in text else text))
+        found.update(words(without_masks(text, by=" ")))
     return found
 
 
@@ -64,7 +64,7 @@ def habits(texts: Sequence[str], own: Mapping[str, int]) -> dict[str, float]:
         "different_emoji": len({one for some in emoji for one in some}),
         "elongated_words": sum(often for word, often in own.items() if _ELONGATED.search(word)) / tokens,
         "capital_words": sum(_capitals(text) for text in texts) / tokens,
-        "masks_per_text": sum(len(_MASK.findall(text)) for text in texts) / count,
+        "masks_per_text": sum(len(MASK.findall(text)) for text in texts) / count,
     }
 
 

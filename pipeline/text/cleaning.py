@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from html import unescape
 from html.entities import html5
-from itertools import repeat
-from operator import mul
 
 import emoji
 import ftfy
@@ -67,6 +65,8 @@ _LINK = re.compile(
 )
 _NAME = re.compile(r"(?<![\w@])@(?!\d+(?:[ap]m)?\b)(?:[A-Za-z0-9_](?!\ufe0f?\u20e3))+")
 _ELONGATED = re.compile(r"([^\W\d_ℹ]|[!?.])\1{3,}")
+MASK = re.compile(r"@user|\bhttp\b")
+"""What ``normalise`` makes of names and links."""
 
 
 def repair(text: str) -> str:
@@ -118,6 +118,11 @@ def unknown(text: str) -> set[str]:
         "shortcodes": ":" in text and _SHORTCODE.search(text) is not None,
     }
     return {kind for kind, there in found.items() if there}
+
+
+def without_masks(text: str, *, by: str) -> str:
+    """A normalised text without the masks of names and links; ``by`` stands in their place."""
+    return MASK.sub(by, text) if "@user" in text or "http" in text else text
 
 
 def rejoin(text: str) -> str:
@@ -184,7 +189,7 @@ def _plain(text: str) -> str:
 def _fold_once(text: str) -> str:
     text = _LINK.sub("http", text) if "//" in text or "www." in text.lower() else text
     text = _where("@", _NAME, "@user", text)
-    longer = any(map(text.__contains__, map(mul, set(text), repeat(4))))
+    longer = any(4 * sign in text for sign in set(text))
     return _ELONGATED.sub(lambda match: match[1] * 3, text) if longer else text
 
 

@@ -41,7 +41,7 @@ def language(text: str) -> str | None:
     words, at least two, and more than of any other.
     """
     foreign = [] if text.isascii() else [one for one in text if one > "\u024f" and one.isalpha()]
-    if 2 * len(foreign) > sum(map(str.isalpha, text if foreign else "")):
+    if foreign and 2 * len(foreign) > sum(map(str.isalpha, text)):
         if len(foreign) < 2:
             return None
         names = Counter(unicodedata.name(one, "").partition(" ")[0] for one in foreign)

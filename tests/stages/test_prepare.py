@@ -161,5 +161,5 @@ def test_a_share_of_the_rows_is_taken_before_they_are_split_and_pairs_stay(tmp_p
 def test_importing_the_stage_is_cheap() -> None:
     code = "import sys, stages.prepare as p; p.STAGE.reads(p.Settings()); print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    heavy = {"torch", "transformers", "datasets", "pandas", "sklearn", "numpy", "ftfy", "emoji"}
+    heavy = {"torch", "transformers", "datasets", "pandas", "sklearn", "numpy", "ftfy", "emoji", "datasketch"}
     assert not heavy & set(found.stdout.split())
