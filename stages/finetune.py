@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from pipeline.common.errors import InputError
 from pipeline.common.files import remove, write_json, write_jsonl
 from pipeline.corpora.cards import need
 from pipeline.learning import options
@@ -37,7 +38,7 @@ class Settings(StageSettings):
     distillation: options.Distillation = options.Distillation()
     augmentation: options.Augmentation = options.Augmentation()
     lora: options.Lora = options.Lora()
-    frontier: options.Frontier = options.Frontier()
+    frontier: options.FrontierOptions = options.FrontierOptions()
     frozen_cache: options.FrozenCache = options.FrozenCache()
     compute: options.Compute = options.Compute()
 
@@ -68,17 +69,23 @@ def finetune(
     from pipeline.common import results
     from pipeline.corpora import prepared
     from pipeline.learning import tuning
-    from pipeline.learning.frontier import Ground, frontier_of, general_dev
+    from pipeline.learning.frontier import Ground, frontier_of
     from pipeline.measuring.frontier.results import Frontier
     from pipeline.models import loading
 
-    ground = Ground(settings.frontier, tokenizer, pretrain / "model", general_dev(settings.frontier, prepare))
+    general = prepared.rows(prepare, role="general", split="dev")
+    if settings.frontier.budget is not None and not general:
+        raise InputError(
+            "finetune.frontier.budget: it is measured on general dev text and there is none; add a corpus with role "
+            "general under prepare.corpora (with prepare.dev_share above 0), or set the budget to null"
+        )
+    ground = Ground(tokenizer, pretrain / "model", general)
     folds = max((prepared.folds_of(prepare, corpus) for corpus in prepared.corpora_of(prepare, "reviews")), default=1)
     for fold in range(1, folds):
         _test_fold(settings, ground, prepare, seed, fold, cache, out)
     tuned = tuning.tuned(settings, ground.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
     model = tuned.merged(out / "adapter")
-    told = frontier_of(model, tuned.reader, tuning.reviews(prepare, "dev", 0), ground)
+    told = frontier_of(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", 0), ground)
     vocabulary = tuned.reader.tokenizer
     vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
     loading.save(model, vocabulary, out / "model", emoji=tuned.reader.emoji)
@@ -106,7 +113,7 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
     model = tuned.model
     if settings.frontier.budget is not None:  # what is tested is what would be taken
         model = tuned.merged(folder / "adapter")
-        take_best(model, tuned.reader, tuning.reviews(prepare, "dev", fold), ground)
+        take_best(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", fold), ground)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
     told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)

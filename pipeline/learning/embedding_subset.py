@@ -6,18 +6,19 @@ in every step all the same, and they are half of what a small BERT's checkpoint 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from pipeline.models.batches import Ids
 
 
 @contextmanager
-def alone(model: Any, texts: Iterable[Sequence[int] | NDArray[np.int32]]) -> Iterator[Tensor | None]:
+def alone(model: Any, texts: Iterable[Ids]) -> Iterator[Tensor | None]:
     """Have a BERT hold only the word embeddings of some texts for a while; all others stay as they are.
 
     Not even weight decay reaches those: AdamW would shrink them by rate x decay a step.

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,12 +24,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.common.files import digest, held, remove, sha256
+from pipeline.learning import embedding_subset
 from pipeline.learning.options import FrozenCache
-from pipeline.models.batches import FORWARD_TOKENS
+from pipeline.models.batches import FORWARD_TOKENS, Feed, Ids, padded
 from pipeline.models.encoder import packed_states
 
 MEGABYTE = 2**20
-Ids = Sequence[int] | NDArray[np.int32]
 Found = dict[bytes, NDArray[Any]]
 """States [length, hidden] by the ``key`` of their text."""
 
@@ -66,6 +67,24 @@ class States:
 def key(ids: Ids) -> bytes:
     """A text's name: 32 bytes of its ids."""
     return hashlib.sha256(np.asarray(ids, dtype="<i4").tobytes()).digest()
+
+
+@contextmanager
+def feed(
+    model: Any, texts: Iterable[Ids], options: FrozenCache, *, layers: int, padding: int, bf16: bool, folder: Path
+) -> Iterator[tuple[Feed, float]]:
+    """What batches of some texts are made of, and the megabytes it takes.
+
+    States after the first ``layers`` layers where those are frozen and may be kept; else ids, of a model that holds no
+    other embeddings meanwhile (``embedding_subset``).
+    """
+    texts = list(texts)
+    if options.dtype is not None and is_frozen(model, layers):
+        states = states_of(model, texts, options, layers=layers, bf16=bf16, folder=folder)
+        yield states.inputs, round(states.megabytes, 1)
+        return
+    with embedding_subset.alone(model, texts) as table:
+        yield partial(padded, padding=padding, table=table), 0.0
 
 
 def is_frozen(model: Any, layers: int) -> bool:

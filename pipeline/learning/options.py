@@ -102,7 +102,7 @@ class FrozenCache(Group):
     disk_megabytes: int = speed_only(8192, ge=0, description="disk for those of all runs; the oldest make room")
 
 
-class Frontier(Group):
+class FrontierOptions(Group):
     """Models from base to tuned, and the choice among them."""
 
     points: int = Field(default=9, ge=0, le=65, description="models from base to tuned, scored on dev; 0: leave it out")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,16 +11,14 @@ from transformers import set_seed
 from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
-from pipeline.learning import embedding_subset, freezing, frozen_cache, loop, lora, regularisers, tuning_steps
+from pipeline.learning import freezing, frozen_cache, loop, lora, regularisers, tuning_steps
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.models import batches, loading
-from pipeline.models.reader import Ids, Reader
+from pipeline.models.batches import Ids
+from pipeline.models.reader import Reader
 from pipeline.text import augmentation
-
-StatesOf = Callable[..., frozen_cache.States]
-"""``frozen_cache.states_of`` in this run's precision and cache."""
 
 
 class Tuned(NamedTuple):
@@ -53,11 +48,17 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
-    states_of = partial(frozen_cache.states_of, bf16=loop.use_bf16(settings.compute.precision), folder=cache)
-    held = _held_states(settings, model, epochs, states_of)
+    where = {"bf16": loop.use_bf16(settings.compute.precision), "folder": cache}
+    held = _held_states(settings, model, epochs, where)
     terms = [(settings.distillation.states, held_term)] if held is not None else []
-    texts, pad_id = [*epochs, dev_ids], reader.tokenizer.pad_token_id
-    with _feed(settings, model, pad_id, texts, states_of) as (feed, megabytes):
+    with frozen_cache.feed(
+        model,
+        [ids for texts in (*epochs, dev_ids) for ids in texts],
+        settings.frozen_cache,
+        layers=settings.freezing.layers,
+        padding=reader.tokenizer.pad_token_id,
+        **where,
+    ) as (feed, megabytes):
         objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), terms)
         plan = tuning_steps.plan(
             epochs,
@@ -136,31 +137,21 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
     return rows
 
 
-@contextmanager
-def _feed(
-    settings: Options, model: Any, pad_id: int, texts: list[Ids], states_of: StatesOf
-) -> Iterator[tuple[Any, float]]:
-    """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
-    every = [ids for some in texts for ids in some]
-    if settings.frozen_cache.dtype is None or not frozen_cache.is_frozen(model, settings.freezing.layers):
-        with embedding_subset.alone(model, every) as table:
-            yield partial(tuning_steps.inputs, pad_id=pad_id, table=table), 0.0
-        return
-    states = states_of(model, every, settings.frozen_cache, layers=settings.freezing.layers)
-    yield states.inputs, round(states.megabytes, 1)
-
-
-def _held_states(settings: Options, model: Any, epochs: list[Ids], states_of: StatesOf) -> HeldStates | None:
+def _held_states(settings: Options, model: Any, epochs: list[list[Ids]], where: Any) -> HeldStates | None:
     """What the model makes of the training texts as it is now, if it is to keep that and could lose it."""
     layers = freezing.layer_count(model)
     if not settings.distillation.states or settings.freezing.layers == layers:
         return None
     every = [ids for some in epochs for ids in some]
     halved = settings.frozen_cache.model_copy(update={"dtype": "float16"})
-    return HeldStates.of(states_of(model, every, halved, layers=layers, every_token=True), epochs[0])
+    return HeldStates.of(
+        frozen_cache.states_of(model, every, halved, layers=layers, every_token=True, **where), epochs[0]
+    )
 
 
-def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -> tuple[list[Ids], Ids, int]:
+def _ids(
+    settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int
+) -> tuple[list[list[Ids]], list[Ids], int]:
     """Ids of the training texts in each epoch and of the dev texts, and how many emoji augmentation draws from.
 
     With augmentation other emoji are drawn in each epoch.
@@ -176,7 +167,7 @@ def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -
     return train_ids * (epochs // len(train_ids)), dev_ids, len(known.emoji) if known is not None else 0
 
 
-def _dev_figures(ids: Ids, dev: Rows, feed: Any) -> Any:
+def _dev_figures(ids: list[Ids], dev: Rows, feed: Any) -> Any:
     """A function model -> dev loss, macro-recall (the one that decides) and accuracy, each the mean over corpora."""
     labels, corpora = (np.array([row[column] for row in dev]) for column in ("label", "corpus"))
     parts = [corpora == name for name in np.unique(corpora)]

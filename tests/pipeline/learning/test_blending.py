@@ -41,7 +41,14 @@ def bits(weights: dict[str, torch.Tensor]) -> dict[str, bytes]:
 def asked(toy_model: Path, **changes: Any) -> blending.Questions:
     tokenizer = loading.load_tokenizer(toy_model)
     masks = blending.general_masks(tokenizer, len(tokenizer), DOCUMENTS, 8, 32)
-    found = {"masks": masks, "base_vocabulary_size": len(tokenizer), "tokens_per_batch": 64}
+    labels = [place % 3 for place in range(len(toys.SENTENCES))]
+    found = {
+        "labels": labels,
+        "corpora": ["toy"] * len(labels),
+        "masks": masks,
+        "base_vocabulary_size": len(tokenizer),
+        "tokens_per_batch": 64,
+    }
     return blending.Questions(Reader(tokenizer, "none", 32).ids(toys.SENTENCES), **found | changes)
 
 

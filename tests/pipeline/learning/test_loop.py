@@ -22,7 +22,7 @@ from pipeline.common.errors import InputError
 from pipeline.learning import adaptation, callbacks, checkpoints, freezing, loop, tuning_steps
 from pipeline.learning.options import Compute
 from pipeline.models import loading
-from pipeline.models.batches import BatchPlan
+from pipeline.models.batches import BatchPlan, padded
 from pipeline.models.reader import Reader
 from tests.toy_training import SCHEDULE, Crash, run, same
 from tests.toys import SENTENCES
@@ -141,7 +141,7 @@ def tune(toy_model: Path, folder: Path, pieces: int) -> tuple[dict[str, torch.Te
 
     def make(rows: Sequence[int], _place: int) -> dict[str, torch.Tensor]:
         labels = torch.tensor([row % 3 for row in rows])
-        return tuning_steps.inputs([ids[row] for row in rows], tokenizer.pad_token_id) | {"labels": labels}
+        return padded([ids[row] for row in rows], tokenizer.pad_token_id) | {"labels": labels}
 
     size = len(SENTENCES) // pieces
     batches = [range(start, start + size) for start in range(0, len(SENTENCES), size)]
