@@ -126,7 +126,8 @@ def check(settings: Mapping[str, Any]) -> None:
     from pipeline.models.sources import check_numbers
 
     own, prepare = settings["finetune"], settings["prepare"]
-    frozen, lora = own.freezing.layers, own.method == "lora"
+    layers = own.freezing.layers
+    frozen, lora = (layers, own.method == "lora") if isinstance(layers, int) else (max(layers), False)
     check_numbers("finetune", settings["source"], max_length=own.max_length, frozen=frozen, lora=lora)
     need(["reviews"], "finetune learns from reviews", prepare.corpora, prepare.data_root)
     if own.frontier.budget is not None:

@@ -10,6 +10,7 @@ from pipeline.common.settings import Group, speed_only
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=100)]
+Depth = Annotated[int, Field(ge=0, le=48)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -28,14 +29,17 @@ class Compute(Group):
 class Freezing(Group):
     """What does not learn."""
 
-    layers: int = Field(
-        default=0, ge=0, le=48, description="frozen from the embeddings up, new emoji rows apart; 0: none"
+    layers: Depth = Field(default=0, description="frozen from the embeddings up, new emoji rows apart; 0: none")
+
+
+class TuningFreezing(Group):
+    """What does not learn, or not yet."""
+
+    layers: Depth | Annotated[tuple[Depth, ...], Field(min_length=1)] = Field(
+        default=0,
+        description="as in adaptation; or a list: 0 the embeddings, 1 the first layer, ... that alone learn below the "
+        "head (surgical)",
     )
-
-
-class TuningFreezing(Freezing):
-    """And what does not learn yet."""
-
     schedule: Literal["constant", "gradual", "head_first"] = Field(
         default="constant", description="gradual: the last layer first, then one more; head_first: the head alone first"
     )

@@ -40,7 +40,8 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
-    frozen = freezing.freeze_prefix(model, settings.freezing.layers)
+    frozen = freezing.freeze(model, settings.freezing.layers)
+    depth = freezing.frozen_depth(settings.freezing.layers, freezing.layer_count(model))
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
         model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
@@ -55,7 +56,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         model,
         [ids for texts in (*epochs, dev_ids) for ids in texts],
         settings.frozen_cache,
-        layers=settings.freezing.layers,
+        layers=depth,
         padding=reader.tokenizer.pad_token_id,
         **where,
     ) as (feed, megabytes):
@@ -140,7 +141,7 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
 def _held_states(settings: Options, model: Any, epochs: list[list[Ids]], where: Any) -> HeldStates | None:
     """What the model makes of the training texts as it is now, if it is to keep that and could lose it."""
     layers = freezing.layer_count(model)
-    if not settings.distillation.states or settings.freezing.layers == layers:
+    if not settings.distillation.states or freezing.frozen_depth(settings.freezing.layers, layers) == layers:
         return None
     every = [ids for some in epochs for ids in some]
     halved = settings.frozen_cache.model_copy(update={"dtype": "float16"})

@@ -111,7 +111,7 @@ def test_the_ends_are_bit_equal_frozen_weights_and_signed_zeros_too(pair: tuple[
         base.bert.pooler.dense.bias.fill_(-0.0)
     before, after, head = backbone(base), backbone(tuned), tuned.classifier.weight.detach().clone()
     between = blending.ends(base, tuned)
-    freezing.freeze_prefix(tuned, 1)
+    freezing.freeze(tuned, 1)
     for alpha, expected in ((0.5, None), (0.0, before), (1.0, after)):
         blending.put(tuned, blending.weights_at(between, dict.fromkeys(blending.GROUPS, alpha)))
         if expected is not None:
@@ -180,7 +180,7 @@ def test_the_base_keeps_all_of_itself_under_its_own_head(toy_model: Path) -> Non
 
 def test_a_twin_has_the_weights_and_nothing_else(pair: tuple[Any, Any]) -> None:
     _, tuned = pair
-    freezing.freeze_prefix(tuned, 1)
+    freezing.freeze(tuned, 1)
     freezing.set_dropout(tuned, 0.7)
     tuned.forward = None  # what accelerate leaves there, an autocast
     copy = blending.twin(tuned)

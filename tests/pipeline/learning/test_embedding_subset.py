@@ -78,7 +78,7 @@ def test_the_model_has_few_rows_meanwhile_and_all_afterwards(toy_model: Path) ->
 
 def test_embeddings_that_do_not_learn_are_left_whole(toy_model: Path) -> None:
     frozen, adapted = loading.load_classifier(toy_model), loading.load_classifier(toy_model)
-    freezing.freeze_prefix(frozen, 1)
+    freezing.freeze(frozen, 1)
     for model in (frozen, lora.wrap(adapted, Lora(rank=2, alpha=4, dropout=0.0), 0, [20])):
         with embedding_subset.alone(model, [[2, 7, 3]]) as table:
             assert table is None

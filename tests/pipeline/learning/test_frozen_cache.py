@@ -40,7 +40,7 @@ KEPT = kept()
 def toy(frozen: int, seed: int = 0) -> Classifier:
     torch.manual_seed(seed)
     model = Classifier(toy_config(100, num_labels=3, num_hidden_layers=3, initializer_range=0.2)).eval()
-    freezing.freeze_prefix(model, frozen)
+    freezing.freeze(model, frozen)
     return model
 
 
@@ -229,7 +229,7 @@ def tuned(
     """Tune the toy, dropout on, for 6 updates with frozen layers, from states or from ids, its tokens held or not."""
     torch.manual_seed(0)
     model, tokenizer = loading.load_classifier(toy_model), loading.load_tokenizer(toy_model)
-    freezing.freeze_prefix(model, frozen)
+    freezing.freeze(model, frozen)
     trained: Any = model
     if adapters:
         trained = lora.wrap(model, ADAPTERS, frozen, [])

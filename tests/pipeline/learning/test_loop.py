@@ -194,7 +194,7 @@ def test_on_a_gpu_losses_are_looked_at_before_anything_is_written_and_not_before
 def test_frozen_means_bit_identical(toy_model: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     before = loading.load_masked_lm(toy_model)
-    model, *_ = run(toy_model, tmp_path, touch=lambda model: freezing.freeze_prefix(model, 1))
+    model, *_ = run(toy_model, tmp_path, touch=lambda model: freezing.freeze(model, 1))
     for name, weight in before.state_dict().items():
         held = name.startswith(
             ("bert.embeddings", "bert.encoder.layer.0", "bert.pooler", "cls.predictions.decoder.weight")

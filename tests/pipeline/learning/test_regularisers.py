@@ -13,7 +13,7 @@ from pipeline.models import loading
 
 def test_l2_sp_is_the_squared_distance_from_the_start_of_what_learns_below_the_head(toy_model: Path) -> None:
     model = loading.load_classifier(toy_model)
-    freezing.freeze_prefix(model, 1)
+    freezing.freeze(model, 1)
     penalty = regularisers.l2_sp(model, 0.5)
     assert float(penalty(model)) == 0.0
     first, last = model.bert.encoder.layer
@@ -31,5 +31,5 @@ def test_l2_sp_is_the_squared_distance_from_the_start_of_what_learns_below_the_h
 
 def test_where_the_head_alone_learns_nothing_is_paid(toy_model: Path) -> None:
     model = loading.load_classifier(toy_model)
-    freezing.freeze_prefix(model, 2)
+    freezing.freeze(model, 2)
     assert float(regularisers.l2_sp(model, 0.5)(model)) == 0.0
