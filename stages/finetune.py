@@ -36,6 +36,8 @@ class Settings(StageSettings):
     class_weights: bool = Field(True, description="weigh rare classes up, so that within a corpus each counts the same")
     regularisation: options.TuningRegularisation = options.TuningRegularisation()
     distillation: options.Distillation = options.Distillation()
+    replay: options.Replay = options.Replay()
+    contrast: options.Contrast = options.Contrast()
     augmentation: options.Augmentation = options.Augmentation()
     lora: options.Lora = options.Lora()
     frontier: options.FrontierOptions = options.FrontierOptions()
@@ -130,9 +132,21 @@ def check(settings: Mapping[str, Any]) -> None:
     frozen, lora = (layers, own.method == "lora") if isinstance(layers, int) else (max(layers), False)
     check_numbers("finetune", settings["source"], max_length=own.max_length, frozen=frozen, lora=lora)
     need(["reviews"], "finetune learns from reviews", prepare.corpora, prepare.data_root)
-    if own.frontier.budget is not None:
-        why = "finetune.frontier.budget is measured on general text"
-        need(["general"], why, prepare.corpora, prepare.data_root)
+    role = own.replay.text
+    wanted = {
+        "finetune.frontier.budget is measured on general text": ("general", own.frontier.budget is not None),
+        "finetune.regularisation.ewc reads general text": ("general", own.regularisation.ewc),
+        f"finetune.replay reads {role} text": (role, own.replay.states or own.replay.mlm),
+    }
+    for why, (role, asked) in wanted.items():
+        if asked:
+            need([role], why, prepare.corpora, prepare.data_root)
+    for name in ("ewc", "mixout"):
+        if own.method == "lora" and getattr(own.regularisation, name):
+            raise InputError(
+                f"finetune.regularisation.{name}: it holds weights that method lora does not move; set it to 0, or "
+                "method to full"
+            )
 
 
 STAGE = Stage(

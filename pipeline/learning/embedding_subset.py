@@ -19,7 +19,7 @@ from pipeline.models.batches import Ids
 
 @contextmanager
 def alone(model: Any, texts: Iterable[Ids]) -> Iterator[Tensor | None]:
-    """Have a BERT hold only the word embeddings of some texts for a while; all others stay as they are.
+    """Have a BERT hold only the word embeddings of some texts for a while, its ``rows``; all others stay as they are.
 
     Not even weight decay reaches those: AdamW would shrink them by rate x decay a step.
 
@@ -39,7 +39,9 @@ def alone(model: Any, texts: Iterable[Ids]) -> Iterator[Tensor | None]:
     rows = torch.tensor([whole.padding_idx, *sorted(others)], device=whole.weight.device)
     table = torch.zeros(whole.num_embeddings, dtype=torch.int64)
     table[rows.cpu()] = torch.arange(len(rows))
-    parts.word_embeddings = nn.Embedding(len(rows), whole.embedding_dim, padding_idx=0, _weight=whole.weight.data[rows])
+    subset: Any = nn.Embedding(len(rows), whole.embedding_dim, padding_idx=0, _weight=whole.weight.data[rows])
+    subset.rows = rows
+    parts.word_embeddings = subset
     try:
         yield table
     finally:

@@ -60,7 +60,8 @@ def _panel(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, ground
     documents = [(row["id"], row["text"]) for row in fixed_sample(ground.general, asked.windows, 0)]
     questions = blending.Questions(
         reader.ids([row["text"] for row in dev]),
-        *([row[column] for row in dev] for column in ("label", "corpus")),
+        [row["label"] for row in dev],
+        [row["corpus"] for row in dev],
         blending.general_masks(reader.tokenizer, first_row, documents, asked.windows, reader.max_length),
         first_row,
     )

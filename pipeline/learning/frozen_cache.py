@@ -71,20 +71,27 @@ def key(ids: Ids) -> bytes:
 
 @contextmanager
 def feed(
-    model: Any, texts: Iterable[Ids], options: FrozenCache, *, layers: int, padding: int, bf16: bool, folder: Path
-) -> Iterator[tuple[Feed, float]]:
-    """What batches of some texts are made of, and the megabytes it takes.
+    model: Any,
+    texts: Sequence[Ids],
+    options: FrozenCache,
+    *,
+    layers: int,
+    padding: int,
+    bf16: bool,
+    folder: Path,
+    beside: Sequence[Ids] = (),
+) -> Iterator[tuple[Feed, float, Tensor | None]]:
+    """What batches of some texts are made of, the megabytes it takes, and where each id's embedding now is, if moved.
 
     States after the first ``layers`` layers where those are frozen and may be kept; else ids, of a model that holds no
-    other embeddings meanwhile (``embedding_subset``).
+    embeddings meanwhile but theirs and those of what is read ``beside`` them (``embedding_subset``).
     """
-    texts = list(texts)
     if options.dtype is not None and is_frozen(model, layers):
         states = states_of(model, texts, options, layers=layers, bf16=bf16, folder=folder)
-        yield states.inputs, round(states.megabytes, 1)
+        yield states.inputs, round(states.megabytes, 1), None
         return
-    with embedding_subset.alone(model, texts) as table:
-        yield partial(padded, padding=padding, table=table), 0.0
+    with embedding_subset.alone(model, [*texts, *beside]) as table:
+        yield partial(padded, padding=padding, table=table), 0.0, table
 
 
 def is_frozen(model: Any, layers: int) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from torch import Tensor
 from transformers import set_seed
 
 from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
-from pipeline.learning import freezing, frozen_cache, loop, lora, regularisers, tuning_steps
+from pipeline.learning import freezing, frozen_cache, general_text, loop, lora, regularisers, tuning_steps
+from pipeline.learning.contrastive import contrastive_term
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
@@ -19,6 +22,8 @@ from pipeline.models import batches, loading
 from pipeline.models.batches import Ids
 from pipeline.models.reader import Reader
 from pipeline.text import augmentation
+
+FISHER_WINDOWS = 256
 
 
 class Tuned(NamedTuple):
@@ -41,7 +46,8 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     reader = Reader.of(start, settings.max_length)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
     frozen = freezing.freeze(model, settings.freezing.layers)
-    depth = freezing.frozen_depth(settings.freezing.layers, freezing.layer_count(model))
+    layers = freezing.layer_count(model)
+    depth = freezing.frozen_depth(settings.freezing.layers, layers)
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
         model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
@@ -49,29 +55,32 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
-    where = {"bf16": loop.use_bf16(settings.compute.precision), "folder": cache}
-    held = _held_states(settings, model, epochs, where)
-    terms = [(settings.distillation.states, held_term)] if held is not None else []
+    where: Any = {"bf16": loop.use_bf16(settings.compute.precision), "folder": cache}
+    texts = [ids for some in epochs for ids in some]
+    holds = settings.distillation.states and depth < layers
+    held = _held_states(settings, model, texts, epochs[0], where) if holds else None
+    beside = _beside(settings, model, prepare, reader, seed, where) if depth < layers else None
     with frozen_cache.feed(
         model,
-        [ids for texts in (*epochs, dev_ids) for ids in texts],
+        [*texts, *dev_ids],
         settings.frozen_cache,
         layers=depth,
         padding=reader.tokenizer.pad_token_id,
+        beside=beside.ids if beside is not None else (),
         **where,
-    ) as (feed, megabytes):
-        objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), terms)
+    ) as (feed, megabytes, table):
         plan = tuning_steps.plan(
             epochs,
             labels,
             feed,
             weights=weights,
             held=held,
+            beside=partial(beside.batch, table=table) if beside is not None else None,
             batch_size=settings.batch_size,
             tokens_per_batch=settings.tokens_per_batch,
             seed=seed,
         )
-        padding = batches.padding_share([len(ids) for texts in epochs for ids in texts], plan.batches)
+        padding = batches.padding_share([len(ids) for ids in texts], plan.batches)
         steps = max(1, len(plan) // settings.gradient_accumulation_steps)
         schedule = loop.Schedule.of(
             settings,
@@ -81,15 +90,20 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             greater_is_better=True,
             seed=seed,
         )
-        freeze = freezing.FreezingSchedule.of(settings.freezing, freezing.layer_count(model), schedule.eval_steps)
+        freeze = freezing.FreezingSchedule.of(settings.freezing, layers, schedule.eval_steps)
         outcome, history = loop.train(
             model,
             plan,
             schedule,
             groups=freezing.groups_of(model, settings),
             figures=_dev_figures(dev_ids, dev, feed),
-            objective=objective,
-            penalty=regularisers.l2_sp(model, weight) if (weight := settings.regularisation.l2_sp) else None,
+            objective=_objective(settings, model, start, held, beside),
+            penalty=regularisers.penalty_of(
+                model,
+                settings.regularisation,
+                steps,
+                _fisher(model, start, prepare, reader) if settings.regularisation.ewc else None,
+            ),
             callbacks=freeze.callbacks(model),
             folder=folder,
         )
@@ -138,16 +152,47 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
     return rows
 
 
-def _held_states(settings: Options, model: Any, epochs: list[list[Ids]], where: Any) -> HeldStates | None:
-    """What the model makes of the training texts as it is now, if it is to keep that and could lose it."""
-    layers = freezing.layer_count(model)
-    if not settings.distillation.states or freezing.frozen_depth(settings.freezing.layers, layers) == layers:
+def _held_states(settings: Options, model: Any, texts: list[Ids], sample: list[Ids], where: Any) -> HeldStates:
+    """What the model makes of texts as it is now, which it is to keep."""
+    halved, layers = settings.frozen_cache.model_copy(update={"dtype": "float16"}), freezing.layer_count(model)
+    states = frozen_cache.states_of(model, texts, halved, layers=layers, every_token=True, **where)
+    return HeldStates.of(states, sample)
+
+
+def _beside(
+    settings: Options, model: Any, prepare: Path, reader: Reader, seed: int, where: Any
+) -> general_text.Beside | None:
+    """What is read beside the reviews, if anything is."""
+    asked = settings.replay
+    if not asked.states and not asked.mlm:
         return None
-    every = [ids for some in epochs for ids in some]
-    halved = settings.frozen_cache.model_copy(update={"dtype": "float16"})
-    return HeldStates.of(
-        frozen_cache.states_of(model, every, halved, layers=layers, every_token=True, **where), epochs[0]
-    )
+    windows = general_text.windows_of(prepare, reader, asked.text, asked.windows, "replay")
+    held = _held_states(settings, model, windows.ids, windows.ids, where) if asked.states else None
+    return general_text.Beside(windows, general_text.masking_of(reader, windows, seed), asked, held)
+
+
+def _objective(
+    settings: Options, model: Any, start: Path, held: HeldStates | None, beside: general_text.Beside | None
+) -> loop.Objective:
+    """The class loss and all that settings add to it."""
+    terms: list[tuple[float, loop.Term]] = [(settings.distillation.states, held_term)] if held is not None else []
+    if settings.contrast.weight:
+        terms.append((settings.contrast.weight, contrastive_term(settings.contrast.temperature)))
+    objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), terms)
+    if beside is not None:
+        objective = beside.objective(objective, loading.load_masked_lm(start))
+    share = settings.regularisation.mixout
+    return regularisers.mixout(objective, model, share) if share else objective
+
+
+def _fisher(model: Any, start: Path, prepare: Path, reader: Reader) -> dict[str, Tensor]:
+    """How much masked language modelling of general text minds each weight that learns below the head."""
+    windows = general_text.windows_of(prepare, reader, "general", FISHER_WINDOWS, "regularisation.ewc")
+    layers, base = freezing.layer_count(model), loading.load_masked_lm(start)
+    learns = [name for name, part in model.named_parameters() if part.requires_grad and freezing.depth(name, layers)]
+    found = general_text.fisher(base, windows, general_text.masking_of(reader, windows, 0), learns)
+    words, rows = "bert.embeddings.word_embeddings.weight", getattr(model.get_input_embeddings(), "rows", None)
+    return found if rows is None else found | {words: found[words][rows]}
 
 
 def _ids(

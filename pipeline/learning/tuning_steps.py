@@ -43,6 +43,7 @@ def plan(
     *,
     weights: Sequence[float] | None = None,
     held: HeldStates | None = None,
+    beside: Callable[[int], dict[str, Any]] | None = None,
     batch_size: int,
     tokens_per_batch: int,
     seed: int,
@@ -52,6 +53,7 @@ def plan(
     Args:
         epochs: the texts of each epoch; augmentation may give other ones each time, in the same order.
         held: the states that the model is to keep of each text; None: none.
+        beside: what else objectives read of a batch, by its place; None: nothing.
     """
     batches: list[list[int]] = []
     for epoch, ids in enumerate(epochs):
@@ -66,6 +68,8 @@ def plan(
         own, texts = [row % len(labels) for row in rows], [everything[row] for row in rows]
         batch = feed(texts) | {"labels": torch.tensor([labels[row] for row in own])}
         batch |= held.batch(texts, seed, place) if held is not None else {"extra": {}}
+        if beside is not None:
+            batch["extra"] |= beside(place)
         if weights is not None:
             batch["extra"]["weights"] = torch.tensor([weights[row] for row in own])
         return batch

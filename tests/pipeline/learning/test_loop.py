@@ -208,7 +208,7 @@ def to_start(strength: float) -> Any:
     def of(model: torch.nn.Module) -> loop.Penalty:
         start = {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
-        def penalty(model: torch.nn.Module) -> torch.Tensor:
+        def penalty(model: torch.nn.Module, _step: int) -> torch.Tensor:
             gaps = [(weight - start[name]).square().sum() for name, weight in model.named_parameters()]
             return strength / 2 * torch.stack(gaps).sum()
 
