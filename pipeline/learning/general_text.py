@@ -1,4 +1,4 @@
-"""Text without labels beside the reviews: what the model knew of it is held, gone on learning, or weighs its weights.
+"""Text without labels beside the reviews: what the model knew of it is held, or gone on learning.
 
 Li & Hoiem 2016, "Learning without Forgetting", section 3, with states for outputs; Karouzos et al. 2021, "UDALM:
 Unsupervised Domain Adaptation through Language Modeling", section 3: the class loss and that of masked language
@@ -8,7 +8,7 @@ is measured, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,25 +113,3 @@ def mlm_loss(head: Callable[[Tensor], Tensor], states: Tensor, batch: Mapping[st
     """Nats per hidden token of a batch, by what a head makes of the last states there; 0 without any."""
     answers = batch["extra"]["answers"]
     return cross_entropy(head(states).float(), answers) if len(answers) else states.sum() * 0.0
-
-
-def fisher(model: MaskedLM, windows: Windows, masking: Masking, names: Sequence[str]) -> dict[str, Tensor]:
-    """How much masked language modelling minds each of some weights: their mean is 1, over all of them.
-
-    Kirkpatrick et al. 2017, "Overcoming catastrophic forgetting in neural networks", section 2: the diagonal of the
-    Fisher information; here the empirical one, of the hidden tokens as they are: the mean over windows of the squared
-    gradient of a window's nats.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = model.to(device).eval().requires_grad_(False)
-    weights = {name: model.get_parameter(name).requires_grad_(True) for name in names}
-    sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    for place in range(len(windows)):
-        batch = {name: part.to(device) for name, part in masking.batch(windows, [place], place).items()}
-        model.zero_grad()
-        (model(**batch).loss * (batch["labels"] != IGNORED).sum()).backward()
-        for name, weight in weights.items():
-            if weight.grad is not None:
-                sums[name] += weight.grad.to_dense().square()
-    mean = torch.stack([part.sum() for part in sums.values()]).sum() / sum(part.numel() for part in sums.values())
-    return {name: part / mean.clamp_min(1e-30) for name, part in sums.items()}

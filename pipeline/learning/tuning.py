@@ -15,6 +15,7 @@ from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
 from pipeline.learning import freezing, frozen_cache, general_text, loop, lora, regularisers, tuning_steps
 from pipeline.learning.contrastive import contrastive_term
+from pipeline.learning.fisher import fisher
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
@@ -190,7 +191,7 @@ def _fisher(model: Any, start: Path, prepare: Path, reader: Reader) -> dict[str,
     windows = general_text.windows_of(prepare, reader, "general", FISHER_WINDOWS, "regularisation.ewc")
     layers, base = freezing.layer_count(model), loading.load_masked_lm(start)
     learns = [name for name, part in model.named_parameters() if part.requires_grad and freezing.depth(name, layers)]
-    found = general_text.fisher(base, windows, general_text.masking_of(reader, windows, 0), learns)
+    found = fisher(base, windows, general_text.masking_of(reader, windows, 0), learns)
     words, rows = "bert.embeddings.word_embeddings.weight", getattr(model.get_input_embeddings(), "rows", None)
     return found if rows is None else found | {words: found[words][rows]}
 
