@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pipeline.learning.adaptation import Masking, Windows
+from pipeline.learning.freezing import depth, layer_count
+from pipeline.learning.general_text import masking_of, windows_of
+from pipeline.models import loading
 from pipeline.models.masked_lm import IGNORED, MaskedLM
+from pipeline.models.reader import Reader
+
+WINDOWS = 256
+
+
+def of_general_text(model: Any, start: Path, prepare: Path, reader: Reader) -> dict[str, Tensor]:
+    """What masked language modelling of general text minds of the weights that learn, of a classifier begun at ``start``.
+
+    Where a model holds some word embeddings only (``embedding_subset``), of theirs.
+
+    Raises:
+        InputError: there is no general text.
+    """
+    windows, layers = windows_of(prepare, reader, "general", WINDOWS, "regularisation.ewc"), layer_count(model)
+    learns = [name for name, part in model.named_parameters() if part.requires_grad and depth(name, layers)]
+    found = fisher(loading.load_masked_lm(start), windows, masking_of(reader, windows, 0), learns)
+    words, rows = "bert.embeddings.word_embeddings.weight", getattr(model.get_input_embeddings(), "rows", None)
+    return found if rows is None else found | {words: found[words][rows]}
 
 
 def fisher(model: MaskedLM, windows: Windows, masking: Masking, names: Sequence[str]) -> dict[str, Tensor]:

@@ -109,6 +109,17 @@ class Beside:
         return objective
 
 
+def beside_of(
+    asked: Replay, prepare: Path, reader: Reader, seed: int, hold: Callable[[list[Ids], list[Ids]], HeldStates]
+) -> Beside | None:
+    """What is read beside the reviews, if anything is; ``hold`` tells what the model makes of texts before tuning."""
+    if not asked.states and not asked.mlm:
+        return None
+    windows = windows_of(prepare, reader, asked.text, asked.windows, "replay")
+    held = hold(windows.ids, windows.ids) if asked.states else None
+    return Beside(windows, masking_of(reader, windows, seed), asked, held)
+
+
 def mlm_loss(head: Callable[[Tensor], Tensor], states: Tensor, batch: Mapping[str, Any]) -> Tensor:
     """Nats per hidden token of a batch, by what a head makes of the last states there; 0 without any."""
     answers = batch["extra"]["answers"]

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch import Tensor
 from transformers import set_seed
 
 from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
-from pipeline.learning import freezing, frozen_cache, general_text, loop, lora, regularisers, tuning_steps
+from pipeline.learning import fisher, freezing, frozen_cache, general_text, loop, lora, regularisers, tuning_steps
 from pipeline.learning.contrastive import contrastive_term
-from pipeline.learning.fisher import fisher
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
@@ -23,8 +21,6 @@ from pipeline.models import batches, loading
 from pipeline.models.batches import Ids
 from pipeline.models.reader import Reader
 from pipeline.text import augmentation
-
-FISHER_WINDOWS = 256
 
 
 class Tuned(NamedTuple):
@@ -58,9 +54,9 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
     where: Any = {"bf16": loop.use_bf16(settings.compute.precision), "folder": cache}
     texts = [ids for some in epochs for ids in some]
-    holds = settings.distillation.states and depth < layers
-    held = _held_states(settings, model, texts, epochs[0], where) if holds else None
-    beside = _beside(settings, model, prepare, reader, seed, where) if depth < layers else None
+    hold = partial(_held_states, settings, model, where)
+    held = hold(texts, epochs[0]) if settings.distillation.states and depth < layers else None
+    beside = general_text.beside_of(settings.replay, prepare, reader, seed, hold) if depth < layers else None
     with frozen_cache.feed(
         model,
         [*texts, *dev_ids],
@@ -103,7 +99,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
                 model,
                 settings.regularisation,
                 steps,
-                _fisher(model, start, prepare, reader) if settings.regularisation.ewc else None,
+                fisher.of_general_text(model, start, prepare, reader) if settings.regularisation.ewc else None,
             ),
             callbacks=freeze.callbacks(model),
             folder=folder,
@@ -153,23 +149,11 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
     return rows
 
 
-def _held_states(settings: Options, model: Any, texts: list[Ids], sample: list[Ids], where: Any) -> HeldStates:
+def _held_states(settings: Options, model: Any, where: Any, texts: list[Ids], sample: list[Ids]) -> HeldStates:
     """What the model makes of texts as it is now, which it is to keep."""
     halved, layers = settings.frozen_cache.model_copy(update={"dtype": "float16"}), freezing.layer_count(model)
     states = frozen_cache.states_of(model, texts, halved, layers=layers, every_token=True, **where)
     return HeldStates.of(states, sample)
-
-
-def _beside(
-    settings: Options, model: Any, prepare: Path, reader: Reader, seed: int, where: Any
-) -> general_text.Beside | None:
-    """What is read beside the reviews, if anything is."""
-    asked = settings.replay
-    if not asked.states and not asked.mlm:
-        return None
-    windows = general_text.windows_of(prepare, reader, asked.text, asked.windows, "replay")
-    held = _held_states(settings, model, windows.ids, windows.ids, where) if asked.states else None
-    return general_text.Beside(windows, general_text.masking_of(reader, windows, seed), asked, held)
 
 
 def _objective(
@@ -184,16 +168,6 @@ def _objective(
         objective = beside.objective(objective, loading.load_masked_lm(start))
     share = settings.regularisation.mixout
     return regularisers.mixout(objective, model, share) if share else objective
-
-
-def _fisher(model: Any, start: Path, prepare: Path, reader: Reader) -> dict[str, Tensor]:
-    """How much masked language modelling of general text minds each weight that learns below the head."""
-    windows = general_text.windows_of(prepare, reader, "general", FISHER_WINDOWS, "regularisation.ewc")
-    layers, base = freezing.layer_count(model), loading.load_masked_lm(start)
-    learns = [name for name, part in model.named_parameters() if part.requires_grad and freezing.depth(name, layers)]
-    found = fisher(base, windows, general_text.masking_of(reader, windows, 0), learns)
-    words, rows = "bert.embeddings.word_embeddings.weight", getattr(model.get_input_embeddings(), "rows", None)
-    return found if rows is None else found | {words: found[words][rows]}
 
 
 def _ids(
