@@ -20,9 +20,9 @@ WINDOWS = 256
 
 
 def of_general_text(model: Any, start: Path, prepare: Path, reader: Reader) -> dict[str, Tensor]:
-    """What masked language modelling of general text minds of the weights that learn, of a classifier begun at ``start``.
+    """How much masked language modelling of general text minds each weight that learns below the head.
 
-    Where a model holds some word embeddings only (``embedding_subset``), of theirs.
+    Of a classifier that began at ``start``; of its own word embeddings, where it holds some only.
 
     Raises:
         InputError: there is no general text.

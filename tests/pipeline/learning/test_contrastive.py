@@ -23,7 +23,7 @@ def test_by_hand_of_three_texts_two_of_one_class() -> None:
 def test_texts_without_a_fellow_cost_nothing() -> None:
     pooled = torch.eye(3, requires_grad=True)
     found = contrastive_term(0.5)(SimpleNamespace(pooled=pooled), {"labels": torch.tensor([0, 1, 2])})
-    assert float(found) == 0.0
+    assert found.item() == 0.0
     found.backward()
     assert pooled.grad is not None
     assert not pooled.grad.any()
