@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from pipeline.common.errors import InputError
 from pipeline.common.files import remove, write_json, write_jsonl
 from pipeline.corpora.cards import need
 from pipeline.learning import options
@@ -35,9 +36,11 @@ class Settings(StageSettings):
     class_weights: bool = Field(True, description="weigh rare classes up, so that within a corpus each counts the same")
     regularisation: options.TuningRegularisation = options.TuningRegularisation()
     distillation: options.Distillation = options.Distillation()
+    replay: options.Replay = options.Replay()
+    contrast: options.Contrast = options.Contrast()
     augmentation: options.Augmentation = options.Augmentation()
     lora: options.Lora = options.Lora()
-    frontier: options.Frontier = options.Frontier()
+    frontier: options.FrontierOptions = options.FrontierOptions()
     frozen_cache: options.FrozenCache = options.FrozenCache()
     compute: options.Compute = options.Compute()
 
@@ -68,17 +71,23 @@ def finetune(
     from pipeline.common import results
     from pipeline.corpora import prepared
     from pipeline.learning import tuning
-    from pipeline.learning.frontier import Ground, frontier_of, general_dev
+    from pipeline.learning.frontier import Ground, frontier_of
     from pipeline.measuring.frontier.results import Frontier
     from pipeline.models import loading
 
-    ground = Ground(settings.frontier, tokenizer, pretrain / "model", general_dev(settings.frontier, prepare))
+    general = prepared.rows(prepare, role="general", split="dev")
+    if settings.frontier.budget is not None and not general:
+        raise InputError(
+            "finetune.frontier.budget: it is measured on general dev text and there is none; add a corpus with role "
+            "general under prepare.corpora (with prepare.dev_share above 0), or set the budget to null"
+        )
+    ground = Ground(tokenizer, pretrain / "model", general)
     folds = max((prepared.folds_of(prepare, corpus) for corpus in prepared.corpora_of(prepare, "reviews")), default=1)
     for fold in range(1, folds):
         _test_fold(settings, ground, prepare, seed, fold, cache, out)
     tuned = tuning.tuned(settings, ground.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
     model = tuned.merged(out / "adapter")
-    told = frontier_of(model, tuned.reader, tuning.reviews(prepare, "dev", 0), ground)
+    told = frontier_of(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", 0), ground)
     vocabulary = tuned.reader.tokenizer
     vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
     loading.save(model, vocabulary, out / "model", emoji=tuned.reader.emoji)
@@ -106,7 +115,7 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
     model = tuned.model
     if settings.frontier.budget is not None:  # what is tested is what would be taken
         model = tuned.merged(folder / "adapter")
-        take_best(model, tuned.reader, tuning.reviews(prepare, "dev", fold), ground)
+        take_best(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", fold), ground)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
     told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)
@@ -119,12 +128,25 @@ def check(settings: Mapping[str, Any]) -> None:
     from pipeline.models.sources import check_numbers
 
     own, prepare = settings["finetune"], settings["prepare"]
-    frozen, lora = own.freezing.layers, own.method == "lora"
+    layers = own.freezing.layers
+    frozen, lora = (layers, own.method == "lora") if isinstance(layers, int) else (max(layers), False)
     check_numbers("finetune", settings["source"], max_length=own.max_length, frozen=frozen, lora=lora)
     need(["reviews"], "finetune learns from reviews", prepare.corpora, prepare.data_root)
-    if own.frontier.budget is not None:
-        why = "finetune.frontier.budget is measured on general text"
-        need(["general"], why, prepare.corpora, prepare.data_root)
+    role = own.replay.text
+    wanted = {
+        "finetune.frontier.budget is measured on general text": ("general", own.frontier.budget is not None),
+        "finetune.regularisation.ewc reads general text": ("general", own.regularisation.ewc),
+        f"finetune.replay reads {role} text": (role, own.replay.states or own.replay.mlm),
+    }
+    for why, (role, asked) in wanted.items():
+        if asked:
+            need([role], why, prepare.corpora, prepare.data_root)
+    for name in ("ewc", "mixout"):
+        if own.method == "lora" and getattr(own.regularisation, name):
+            raise InputError(
+                f"finetune.regularisation.{name}: it holds weights that method lora does not move; set it to 0, or "
+                "method to full"
+            )
 
 
 STAGE = Stage(

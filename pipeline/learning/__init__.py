@@ -9,13 +9,16 @@ freezing          which layers learn, from which step on, and how fast
 adaptation        masked language modelling on informal text
 distillation      a model as it was before adaptation as its teacher
 held_states       what tuning is to leave where it was
-regularisers      what weights pay for leaving where they were
+regularisers      what holds weights to where they were
+fisher            how much each weight matters to what a model knew
+general_text      text without labels, read beside the reviews
+contrastive       texts of a class drawn together
 tuning            one tuning on reviews, a fold held out
 tuning_steps      its batches, weights, loss and logits
 options           settings in groups, as trainings ask for them
 frontier          models between base and tuned, and the choice among them
 blending          weights between two models
-frozen_cache      states of a model, or of its frozen layers, computed once a text
+frozen_cache      states of a model, or of its frozen layers, computed once a text; what batches are made of
 embedding_subset  the embedding rows that are read, alone
 lora              LoRA adapters
 head_restoration  an MLM head for a base without one

@@ -12,16 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import BertTokenizerFast
 
 from pipeline.learning.distillation import Lesson
-from pipeline.models.batches import BatchPlan, epoch_batches, length_buckets, pad
+from pipeline.models.batches import BatchPlan, Ids, epoch_batches, length_buckets, pad
 from pipeline.models.encoder import Places
 from pipeline.models.masked_lm import IGNORED, choose_masked, hide
-
-Ids = NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,11 @@ from transformers import BertForSequenceClassification, BertTokenizerFast
 
 from pipeline.learning import freezing
 from pipeline.measuring import scoring
+from pipeline.measuring.frontier.score import recalled
 from pipeline.measuring.masks import FixedMasks, choose_fixed_masks
+from pipeline.measuring.statistics.comparison import Measured, masked_kept
+from pipeline.models.batches import Ids
 from pipeline.models.masked_lm import MaskedLM
-from pipeline.models.reader import Ids
 
 GROUPS = ("embeddings", "lower", "upper", "pooler")
 """Parts of a backbone that get a share each; the lower half of the layers is the smaller one if they are odd."""
@@ -66,7 +68,10 @@ class Ends:
 class Questions:
     """What every blend is asked: the classes of dev texts, and hidden pieces of general text."""
 
-    texts: Ids
+    texts: list[Ids]
+    labels: Sequence[int]
+    corpora: Sequence[str]
+    """Of the texts."""
     masks: FixedMasks
     base_vocabulary_size: int
     tokens_per_batch: int | None = None
@@ -147,6 +152,14 @@ class Panel:
         return self._answer(
             blend, lambda: [row["nats"] for row in self._guesses(self.guesser)], "nats", blind_to=("pooler",)
         )
+
+    def recalled(self, blend: Blend) -> Measured:
+        """A blend's macro-recall."""
+        return recalled(self.asked.labels, self.asked.corpora, self.classes(blend))
+
+    def kept(self, blend: Blend) -> Measured:
+        """The share of the base's general English that a blend keeps."""
+        return masked_kept(self.base_nats, self.nats(blend), self.masked)
 
     def classes(self, blend: Blend) -> NDArray[np.int64]:
         """Ids of the classes that a blend gives the texts [texts]."""

@@ -19,16 +19,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import mse_loss
 from transformers import BertModel
 
 from pipeline.learning.options import AdaptationDistillation
-from pipeline.models.batches import FORWARD_TOKENS, length_buckets, pad
+from pipeline.models.batches import FORWARD_TOKENS, Ids, length_buckets, pad
 from pipeline.models.encoder import Places, last_states, states_after
 
-Ids = NDArray[np.int32]
 SAMPLE = 1000
 """Texts from which the spread of the teacher's states is worked out, dimension by dimension."""
 

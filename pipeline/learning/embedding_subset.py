@@ -6,19 +6,20 @@ in every step all the same, and they are half of what a small BERT's checkpoint 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from pipeline.models.batches import Ids
 
 
 @contextmanager
-def alone(model: Any, texts: Iterable[Sequence[int] | NDArray[np.int32]]) -> Iterator[Tensor | None]:
-    """Have a BERT hold only the word embeddings of some texts for a while; all others stay as they are.
+def alone(model: Any, texts: Iterable[Ids]) -> Iterator[Tensor | None]:
+    """Have a BERT hold only the word embeddings of some texts for a while, its ``rows``; all others stay as they are.
 
     Not even weight decay reaches those: AdamW would shrink them by rate x decay a step.
 
@@ -38,7 +39,9 @@ def alone(model: Any, texts: Iterable[Sequence[int] | NDArray[np.int32]]) -> Ite
     rows = torch.tensor([whole.padding_idx, *sorted(others)], device=whole.weight.device)
     table = torch.zeros(whole.num_embeddings, dtype=torch.int64)
     table[rows.cpu()] = torch.arange(len(rows))
-    parts.word_embeddings = nn.Embedding(len(rows), whole.embedding_dim, padding_idx=0, _weight=whole.weight.data[rows])
+    subset: Any = nn.Embedding(len(rows), whole.embedding_dim, padding_idx=0, _weight=whole.weight.data[rows])
+    subset.rows = rows
+    parts.word_embeddings = subset
     try:
         yield table
     finally:

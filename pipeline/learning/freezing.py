@@ -16,6 +16,19 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerState
 from pipeline.common.errors import InputError
 from pipeline.learning.options import Training, TuningFreezing
 
+Layers = int | tuple[int, ...]
+"""How many are frozen, from the embeddings up; or which alone learn: 0 the embeddings, 1 the first layer, ..."""
+
+
+def learning(layers: Layers, count: int) -> list[int]:
+    """Which of 0 (the embeddings), 1, ..., ``count`` learn, in rising order."""
+    return list(range(layers + 1 if layers else 0, count + 1)) if isinstance(layers, int) else sorted({*layers})
+
+
+def frozen_depth(layers: Layers, count: int) -> int:
+    """How many layers below the first that learns are frozen, and the embeddings with them; 0: none."""
+    return max(0, min(learning(layers, count), default=count + 1) - 1)
+
 
 @dataclass(frozen=True)
 class FreezingSchedule:
@@ -33,10 +46,11 @@ class FreezingSchedule:
         head alone, then all that is to learn (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and
         Underperform Out-of-Distribution", section 3.4, LP-FT).
         """
-        least = asked.layers
+        least = frozen_depth(asked.layers, layers)
+        above = dict.fromkeys(max(0, place - 1) for place in reversed(learning(asked.layers, layers)))
         depths = {
             "constant": (least,),
-            "gradual": (*range(layers - 1, least, -1), least),
+            "gradual": tuple(above) or (least,),
             "head_first": (layers, least),
         }
         return cls(depths[asked.schedule], max(1, round(asked.every_epochs * epoch)))
@@ -66,7 +80,7 @@ class Thaw(TrainerCallback):
             (place, module, [weight for weight in module.parameters() if weight.requires_grad])
             for place, modules in enumerate(parts)
             for module in modules
-            if place >= freezing.least
+            if not is_held(module)
         ]
 
     def on_step_begin(self, _args: Any, state: TrainerState, _control: Any, **_: Any) -> None:
@@ -89,34 +103,37 @@ def layer_count(model: PreTrainedModel) -> int:
     return int(model.config.num_hidden_layers)
 
 
-def freeze_prefix(model: PreTrainedModel, layers: int, stage: str = "finetune") -> list[str]:
-    """Freeze the embeddings and the first ``layers`` layers; 0 freezes nothing. Return the frozen names.
+def freeze(model: PreTrainedModel, layers: Layers, stage: str = "finetune") -> list[str]:
+    """Freeze the embeddings and the first ``layers`` layers, or all below the head that is not among them.
+
+    Which layers it pays to tune depends on where two domains differ (Lee et al. 2023, "Surgical Fine-Tuning Improves
+    Adaptation to Distribution Shifts", section 2): the first ones where the input looks otherwise.
 
     Frozen means bit-identical after training: no gradient (so in no optimizer group, where weight decay alone would
     move it), and held in eval mode, so that dropout does not disturb what the prefix computes.
+
+    Returns:
+        the names of what does not learn.
 
     Raises:
         InputError: the model has fewer layers.
     """
     count = layer_count(model)
-    if layers > count:
+    if (most := layers if isinstance(layers, int) else max(layers)) > count:
         raise InputError(
-            f"{stage}.freezing.layers: {layers} of a model with {count} layers; "
+            f"{stage}.freezing.layers: {most} of a model with {count} layers; "
             f"give 0 to {count}, {count} trains the head alone"
         )
-    if layers == 0:
-        return []
-    bert = model.bert
-    prefix = [bert.embeddings, *bert.encoder.layer[:layers]]
-    for module in prefix:
-        hold(module)
+    for place, module in enumerate([model.bert.embeddings, *model.bert.encoder.layer]):
+        if place not in learning(layers, count):
+            hold(module)
     return [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
 
 
 def freeze_for_adaptation(
     model: PreTrainedModel, layers: int, new_rows: int | None, *, embeddings: bool = False
 ) -> None:
-    """Freeze as ``freeze_prefix`` does, but let the embedding rows from ``new_rows`` on learn; None: there are none.
+    """Freeze as ``freeze`` does, but let the embedding rows from ``new_rows`` on learn; None: there are none.
 
     The rows before keep a gradient of zero, and Adam without decay leaves those to the bit as they are
     (``parameter_groups`` gives embeddings that are frozen in part no decay).
@@ -124,7 +141,7 @@ def freeze_for_adaptation(
     Args:
         embeddings: freeze them though no layer is frozen.
     """
-    freeze_prefix(model, layers, "pretrain")
+    freeze(model, layers, "pretrain")
     if not layers and not embeddings:
         return
     hold(model.bert.embeddings)
@@ -146,6 +163,11 @@ def hold(module: nn.Module) -> None:
     module.eval()
     for part in module.modules():
         part.train = MethodType(lambda self, _mode=True: self, part)  # type: ignore[method-assign]
+
+
+def is_held(module: nn.Module) -> bool:
+    """Whether ``hold`` has taken it out."""
+    return "train" in vars(module)
 
 
 def set_dropout(model: nn.Module, probability: float | None) -> None:

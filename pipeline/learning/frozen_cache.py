@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,12 +24,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.common.files import digest, held, remove, sha256
+from pipeline.learning import embedding_subset
 from pipeline.learning.options import FrozenCache
-from pipeline.models.batches import FORWARD_TOKENS
+from pipeline.models.batches import FORWARD_TOKENS, Feed, Ids, padded
 from pipeline.models.encoder import packed_states
 
 MEGABYTE = 2**20
-Ids = Sequence[int] | NDArray[np.int32]
 Found = dict[bytes, NDArray[Any]]
 """States [length, hidden] by the ``key`` of their text."""
 
@@ -66,6 +67,31 @@ class States:
 def key(ids: Ids) -> bytes:
     """A text's name: 32 bytes of its ids."""
     return hashlib.sha256(np.asarray(ids, dtype="<i4").tobytes()).digest()
+
+
+@contextmanager
+def feed(
+    model: Any,
+    texts: Sequence[Ids],
+    options: FrozenCache,
+    *,
+    layers: int,
+    padding: int,
+    bf16: bool,
+    folder: Path,
+    beside: Sequence[Ids] = (),
+) -> Iterator[tuple[Feed, float, Tensor | None]]:
+    """What batches of some texts are made of, the megabytes it takes, and where each id's embedding now is, if moved.
+
+    States after the first ``layers`` layers where those are frozen and may be kept; else ids, of a model that holds no
+    embeddings meanwhile but theirs and those of what is read ``beside`` them (``embedding_subset``).
+    """
+    if options.dtype is not None and is_frozen(model, layers):
+        states = states_of(model, texts, options, layers=layers, bf16=bf16, folder=folder)
+        yield states.inputs, round(states.megabytes, 1), None
+        return
+    with embedding_subset.alone(model, [*texts, *beside]) as table:
+        yield partial(padded, padding=padding, table=table), 0.0, table
 
 
 def is_frozen(model: Any, layers: int) -> bool:

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.learning.frozen_cache import States
+from pipeline.models.batches import Ids
 from pipeline.models.encoder import Places
 
-Ids = NDArray[np.int32]
 HELD_SHARE = 0.25
 """Share of tokens that are held, drawn anew for each batch: as good as all of them (docs/log.md)."""
 SAMPLE = 1000

@@ -36,8 +36,8 @@ Objective = Callable[[Any, Batch], torch.Tensor]
 """Of a model and a batch: a scalar to minimise, the mean over the batch."""
 Term = Callable[[Any, Batch], torch.Tensor]
 """The same of a model's outputs: terms of one objective share a forward pass."""
-Penalty = Callable[[nn.Module], torch.Tensor]
-"""Of a model's weights alone: a scalar to add to each batch's loss, such as L2-SP (Li et al. 2018, section 3)."""
+Penalty = Callable[[nn.Module, int], torch.Tensor]
+"""Of a model's weights and how many updates they have had: a scalar to add to each batch's loss, such as L2-SP."""
 
 
 def own_loss(outputs: Any, _batch: Batch) -> torch.Tensor:
@@ -166,7 +166,7 @@ class _Trainer(Trainer):
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
         """The mean over one batch; Trainer divides it by the batches it accumulates."""
         loss = self.objective(model, inputs)
-        return loss if self.penalty is None else loss + self.penalty(self.model)
+        return loss if self.penalty is None else loss + self.penalty(self.model, self.state.global_step)
 
     def training_step(self, *args: Any, **rest: Any) -> Any:
         """One batch, whose loss the history keeps."""

@@ -13,17 +13,19 @@ from peft import LoraConfig
 from transformers import BertForSequenceClassification, BertTokenizerFast
 
 from pipeline.common.errors import InputError
+from pipeline.learning import freezing
+from pipeline.learning.freezing import Layers
 from pipeline.learning.options import Lora
 from pipeline.models import attachments
 from pipeline.models.masked_lm import MaskedLM
 
 
-def wrap(model: BertForSequenceClassification, options: Lora, frozen: int, new_rows: Sequence[int]) -> Any:
-    """Adapters on query and value of the layers above the frozen ones; pooler, classifier and new rows train whole."""
+def wrap(model: BertForSequenceClassification, options: Lora, layers: Layers, new_rows: Sequence[int]) -> Any:
+    """Adapters on query and value of the layers that are to learn; pooler, classifier and new rows train whole."""
     config = _config(
         model,
         options,
-        frozen,
+        layers,
         task_type="SEQ_CLS",
         target_modules=["query", "value"],
         modules_to_save=["classifier", "pooler"],  # peft adds the classifier alone
@@ -49,14 +51,15 @@ def inject(model: MaskedLM, options: Lora, frozen: int) -> Any:
     return wrapped
 
 
-def _config(model: Any, options: Lora, frozen: int, **rest: Any) -> LoraConfig:
-    if frozen >= model.config.num_hidden_layers:
-        raise InputError(f"freezing.layers: {frozen}, all that the model has, leaves none for LoRA; give less")
+def _config(model: Any, options: Lora, layers: Layers, **rest: Any) -> LoraConfig:
+    learning = [place - 1 for place in freezing.learning(layers, model.config.num_hidden_layers) if place]
+    if not learning:
+        raise InputError(f"freezing.layers: {layers} leaves none of the model's layers for LoRA; give less")
     return LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha or options.rank,
         lora_dropout=options.dropout,
-        layers_to_transform=list(range(frozen, model.config.num_hidden_layers)),
+        layers_to_transform=learning,
         **rest,
     )
 

@@ -10,6 +10,7 @@ from pipeline.common.settings import Group, speed_only
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=100)]
+Depth = Annotated[int, Field(ge=0, le=48)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -28,14 +29,17 @@ class Compute(Group):
 class Freezing(Group):
     """What does not learn."""
 
-    layers: int = Field(
-        default=0, ge=0, le=48, description="frozen from the embeddings up, new emoji rows apart; 0: none"
+    layers: Depth = Field(default=0, description="frozen from the embeddings up, new emoji rows apart; 0: none")
+
+
+class TuningFreezing(Group):
+    """What does not learn, or not yet."""
+
+    layers: Depth | Annotated[tuple[Depth, ...], Field(min_length=1)] = Field(
+        default=0,
+        description="as in adaptation; or a list: 0 the embeddings, 1 the first layer, ... that alone learn below the "
+        "head (surgical)",
     )
-
-
-class TuningFreezing(Freezing):
-    """And what does not learn yet."""
-
     schedule: Literal["constant", "gradual", "head_first"] = Field(
         default="constant", description="gradual: the last layer first, then one more; head_first: the head alone first"
     )
@@ -54,6 +58,26 @@ class TuningRegularisation(Regularisation):
 
     label_smoothing: Dropout = Field(default=0.0, description="share of the target spread over all classes")
     l2_sp: Weight = Field(default=0.0, description="weight of the squared way from where tuning starts, head apart")
+    ewc: Weight = Field(
+        default=0.0, description="the same, each weight by how much masked language modelling of general text minds it"
+    )
+    anneal: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of the updates at which l2_sp and ewc have fallen to half, by a sigmoid (RecAdam); null: "
+        "they stay",
+    )
+    mixout: Dropout = Field(
+        default=0.0, description="share of the layers' weights put back to where tuning starts, drawn for each batch"
+    )
+
+    @field_validator("anneal")
+    @classmethod
+    def _has_what_falls(cls, anneal: float | None, info: ValidationInfo) -> float | None:
+        if anneal is not None and not (info.data.get("l2_sp") or info.data.get("ewc")):
+            raise ValueError("neither l2_sp nor ewc is above 0: nothing falls; set one, such as l2_sp to 0.1")
+        return anneal
 
 
 class Distillation(Group):
@@ -75,6 +99,23 @@ class AdaptationDistillation(Group):
     whole_share: float = Field(
         default=0.4, ge=0, le=0.9, description="for states: share of a batch's texts left whole, none with new emoji"
     )
+
+
+class Replay(Group):
+    """Text without labels, read beside the reviews, its windows in turn."""
+
+    states: Weight = Field(default=0.0, description="weight of keeping its tokens' last states where they were before")
+    mlm: Weight = Field(default=0.0, description="weight of masked language modelling on it, the head as it was")
+    text: Literal["general", "informal"] = Field(default="general", description="the role of the corpora it is of")
+    windows: int = Field(default=512, ge=1, le=100_000, description="how much of it")
+    windows_per_batch: int = Field(default=4, ge=1, le=1024, description="of them beside each batch of reviews")
+
+
+class Contrast(Group):
+    """Texts of a class drawn together."""
+
+    weight: Weight = Field(default=0.0, description="of the supervised contrastive loss, of what the pooler makes")
+    temperature: float = Field(default=0.3, gt=0, le=10, description="of its softmax: the lower, the harder")
 
 
 class Augmentation(Group):
@@ -102,7 +143,7 @@ class FrozenCache(Group):
     disk_megabytes: int = speed_only(8192, ge=0, description="disk for those of all runs; the oldest make room")
 
 
-class Frontier(Group):
+class FrontierOptions(Group):
     """Models from base to tuned, and the choice among them."""
 
     points: int = Field(default=9, ge=0, le=65, description="models from base to tuned, scored on dev; 0: leave it out")
@@ -158,6 +199,8 @@ class Options(Training, Protocol):
     max_length: int
     freezing: TuningFreezing
     distillation: Distillation
+    replay: Replay
+    contrast: Contrast
     augmentation: Augmentation
     lora: Lora
     frozen_cache: FrozenCache

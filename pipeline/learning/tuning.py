@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,16 +12,15 @@ from transformers import set_seed
 from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
-from pipeline.learning import embedding_subset, freezing, frozen_cache, loop, lora, regularisers, tuning_steps
+from pipeline.learning import fisher, freezing, frozen_cache, general_text, loop, lora, regularisers, tuning_steps
+from pipeline.learning.contrastive import contrastive_term
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.models import batches, loading
-from pipeline.models.reader import Ids, Reader
+from pipeline.models.batches import Ids
+from pipeline.models.reader import Reader
 from pipeline.text import augmentation
-
-StatesOf = Callable[..., frozen_cache.States]
-"""``frozen_cache.states_of`` in this run's precision and cache."""
 
 
 class Tuned(NamedTuple):
@@ -45,7 +42,9 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
-    frozen = freezing.freeze_prefix(model, settings.freezing.layers)
+    frozen = freezing.freeze(model, settings.freezing.layers)
+    layers = freezing.layer_count(model)
+    depth = freezing.frozen_depth(settings.freezing.layers, layers)
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
         model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
@@ -53,23 +52,32 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
-    states_of = partial(frozen_cache.states_of, bf16=loop.use_bf16(settings.compute.precision), folder=cache)
-    held = _held_states(settings, model, epochs, states_of)
-    terms = [(settings.distillation.states, held_term)] if held is not None else []
-    texts, pad_id = [*epochs, dev_ids], reader.tokenizer.pad_token_id
-    with _feed(settings, model, pad_id, texts, states_of) as (feed, megabytes):
-        objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), terms)
+    where: Any = {"bf16": loop.use_bf16(settings.compute.precision), "folder": cache}
+    texts = [ids for some in epochs for ids in some]
+    hold = partial(_held_states, settings, model, where)
+    held = hold(texts, epochs[0]) if settings.distillation.states and depth < layers else None
+    beside = general_text.beside_of(settings.replay, prepare, reader, seed, hold) if depth < layers else None
+    with frozen_cache.feed(
+        model,
+        [*texts, *dev_ids],
+        settings.frozen_cache,
+        layers=depth,
+        padding=reader.tokenizer.pad_token_id,
+        beside=beside.ids if beside is not None else (),
+        **where,
+    ) as (feed, megabytes, table):
         plan = tuning_steps.plan(
             epochs,
             labels,
             feed,
             weights=weights,
             held=held,
+            beside=partial(beside.batch, table=table) if beside is not None else None,
             batch_size=settings.batch_size,
             tokens_per_batch=settings.tokens_per_batch,
             seed=seed,
         )
-        padding = batches.padding_share([len(ids) for texts in epochs for ids in texts], plan.batches)
+        padding = batches.padding_share([len(ids) for ids in texts], plan.batches)
         steps = max(1, len(plan) // settings.gradient_accumulation_steps)
         schedule = loop.Schedule.of(
             settings,
@@ -79,15 +87,20 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             greater_is_better=True,
             seed=seed,
         )
-        freeze = freezing.FreezingSchedule.of(settings.freezing, freezing.layer_count(model), schedule.eval_steps)
+        freeze = freezing.FreezingSchedule.of(settings.freezing, layers, schedule.eval_steps)
         outcome, history = loop.train(
             model,
             plan,
             schedule,
             groups=freezing.groups_of(model, settings),
             figures=_dev_figures(dev_ids, dev, feed),
-            objective=objective,
-            penalty=regularisers.l2_sp(model, weight) if (weight := settings.regularisation.l2_sp) else None,
+            objective=_objective(settings, model, start, held, beside),
+            penalty=regularisers.penalty_of(
+                model,
+                settings.regularisation,
+                steps,
+                fisher.of_general_text(model, start, prepare, reader) if settings.regularisation.ewc else None,
+            ),
             callbacks=freeze.callbacks(model),
             folder=folder,
         )
@@ -136,31 +149,30 @@ def reviews(prepare: Path, split: str, fold: int) -> Rows:
     return rows
 
 
-@contextmanager
-def _feed(
-    settings: Options, model: Any, pad_id: int, texts: list[Ids], states_of: StatesOf
-) -> Iterator[tuple[Any, float]]:
-    """What batches are made of, ids or the states after the frozen layers, and the megabytes of those."""
-    every = [ids for some in texts for ids in some]
-    if settings.frozen_cache.dtype is None or not frozen_cache.is_frozen(model, settings.freezing.layers):
-        with embedding_subset.alone(model, every) as table:
-            yield partial(tuning_steps.inputs, pad_id=pad_id, table=table), 0.0
-        return
-    states = states_of(model, every, settings.frozen_cache, layers=settings.freezing.layers)
-    yield states.inputs, round(states.megabytes, 1)
+def _held_states(settings: Options, model: Any, where: Any, texts: list[Ids], sample: list[Ids]) -> HeldStates:
+    """What the model makes of texts as it is now, which it is to keep."""
+    halved, layers = settings.frozen_cache.model_copy(update={"dtype": "float16"}), freezing.layer_count(model)
+    states = frozen_cache.states_of(model, texts, halved, layers=layers, every_token=True, **where)
+    return HeldStates.of(states, sample)
 
 
-def _held_states(settings: Options, model: Any, epochs: list[Ids], states_of: StatesOf) -> HeldStates | None:
-    """What the model makes of the training texts as it is now, if it is to keep that and could lose it."""
-    layers = freezing.layer_count(model)
-    if not settings.distillation.states or settings.freezing.layers == layers:
-        return None
-    every = [ids for some in epochs for ids in some]
-    halved = settings.frozen_cache.model_copy(update={"dtype": "float16"})
-    return HeldStates.of(states_of(model, every, halved, layers=layers, every_token=True), epochs[0])
+def _objective(
+    settings: Options, model: Any, start: Path, held: HeldStates | None, beside: general_text.Beside | None
+) -> loop.Objective:
+    """The class loss and all that settings add to it."""
+    terms: list[tuple[float, loop.Term]] = [(settings.distillation.states, held_term)] if held is not None else []
+    if settings.contrast.weight:
+        terms.append((settings.contrast.weight, contrastive_term(settings.contrast.temperature)))
+    objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), terms)
+    if beside is not None:
+        objective = beside.objective(objective, loading.load_masked_lm(start))
+    share = settings.regularisation.mixout
+    return regularisers.mixout(objective, model, share) if share else objective
 
 
-def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -> tuple[list[Ids], Ids, int]:
+def _ids(
+    settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int
+) -> tuple[list[list[Ids]], list[Ids], int]:
     """Ids of the training texts in each epoch and of the dev texts, and how many emoji augmentation draws from.
 
     With augmentation other emoji are drawn in each epoch.
@@ -176,7 +188,7 @@ def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -
     return train_ids * (epochs // len(train_ids)), dev_ids, len(known.emoji) if known is not None else 0
 
 
-def _dev_figures(ids: Ids, dev: Rows, feed: Any) -> Any:
+def _dev_figures(ids: list[Ids], dev: Rows, feed: Any) -> Any:
     """A function model -> dev loss, macro-recall (the one that decides) and accuracy, each the mean over corpora."""
     labels, corpora = (np.array([row[column] for row in dev]) for column in ("label", "corpus"))
     parts = [corpora == name for name in np.unique(corpora)]

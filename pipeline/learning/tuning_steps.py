@@ -13,11 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from pipeline.common.labels import LABELS
 from pipeline.learning.held_states import HeldStates
-from pipeline.models.batches import FORWARD_TOKENS, BatchPlan, epoch_batches, length_buckets, pad
-from pipeline.models.reader import Ids
-
-Feed = Callable[[Ids], dict[str, Any]]
-"""What the model reads of a batch's texts: padded ids (``inputs``), or states computed before (``frozen_cache``)."""
+from pipeline.models.batches import FORWARD_TOKENS, BatchPlan, Feed, Ids, epoch_batches, length_buckets
 
 
 def class_weights(labels: Sequence[int]) -> Tensor:
@@ -41,12 +37,13 @@ def row_weights(labels: Sequence[int], corpora: Sequence[str]) -> list[float]:
 
 
 def plan(
-    epochs: Sequence[Ids],
+    epochs: Sequence[Sequence[Ids]],
     labels: Sequence[int],
     feed: Feed,
     *,
     weights: Sequence[float] | None = None,
     held: HeldStates | None = None,
+    beside: Callable[[int], dict[str, Any]] | None = None,
     batch_size: int,
     tokens_per_batch: int,
     seed: int,
@@ -56,6 +53,7 @@ def plan(
     Args:
         epochs: the texts of each epoch; augmentation may give other ones each time, in the same order.
         held: the states that the model is to keep of each text; None: none.
+        beside: what else objectives read of a batch, by its place; None: nothing.
     """
     batches: list[list[int]] = []
     for epoch, ids in enumerate(epochs):
@@ -70,23 +68,13 @@ def plan(
         own, texts = [row % len(labels) for row in rows], [everything[row] for row in rows]
         batch = feed(texts) | {"labels": torch.tensor([labels[row] for row in own])}
         batch |= held.batch(texts, seed, place) if held is not None else {"extra": {}}
+        if beside is not None:
+            batch["extra"] |= beside(place)
         if weights is not None:
             batch["extra"]["weights"] = torch.tensor([weights[row] for row in own])
         return batch
 
     return BatchPlan(batches, make)
-
-
-def inputs(rows: Ids, pad_id: int, table: Tensor | None = None) -> dict[str, Tensor]:
-    """Padded ``input_ids`` and their ``attention_mask``, int64 [rows, longest].
-
-    Args:
-        table: where the model has the embedding of each id, if not at its place (see ``embedding_subset``).
-    """
-    ids = pad(rows, pad_id)
-    ids = ids if table is None else table[ids]
-    lengths = torch.tensor([len(row) for row in rows])
-    return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long()}
 
 
 def weighted_loss(label_smoothing: float) -> Callable[[Any, dict[str, Any]], Tensor]:
@@ -101,7 +89,7 @@ def weighted_loss(label_smoothing: float) -> Callable[[Any, dict[str, Any]], Ten
 
 
 @torch.inference_mode()
-def dev_logits(model: nn.Module, ids: Ids, feed: Feed) -> NDArray[np.float64]:
+def dev_logits(model: nn.Module, ids: Sequence[Ids], feed: Feed) -> NDArray[np.float64]:
     """Logits [texts, 3] in the texts' order."""
     device = next(model.parameters()).device
     logits = np.zeros((len(ids), len(LABELS)))

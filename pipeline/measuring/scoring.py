@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.measuring.masks import FixedMasks, Window
-from pipeline.models.batches import FORWARD_TOKENS, length_buckets, pad
+from pipeline.models.batches import FORWARD_TOKENS, Ids, length_buckets, padded
 from pipeline.models.encoder import Places, last_states
 from pipeline.models.memory import bound_kernel_cache
-from pipeline.models.reader import Ids, Reader
+from pipeline.models.reader import Reader
 
 HEAD_ROWS = 512
 """Positions that go through the vocabulary head at once: bounds the memory of their logits (512 x 30,522: 60 MB)."""
@@ -35,7 +35,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @torch.inference_mode()
 def class_probabilities(
-    model: nn.Module, ids: Ids, *, tokens_per_batch: int | None = None, known: Known | None = None
+    model: nn.Module, ids: Sequence[Ids], *, tokens_per_batch: int | None = None, known: Known | None = None
 ) -> Scores:
     """Probabilities [n, 3] of each text's classes, in the order of ``LABELS``; texts of the same ids count once.
 
@@ -218,10 +218,7 @@ def in_batches(
 def as_inputs(rows: Sequence[Sequence[int] | NDArray[Any]], padding: int, model: nn.Module) -> dict[str, Tensor]:
     """Ids padded to [rows, longest] with their attention mask, on the model's device."""
     device = next(model.parameters()).device
-    lengths = torch.tensor([len(row) for row in rows])
-    ids = pad(rows, padding)
-    mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
-    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+    return {name: part.to(device) for name, part in padded(rows, padding).items()}
 
 
 def with_masks(ids: Sequence[int], places: Sequence[int] | range, mask_id: int) -> NDArray[np.int64]:

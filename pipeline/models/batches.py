@@ -12,8 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
+
+Ids = NDArray[np.int32]
+"""Of one text, [length], with [CLS] and [SEP]."""
 
 POOL = 64
 """Texts are sorted by length within pools of about so many batches: little padding, and still a random mixture."""
@@ -84,12 +88,30 @@ def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> f
     return 1.0 - sum(lengths[row] for batch in batches for row in batch) / max(1, padded)
 
 
-def pad(rows: Sequence[Sequence[int] | np.ndarray], padding: int) -> Tensor:
+def pad(rows: Sequence[Sequence[int] | NDArray[Any]], padding: int) -> Tensor:
     """Stack rows of ids into one int64 tensor [rows, longest], filled up with ``padding``."""
     stacked = np.full((len(rows), max(len(row) for row in rows)), padding, dtype=np.int64)
     for place, row in enumerate(rows):
         stacked[place, : len(row)] = row
     return torch.from_numpy(stacked)
+
+
+Feed = Callable[[Sequence[Ids]], dict[str, Any]]
+"""What a model reads of a batch's texts: padded ids, or states computed before (``learning/frozen_cache``)."""
+
+
+def padded(
+    rows: Sequence[Sequence[int] | NDArray[Any]], padding: int, table: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Padded ``input_ids`` and their ``attention_mask``, int64 [rows, longest].
+
+    Args:
+        table: where the model has the embedding of each id, if not at its place (``learning/embedding_subset``).
+    """
+    ids = pad(rows, padding)
+    lengths = torch.tensor([len(row) for row in rows])
+    mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+    return {"input_ids": ids if table is None else table[ids], "attention_mask": mask}
 
 
 class BatchPlan(Dataset[dict[str, Tensor]]):

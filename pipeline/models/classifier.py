@@ -22,6 +22,8 @@ class Outputs(SequenceClassifierOutput):
 
     last_states: Tensor | None = None
     """Of the last layer, [places, hidden], where it was asked for beside [CLS]."""
+    pooled: Tensor | None = None
+    """[CLS] through the pooler, [batch, hidden], as the classifier reads it but for dropout."""
 
 
 class Classifier(BertForSequenceClassification):
@@ -68,9 +70,10 @@ class Classifier(BertForSequenceClassification):
             else:
                 read = last_states(self.bert, states, attention_mask, places, first_layer)
                 states, others = read[parts[0]][:, None], read[parts[1]]
-        logits = self.classifier(self.dropout(self.bert.pooler(states)))
+        pooled = self.bert.pooler(states)
+        logits = self.classifier(self.dropout(pooled))
         loss = None if labels is None else cross_entropy(logits, labels)
-        return Outputs(loss=loss, logits=logits, last_states=others)
+        return Outputs(loss=loss, logits=logits, last_states=others, pooled=pooled)
 
     def _asked_for_more(self, attention_mask: Tensor | None, rest: dict[str, Any]) -> bool:
         config = self.config

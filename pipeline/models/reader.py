@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from transformers import BertTokenizerFast
 
 from pipeline.common.errors import InputError
 from pipeline.models import loading
+from pipeline.models.batches import Ids
 from pipeline.text.cleaning import normalise
 from pipeline.text.emoji import demojize
 
-Ids = list[NDArray[np.int32]]
-"""Of some texts, a row each, with [CLS] and [SEP]."""
 _CHUNK = 512
 """Texts tokenised at a time: what a tokenizer tells of one is 4 KB, of which 0.2 are kept."""
 
@@ -50,11 +48,11 @@ class Reader:
         """What the tokenizer gets of a text that is cleaned already, as ``prepare`` leaves it."""
         return demojize(prepared) if self.emoji == "words" else prepared
 
-    def ids(self, prepared: Sequence[str]) -> Ids:
+    def ids(self, prepared: Sequence[str]) -> list[Ids]:
         """Ids of texts that are cleaned already."""
         return self.plain_ids([self.text(text) for text in prepared])
 
-    def raw_ids(self, raw: Sequence[str]) -> Ids:
+    def raw_ids(self, raw: Sequence[str]) -> list[Ids]:
         """Ids of texts as people wrote them.
 
         Raises:
@@ -68,9 +66,9 @@ class Reader:
             raise InputError(f"text {cleaned.index('') + 1}: nothing to read in it; leave it out")
         return self.ids(cleaned)
 
-    def plain_ids(self, texts: Sequence[str]) -> Ids:
+    def plain_ids(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of texts just as they are, which is how a plain ``transformers`` pipeline reads them."""
-        rows: Ids = []
+        rows: list[Ids] = []
         for start in range(0, len(texts), _CHUNK):
             some = list(texts[start : start + _CHUNK])
             told = self.tokenizer(some, truncation=True, max_length=self.max_length, return_attention_mask=False)

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl
+from pipeline.corpora.prepared import rows
 from pipeline.learning import blending, tuning
-from pipeline.learning.frontier import Ground, frontier_of, general_dev, take_best
-from pipeline.learning.options import Compute, Frontier, TuningFreezing
+from pipeline.learning.frontier import Ground, frontier_of, take_best
+from pipeline.learning.options import Compute, FrontierOptions, TuningFreezing
 from pipeline.measuring import scoring
 from pipeline.measuring.frontier import score as frontier_score
 from pipeline.measuring.statistics import classification
@@ -35,7 +36,7 @@ SETTINGS = finetune.Settings(
     tokens_per_batch=256,
     compute=Compute(precision="fp32"),
 )
-FEW = {"frontier": Frontier(points=3), "num_train_epochs": 1}
+FEW = {"frontier": FrontierOptions(points=3), "num_train_epochs": 1}
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_a_budget_writes_another_model_the_blend_it_names(
     most = max(free["points"], key=lambda point: (point["kept"]["value"], point["macro_recall"]["value"]))
     assert most["name"] != "tuned", "the toy must lose something by tuning"
     with caplog.at_level(logging.WARNING):
-        found, story = tune(before, tmp_path, frontier=Frontier(budget=1.5))
+        found, story = tune(before, tmp_path, frontier=FrontierOptions(budget=1.5))
     assert "taken is the one that keeps most" in caplog.text
     assert found["points"] == free["points"]
     assert (found["budget"], found["within"], found["chosen"]) == (1.5, False, most["name"])
@@ -128,7 +129,7 @@ def test_folds_are_tested_by_blends_too(
     in_folds(prepared, 3)
     inputs = before | {"prepare": prepared}
     tune(inputs, tmp_path / "free", **FEW)
-    tune(inputs, tmp_path / "held", **FEW | {"frontier": Frontier(points=3, budget=0.9)})
+    tune(inputs, tmp_path / "held", **FEW | {"frontier": FrontierOptions(points=3, budget=0.9)})
     for fold in (1, 2):
         free, held = (read_jsonl(tmp_path / name / "folds" / f"{fold}.jsonl") for name in ("free", "held"))
         assert [row["id"] for row in free] == [row["id"] for row in held]
@@ -139,14 +140,16 @@ def test_folds_are_tested_by_blends_too(
 def test_a_test_fold_takes_what_the_frontier_would_choose(
     before: dict[str, Path], tmp_path: Path, budget: float
 ) -> None:
-    settings = SETTINGS.model_copy(update=FEW | {"frontier": Frontier(points=3).model_copy(update={"budget": budget})})
+    settings = SETTINGS.model_copy(
+        update=FEW | {"frontier": FrontierOptions(points=3).model_copy(update={"budget": budget})}
+    )
     adapted, prepared = before["pretrain"] / "model", before["prepare"]
     trained = tuning.tuned(settings, adapted, prepared, 0, 0, tmp_path / "cache", tmp_path / "checkpoints")
-    ground = Ground(settings.frontier, before["tokenizer"], adapted, general_dev(settings.frontier, prepared))
+    ground = Ground(before["tokenizer"], adapted, rows(prepared, role="general", split="dev"))
     chosen, taken = (copy.deepcopy(trained.model) for _ in range(2))
     dev = tuning.reviews(prepared, "dev", 0)
-    found = frontier_of(chosen, trained.reader, dev, ground)
-    take_best(taken, trained.reader, dev, ground)
+    found = frontier_of(settings.frontier, chosen, trained.reader, dev, ground)
+    take_best(settings.frontier, taken, trained.reader, dev, ground)
     for name, weight in chosen.named_parameters():
         assert torch.equal(weight, taken.get_parameter(name)), (name, found["chosen"])
 
@@ -160,7 +163,7 @@ def test_lora_is_blended_after_the_merge(before: dict[str, Path], tmp_path: Path
 
 
 def test_left_out_where_nobody_asks_or_nothing_can_be_said(before: dict[str, Path], tmp_path: Path) -> None:
-    found, story = tune(before, tmp_path / "no", num_train_epochs=1, frontier=Frontier(points=0))
+    found, story = tune(before, tmp_path / "no", num_train_epochs=1, frontier=FrontierOptions(points=0))
     assert (found["points"], found["reason"]) == ([], "finetune.frontier.points is 0")
     assert story["chosen_dev_macro_recall"] == story["dev_macro_recall"]
     without = before | {"prepare": write_prepared(tmp_path / "prepared", without=["general"])}
@@ -169,7 +172,7 @@ def test_left_out_where_nobody_asks_or_nothing_can_be_said(before: dict[str, Pat
     with pytest.raises(
         InputError, match=r"frontier\.budget: it is measured on general dev text and there is none; add"
     ):
-        tune(without, tmp_path / "budget", frontier=Frontier(budget=0.95))
+        tune(without, tmp_path / "budget", frontier=FrontierOptions(budget=0.95))
     assert not (tmp_path / "budget" / "checkpoints").exists(), "said before any training"
 
 

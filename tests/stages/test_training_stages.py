@@ -463,6 +463,58 @@ def test_killed_at_any_moment_the_whole_artifact_has_the_same_bytes(
     assert digests(tmp_path / "killed") == digests(tmp_path / "whole")
 
 
+REMEDIES: dict[str, dict[str, Any]] = {
+    "surgical": {"freezing": {"layers": [1]}},
+    "surgical, gradual": {"freezing": {"layers": [0, 2], "schedule": "gradual"}},
+    "surgical, lora": {"freezing": {"layers": [1]}, "method": "lora"},
+    "annealed": {"regularisation": {"l2_sp": 1.0, "anneal": 0.5}},
+    "ewc": {"regularisation": {"ewc": 1.0}},
+    "ewc, all learn": {"regularisation": {"ewc": 1.0}, "freezing": {"layers": 0}},
+    "mixout": {"regularisation": {"mixout": 0.5}},
+    "replayed states": {"replay": {"states": 1.0}},
+    "masked words": {"replay": {"mlm": 1.0, "text": "informal"}, "freezing": {"layers": 0}},
+    "both, lora": {"replay": {"states": 1.0, "mlm": 1.0}, "method": "lora"},
+    "contrast": {"contrast": {"weight": 1.0}},
+}
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
+def test_each_remedy_does_something_leaves_the_frozen_to_the_bit_and_resumes(
+    story: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remedy: str
+) -> None:
+    asked = REMEDIES[remedy]
+    plain: dict[str, Any] = {"method": asked.get("method", "full"), "num_train_epochs": 2, "frontier": {"points": 0}}
+    plain["compute"] = {"checkpoint_seconds": 1e-9, "precision": "fp32"}
+
+    def make(name: str, **changes: Any) -> dict[str, bytes]:
+        out = tmp_path / name
+        out.mkdir(exist_ok=True)
+        settings = finetune.Settings(**FINETUNE.model_dump(exclude_unset=True) | plain | changes)
+        read = {name: story[name] for name in ("prepare", "tokenizer", "pretrain")}
+        finetune.finetune(settings, seed=0, cache=tmp_path / "cache", out=out, **read)
+        return digests(out)
+
+    whole = make("whole", **asked)
+    unhelped = {"freezing": {"layers": 0}} if asked.get("freezing", {}).get("layers") == 0 else {}
+    assert whole["model/model.safetensors"] != make("plain", **unhelped)["model/model.safetensors"]
+    before = BertModel.from_pretrained(story["pretrain"] / "model").state_dict()
+    after = BertForSequenceClassification.from_pretrained(tmp_path / "whole" / "model").bert.state_dict()
+    adapted = {"bert.embeddings.word_embeddings.weight"} if plain["method"] == "lora" else set()  # its emoji rows learn
+    for name in set(told(tmp_path / "whole", "finetune")["frozen"]) - adapted:
+        assert torch.equal(before[name.removeprefix("bert.")], after[name.removeprefix("bert.")]), name
+    train = loop.train
+
+    def killed(model: Any, plan: Any, schedule: loop.Schedule, **given: Any) -> Any:
+        crash = Crash(max(1, schedule.steps // 2))
+        return train(model, plan, schedule, **given | {"callbacks": [*given.get("callbacks", ()), crash]})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train", killed)
+        with pytest.raises(RuntimeError, match="power cut"):
+            make("killed", **asked)
+    assert make("killed", **asked) == whole
+
+
 def test_review_corpora_without_a_row_to_train_on_are_named(tmp_path: Path) -> None:
     prepared = write_prepared(tmp_path)
     (prepared / "texts" / "toy-reviews" / "train.jsonl").write_text("")

@@ -85,7 +85,7 @@ class Advice(_Plain):
 
     def new(self, now: Value | None) -> Value | None:
         """The setting's new value; None where this advice changes nothing, or needs a value that is not known."""
-        if now is None or isinstance(now, str):
+        if now is None or isinstance(now, str | tuple):
             return None if self.to == now else self.to
         if (self.while_below is not None and now >= self.while_below) or (
             self.while_above is not None and now <= self.while_above

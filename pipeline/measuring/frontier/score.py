@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.measuring.frontier.results import Frontier
 from pipeline.measuring.statistics.bootstrap import Figure
 from pipeline.measuring.statistics.classification import macro_recall
-from pipeline.measuring.statistics.comparison import Measured, classified, masked_kept, minus
+from pipeline.measuring.statistics.comparison import Measured, classified, minus
 
 DRAWS = 1000
 SEED = 0
@@ -35,30 +35,6 @@ class Point:
     alphas: Mapping[str, float]
     macro_recall: Measured
     kept: Measured
-
-
-def points(
-    alphas: Mapping[str, Mapping[str, float]],
-    *,
-    labels: ArrayLike,
-    corpora: Sequence[str],
-    predicted: ArrayLike,
-    nats_base: ArrayLike,
-    nats: ArrayLike,
-    masked: ArrayLike,
-) -> list[Point]:
-    """Points from the items they were measured on.
-
-    Args:
-        alphas: of each point by its name, in the order of the rows of ``predicted`` and ``nats``.
-        labels, corpora: [texts], on dev; ``predicted`` [points, texts].
-        nats_base: [documents], sums over a general document's ``masked`` hidden pieces; ``nats`` [points, documents].
-    """
-    rows = zip(alphas.items(), np.asarray(predicted), np.asarray(nats), strict=True)
-    return [
-        Point(name, shares, recalled(labels, corpora, classes), masked_kept(nats_base, lost, masked))
-        for (name, shares), classes, lost in rows
-    ]
 
 
 def recalled(labels: ArrayLike, corpora: Sequence[str], predicted: ArrayLike) -> Measured:

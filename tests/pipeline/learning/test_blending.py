@@ -41,7 +41,14 @@ def bits(weights: dict[str, torch.Tensor]) -> dict[str, bytes]:
 def asked(toy_model: Path, **changes: Any) -> blending.Questions:
     tokenizer = loading.load_tokenizer(toy_model)
     masks = blending.general_masks(tokenizer, len(tokenizer), DOCUMENTS, 8, 32)
-    found = {"masks": masks, "base_vocabulary_size": len(tokenizer), "tokens_per_batch": 64}
+    labels = [place % 3 for place in range(len(toys.SENTENCES))]
+    found = {
+        "labels": labels,
+        "corpora": ["toy"] * len(labels),
+        "masks": masks,
+        "base_vocabulary_size": len(tokenizer),
+        "tokens_per_batch": 64,
+    }
     return blending.Questions(Reader(tokenizer, "none", 32).ids(toys.SENTENCES), **found | changes)
 
 
@@ -104,7 +111,7 @@ def test_the_ends_are_bit_equal_frozen_weights_and_signed_zeros_too(pair: tuple[
         base.bert.pooler.dense.bias.fill_(-0.0)
     before, after, head = backbone(base), backbone(tuned), tuned.classifier.weight.detach().clone()
     between = blending.ends(base, tuned)
-    freezing.freeze_prefix(tuned, 1)
+    freezing.freeze(tuned, 1)
     for alpha, expected in ((0.5, None), (0.0, before), (1.0, after)):
         blending.put(tuned, blending.weights_at(between, dict.fromkeys(blending.GROUPS, alpha)))
         if expected is not None:
@@ -173,7 +180,7 @@ def test_the_base_keeps_all_of_itself_under_its_own_head(toy_model: Path) -> Non
 
 def test_a_twin_has_the_weights_and_nothing_else(pair: tuple[Any, Any]) -> None:
     _, tuned = pair
-    freezing.freeze_prefix(tuned, 1)
+    freezing.freeze(tuned, 1)
     freezing.set_dropout(tuned, 0.7)
     tuned.forward = None  # what accelerate leaves there, an autocast
     copy = blending.twin(tuned)

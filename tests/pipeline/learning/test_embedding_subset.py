@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.learning import embedding_subset, freezing, lora, tuning_steps
+from pipeline.learning import embedding_subset, freezing, lora
 from pipeline.learning.options import Lora
-from pipeline.models import loading
+from pipeline.models import batches, loading
 from pipeline.models.reader import Reader
 from tests.toys import SENTENCES
 
@@ -31,7 +31,7 @@ def trained(folder: Path, texts: list[list[int]], alone: Any, decay: float) -> t
     with alone(model, texts) as table:
         optimizer = torch.optim.AdamW(freezing.parameter_groups(model, learning_rate=1e-2, weight_decay=decay))
         for step in range(3):
-            batch = tuning_steps.inputs(texts[step * 2 : step * 2 + 3], pad, table)
+            batch = batches.padded(texts[step * 2 : step * 2 + 3], pad, table)
             loss = model(**batch, labels=torch.tensor([0, 1, 2])).loss
             loss.backward()
             optimizer.step()
@@ -78,7 +78,7 @@ def test_the_model_has_few_rows_meanwhile_and_all_afterwards(toy_model: Path) ->
 
 def test_embeddings_that_do_not_learn_are_left_whole(toy_model: Path) -> None:
     frozen, adapted = loading.load_classifier(toy_model), loading.load_classifier(toy_model)
-    freezing.freeze_prefix(frozen, 1)
+    freezing.freeze(frozen, 1)
     for model in (frozen, lora.wrap(adapted, Lora(rank=2, alpha=4, dropout=0.0), 0, [20])):
         with embedding_subset.alone(model, [[2, 7, 3]]) as table:
             assert table is None

@@ -11,6 +11,7 @@ from pipeline.learning import freezing
 from pipeline.learning.options import TuningFreezing
 from pipeline.models import loading
 from tests.toy_training import Crash, run, same
+from tests.toys import write_toy_model
 
 
 def test_rates_fall_from_the_head_down(toy_model: Path) -> None:
@@ -30,7 +31,7 @@ def test_rates_fall_from_the_head_down(toy_model: Path) -> None:
 
 def test_the_frozen_prefix_has_no_gradient_no_group_and_no_dropout(toy_model: Path) -> None:
     model = loading.load_classifier(toy_model)
-    frozen = freezing.freeze_prefix(model, 1)
+    frozen = freezing.freeze(model, 1)
     model.train()
     assert not model.bert.embeddings.training
     assert not model.bert.encoder.layer[0].attention.self.dropout.training
@@ -58,6 +59,9 @@ def test_a_freezing_says_how_deep_at_each_step() -> None:
         (TuningFreezing(layers=2, schedule="head_first", every_epochs=0.5), [4, 2, 2, 2]),
         (TuningFreezing(layers=4, schedule="gradual"), [4, 4, 4, 4]),
         (TuningFreezing(layers=0, schedule="gradual", every_epochs=0.5), [3, 2, 1, 0]),
+        (TuningFreezing(layers=[4, 2], schedule="gradual"), [3, 3, 1, 1]),
+        (TuningFreezing(layers=[0, 3], schedule="gradual"), [2, 2, 0, 0]),
+        (TuningFreezing(layers=[1], schedule="head_first"), [4, 4, 0, 0]),
     ],
 )
 def test_settings_ask_for_a_schedule(asked: TuningFreezing, depths: list[int]) -> None:
@@ -98,6 +102,39 @@ def test_layers_learn_from_their_step_on_and_a_resumed_run_ends_the_same(toy_mod
 
 def test_nothing_frozen_by_default_and_too_many_layers_refused(toy_model: Path) -> None:
     model = loading.load_classifier(toy_model)
-    assert freezing.freeze_prefix(model, 0) == []
+    assert freezing.freeze(model, 0) == []
     with pytest.raises(InputError, match="3 of a model with 2 layers"):
-        freezing.freeze_prefix(model, 3)
+        freezing.freeze(model, 3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "learns", "depth"),
+    [(0, [0, 1, 2, 3], 0), (1, [2, 3], 1), (3, [], 3), ((2,), [2], 1), ((3, 0), [0, 3], 0), ((1,), [1], 0)],
+)
+def test_what_learns_and_how_deep_all_is_frozen_below_it(layers: Any, learns: list[int], depth: int) -> None:
+    assert freezing.learning(layers, 3) == learns
+    assert freezing.frozen_depth(layers, 3) == depth
+
+
+def test_only_the_layers_named_learn_the_others_stay_to_the_bit(tmp_path: Path) -> None:
+    """The middle one of three, from its step on, and a resumed run ends the same."""
+    base = write_toy_model(tmp_path / "base", num_hidden_layers=3)
+    asked = TuningFreezing(layers=[2], schedule="head_first", every_epochs=1.0)
+    schedule = freezing.FreezingSchedule.of(asked, layers=3, epoch=4)
+    given: dict[str, Any] = {"touch": lambda model: freezing.freeze(model, (2,)), "frozen": schedule}
+
+    class Look(TrainerCallback):
+        def on_pre_optimizer_step(self, _args: Any, state: Any, _control: Any, model: Any = None, **_: Any) -> None:
+            learning = [layer.output.dropout.training for layer in model.bert.encoder.layer]
+            assert learning == [False, state.global_step >= 4, False]
+
+    whole, *story = run(base, tmp_path / "whole", Look(), **given)
+    start = loading.load_masked_lm(base).bert.state_dict()
+    for name, weight in whole.bert.state_dict().items():
+        if "pooler" not in name:
+            assert torch.equal(weight, start[name]) == (".layer.1." not in name), name
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(base, tmp_path / "cut", Crash(6), **given)
+    resumed, *again = run(base, tmp_path / "cut", **given)
+    assert same(resumed, whole)
+    assert again == story

@@ -18,7 +18,7 @@ import torch
 from pipeline.learning import freezing, frozen_cache, loop, lora, tuning_steps
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import FrozenCache, Lora
-from pipeline.models import loading
+from pipeline.models import batches, loading
 from pipeline.models.classifier import Classifier
 from pipeline.models.reader import Reader
 from tests.toy_training import SCHEDULE, Crash, same
@@ -40,7 +40,7 @@ KEPT = kept()
 def toy(frozen: int, seed: int = 0) -> Classifier:
     torch.manual_seed(seed)
     model = Classifier(toy_config(100, num_labels=3, num_hidden_layers=3, initializer_range=0.2)).eval()
-    freezing.freeze_prefix(model, frozen)
+    freezing.freeze(model, frozen)
     return model
 
 
@@ -63,11 +63,9 @@ def test_logits_from_states_are_those_from_ids(tmp_path: Path, frozen: int, mega
     model = toy(frozen)
     states = frozen_cache.states_of(model, TEXTS, layers=frozen, folder=tmp_path, **kept(memory_megabytes=megabytes))
     rows = TEXTS[:20]
-    plain = model(**tuning_steps.inputs(rows, 0)).logits
+    plain = model(**batches.padded(rows, 0)).logits
     torch.testing.assert_close(model(**states.inputs(rows)).logits, plain, atol=1e-5, rtol=0)
-    dev = [
-        tuning_steps.dev_logits(model, TEXTS, feed) for feed in (states.inputs, partial(tuning_steps.inputs, pad_id=0))
-    ]
+    dev = [tuning_steps.dev_logits(model, TEXTS, feed) for feed in (states.inputs, partial(batches.padded, padding=0))]
     np.testing.assert_allclose(*dev, atol=1e-5, rtol=0)
     assert all(states.found[frozen_cache.key(text)].flags.owndata == bool(megabytes) for text in TEXTS)
 
@@ -89,7 +87,7 @@ def test_under_autocast_they_are_what_training_would_compute(tmp_path: Path) -> 
     states = frozen_cache.states_of(model, TEXTS, layers=2, folder=tmp_path, **kept(bf16=True))
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(
-            model(**states.inputs(TEXTS)).logits, model(**tuning_steps.inputs(TEXTS, 0)).logits, atol=3e-2, rtol=0
+            model(**states.inputs(TEXTS)).logits, model(**batches.padded(TEXTS, 0)).logits, atol=3e-2, rtol=0
         )
     exact = frozen_cache.states_of(model, TEXTS, layers=2, folder=tmp_path, **KEPT).inputs(TEXTS)["states"]
     assert not torch.equal(states.inputs(TEXTS)["states"], exact)
@@ -231,12 +229,12 @@ def tuned(
     """Tune the toy, dropout on, for 6 updates with frozen layers, from states or from ids, its tokens held or not."""
     torch.manual_seed(0)
     model, tokenizer = loading.load_classifier(toy_model), loading.load_tokenizer(toy_model)
-    freezing.freeze_prefix(model, frozen)
+    freezing.freeze(model, frozen)
     trained: Any = model
     if adapters:
         trained = lora.wrap(model, ADAPTERS, frozen, [])
     epochs = [Reader(tokenizer, "none", 32).ids([text + "!" * epoch for text in SENTENCES]) for epoch in range(3)]
-    feed: tuning_steps.Feed = partial(tuning_steps.inputs, pad_id=tokenizer.pad_token_id)
+    feed: batches.Feed = partial(batches.padded, padding=tokenizer.pad_token_id)
     every, held = [ids for epoch in epochs for ids in epoch], None
     if hold:
         kept = {"layers": freezing.layer_count(model), "folder": folder / "cache", "every_token": True, **KEPT}

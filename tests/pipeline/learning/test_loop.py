@@ -22,7 +22,7 @@ from pipeline.common.errors import InputError
 from pipeline.learning import adaptation, callbacks, checkpoints, freezing, loop, tuning_steps
 from pipeline.learning.options import Compute
 from pipeline.models import loading
-from pipeline.models.batches import BatchPlan
+from pipeline.models.batches import BatchPlan, padded
 from pipeline.models.reader import Reader
 from tests.toy_training import SCHEDULE, Crash, run, same
 from tests.toys import SENTENCES
@@ -141,7 +141,7 @@ def tune(toy_model: Path, folder: Path, pieces: int) -> tuple[dict[str, torch.Te
 
     def make(rows: Sequence[int], _place: int) -> dict[str, torch.Tensor]:
         labels = torch.tensor([row % 3 for row in rows])
-        return tuning_steps.inputs([ids[row] for row in rows], tokenizer.pad_token_id) | {"labels": labels}
+        return padded([ids[row] for row in rows], tokenizer.pad_token_id) | {"labels": labels}
 
     size = len(SENTENCES) // pieces
     batches = [range(start, start + size) for start in range(0, len(SENTENCES), size)]
@@ -194,7 +194,7 @@ def test_on_a_gpu_losses_are_looked_at_before_anything_is_written_and_not_before
 def test_frozen_means_bit_identical(toy_model: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     before = loading.load_masked_lm(toy_model)
-    model, *_ = run(toy_model, tmp_path, touch=lambda model: freezing.freeze_prefix(model, 1))
+    model, *_ = run(toy_model, tmp_path, touch=lambda model: freezing.freeze(model, 1))
     for name, weight in before.state_dict().items():
         held = name.startswith(
             ("bert.embeddings", "bert.encoder.layer.0", "bert.pooler", "cls.predictions.decoder.weight")
@@ -208,7 +208,7 @@ def to_start(strength: float) -> Any:
     def of(model: torch.nn.Module) -> loop.Penalty:
         start = {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
-        def penalty(model: torch.nn.Module) -> torch.Tensor:
+        def penalty(model: torch.nn.Module, _step: int) -> torch.Tensor:
             gaps = [(weight - start[name]).square().sum() for name, weight in model.named_parameters()]
             return strength / 2 * torch.stack(gaps).sum()
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pipeline.learning import tuning_steps
-from pipeline.models import loading
+from pipeline.models import batches, loading
 from pipeline.models.reader import Reader
 
 
@@ -43,7 +43,7 @@ def test_each_epoch_holds_every_text_once_with_its_label(toy_model: Path) -> Non
     texts = ["good " * (1 + index % 5) for index in range(20)]
     labels = [index % 3 for index in range(20)]
     epochs = [Reader(tokenizer, "none", 32).ids([text + mark for text in texts]) for mark in ("", "!")]
-    feed = partial(tuning_steps.inputs, pad_id=tokenizer.pad_token_id)
+    feed = partial(batches.padded, padding=tokenizer.pad_token_id)
     made = tuning_steps.plan(epochs, labels, feed, batch_size=4, tokens_per_batch=1000, seed=0)
     assert len(made) == 10
     first = [made[place] for place in range(5)]
@@ -60,7 +60,7 @@ def test_dev_logits_come_in_the_texts_order(toy_model: Path, monkeypatch: pytest
     torch.manual_seed(0)
     model, tokenizer = loading.load_classifier(toy_model), loading.load_tokenizer(toy_model)
     ids = Reader(tokenizer, "none", 32).ids(["good", "bad food and rude staff", "the cat"])
-    feed = partial(tuning_steps.inputs, pad_id=tokenizer.pad_token_id)
+    feed = partial(batches.padded, padding=tokenizer.pad_token_id)
     together = tuning_steps.dev_logits(model, ids, feed)
     alone = [tuning_steps.dev_logits(model, [row], feed)[0] for row in ids]
     assert together == pytest.approx(np.array(alone), abs=1e-5)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from pipeline.measuring.frontier import score as frontier_score
+from pipeline.measuring.statistics.comparison import masked_kept
 
 LABELS = [0, 1, 2] * 10
 GROUPS = ("embeddings", "lower", "upper", "pooler")
@@ -55,7 +57,11 @@ def right(count: int) -> list[int]:
     return [label if place < count else (label + 1) % 3 for place, label in enumerate(LABELS)]
 
 
-def points() -> list[frontier_score.Point]:
+BASE = [20.0, 25.0, 30.0, 15.0, 20.0, 10.0]
+"""Nats of six documents, ten hidden pieces each."""
+
+
+def points(uneven: Sequence[float] = (1.0,) * 6) -> list[frontier_score.Point]:
     """base: a third right, all kept; middle: two thirds, exp(-0.1); tuned: all right, exp(-0.5); odd: worse in both."""
     alphas = {
         "base": dict.fromkeys(GROUPS, 0.0),
@@ -63,17 +69,12 @@ def points() -> list[frontier_score.Point]:
         "tuned": dict.fromkeys(GROUPS, 1.0),
         "odd": dict.fromkeys(GROUPS, 1.0) | {"lower": 0.5},
     }
-    base = [20.0, 25.0, 30.0, 15.0, 20.0, 10.0]
-    lost = [0.0, 1.0, 5.0, 6.0]
-    return frontier_score.points(
-        alphas,
-        labels=LABELS,
-        corpora=["shop"] * len(LABELS),
-        predicted=[right(10), right(20), right(30), right(20)],
-        nats_base=base,
-        nats=[[nats + more for nats in base] for more in lost],
-        masked=[10] * 6,
-    )
+    found = []
+    for (name, shares), correct, more in zip(alphas.items(), (10, 20, 30, 20), (0.0, 1.0, 5.0, 6.0), strict=True):
+        recall = frontier_score.recalled(LABELS, ["shop"] * len(LABELS), right(correct))
+        nats = [nats + more * much for nats, much in zip(BASE, uneven, strict=True)]
+        found.append(frontier_score.Point(name, shares, recall, masked_kept(BASE, nats, [10] * 6)))
+    return found
 
 
 def test_what_is_told_without_a_budget() -> None:
@@ -101,18 +102,7 @@ def test_what_a_budget_costs() -> None:
 
 def test_a_budget_is_met_by_the_lower_bound() -> None:
     """The middle point keeps 0.905 of six documents that differ: 0.9 is not shown."""
-    lost = [0.0, 1.0, 5.0, 6.0]
-    uneven = [2.0, 0.0, 1.5, 0.5, 1.0, 1.0]
-    base = [20.0, 25.0, 30.0, 15.0, 20.0, 10.0]
-    found = frontier_score.points(
-        {point.name: point.alphas for point in points()},
-        labels=LABELS,
-        corpora=["shop"] * len(LABELS),
-        predicted=[right(10), right(20), right(30), right(20)],
-        nats_base=base,
-        nats=[[nats + more * much for nats, much in zip(base, uneven, strict=True)] for more in lost],
-        masked=[10] * 6,
-    )
+    found = points(uneven=[2.0, 0.0, 1.5, 0.5, 1.0, 1.0])
     told = frontier_score.told(found, tuned="tuned", budget=0.9)
     middle = told["points"][1]
     assert middle["kept"]["value"] > 0.9 > middle["at_least"] > middle["kept"]["low"]
