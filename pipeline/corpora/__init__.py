@@ -6,6 +6,7 @@ schema        what a card may say
 lines         a file's text as lines: unpacked, decoded, cut
 tables        rows of csv and tsv
 json_rows     rows of JSON
+sheets        rows of Excel workbooks
 readers       rows of files, and the table of their formats
 cells         what a cell holds: a text, a label, nothing
 hub_datasets  rows of a dataset on the Hub

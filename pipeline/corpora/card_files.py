@@ -27,6 +27,8 @@ class Reading:
     encoding: str = "utf-8"
     field: str | None = None
     """In a .json file: the key under which the list of rows stands."""
+    sheet: str | None = None
+    """In a workbook: the sheet that counts; None: the one that has rows."""
     of_card: bool = False
     """Whether a card says so, and could say otherwise: errors then advise it."""
 
@@ -64,6 +66,7 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
         "header",
         "encoding",
         "field",
+        "sheet",
     ]
     for key in config:
         if key not in known:
@@ -80,10 +83,14 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
         raise InputError(
             f"{place}: configs: header is {header!r}; it must be true, or false where the first row is data"
         )
+    if config.get("sheet") == QUESTION:
+        raise InputError(
+            f"{place}: configs.sheet is still a question ({QUESTION}); write the name of the one that counts"
+        )
     encoding = str(config.get("encoding", "utf-8"))
     if not is_encoding(encoding):
         raise InputError(f"{place}: configs: unknown encoding {encoding}; try utf-8 or latin-1")
-    return Reading(sep, config.get("quoting"), header, encoding, config.get("field"), of_card=True)
+    return Reading(sep, config.get("quoting"), header, encoding, config.get("field"), config.get("sheet"), of_card=True)
 
 
 def card_files(

@@ -19,6 +19,7 @@ from pipeline.corpora.json_rows import field_of_rows
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind
 from pipeline.corpora.readers import FORMATS, class_names, formats, looks_like_table, read_rows
 from pipeline.corpora.schema import QUESTION, SPLITS
+from pipeline.corpora.sheets import sheet_names
 from pipeline.corpora.tables import quotes_are_letters, separator
 
 COPIED_BYTES = 50 << 20
@@ -110,6 +111,8 @@ def _read(files: Sequence[Path], reading: Reading) -> tuple[Reading, list[dict[s
         reading = replace(reading, quoting=3) if letters else reading
         sep = separator(file, file.name, reading, MAX_FILE_BYTES)
         reading = reading if sep == {"csv": ",", "tsv": "\t"}.get(kind(file)) else replace(reading, sep=sep)
+    if kind(file) == "xlsx" and len(sheets := sheet_names(file, file.name, MAX_FILE_BYTES)) > 1:
+        reading = replace(reading, sheet=sheets[0])
     if kind(file) == "json":
         reading = replace(reading, field=field_of_rows(file, file.name, reading, MAX_FILE_BYTES))
     try:
@@ -133,7 +136,7 @@ def _reads_headless(files: Sequence[Path], reading: Reading) -> bool:
 
 
 def _is_table(file: Path, reading: Reading) -> bool:
-    return kind(file) in {"csv", "tsv"} or reading.sep is not None
+    return FORMATS[kind(file)].headed or reading.sep is not None
 
 
 def _rows(files: Sequence[Path], reading: Reading) -> list[dict[str, Any]]:
@@ -172,6 +175,10 @@ def _card(title: str, files: Sequence[Path]) -> str:
             0,
             f"header: does the first line name the columns ({shown})? It looks like data; then write `header: false`.",
         )
+    if reading.sheet is not None:
+        config["sheet"] = QUESTION
+        told = ", ".join(sheet_names(files[0], files[0].name, MAX_FILE_BYTES))
+        draft.questions.insert(0, f"sheet: which counts of {told}? This draft is of {reading.sheet}.")
     if reading.quoting == 3:
         draft.notes.append('quoting: quotes (") are letters like any other; as quotes, one would swallow rows.')
     own: dict[str, Any] = {"role": draft.role, "columns": draft.columns}

@@ -45,7 +45,7 @@ _MARKS = (  # a UTF-32 mark begins like a UTF-16 one
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _FOREIGN = {
-    rb"PK\x03\x04": "an Excel workbook or another zip archive; save the sheet as CSV UTF-8, or unpack it",
+    rb"PK\x03\x04": "an Excel workbook or another zip archive; let its name end in .xlsx, or unpack it",
     rb"\xd0\xcf\x11\xe0": "an old Excel or Word file; save the sheet as CSV UTF-8",
     rb"version https://git-lfs": "a Git LFS pointer, not the data; fetch that with `git lfs pull`",
     rb"(?i)(\xef\xbb\xbf)?\s*(<!doctype html|<html[\s>]|<\?xml)": "a web page or XML, perhaps a login; fetch the data",

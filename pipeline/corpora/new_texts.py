@@ -11,7 +11,7 @@ from pipeline.common.errors import InputError
 from pipeline.corpora.cells import as_text, as_written
 from pipeline.corpora.guessing import looks_headless
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind, lines_of
-from pipeline.corpora.readers import looks_like_table, read_rows
+from pipeline.corpora.readers import FORMATS, looks_like_table, read_rows
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def read_texts(source: str, column: str | None = None) -> NewTexts:
 def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]], column: str | None) -> None:
     """Refuse a table whose first line would be lost as names, and one that would be read as lines."""
     names = list(rows[0])
-    if kind(file) in {"csv", "tsv"} and looks_headless(names, rows):
+    if FORMATS[kind(file)].headed and looks_headless(names, rows):
         looks = f"{place}: its first line ({' | '.join(names)[:60]}) looks like a row, not like names of columns"
         if column is None and "text" not in names:
             raise InputError(f"{looks}; write names above it, or name the column with --text-column if they are names")

@@ -16,12 +16,13 @@ from pipeline.common.errors import InputError
 from pipeline.corpora.card_files import Reading
 from pipeline.corpora.json_rows import json_rows
 from pipeline.corpora.lines import MAX_FILE_BYTES, OPENERS, kind, lines, refuse_foreign, unpacked
+from pipeline.corpora.sheets import sheet_rows
 from pipeline.corpora.tables import Row, delimited
 
 _MOST_DECODED = 1 << 28
 PLAIN = Reading()
 ARCHIVES = {".zip", ".tar", ".tgz", ".7z", ".rar"}
-_SHEETS = {"xlsx", "xls", "xlsm", "ods", "numbers"}
+_SHEETS = {"xls", "xlsm", "ods", "numbers"}
 
 
 def read_rows(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int = MAX_FILE_BYTES) -> Iterator[Row]:
@@ -34,7 +35,7 @@ def read_rows(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int =
     if {suffix.lower() for suffix in path.suffixes} & ARCHIVES:
         raise InputError(f"{place}: archives are not opened; unpack it and name the file inside")
     if known is None:
-        sheet = "save the sheet as CSV UTF-8; " if kind(path) in _SHEETS else ""
+        sheet = "save the sheet as .xlsx or CSV UTF-8; " if kind(path) in _SHEETS else ""
         raise InputError(f"{place}: no format is known by the name {path.name}; {sheet}there are {formats()}")
     return known.rows(path, place, reading, max_bytes)
 
@@ -111,16 +112,19 @@ class Format(NamedTuple):
     rows: Callable[[Path, str, Reading, int], Iterator[Row]]
     encoded: bool = True
     """Whether it is text, in an encoding that a card may name."""
+    headed: bool = False
+    """Whether its first line names the columns."""
 
 
 FORMATS = {
-    "csv": Format(delimited),
-    "tsv": Format(delimited),
+    "csv": Format(delimited, headed=True),
+    "tsv": Format(delimited, headed=True),
     "txt": Format(_plain_lines),
     "raw": Format(_plain_lines),
     "json": Format(json_rows),
     "jsonl": Format(json_rows),
     "parquet": Format(_parquet, encoded=False),
+    "xlsx": Format(sheet_rows, encoded=False, headed=True),
 }
 """By the ending of a file's name. Whatever reads files, or names to people what can be read, goes by this table."""
 

@@ -51,7 +51,7 @@ def delimited(path: Path, place: str, reading: Reading, max_bytes: int) -> Itera
     table = _table(path, place, reading, max_bytes)
     header: list[str] = []
     for record in _records(table, quotes_are_letters(path, place, reading, max_bytes)):
-        header = header or _header(record.fields, table)
+        header = header or header_of(record.fields, table.reading, table.place)
         if record.number:
             yield record.number, dict(zip(header, _fitted(record, header, table), strict=True))
 
@@ -83,7 +83,7 @@ def quotes_are_letters(path: Path, place: str, reading: Reading, max_bytes: int)
     header: list[str] = []
     ragged, quoted, rows = None, 0, 0
     for record in _records(table, letters=True):
-        header = header or _header(record.fields, table)
+        header = header or header_of(record.fields, table.reading, table.place)
         rows += 1
         quoted += any(len(field) > 1 and field[0] == field[-1] == '"' for field in record.fields)
         if record.number and _is_ragged(record, header):
@@ -206,18 +206,17 @@ def _plain(error: csv.Error, reading: Reading) -> str:
     return f"{error}; repair the row"
 
 
-def _header(fields: Sequence[str], table: _Table) -> list[str]:
-    if not table.reading.header:
+def header_of(fields: Sequence[str], reading: Reading, place: str) -> list[str]:
+    """The columns' names, of the first line's fields. Raises InputError where one stands twice."""
+    if not reading.header:
         return [f"column {number}" for number in range(1, len(fields) + 1)]
     if len(fields) > _MOST_COLUMNS:
-        raise InputError(f"{table.place}: {len(fields):,} columns in the first line; it must name each column once")
+        raise InputError(f"{place}: {len(fields):,} columns in the first line; it must name each column once")
     header = [field.strip() for field in fields]
     if len(header) > 2 and not any(header[-2:]):  # columns that a spreadsheet once had
         header = header[: max(at for at, name in enumerate(header, start=1) if name or at == 1)]
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise InputError(
-            f"{table.place}: column {twice[0]!r} stands twice in the first line; it must name each column once"
-        )
+        raise InputError(f"{place}: column {twice[0]!r} stands twice in the first line; it must name each column once")
     return header
 
 

@@ -325,9 +325,20 @@ def test_nothing_of_a_packed_file_is_lost(tmp_path: Path, suffix: str) -> None:
         assert f"a.csv{suffix}: damaged or not really {suffix}" in refused(write(path, broken))
 
 
-@kind("a spreadsheet")
-def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path) -> None:
-    assert "by the name a.xlsx; save the sheet as CSV UTF-8" in refused(write(tmp_path / "a.xlsx", b"PK\x03\x04"))
+@kind("an Excel workbook")
+def test_a_workbook_is_read_cell_by_cell(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl (extra excel) is not installed")
+    made = openpyxl.Workbook()
+    for row in [("text", "stars"), *ROWS]:
+        made.active.append(row)
+    made.save(tmp_path / "a.xlsx")
+    assert [(text, str(stars)) for text, stars in read(tmp_path / "a.xlsx")] == ROWS
+
+
+@kind("another spreadsheet")
+def test_another_spreadsheet_is_to_be_saved_as_one_or_as_csv(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.xls", b"PK\x03\x04")
+    assert "by the name a.xls; save the sheet as .xlsx or CSV UTF-8" in refused(path)
 
 
 JSON_TEXTS = {"null": "", "NaN": "", "5": "5", "0.5": "0.5"}
