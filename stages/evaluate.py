@@ -15,8 +15,8 @@ Items, one a row, from which all of this can be computed again without a model:
 - ``retention/pairs_{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "phenomenon", "good", "bad"}``: log-likelihoods
 - ``retention/masks/<corpus>.jsonl``  ``{"id", "input_ids", "masked", "bytes"}``, a row a window: what was masked
 - ``retention/sentences.jsonl``  ``{"id", "corpus", "text", "shuffled", "words"}``: what probes and CKA look at
-- ``retention/probes_{base,adapted,tuned}.jsonl``  ``{"id"}`` and by task (``layers.probes.TASKS``) ``[n]``: how many
-  answers were right on each layer
+- ``retention/probes_{base,adapted,tuned}.jsonl``  ``{"id"}`` and by task (``layers.probes.TASKS``), and by its
+  ``<task>_control``, ``[n]``: how many answers were right on each layer
 - ``retention/features_tuned.npy``  float16 [sentences, layers + 1, hidden], for CKA between two seeds
 """
 
@@ -108,7 +108,7 @@ STAGE = Stage(
     "evaluate",
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
-    version=10,
+    version=11,
     reads=reads,
     tell=tell,
 )

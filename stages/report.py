@@ -79,12 +79,12 @@ def report(
         for stage, made in stages.items()
     }
     described |= collect.described(folders, rungs, final)
-    described["exchange"] = {
-        arm: evaluated.exchanged([evaluate[run] for run in runs], ladder.Draws(settings.draws, settings.seed))
-        for arm, runs in arms.items()
-    }
-    for arm, runs in arms.items():
-        described["layers"][arm] |= evaluated.cka_beside([evaluate[run] for run in runs])
+    draws, first = ladder.Draws(settings.draws, settings.seed), evaluate[arms[rungs[0]][0]]
+    evaluations = {arm: [evaluate[run] for run in runs] for arm, runs in arms.items()}
+    described["exchange"] = {arm: evaluated.exchanged(seeds, draws) for arm, seeds in evaluations.items()}
+    for arm, seeds in evaluations.items():
+        apart = evaluated.probes_beside(seeds[0], first, draws)
+        described["layers"][arm] |= evaluated.cka_beside(seeds) | {"apart": apart}
     scores, changes = described.pop("scores"), described.pop("changes")
     told = {
         arm: {"arm": arm, "seeds": [run.seed for run in runs], "changes": changes[arm], "scores": scores[arm]}
@@ -241,5 +241,5 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=14,
+    version=15,
 )

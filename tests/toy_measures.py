@@ -70,13 +70,19 @@ def _shift(corpora: Sequence[str], *, general: bool, adapted: bool) -> dict[str,
 def _layers() -> dict[str, Any]:
     """Probes, CKA and drift: embeddings and four layers."""
     bend = {"base": 0.0, "adapted": 0.01, "tuned": 0.04}
+
+    def by_model(start: float, gain: float) -> dict[str, Any]:
+        return {
+            model: [figure(start + gain * layer - drop * layer, SENTENCES) for layer in range(LAYERS)]
+            for model, drop in bend.items()
+        }
+
     probes = {
         task.name: {
             "chance": 0.5 - 0.15 * place,
-            **{
-                model: [figure(0.52 + 0.08 * place + 0.07 * layer - drop * layer, SENTENCES) for layer in range(LAYERS)]
-                for model, drop in bend.items()
-            },
+            "accuracy": by_model(0.52 + 0.08 * place, 0.07),
+            "selectivity": by_model(0.0, 0.05),
+            "minus_base": {model: levels for model, levels in by_model(0.0, 0.0).items() if model != "base"},
         }
         for place, task in enumerate(TASKS)
     }

@@ -68,7 +68,9 @@ def _contents(report: Report) -> dict[str, Any]:
         corpora_tables.leaks(report),
     ]
     shift = [corpora_tables.shift(report), corpora_tables.masked_loss(report)]
-    layered = [layers_show.by_layer(report, final), layers_show.drift(report, final)]
+    layered = [layers_show.by_layer(report, final),
+               *(layers_show.probed(report, final, task) for task in report["layers"][final]["probes"]),
+               layers_show.drift(report, final)]  # fmt: skip
     origin = [training_tables.base(report), training_tables.versions(report), training_tables.fingerprints(report)]
     return {
         "report": report,

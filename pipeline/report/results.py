@@ -91,7 +91,8 @@ class Report(TypedDict):
     shift: dict[str, Told]
     masked_loss: dict[str, dict[str, Shift]]
     layers: dict[str, Told]
-    """Of retention.json, and ``noise_floor``: CKA by layer between two seeds, or []; of one seed ``by_chance``."""
+    """Of retention.json, and ``noise_floor``: CKA by layer between two seeds, or []; of one seed ``by_chance``; and
+    ``apart``: by probe and layer, accuracy of the first seed's tuned model less that of the first arm's."""
     exchange: dict[str, dict[Literal["rate", "lost", "gained"], Estimate] | None]
     frontier: dict[str, Frontier | None]
     emoji: dict[str, Emoji | None]

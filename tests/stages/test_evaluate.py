@@ -308,9 +308,11 @@ def test_probes_and_cka_look_at_every_layer(inputs: dict[str, Path], tmp_path: P
     assert chance == {task.name: chance[task.name] for task in TASKS}
     assert (chance["shuffled_bigram"], chance["length"]) == (0.5, 1 / 3)
     for of in found["probes"].values():
-        assert of["base"] == of["adapted"]
-        assert of["base"][:2] == of["tuned"][:2]
-        assert [figure["n"] for figure in of["base"]] == [12, 12, 12]
+        assert of["accuracy"]["base"] == of["accuracy"]["adapted"]
+        assert of["accuracy"]["base"][:2] == of["accuracy"]["tuned"][:2]
+        assert [figure["n"] for figure in of["accuracy"]["base"]] == [12, 12, 12]
+        assert [figure["value"] for figure in of["minus_base"]["adapted"]] == [0, 0, 0]
+        assert [figure["value"] for figure in of["minus_base"]["tuned"]][:2] == [0, 0]
     features = np.load(out / "retention" / "features_tuned.npy")
     assert (features.shape, features.dtype) == ((12, 3, 32), np.float16)
     assert [figure.value for figure in by_layer(features, features)] == [1.0, 1.0, 1.0]

@@ -48,14 +48,26 @@ class Shift(TypedDict):
 
 
 @closed
+class Probe(TypedDict):
+    """By model and layer, the embeddings first."""
+
+    chance: float
+    accuracy: dict[Model, list[Estimate]]
+    selectivity: dict[Model, list[Estimate]]
+    """Accuracy less that on a control task."""
+    minus_base: dict[Model, list[Estimate]]
+    """Accuracy less the base's."""
+
+
+@closed
 class Retention(TypedDict):
     """retention.json; probes, cka and drift are empty without enough text."""
 
     models: dict[Model, Knowledge]
     scores: dict[Literal["base_to_adapted", "adapted_to_tuned", "base_to_tuned"], Kept]
     shift: dict[str, Shift]
-    probes: dict[str, dict[Literal["chance", "base", "adapted", "tuned"], float | list[Estimate]]]
-    """Accuracy by question, model and layer, the embeddings first."""
+    probes: dict[str, Probe]
+    """By question."""
     cka: dict[str, list[Estimate]]
     """Linear CKA with the base, by model and layer."""
     drift: dict[str, dict[str, Estimate]]

@@ -47,7 +47,7 @@ def general_english(
     sure = {"draws": settings.draws, "seed": settings.seed}
     return {
         **general_score.scored(answers, roles, **sure),
-        "probes": layer_probes.scored(probes, sentences),
+        "probes": layer_probes.scored(probes, sentences, **sure),
         "cka": cka.against(seen),
         "drift": drift.scored({model: kinds["masked"] for model, kinds in answers.items()}, **sure),
         "masks": {corpus: masks.digest for corpus, masks in {**exam.masked, **exam.shift}.items()},

@@ -3,6 +3,11 @@
 Two questions of Conneau et al. 2018, "What you can cram into a single $&!#* vector: Probing sentence embeddings for
 linguistic properties", section 2.2: have two neighbouring words been swapped (bigram shift), and how long is the
 sentence (in three bins)? Every sentence is tested, by a probe that has seen neither it nor its swapped twin.
+
+A probe can be right because it learns much, not because the layer tells much: so each task has a control task, whose
+answers were drawn for the sentences' first words. How much more often a probe is right than on its control is its
+selectivity (Hewitt & Liang 2019, "Designing and Interpreting Probes with Control Tasks", section 2). Two models, or a
+task and its control, are compared sentence by sentence.
 """
 
 from __future__ import annotations
@@ -23,9 +28,9 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.common.cache import Remember
 from pipeline.common.files import digest
-from pipeline.measuring.statistics.bootstrap import Figure, share
+from pipeline.measuring.statistics.bootstrap import Array, Figure, interval, share
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same features get other answers to the same tasks."""
 FOLDS = 5
 BINS = 3
@@ -61,6 +66,17 @@ TASKS = (
 )
 
 
+def control(task: Task, sentences: Sequence[Row], seed: int) -> Ids:
+    """Answers of a task's control, drawn for first words, as many as the task has, each for about as many sentences."""
+    first = [row["text"].split()[0].lower() for row in sentences]
+    kinds, own, counts = np.unique(first, return_inverse=True, return_counts=True)
+    given, answer = np.zeros(int(task.key(sentences).max()) + 1), np.zeros(len(kinds), dtype=np.int64)
+    for kind in np.random.default_rng(seed).permutation(len(kinds)):
+        answer[kind] = given.argmin()
+        given[answer[kind]] += counts[kind]
+    return np.repeat(answer[own][:, None], task.sides, axis=1)
+
+
 def folds_of(words: Sequence[int], seed: int) -> list[tuple[Ids, Ids]]:
     """(training, test) places, each sentence tested once, lengths spread evenly; none if there are too few."""
     if not len(words):
@@ -78,24 +94,25 @@ def right_by_layer(features: ArrayLike, sentences: Sequence[Row], *, seed: int) 
 
     Args:
         features: [sentences, 2, layers, hidden]: of the sentence, and of its twin with two words swapped.
-        sentences: ``id``, and ``words``, its number of words.
+        sentences: ``id``, ``text``, and ``words``, its number of words.
 
     Returns:
-        A row a sentence, none where there are too few of them: ``id``, and by task how many answers were right on each
-        layer, of its ``sides``.
+        A row a sentence, none where there are too few of them: ``id``, and by task, and by ``<task>_control``, how many
+        answers were right on each layer, of the task's ``sides``.
     """
     table = np.asarray(features, dtype=np.float64)
     folds = folds_of([int(item["words"]) for item in sentences], seed)
     if not folds:
         return []
-    right = {task.name: np.zeros((len(table), table.shape[2]), dtype=np.int64) for task in TASKS}
-    for task in TASKS:
-        key = task.key(sentences)
+    keys = {task.name: task.key(sentences) for task in TASKS}
+    keys |= {f"{task.name}_control": control(task, sentences, seed) for task in TASKS}
+    right = {name: np.zeros((len(table), table.shape[2]), dtype=np.int64) for name in keys}
+    for name, key in keys.items():
         for train, test in folds:
             for layer in range(table.shape[2]):
-                asked = table[:, : task.sides, layer]
+                asked = table[:, : key.shape[1], layer]
                 learned = asked[train].reshape(-1, asked.shape[-1])
-                right[task.name][test, layer] = (_guesses(learned, key[train].ravel(), asked[test]) == key[test]).sum(1)
+                right[name][test, layer] = (_guesses(learned, key[train].ravel(), asked[test]) == key[test]).sum(1)
     return [
         {"id": item["id"], **{name: counts[place].tolist() for name, counts in right.items()}}
         for place, item in enumerate(sentences)
@@ -107,7 +124,7 @@ def answers(
 ) -> dict[str, list[dict[str, Any]]]:
     """``right_by_layer`` of every model, remembered by features and tasks, so that arms share what they can."""
     asked = [
-        [[item["id"], item["words"]] for item in sentences],
+        [[item["id"], item["words"], item["text"]] for item in sentences],
         {task.name: task.key(sentences).tolist() for task in TASKS if sentences},
     ]
 
@@ -122,8 +139,34 @@ def answers(
 
 def accuracy_by_layer(rows: Sequence[Row], task: Task) -> list[Figure]:
     """Share of right answers on each layer with Wilson's interval; a sentence and its twin count as one."""
-    right = np.array([row[task.name] for row in rows], dtype=np.float64) / task.sides
-    return [share(column) for column in right.T]
+    return [share(column) for column in _right(rows, task).T]
+
+
+def selectivity(rows: Sequence[Row], task: Task, **sure: int) -> list[dict[str, Any]]:
+    """How much more often the probes of each layer are right than on the control task, as figures."""
+    return _apart(_right(rows, task), _right(rows, task, "_control"), **sure)
+
+
+def beside(rows: Sequence[Row], others: Sequence[Row], **sure: int) -> dict[str, list[dict[str, Any]]]:
+    """By task and layer: how much more often one model's probes are right than another's, as figures.
+
+    Args:
+        rows, others: of the same sentences in the same order; of no sentences there is nothing.
+    """
+    if [row["id"] for row in rows] != [row["id"] for row in others]:
+        raise ValueError("probes are compared on the same sentences in the same order")
+    return {task.name: _apart(_right(rows, task), _right(others, task), **sure) for task in TASKS if rows}
+
+
+def _right(rows: Sequence[Row], task: Task, of: str = "") -> Array:
+    """Share of right answers about each sentence, [sentences, layers]."""
+    return np.array([row[task.name + of] for row in rows], dtype=np.float64) / task.sides
+
+
+def _apart(one: Array, other: Array, **sure: int) -> list[dict[str, Any]]:
+    """Mean difference over sentences, for each layer."""
+    n = len(one)
+    return [interval(each[:, None], lambda sums: sums[..., 0] / n, **sure).as_json() for each in (one - other).T]
 
 
 def chance(task: Task, sentences: Sequence[Row]) -> float:
@@ -132,14 +175,17 @@ def chance(task: Task, sentences: Sequence[Row]) -> float:
     return float(np.bincount(key.ravel()).max() / key.size)
 
 
-def scored(answers: Mapping[str, Sequence[Row]], sentences: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """Every model's accuracy on every layer, as retention.json has it; empty where there were too few sentences."""
+def scored(answers: Mapping[str, Sequence[Row]], sentences: Sequence[Row], **sure: int) -> dict[str, dict[str, Any]]:
+    """Every model on every layer, as retention.json has it; empty where there were too few sentences."""
+    moved = {model: beside(rows, answers["base"], **sure) for model, rows in answers.items() if model != "base"}
     return {
         task.name: {
             "chance": chance(task, sentences),
-            **{
+            "accuracy": {
                 model: [figure.as_json() for figure in accuracy_by_layer(rows, task)] for model, rows in answers.items()
             },
+            "selectivity": {model: selectivity(rows, task, **sure) for model, rows in answers.items()},
+            "minus_base": {model: found[task.name] for model, found in moved.items()},
         }
         for task in TASKS
         if next(iter(answers.values()), [])

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.drawing.curves import Curve, curves
 from pipeline.drawing.dots import Dot, Line, dots
 from pipeline.drawing.svg import ACCENT, MUTED, OTHER, Picture, label, told
-from pipeline.drawing.tables import Cell, Estimate, Report, Table, amount, percent, whose
+from pipeline.drawing.tables import Cell, Estimate, Report, Table, amount, change, percent, whose
 from pipeline.measuring.layers import probes
 
 COLOURS = {"base": MUTED, "adapted": ACCENT, "tuned": OTHER}
@@ -41,13 +41,13 @@ def pictures(report: Report, arm: str) -> list[Picture]:
             said += " Unrelated: what chance reaches in 19 of 20 cases. How far luck moves a layer takes a second seed."
         drawn.append(Picture("cka", f"How far each layer moved, {arm}{whose(report)}", said, drawing))
     captions = {task.name: task.caption for task in probes.TASKS}
-    for task, models in found["probes"].items():
-        levels = {model: figures for model, figures in models.items() if model != "chance"}
-        line = (100 * models["chance"], "chance")
+    for task, asked in found["probes"].items():
+        line = (100 * asked["chance"], "chance")
         name = f"probe-{task.replace('_', '-')}"
-        drawing = curves(_lines(levels, 100, "%"), name=name, across="layer (0: embeddings)",
+        drawing = curves(_lines(asked["accuracy"], 100, "%"), name=name, across="layer (0: embeddings)",
                          upwards="right, % (up is better)", line=line)  # fmt: skip
-        said = "A linear probe on each frozen layer, cross-validated over general sentences."
+        said = "A linear probe on each frozen layer, cross-validated over general sentences. Its selectivity,"
+        said += " and paired differences from the base and the first arm, are in a table of their own."
         drawn.append(Picture(name, f"{captions[task]}{whose(report)}", said, drawing))
     return drawn + _drift(found["drift"], f"{arm}{whose(report)}")
 
@@ -102,18 +102,33 @@ def by_layer(report: Report, arm: str) -> Table:
     ]
     if found["noise_floor"]:
         columns.append(("likeness of two seeds (CKA)", found["noise_floor"], lambda figure: amount(figure, 3)))
-    for task, models in found["probes"].items():
-        said = f"{task.replace('_', ' ')}, % right (chance {100 * models['chance']:.0f})"
-        columns += [(f"{said}, {model}", models[model], percent) for model in models if model != "chance"]
+    for task, asked in found["probes"].items():
+        said = f"{task.replace('_', ' ')}, % right (chance {100 * asked['chance']:.0f})"
+        columns += [(f"{said}, {model}", figures, percent) for model, figures in asked["accuracy"].items()]
     count = max((len(figures) for _, figures, _ in columns), default=0)
-    rows = tuple(
-        (
-            Cell("embeddings" if layer == 0 else f"layer {layer}"),
-            *(set_(figures[layer]) for _, figures, set_ in columns),
-        )
-        for layer in range(count)
-    )
+    rows = tuple((_layer(place), *(set_(figures[place]) for _, figures, set_ in columns)) for place in range(count))
     return Table(f"Layer by layer, {arm}{whose(report)}", ("layer", *(title for title, _, _ in columns)), rows)
+
+
+def _layer(place: int) -> Cell:
+    return Cell(f"layer {place}" if place else "embeddings")
+
+
+def probed(report: Report, arm: str, task: str) -> Table:
+    """One probe's selectivity by layer and model, and how far the models, and the first arm, are apart on it."""
+    asked, apart = report["layers"][arm]["probes"][task], report["layers"][arm]["apart"].get(task)
+    columns = {f"selectivity, {model}": figures for model, figures in asked["selectivity"].items()}
+    columns |= {f"{model} less base": figures for model, figures in asked["minus_base"].items()}
+    columns |= {f"tuned less that of {report['ladder'][0]['arm']}": apart} if apart else {}
+    rows = tuple(
+        (_layer(place), *(change(figure) for figure in figures))
+        for place, figures in enumerate(zip(*columns.values(), strict=True))
+    )
+    note = "Selectivity: accuracy less that on a control task, where each first word has an answer of its own, drawn at"
+    note += " random (Hewitt & Liang 2019): what the layer tells, not what a probe learns by heart. All differences are"
+    note += " paired by sentence; the control's draw and the folds are one."
+    title = f"Probe {task.replace('_', ' ')}, {arm}{whose(report)}"
+    return Table(title, ("layer", *(f"{said}, points" for said in columns)), rows, note)
 
 
 def drift(report: Report, arm: str) -> Table:

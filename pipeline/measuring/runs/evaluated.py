@@ -12,7 +12,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_json, read_jsonl
 from pipeline.measuring.general import exchange
 from pipeline.measuring.general.score import MODELS, column, grammar, grammar_kept, losses, phenomena, right
-from pipeline.measuring.layers import cka
+from pipeline.measuring.layers import cka, probes
 from pipeline.measuring.statistics.comparison import Measured, masked_kept
 from pipeline.measuring.statistics.ladder import Draws, Key
 
@@ -185,6 +185,16 @@ def cka_beside(folders: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
         "noise_floor": [figure.as_json() for figure in cka.by_layer(*seen)] if len(seen) == 2 else [],
         "by_chance": cka.by_chance(seen[0]) if len(seen) == 1 else [],
     }
+
+
+def probes_beside(folder: Path, first: Path, draws: Draws) -> dict[str, Any]:
+    """By task and layer: how much more often probes on one arm's tuned model are right than on the first arm's."""
+    if folder == first:
+        return {}
+    rows, others = (read_jsonl(each / "retention" / "probes_tuned.jsonl") for each in (folder, first))
+    both = {row["id"] for row in rows} & {row["id"] for row in others}
+    shared = ([row for row in side if row["id"] in both] for side in (rows, others))
+    return probes.beside(*shared, draws=draws.draws, seed=draws.seed)
 
 
 def _masked_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:

@@ -134,6 +134,16 @@ def test_layers_stand_in_rows(report: dict[str, Any]) -> None:
     assert parts["· really lost, nats lost"].text == "0.090"
 
 
+def test_probes_stand_beside_their_controls_the_base_and_the_first_arm(report: dict[str, Any]) -> None:
+    apart = {"value": -0.02, "low": -0.05, "high": 0.01, "n": 60}
+    report["layers"]["full"]["apart"] = {"length": [apart] * 5}
+    table = layers_show.probed(report, "full", "length")
+    last = row(table, "layer 4")
+    assert [cell.text for cell in last.values()][1:] == ["+20.0", "+16.0", "+4.0", "−4.0", "−16.0", "−2.0"]
+    assert last["tuned less that of naive, points"].detail == "−5.0 to +1.0"
+    assert "tuned less that of naive, points" not in layers_show.probed(report, "naive", "length").columns
+
+
 def test_emoji_are_marked_by_themselves(report: dict[str, Any]) -> None:
     (picture,) = [each for each in emoji_show.pictures(report, "full") if each.name == "emoji-map"]
     assert "Rank correlation 0.78 (0.75–0.81)." in picture.caption
@@ -162,7 +172,7 @@ def test_the_troubleshooter_speaks_of_the_final_arm_first(report: dict[str, Any]
 
 def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], tmp_path: Path) -> None:
     bare = copy.deepcopy(report)
-    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": [], "apart": {}}
     bare |= {"layers": dict.fromkeys(report["arms"], nothing), "errors": {}, "diagnosis": []}
     bare |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
     pages.write(results.checked(Report, bare), tmp_path)
@@ -174,7 +184,7 @@ def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], 
 
 
 def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:
-    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}
+    nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": [], "apart": {}}
     report |= {"layers": dict.fromkeys(report["arms"], nothing)}
     report |= {name: dict.fromkeys(report["arms"]) for name in ("frontier", "emoji")}
     drawn = gallery.pictures(report)

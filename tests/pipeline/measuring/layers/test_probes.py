@@ -18,7 +18,11 @@ SURE = {"draws": 200, "seed": 0}
 WORDS = [5 + place % 30 for place in range(90)]
 BY_NAME = {task.name: task for task in probes.TASKS}
 BIGRAM, LENGTH = BY_NAME["shuffled_bigram"], BY_NAME["length"]
-SENTENCES = [{"id": str(place), "words": words} for place, words in enumerate(WORDS)]
+FIRST = ["the", "it", "a", "we", "in", "no", "my", "so", "on"]
+SENTENCES = [
+    {"id": str(place), "words": words, "text": f"{FIRST[place * 7 % 9].title()} rest of it"}
+    for place, words in enumerate(WORDS)
+]
 
 
 def features() -> np.ndarray:
@@ -67,22 +71,56 @@ def test_a_twin_is_never_learned_from() -> None:
 
 def test_accuracy_and_chance_by_hand() -> None:
     rows = [
-        {"id": "a", "shuffled_bigram": [2], "length": [1]},
-        {"id": "b", "shuffled_bigram": [1], "length": [0]},
-        {"id": "c", "shuffled_bigram": [0], "length": [1]},
-        {"id": "d", "shuffled_bigram": [2], "length": [1]},
+        {"id": "a", "shuffled_bigram": [2], "length": [1], "shuffled_bigram_control": [1], "length_control": [1]},
+        {"id": "b", "shuffled_bigram": [1], "length": [0], "shuffled_bigram_control": [0], "length_control": [0]},
+        {"id": "c", "shuffled_bigram": [0], "length": [1], "shuffled_bigram_control": [0], "length_control": [0]},
+        {"id": "d", "shuffled_bigram": [2], "length": [1], "shuffled_bigram_control": [2], "length_control": [1]},
     ]
+    others = [row | {"shuffled_bigram": [1], "length": [1]} for row in rows]
     sentences = [{"id": row["id"], "words": words} for row, words in zip(rows, (5, 5, 6, 7), strict=True)]
-    found = probes.scored({"base": rows, "tuned": rows}, sentences)
-    assert found["shuffled_bigram"]["base"][0]["value"] == pytest.approx(5 / 8)
-    assert found["length"]["tuned"][0] == found["length"]["base"][0]
-    assert (found["length"]["base"][0]["value"], found["length"]["base"][0]["n"]) == (0.75, 4)
+    found = probes.scored({"base": rows, "adapted": rows, "tuned": others}, sentences, **SURE)
+    swapped, length = found["shuffled_bigram"], found["length"]
+    assert swapped["accuracy"]["base"][0]["value"] == pytest.approx(5 / 8)
+    assert length["accuracy"]["adapted"][0] == length["accuracy"]["base"][0]
+    assert (length["accuracy"]["base"][0]["value"], length["accuracy"]["base"][0]["n"]) == (0.75, 4)
+    assert [swapped["selectivity"][model][0]["value"] for model in ("base", "tuned")] == [2 / 8, 1 / 8]
+    assert [length["selectivity"][model][0]["value"] for model in ("base", "tuned")] == [1 / 4, 2 / 4]
+    assert [swapped["minus_base"][model][0]["value"] for model in ("adapted", "tuned")] == [0, -1 / 8]
+    assert [length["minus_base"][model][0]["value"] for model in ("adapted", "tuned")] == [0, 1 / 4]
+    same, moved = length["minus_base"]["adapted"][0], length["minus_base"]["tuned"][0]
+    assert (same["low"], same["high"]) == (0, 0)  # sentence by sentence: nothing is left to chance
+    assert moved["low"] < 1 / 4 < moved["high"]
+    assert probes.beside(others, rows, **SURE)["length"][0] == moved
+    with pytest.raises(ValueError, match="the same sentences"):
+        probes.beside(rows, rows[::-1], **SURE)
     assert (found["shuffled_bigram"]["chance"], found["length"]["chance"]) == (0.5, 0.5)
+
+
+def test_a_control_is_drawn_for_first_words_and_balanced() -> None:
+    for task, count in ((BIGRAM, 2), (LENGTH, 3)):
+        key = probes.control(task, SENTENCES, 0)
+        by_word: dict[str, set[int]] = {}
+        for row, answer in zip(SENTENCES, key.tolist(), strict=True):
+            by_word.setdefault(row["text"].split()[0], set()).update(answer)
+        assert all(len(answers) == 1 for answers in by_word.values())
+        assert key.shape == (90, task.sides)
+        assert np.bincount(key[:, 0]).tolist() == ([50, 40] if count == 2 else [30, 30, 30])
+        assert (key != probes.control(task, SENTENCES, 1)).any()
+
+
+def test_a_probe_that_learns_anything_is_not_selective() -> None:
+    """A layer that names the first word tells the control's answers, and nothing of the length."""
+    table = np.zeros((90, 2, 1, 9))
+    table[np.arange(90), :, 0, [place * 7 % 9 for place in range(90)]] = 1.0
+    (figure,) = probes.selectivity(probes.right_by_layer(table, SENTENCES, seed=0), LENGTH, **SURE)
+    assert figure["high"] < -0.5
+    found = probes.right_by_layer(features(), SENTENCES, seed=0)
+    assert [each["low"] > 0.4 for each in probes.selectivity(found, LENGTH, **SURE)] == [False, True, False]
 
 
 def test_too_few_sentences_are_not_probed() -> None:
     assert probes.right_by_layer(features()[:3], SENTENCES[:3], seed=0) == []
-    assert probes.right_by_layer(features()[:8], [{"id": "x", "words": 9}] * 8, seed=0) == []
+    assert probes.right_by_layer(features()[:8], [{"id": "x", "words": 9, "text": "a"}] * 8, seed=0) == []
     assert probes.scored({}, []) == probes.scored({"base": []}, SENTENCES[:3]) == {}
 
 
@@ -121,9 +159,9 @@ def test_a_new_task_is_an_entry_of_the_table(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(probes, "TASKS", (*probes.TASKS, long))
     answers = probes.answers({"base": few}, sentences, seed=0, remember=remember)
     assert keys[0] != keys[1]
-    found = probes.scored(answers, sentences)
+    found = probes.scored(answers, sentences, **SURE)
     assert found["long"]["chance"] == pytest.approx(2 / 3)
-    assert found["long"]["base"][1]["value"] > 0.9  # layer 1 holds the third of its length
+    assert found["long"]["accuracy"]["base"][1]["value"] > 0.9  # layer 1 holds the third of its length
     parts: dict[str, Any] = {key: {} for key in ("models", "scores", "shift", "cka", "drift", "masks")}
     checked(Retention, {**parts, "probes": found})
     layers = {"full": {"probes": found, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": []}}

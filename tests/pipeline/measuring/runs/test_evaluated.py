@@ -7,7 +7,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.measuring.runs import evaluated
 from pipeline.measuring.statistics.ladder import Draws
-from tests import toy_runs
+from tests import toy_measures, toy_runs
 
 DRAWS = Draws(300, 0)
 
@@ -30,6 +30,20 @@ def test_kept_by_hand(tmp_path: Path) -> None:
     mean = (math.exp(-0.35) + math.exp(-0.36)) / 2
     assert value(found["full"]["masked", "encyclopedia"]) == pytest.approx(mean)
     assert value(found["full"]["pairs", "pairs"]) == pytest.approx((0.74 - 0.5) / (0.8 - 0.5))
+
+
+def test_probes_are_held_against_the_first_arm_sentence_by_sentence(tmp_path: Path) -> None:
+    def put(arm: str, right: dict[str, int]) -> Path:
+        rows = [{"id": name, "shuffled_bigram": [2, n], "length": [1, n // 2]} for name, n in right.items()]
+        toy_measures.put_rows(tmp_path / arm / "retention" / "probes_tuned.jsonl", rows)
+        return tmp_path / arm
+
+    first = put("naive", {"a": 0, "b": 2, "c": 2})
+    apart = evaluated.probes_beside(put("full", {"a": 2, "b": 1, "c": 2, "more": 0}), first, DRAWS)
+    assert [figure["value"] for figure in apart["shuffled_bigram"]] == pytest.approx([0, (1 - 0.5) / 3])
+    assert [figure["value"] for figure in apart["length"]] == pytest.approx([0, (1 - 1) / 3])
+    assert [figure["n"] for figure in apart["length"]] == [3, 3]
+    assert evaluated.probes_beside(first, first, DRAWS) == evaluated.probes_beside(tmp_path, first, DRAWS) == {}
 
 
 def test_levels_that_differ_by_seed_are_averaged(tmp_path: Path) -> None:
