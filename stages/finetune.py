@@ -16,12 +16,16 @@ from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
     from pipeline.learning.frontier import Ground
+    from pipeline.learning.tuning import Tuned
 
 
 class Settings(StageSettings):
     """How to tune without forgetting."""
 
-    method: Literal["full", "lora"] = Field("full", description="all weights above the frozen ones, or adapters there")
+    method: Literal["full", "lora", "features"] = Field(
+        "full",
+        description="all weights above the frozen ones, or adapters there; features: none, a logistic head on [CLS]",
+    )
     freezing: options.TuningFreezing = options.TuningFreezing(layers=2)
     learning_rate: float = Field(2e-5, gt=0, le=0.1, description="peak rate of the last layer, or of adapters")
     head_learning_rate: float | None = Field(1e-3, gt=0, le=0.1, description="of pooler and classifier; null: the same")
@@ -85,7 +89,7 @@ def finetune(
     folds = max((prepared.folds_of(prepare, corpus) for corpus in prepared.corpora_of(prepare, "reviews")), default=1)
     for fold in range(1, folds):
         _test_fold(settings, ground, prepare, seed, fold, cache, out)
-    tuned = tuning.tuned(settings, ground.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
+    tuned = _tuned(settings, ground.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
     model = tuned.merged(out / "adapter")
     told = frontier_of(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", 0), ground)
     vocabulary = tuned.reader.tokenizer
@@ -111,7 +115,7 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
     path, folder = out / "folds" / f"{fold}.jsonl", out / "checkpoints" / str(fold)
     if path.exists():
         return
-    tuned = tuning.tuned(settings, ground.adapted, prepare, seed, fold, cache, folder)
+    tuned = _tuned(settings, ground.adapted, prepare, seed, fold, cache, folder)
     model = tuned.model
     if settings.frontier.budget is not None:  # what is tested is what would be taken
         model = tuned.merged(folder / "adapter")
@@ -121,6 +125,15 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
     told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)
     write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
     remove(folder)
+
+
+def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
+    """Tune by the method that is set."""
+    from pipeline.learning import features, tuning
+
+    if settings.method == "features":
+        return features.fitted(settings, start, prepare, seed, fold)
+    return tuning.tuned(settings, start, prepare, seed, fold, cache, folder)
 
 
 def check(settings: Mapping[str, Any]) -> None:
@@ -142,10 +155,10 @@ def check(settings: Mapping[str, Any]) -> None:
         if asked:
             need([role], why, prepare.corpora, prepare.data_root)
     for name in ("ewc", "mixout"):
-        if own.method == "lora" and getattr(own.regularisation, name):
+        if own.method != "full" and getattr(own.regularisation, name):
             raise InputError(
-                f"finetune.regularisation.{name}: it holds weights that method lora does not move; set it to 0, or "
-                "method to full"
+                f"finetune.regularisation.{name}: it holds weights that method {own.method} does not move; set it to "
+                "0, or method to full"
             )
 
 

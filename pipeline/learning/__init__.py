@@ -15,6 +15,7 @@ general_text      text without labels, read beside the reviews
 contrastive       texts of a class drawn together
 tuning            one tuning on reviews, a fold held out
 tuning_steps      its batches, weights, loss and logits
+features          a head fitted on the frozen encoder
 options           settings in groups, as trainings ask for them
 frontier          models between base and tuned, and the choice among them
 blending          weights between two models

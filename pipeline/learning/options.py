@@ -191,7 +191,7 @@ class Training(Protocol):
 class Options(Training, Protocol):
     """How to tune without forgetting; of ``finetune``."""
 
-    method: Literal["full", "lora"]
+    method: Literal["full", "lora", "features"]
     class_weights: bool
     num_train_epochs: int
     batch_size: int

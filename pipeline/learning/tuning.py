@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from transformers import set_seed
 
 from pipeline.common.errors import InputError
@@ -189,18 +190,18 @@ def _ids(
 
 
 def _dev_figures(ids: list[Ids], dev: Rows, feed: Any) -> Any:
-    """A function model -> dev loss, macro-recall (the one that decides) and accuracy, each the mean over corpora."""
+    """A function model -> ``dev_figures``."""
+    return lambda model: dev_figures(tuning_steps.dev_logits(model, ids, feed), dev)
+
+
+def dev_figures(logits: NDArray[np.float64], dev: Rows) -> dict[str, float]:
+    """Dev loss, macro-recall (the one that decides) and accuracy of logits [texts, 3], each the mean over corpora."""
     labels, corpora = (np.array([row[column] for row in dev]) for column in ("label", "corpus"))
     parts = [corpora == name for name in np.unique(corpora)]
-
-    def figures(model: Any) -> dict[str, float]:
-        logits = tuning_steps.dev_logits(model, ids, feed)
-        matrices = np.array([confusion(labels[own], logits[own].argmax(axis=1)) for own in parts], dtype=float)
-        surprise = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
-        return {
-            "dev_loss": float(np.mean([surprise[own].mean() for own in parts])),
-            "dev_macro_recall": float(macro_recall(matrices).mean()),
-            "dev_accuracy": float(accuracy(matrices).mean()),
-        }
-
-    return figures
+    matrices = np.array([confusion(labels[own], logits[own].argmax(axis=1)) for own in parts], dtype=float)
+    surprise = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
+    return {
+        "dev_loss": float(np.mean([surprise[own].mean() for own in parts])),
+        "dev_macro_recall": float(macro_recall(matrices).mean()),
+        "dev_accuracy": float(accuracy(matrices).mean()),
+    }

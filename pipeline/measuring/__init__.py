@@ -6,6 +6,7 @@ layers/            what do the layers know, and how far did they move?
 emoji/             what do emoji mean to the model?
 frontier/          what can be had between the base and the tuned model?
 diagnosis/         which of the three issues does an arm have, and what helps?
+transferability    which model is the best to start from?
 runs/              what evaluate wrote, of all arms and seeds, and of two runs
 statistics/        how sure is a figure, and what is apart from what?
 evaluate_modules/  the headline figures once more, by independent code

@@ -15,7 +15,7 @@ from pipeline.common.yaml import flat
 from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, change, percent
 from pipeline.measuring.runs.two_runs import What
-from pipeline.report.summary import aligned
+from pipeline.report.summary import plain
 
 NEEDED = {"name": str, "ladder": list, "retention": dict, "verdicts": list, "arms": dict}
 MEASURES = {
@@ -132,8 +132,5 @@ def _value(found: Mapping[str, Any], key: str) -> Cell:
 
 def text(names: Sequence[str], shown: Sequence[Table]) -> str:
     """The tables for a terminal, below a line that says what A and B are."""
-    parts = ["\n".join(f"{letter}  {name}" for letter, name in zip("AB", names, strict=True))]
-    for table in shown:
-        rows = [table.columns, *([cell.line for cell in row] for row in table.rows)] if table.rows else []
-        parts.append("\n".join([table.title, *aligned(rows), *([f"  {table.note}"] if table.note else [])]))
-    return "\n\n".join("\n".join(printable(line) for line in part.split("\n")) for part in parts)
+    said = "\n".join(printable(f"{letter}  {name}") for letter, name in zip("AB", names, strict=True))
+    return f"{said}\n\n{plain(shown)}"

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.common.labels import FLOORS
 from pipeline.common.printable import printable
 from pipeline.drawing import tables
-from pipeline.drawing.tables import Report
+from pipeline.drawing.tables import Report, Table
 from pipeline.report import answers
 
 WIDTH = 100
@@ -69,3 +69,12 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
     widths = [max(len(row[place]) for row in rows if place < len(row)) for place in range(len(rows[0]) if rows else 0)]
     for row in rows:
         yield "  " + "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip()
+
+
+def plain(shown: Sequence[Table]) -> str:
+    """Tables for a terminal."""
+    parts = []
+    for table in shown:
+        rows = [table.columns, *([cell.line for cell in row] for row in table.rows)] if table.rows else []
+        parts.append([table.title, *aligned(rows), *([f"  {table.note}"] if table.note else [])])
+    return "\n\n".join("\n".join(map(printable, part)) for part in parts)

@@ -4,8 +4,8 @@ Each pair has a sample of the starter's texts, splits, masks and seeds of its ow
 wrong about texts in 5% of cases at most, so that of ten pairs two or more are told apart in under 9%; luck of training
 comes on top, for verdicts on one seed are about these two models.
 
-``pytest -s -m acceptance --timeout 0 tests/acceptance/test_same_recipe_twice.py``; ``PAIRS`` sets another number. A pair took four and a half minutes of
-processor time, seven by the clock, on two busy cores.
+``pytest -s -m acceptance --timeout 0 tests/acceptance/test_same_recipe_twice.py``; ``PAIRS`` sets another number. A
+pair took four and a half minutes of processor time, seven by the clock, on two busy cores.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ import pytest
 from pipeline.common.labels import LABELS
 from pipeline.machine import cli
 from stages.__main__ import build
+from tests import toys
+from tests.cards import REVIEWS, write_card, write_reviews
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ["torch", "transformers", "datasets", "evaluate", "sklearn", "pandas", "matplotlib"]
@@ -345,3 +347,49 @@ print([name for name in {HEAVY} if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
+
+
+def test_models_are_ranked_by_a_cards_training_texts(
+    toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = write_reviews(tmp_path / "toy", per_class=40)
+    again = toys.write_toy_model(tmp_path / "again", seed=1)
+    assert call("rank", toy_model, again, "--corpus", card) == 0
+    out, err = capsys.readouterr()
+    assert f"asking {again}, model 2 of 2, about 84 texts" in err
+    table, *_ = out.split("\n\n")
+    title, header, *lines = table.splitlines()
+    assert title == "Models to start from, by 84 labelled training texts"  # 0.7 of 120: dev and test are not asked
+    assert header.split("  ")[1] == "model"
+    assert {line.split()[0] for line in lines} == {str(toy_model), str(again)}
+    posts = write_card(tmp_path / "posts", "posts.txt", "role: informal")
+    (posts / "posts.txt").write_text("".join(f"a post with the number {number}\n" for number in range(40)), "utf-8")
+    assert call("rank", toy_model, "--corpus", posts) == 2
+    said = f"corpus {posts}: no labelled training texts; name a card with role reviews"
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("{place}/none", "model {place}/none: folder {place}/none not found"),
+        ("{place}", "model {place}: no tokenizer.json or vocab.txt"),
+        ("scratch", "model scratch: has no weights before a run makes them; name its folder"),
+    ],
+)
+def test_what_is_no_model_is_refused_before_the_corpus_is_read(
+    toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str, said: str
+) -> None:
+    assert call("rank", toy_model, model.format(place=tmp_path), "--corpus", tmp_path / "nothing") == 2
+    assert capsys.readouterr().err.startswith(said.format(place=tmp_path))
+
+
+def test_a_corpus_that_lacks_a_class_is_not_ranked_by(
+    toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = write_card(tmp_path / "one", "r.csv", REVIEWS)
+    (card / "r.csv").write_text("text,stars\n" + "".join(f"food number {n},3\n" for n in range(40)), "utf-8")
+    assert call("rank", toy_model, "--corpus", card) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "card one: class negative has 0 rows, needs 10; add some"
+    assert call("rank", toy_model, "--corpus", tmp_path / "nothing") == 2
+    assert "no folder" in capsys.readouterr().err

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, sha256
-from pipeline.learning import loop, options, tuning, tuning_steps
+from pipeline.learning import features, loop, options, tuning, tuning_steps
 from pipeline.models import attachments, loading, sources
-from stages import finetune, pretrain, source, tokenizer
+from stages import finetune, prepare, pretrain, source, tokenizer
 from tests.toy_texts import in_folds, write_prepared
 from tests.toy_training import Crash
 
@@ -177,6 +179,41 @@ def test_the_same_seed_gives_the_same_classifier_and_another_another(story: dict
         made.append(digests(out))
     assert made[0] == made[1]
     assert made[0]["model/model.safetensors"] != made[2]["model/model.safetensors"]
+
+
+def test_features_fit_a_head_and_general_english_is_kept_whole(story: dict[str, Path], tmp_path: Path) -> None:
+    before = loading.load_masked_lm(story["pretrain"] / "model")
+    made, settings = [], FINETUNE.model_copy(update={"method": "features"})
+    for name in ("one", "two"):
+        out = tmp_path / name
+        out.mkdir()
+        inputs = {stage: story[stage] for stage in ("prepare", "tokenizer", "pretrain")}
+        finetune.finetune(settings, seed=0, **inputs, cache=tmp_path / "cache", out=out)
+        made.append(digests(out))
+    assert made[0] == made[1]
+    plain = BertForSequenceClassification.from_pretrained(tmp_path / "one" / "model").bert.state_dict()
+    assert all(torch.equal(plain[name], weight) for name, weight in before.bert.state_dict().items())
+    facts = told(tmp_path / "one", "finetune")
+    assert facts["dev_macro_recall"] > 0.9
+    assert (facts["steps"], facts["trainable_parameters"]) == (0, 3 * 32 + 3)
+    # What is measured of general English: the tuned encoder under the adapted model's head, against that model.
+    asked = loading.with_mlm_head(loading.load_classifier(tmp_path / "one" / "model"), before)
+    ids = torch.tensor([[2, 20, 4, 22, 3]])
+    with torch.no_grad():
+        assert torch.equal(asked.eval()(input_ids=ids).logits, before.eval()(input_ids=ids).logits)
+
+
+def test_the_head_of_features_is_the_logistic_regression_on_pooled_cls(story: dict[str, Path]) -> None:
+    settings = FINETUNE.model_copy(update={"method": "features", "class_weights": False})
+    found = features.fitted(settings, story["pretrain"] / "model", story["prepare"], 0, 0)
+    rows = tuning.reviews(story["prepare"], "train", 0)
+    ids, labels = found.reader.ids([row["text"] for row in rows]), [row["label"] for row in rows]
+    with torch.no_grad():
+        pooled = torch.cat([found.model.bert(input_ids=torch.tensor(row[None]).long()).pooler_output for row in ids])
+        logits = torch.cat([found.model(input_ids=torch.tensor(row[None]).long()).logits for row in ids])
+    scaled = StandardScaler().fit_transform(pooled.double().numpy())
+    expected = LogisticRegression(C=found.story["inverse_penalty"], max_iter=500).fit(scaled, labels)
+    assert np.allclose(logits.softmax(dim=1).numpy(), expected.predict_proba(scaled), atol=1e-3)
 
 
 def test_lora_trains_adapters_and_emoji_rows_and_merges(story: dict[str, Path], tmp_path: Path) -> None:
@@ -546,3 +583,20 @@ def test_no_reviews_are_named(story: dict[str, Path], tmp_path: Path) -> None:
             cache=tmp_path / "cache",
             out=tmp_path,
         )
+
+
+@pytest.mark.parametrize("method", ["lora", "features"])
+def test_holding_weights_that_a_method_does_not_move_is_refused(method: str) -> None:
+    own = finetune.Settings(method=method, regularisation={"mixout": 0.5})
+    with pytest.raises(InputError, match=rf"regularisation\.mixout: it holds weights that method {method} does not"):
+        finetune.check({"finetune": own, "prepare": prepare.Settings(), "source": source.Settings()})
+
+
+def test_features_are_fitted_for_every_fold(story: dict[str, Path], tmp_path: Path) -> None:
+    prepared = write_prepared(tmp_path / "prepared")
+    ids = in_folds(prepared, 4)  # of 3 each fold would be a class
+    settings = FINETUNE.model_copy(update={"method": "features"})
+    inputs = {"tokenizer": story["tokenizer"], "pretrain": story["pretrain"], "cache": tmp_path / "cache"}
+    finetune.finetune(settings, seed=0, prepare=prepared, **inputs, out=tmp_path)
+    for fold in (1, 2, 3):
+        assert {row["id"] for row in read_jsonl(tmp_path / "folds" / f"{fold}.jsonl")} == set(ids[fold])

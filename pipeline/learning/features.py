@@ -1,0 +1,82 @@
+"""Feature extraction: a logistic head fitted on the frozen encoder, of which no weight moves.
+
+Peters, Ruder & Smith 2019, "To Tune or Not to Tune?", section 2. The features are what the pooler makes of [CLS], for
+that is what the saved form, a plain ``BertForSequenceClassification``, reads; the floor of features
+(``feature_baseline``) reads the mean of the pieces at the best layer instead.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from transformers import set_seed
+
+from pipeline.corpora.prepared import Rows
+from pipeline.learning.options import Options
+from pipeline.learning.tuning import Tuned, dev_figures, reviews
+from pipeline.learning.tuning_steps import row_weights
+from pipeline.measuring.reviews.feature_baseline import STRENGTHS
+from pipeline.measuring.reviews.tfidf_baseline import best_strength
+from pipeline.measuring.scoring import as_inputs, in_batches, ready
+from pipeline.models import loading
+from pipeline.models.reader import Reader
+
+
+def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) -> Tuned:
+    """The model in ``start`` under the head that does best on dev, with a fold held out; C by ``best_strength``."""
+    set_seed(seed)  # a pooler that the start lacks
+    model: Any = loading.load_classifier(start)
+    reader = Reader.of(start, settings.max_length)
+    train, dev = (reviews(prepare, split, fold) for split in ("train", "dev"))
+    labels = [row["label"] for row in train]
+    weights = row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
+    pooled, dev_pooled = _pooled(model, reader, train), _pooled(model, reader, dev)
+    scaler = StandardScaler().fit(pooled)
+    table = scaler.transform(pooled)
+
+    @cache
+    def head(strength: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weight [3, hidden] and bias [3] for features that are not standardised."""
+        found = LogisticRegression(C=strength, max_iter=500).fit(table, labels, sample_weight=weights)
+        weight = found.coef_ / scaler.scale_
+        return weight, found.intercept_ - weight @ scaler.mean_
+
+    def figures(strength: float) -> dict[str, float]:
+        weight, bias = head(strength)
+        return dev_figures(dev_pooled @ weight.T + bias, dev)
+
+    best = best_strength(STRENGTHS, lambda strength: figures(strength)["dev_macro_recall"])
+    with torch.no_grad():
+        for place, value in zip((model.classifier.weight, model.classifier.bias), head(best), strict=True):
+            place.copy_(torch.from_numpy(value))
+    learned = sum(weight.numel() for weight in model.classifier.parameters())
+    told = figures(best)
+    story = {
+        "method": settings.method,
+        "pooler": "random" if any("pooler" in name for name in model.missing) else "carried",
+        "inverse_penalty": best,
+        "trainable_parameters": learned,
+        "frozen_parameters": sum(weight.numel() for weight in model.parameters()) - learned,
+        "steps": 0,
+        "best_step": 0,
+        "dev_macro_recall": told["dev_macro_recall"],
+    }
+    return Tuned(model, reader, story, [{"epoch": 0.0, "step": 0, **told}])
+
+
+@torch.inference_mode()
+def _pooled(model: Any, reader: Reader, rows: Rows) -> NDArray[np.float64]:
+    """What the pooler makes of each text, [texts, hidden]."""
+    bert, ids = ready(model).bert, reader.ids([row["text"] for row in rows])
+    found = np.empty((len(ids), bert.config.hidden_size))
+    for some in in_batches(ids, None, "features", model):
+        inputs = as_inputs([ids[row] for row in some], reader.tokenizer.pad_token_id, model)
+        found[some] = bert(**inputs).pooler_output.double().cpu().numpy()
+    return found
