@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.common.files import read_json, write_json, write_jsonl
 from pipeline.corpora.cards import Role, need
@@ -58,6 +58,9 @@ class Settings(StageSettings):
     compute: Compute = Compute()
     save_dtype: Literal["float32", "float16"] = Field("float32", description="of the weights as written")
     seed: int = Field(0, ge=0, lt=1 << 32, description="of order, masks and dropout")
+    every_seed: bool = Field(
+        False, description="adapt anew for each of the recipe's seeds, by it; else all share one adaptation"
+    )
 
     renamed: ClassVar[Mapping[str, str]] = {
         "frozen_layers": "freezing.layers", "weight_decay": "regularisation.weight_decay",
@@ -67,6 +70,19 @@ class Settings(StageSettings):
         "precision": "compute.precision", "compile": "compute.compile",
         "checkpoint_seconds": "compute.checkpoint_seconds",
     }  # fmt: skip
+
+    def of_seed(self, seed: int) -> Self:
+        """With ``every_seed`` that seed's; what is then made is what the same ``seed`` alone would have made."""
+        return self.model_copy(update={"seed": seed, "every_seed": False}) if self.every_seed else self
+
+    @field_validator("every_seed")
+    @classmethod
+    def _no_seed_of_its_own(cls, every_seed: bool, info: ValidationInfo) -> bool:
+        if every_seed and info.data.get("seed"):
+            raise ValueError(
+                f"with it the recipe's seeds count, and pretrain.seed is {info.data['seed']}; leave one out"
+            )
+        return every_seed
 
 
 def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -> None:

@@ -57,8 +57,8 @@ class Plan:
         return [None] if stage.collects else list(every)
 
     def settings(self, stage: Stage, run: Run | None) -> StageSettings:
-        """The settings of a stage in the arm of this run."""
-        return (self.recipe.arms[run.arm] if run else self.recipe.shared)[stage.name]
+        """The settings of a stage in this run."""
+        return self.recipe.arms[run.arm][stage.name].of_seed(run.seed) if run else self.recipe.shared[stage.name]
 
     def sources(self, run: Run | None) -> Sequence[Run]:
         """The runs whose artifacts are read in this run."""

@@ -6,13 +6,17 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast, get_type_hints
+from typing import Any, NamedTuple, Self, cast, get_type_hints
 
 from pipeline.common.settings import Group, declared
 
 
 class StageSettings(Group):
     """Base of every stage's settings."""
+
+    def of_seed(self, seed: int) -> Self:  # noqa: ARG002
+        """As they are in runs of a seed of the recipe: the same, unless a stage has it otherwise."""
+        return self
 
 
 class Run(NamedTuple):

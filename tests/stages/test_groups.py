@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.common.validation import settings_of
+from pipeline.machine.plan import Plan
 from pipeline.machine.recipe import load_recipe
+from pipeline.machine.stage import Run
+from pipeline.machine.store import Store
 from pipeline.measuring.diagnosis import rules
 from stages import STORY, pretrain
 
@@ -38,3 +44,19 @@ def test_what_is_not_written_of_a_group_is_the_stages_default_and_not_the_groups
 @pytest.mark.parametrize("name", ["starter", "quick", "transfer", "bert-base", "minilm-parts"])
 def test_what_ships_can_be_loaded(name: str) -> None:
     assert load_recipe(name, STORY).arms
+
+
+def test_adaptation_goes_through_the_seeds_where_a_recipe_says_so() -> None:
+    """That of a seed is the one that this seed alone would have had; else all seeds share one."""
+    stage = next(stage for stage in STORY if stage.name == "pretrain")
+
+    def of(seed: int, **changes: Any) -> Any:
+        recipe = load_recipe("starter", STORY, {"seeds": [0, 1, 2], **changes})
+        return Plan(STORY, recipe, Store(Path("unused"))).settings(stage, Run("full", seed))
+
+    assert of(0) == of(2)
+    assert [of(seed, **{"pretrain.every_seed": True}).seed for seed in (0, 1, 2)] == [0, 1, 2]
+    assert of(0, **{"pretrain.every_seed": True}) == of(0)
+    assert of(2, **{"pretrain.every_seed": True}) == of(0, **{"pretrain.seed": 2})
+    with pytest.raises(InputError, match=r"pretrain\.seed is 5; leave one out"):
+        of(0, **{"pretrain.every_seed": True, "pretrain.seed": 5})
