@@ -27,7 +27,7 @@ class Settings(StageSettings):
         1.0,
         gt=0,
         le=1,
-        description="Share of each corpus's texts (not of pairs) that is kept, to try things out sooner.",
+        description="Share of the reviews and of informal texts that is kept, to try things out sooner.",
     )
     seed: int = Field(
         0,
@@ -89,4 +89,4 @@ def prepare(settings: Settings, *, out: Path) -> None:
     write_json(out / "shift.json", shift(corpora))
 
 
-STAGE = Stage("prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=4, reads=reads)
+STAGE = Stage("prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=5, reads=reads)

@@ -67,10 +67,11 @@ def cut(texts: Sequence[Text], shares: Mapping[Split, float], seed: int) -> dict
 def thin(corpus: Corpus, share: float, seed: int) -> None:
     """Keep a share of the texts of each split and class (rounded up), those that come first in an order by hash.
 
-    The rest is dropped, in place, as ``not in the share``. Pairs are kept.
+    The rest is dropped, in place, as ``not in the share``. Pairs are kept, and general text: a bound on what is kept of
+    general English takes documents, and a fifth of a few hundred would leave it none.
     Raises InputError if a class of reviews is left with fewer than ``FEWEST`` rows.
     """
-    if share == 1:
+    if share == 1 or corpus.card.role == "general":
         return
     for split, texts in corpus.splits.items():
         kept: set[str] = set()

@@ -144,18 +144,22 @@ def test_leaks_conflicts_and_drops_end_up_in_the_figures(tmp_path: Path) -> None
     assert json.loads((out / "shift.json").read_text())["shop"]["vocabulary_overlap"] is None
 
 
-def test_a_share_of_the_rows_is_taken_before_they_are_split_and_pairs_stay(tmp_path: Path) -> None:
+def test_a_share_of_the_rows_is_taken_before_they_are_split_and_general_text_stays(tmp_path: Path) -> None:
     shop = write_reviews(tmp_path / "shop", 60)
     posts = write_card(tmp_path / "posts", "a.txt", "role: informal")
     (posts / "a.txt").write_text(
         "".join(f"a post of mine, of which there are more, {number}\n" for number in range(40))
     )
-    prepare(Settings(corpora=(str(shop), str(posts)), share_of_rows=0.5, near_duplicate_threshold=1), out=tmp_path)
+    articles = write_card(tmp_path / "articles", "a.txt", "role: general")
+    (articles / "a.txt").write_text("".join(f"an article on the {number} rivers of a country\n" for number in range(9)))
+    cards = tuple(map(str, (shop, posts, articles)))
+    prepare(Settings(corpora=cards, share_of_rows=0.5, near_duplicate_threshold=1), out=tmp_path)
     described = json.loads((tmp_path / "corpora.json").read_text())
     assert described["shop"]["dropped"] == {"not in the share": 90}
     assert described["shop"]["classes"]["test"] == {"negative": 6, "neutral": 6, "positive": 6}
     assert described["posts"]["dropped"] == {"not in the share": 20}
     assert sum(described["posts"]["splits"].values()) == 20
+    assert sum(described["articles"]["splits"].values()) == 9
 
 
 def test_importing_the_stage_is_cheap() -> None:
