@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.common.files import read_json, write_json, write_jsonl
 from pipeline.corpora.cards import Role, need
-from pipeline.learning.options import AdaptationDistillation, Compute, Freezing, Lora, Regularisation
+from pipeline.learning.options import AdaptationDistillation, Compute, EmojiPrediction, Freezing, Lora, Regularisation
 from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Settings(StageSettings):
     freezing: Freezing = Freezing()
     regularisation: Regularisation = Regularisation()
     distillation: AdaptationDistillation = AdaptationDistillation()
+    emoji_prediction: EmojiPrediction = EmojiPrediction()
     max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
     tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
     gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
@@ -152,7 +153,7 @@ def _adapt(
 
     from transformers import set_seed
 
-    from pipeline.learning import adaptation, callbacks, distillation, freezing, loop, lora
+    from pipeline.learning import adaptation, callbacks, distillation, emoji_prediction, freezing, loop, lora
     from pipeline.models import attachments, batches
 
     informal = windows["informal", "train"] if settings.replay_share < 1 else adaptation.Windows([], [])
@@ -165,12 +166,17 @@ def _adapt(
     dev = {role: windows[role, "dev"].first(settings.dev_windows) for role in ("informal", "general")}
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     freezing.set_dropout(model, settings.regularisation.dropout)
-    frozen, lesson = settings.freezing.layers, None
+    new_rows = first_row if len(vocabulary) > first_row else None
+    frozen, lesson, terms = settings.freezing.layers, None, []
     if _taught(settings):
         teacher = distillation.Teacher.of(model.bert, vocabulary.pad_token_id, text.taught, frozen)
         lesson = distillation.Lesson(teacher, settings.distillation, first_row)
-    model.bert.pooler.requires_grad_(settings.distillation.cls > 0)
-    new_rows = first_row if len(vocabulary) > first_row else None
+        terms += lesson.terms
+    told, training = settings.emoji_prediction, masking
+    if told.weight and new_rows is not None:
+        training = replace(masking, first_emoji=first_row, emoji_share=told.share)
+        terms.append((told.weight, emoji_prediction.emoji_term(model.cls, first_row)))
+    model.bert.pooler.requires_grad_(settings.distillation.cls > 0 or training is not masking)
     freezing.freeze_for_adaptation(model, frozen, new_rows, embeddings=settings.method == "lora")
     wrapped = None
     if settings.method == "lora":
@@ -181,11 +187,11 @@ def _adapt(
         beside.append(callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor))
     outcome, history = loop.train(
         model,
-        adaptation.plan(text, order, masking, lesson),
+        adaptation.plan(text, order, training, lesson),
         _schedule(settings, len(order), f"{deciding}_dev_loss"),
         groups=freezing.groups_of(model, settings),
         figures=adaptation.dev_losses(dev, replace(masking, probability=DEV_PROBABILITY), settings.tokens_per_batch),
-        objective=loop.summed(terms=lesson.terms if lesson else ()),
+        objective=loop.summed(terms=terms),
         folder=folder,
         callbacks=beside,
     )

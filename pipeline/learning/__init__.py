@@ -8,6 +8,7 @@ checkpoints       checkpoints known to be whole
 freezing          which layers learn, from which step on, and how fast
 adaptation        masked language modelling on informal text
 distillation      a model as it was before adaptation as its teacher
+emoji_prediction  [CLS] tells the emoji of a text, all of them hidden
 held_states       what tuning is to leave where it was
 regularisers      what holds weights to where they were
 fisher            how much each weight matters to what a model knew

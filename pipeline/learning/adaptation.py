@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import BertTokenizerFast
 
+from pipeline.learning import emoji_prediction
 from pipeline.learning.distillation import Lesson
 from pipeline.models.batches import BatchPlan, Ids, epoch_batches, length_buckets, pad
 from pipeline.models.encoder import Places
@@ -99,6 +100,10 @@ class Masking:
     ordinary: Tensor
     """Ids that a token may be replaced by."""
     seed: int
+    first_emoji: int = 0
+    """Ids from here up are new emoji."""
+    emoji_share: float = 0.0
+    """Of the texts that have some: in these all are hidden."""
 
     @classmethod
     def of(cls, tokenizer: BertTokenizerFast, probability: float, whole_words: bool, seed: int) -> Masking:
@@ -119,10 +124,20 @@ class Masking:
         maskable[list(whole)] = False
         units = _first_positions(pad([windows.words[row] for row in rows], -1)) if self.whole_words else None
         chosen = choose_masked(maskable, self.probability, generator, units)
+        told = self._told(ids, place)
+        chosen |= told
         hidden = hide(ids, chosen, mask_id=self.mask_id, ordinary=self.ordinary, generator=generator)
+        hidden[told] = self.mask_id
         labels = torch.where(chosen, ids, torch.full_like(ids, IGNORED))
         mask = (ids != self.pad_id).long()
         return {"input_ids": hidden, "attention_mask": mask, "labels": labels, "places": Places.where(chosen)}
+
+    def _told(self, ids: Tensor, place: int) -> Tensor:
+        """All emoji of some texts, bool as ``ids``; drawn apart, so that nothing else changes with them."""
+        if not self.emoji_share:
+            return torch.zeros_like(ids, dtype=torch.bool)
+        drawn = np.random.default_rng([self.seed, place, 5]).random(len(ids)) < self.emoji_share
+        return (ids >= self.first_emoji) & torch.from_numpy(drawn)[:, None]
 
 
 def _first_positions(words: Tensor) -> Tensor:
@@ -182,13 +197,22 @@ def plan(
 ) -> BatchPlan:
     """The run as Trainer reads it; masks are drawn anew for every batch, and a teacher is asked about its texts."""
 
+    telling = masking.emoji_share > 0
+
     def make(rows: Sequence[int], place: int) -> dict[str, Any]:
-        if lesson is None:
-            return masking.batch(windows, rows, place)
-        taught = [windows.taught[row] for row in rows]
-        whole = lesson.whole([windows.ids[row] for row in rows], taught, masking.seed, place)
+        taught, whole = [], []
+        if lesson is not None:
+            taught = [windows.taught[row] for row in rows]
+            whole = lesson.whole([windows.ids[row] for row in rows], taught, masking.seed, place)
         batch = masking.batch(windows, rows, place, whole)
-        return batch | lesson.batch(batch["places"], taught, whole)
+        told = {"emoji": emoji_prediction.hidden(batch, masking.first_emoji)} if telling else {}
+        if lesson is not None:
+            batch |= lesson.batch(batch["places"], taught, whole, pooled=telling)
+            batch["extra"] |= told
+        elif telling:
+            places, (cls, masked) = Places.joined(Places.first(len(rows), batch["labels"].device), batch["places"])
+            batch |= {"places": places, "parts": (masked, cls), "extra": told}
+        return batch
 
     return BatchPlan(batches, make)
 

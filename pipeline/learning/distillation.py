@@ -179,15 +179,18 @@ class Lesson:
         wanted = min(round(self.options.whole_share * len(ids)), len(ids) - 1)
         return sorted(np.random.default_rng([seed, place, 2]).permutation(alike)[:wanted].tolist())
 
-    def batch(self, labelled: Places, taught: Sequence[Ids], whole: Sequence[int]) -> dict[str, Any]:
+    def batch(
+        self, labelled: Places, taught: Sequence[Ids], whole: Sequence[int], pooled: bool = False
+    ) -> dict[str, Any]:
         """What terms ask of a batch, for ``MaskedLM`` and of the teacher, which reads no more texts than it must.
 
         Args:
             labelled: where the batch has labels.
             taught: each text as the teacher reads it.
             whole: which texts were left whole.
+            pooled: whether others, too, read the pooled [CLS].
         """
-        first = Places.first(len(taught) if self.options.cls else 0, labelled.rows.device)
+        first = Places.first(len(taught) if self.options.cls or pooled else 0, labelled.rows.device)
         own = _whole(whole, taught)
         places, (cls, masked, last) = Places.joined(first, labelled, own)
         theirs, read = own, taught

@@ -101,6 +101,15 @@ class AdaptationDistillation(Group):
     )
 
 
+class EmojiPrediction(Group):
+    """What is felt about a text, told by the emoji its writer gave it."""
+
+    weight: Weight = Field(
+        default=0.0, description="of guessing a text's new emoji at the pooled [CLS], where they are all hidden"
+    )
+    share: Share = Field(default=0.5, description="share of the texts with new emoji in which all are hidden for it")
+
+
 class Replay(Group):
     """Text without labels, read beside the reviews, its windows in turn."""
 

@@ -142,7 +142,7 @@ def test_adaptation_by_adapters_with_a_teacher_leaves_the_frozen_as_it_was_and_r
     story: dict[str, Path], tmp_path: Path
 ) -> None:
     more = {"method": "lora", "lora": {"rank": 4}, "freezing": {"layers": 1}}
-    more |= {"distillation": {"cls": 1.0, "mean": 1.0, "states": 1.0}}
+    more |= {"distillation": {"cls": 1.0, "mean": 1.0, "states": 1.0}, "emoji_prediction": {"weight": 0.5}}
     made = []
     for place in range(2):
         made.append(tmp_path / str(place))
@@ -160,6 +160,17 @@ def test_adaptation_by_adapters_with_a_teacher_leaves_the_frozen_as_it_was_and_r
         if name.startswith("bert.encoder") and name.endswith("weight") and "LayerNorm" not in name:
             assert torch.equal(weight, after[name]) == (".layer.0." in name), name
     assert not torch.equal(before["bert.pooler.dense.weight"], after["bert.pooler.dense.weight"])
+
+
+def test_emoji_prediction_teaches_the_pooler(story: dict[str, Path], tmp_path: Path) -> None:
+    for name, weight in (("with", 0.5), ("without", 0.0)):
+        (tmp_path / name).mkdir()
+        settings = PRETRAIN.model_copy(update={"emoji_prediction": options.EmojiPrediction(weight=weight)})
+        pretrain.pretrain(settings, prepare=story["prepare"], tokenizer=story["tokenizer"], out=tmp_path / name)
+    pooler = "bert.pooler.dense.weight"
+    before = weights(story["tokenizer"])[pooler]
+    assert torch.equal(weights(tmp_path / "without")[pooler], before)
+    assert not torch.equal(weights(tmp_path / "with")[pooler], before)
 
 
 def test_the_same_seed_gives_the_same_classifier_and_another_another(story: dict[str, Path], tmp_path: Path) -> None:
