@@ -77,7 +77,7 @@ lint: $(READY) ## style, types, and the import contract
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-acceptance: $(READY) ## the ladder on real corpora, where they are present (90 minutes)
+acceptance: $(READY) ## on real corpora, where they are present, and the whole against itself (hours)
 	@$(BIN)/pytest -m acceptance tests/acceptance --timeout 0
 
 bench: $(READY) ## speed beside what people would use instead (half an hour); BENCH="--help" says what else
