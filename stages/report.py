@@ -29,10 +29,16 @@ class Settings(StageSettings):
         [],
         description="arms that are no rung of the ladder: the final arm is judged against each, for negative transfer",
     )
+    beside: Literal["above", "first"] = Field(
+        "above",
+        description="what each arm of the ladder is judged against: the one above it, to which it adds something; or "
+        "the first, where they are remedies side by side",
+    )
     primary: list[Literal["rungs", "overall", "floors", "emoji", "masked", "controls"]] = Field(
         ["rungs", "overall", "floors", "emoji", "masked", "controls"],
-        description="comparisons that get a verdict, one family: each arm against the one above; the final arm against "
-        "the first, each floor, each control; on texts with emoji; in masked words kept. All others are exploratory",
+        description="comparisons that get a verdict, one family: each arm against the one above, or the first; the "
+        "final arm against the first, each floor, each control; on texts with emoji; in masked words kept. All others "
+        "are exploratory",
     )
     margin: float = Field(
         0.01, gt=0, lt=0.5, description="difference (a share) that does not matter: no worse is said within it"
@@ -72,13 +78,13 @@ def report(
     arms = _by_arm(evaluate)
     rungs, final = _rungs(list(arms), settings)
     described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
-    described |= {"primary": settings.primary, "margin": settings.margin}
+    described |= {"primary": settings.primary, "margin": settings.margin, "beside": settings.beside}
     described |= _compared(arms, rungs, final, evaluate, settings)
     folders = {
         stage: {arm: {run.seed: made[run] for run in runs} for arm, runs in arms.items()}
         for stage, made in stages.items()
     }
-    described |= collect.described(folders, rungs, final)
+    described |= collect.described(folders, rungs, final, settings.beside)
     draws, first = ladder.Draws(settings.draws, settings.seed), evaluate[arms[rungs[0]][0]]
     evaluations = {arm: [evaluate[run] for run in runs] for arm, runs in arms.items()}
     described["exchange"] = {arm: evaluated.exchanged(seeds, draws) for arm, seeds in evaluations.items()}
@@ -165,7 +171,7 @@ def _compared(
         arm: {key: share for key, share in kept["tuned"][arm].items() if key[0] == "masked"} | right[arm]
         for arm in rungs
     }
-    asked = ladder.climb({arm: scored[arm] | emoji[arm] | general[arm] for arm in rungs}, final)
+    asked = ladder.climb({arm: scored[arm] | emoji[arm] | general[arm] for arm in rungs}, final, settings.beside)
     asked += ladder.against("floor", scored, lowest, final, "floors")
     controls = {arm: scored[arm] for arm in settings.controls}
     asked += ladder.against("control", {final: scored[final]}, controls, final, "controls")
@@ -241,5 +247,5 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=15,
+    version=16,
 )

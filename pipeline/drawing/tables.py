@@ -198,10 +198,15 @@ def find_verdict(
         other: the floor or control that is asked about; None: the better floor.
     """
     arms = [rung["arm"] for rung in report["ladder"]]
-    above = arms[arms.index(arm) - 1] if arm in arms[1:] else None
+    above = (arms[0] if report["beside"] == "first" else arms[arms.index(arm) - 1]) if arm in arms[1:] else None
     against = {"rung": above, "overall": arms[0]}.get(question, other or better_floor(report))
     wanted = {"arm": arm, "against": against, "place": place, "measure": measure}
     return next((verdict for verdict in report["verdicts"] if wanted.items() <= verdict.items()), None)
+
+
+def beside(report: Report) -> str:
+    """What each arm of the ladder is judged against, in words."""
+    return f"against {report['ladder'][0]['arm']}" if report["beside"] == "first" else "against the arm above"
 
 
 def better_floor(report: Report) -> str:
@@ -267,7 +272,7 @@ def ladder(report: Report, corpus: str) -> Table:
                 *(percent(kept(report, arm, *place)) for place in places),
             )
         )
-    columns = ["arm", "against the arm above", f"against the {FLOORS[better_floor(report)]}"]
+    columns = ["arm", beside(report), f"against the {FLOORS[better_floor(report)]}"]
     columns += [f"{title}, %" for title in scores.values()]
     columns += [f"{name} kept, %{whose(report)}" for name in place_names(places)]
     title = f"{corpus}: {tested(report, corpus)}"
@@ -324,14 +329,14 @@ def place_names(places: list[tuple[str, str]]) -> list[str]:
 
 
 def steps(report: Report) -> Table:
-    """What each arm changes against the one above it."""
+    """What each arm changes."""
     rows = []
     for rung in report["ladder"]:
         changes = [
             f"{change['setting']}: {setting(change['from'])} → {setting(change['to'])}" for change in rung["changes"]
         ]
         rows.append((Cell(rung["arm"]), Cell("; ".join(changes) or "the first arm: nothing to compare with")))
-    columns = ("arm", "settings that differ from the arm above")
+    columns = ("arm", f"what it changes {beside(report)}")
     return Table("What each arm changes", columns, tuple(rows), words=(1,))
 
 

@@ -15,10 +15,11 @@ Manifests = Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]
 """arm -> stage -> seed -> manifest.json: {"fingerprint", "settings", "seconds", "libraries", "python", ...}, or {}."""
 
 
-def described(stages: Folders, rungs: list[str], final: str) -> dict[str, Any]:
+def described(stages: Folders, rungs: list[str], final: str, beside: str) -> dict[str, Any]:
     """The parts of report.json that the stages tell, by the names they have there; what it took is in the manifests.
 
-    ``rungs``: the arms of the ladder; the others are set against the ``final`` one.
+    ``rungs``: the arms of the ladder, each set against the one above, or all against the first, as ``beside`` says; the
+    other arms are set against the ``final`` one.
     """
     arms = list(stages["evaluate"])
     first = {stage: {arm: next(iter(seeds.values())) for arm, seeds in made.items()} for stage, made in stages.items()}
@@ -33,7 +34,11 @@ def described(stages: Folders, rungs: list[str], final: str) -> dict[str, Any]:
     megabytes = {arm: _bytes(folder / "model") / 1e6 for arm, folder in first["finetune"].items()}
     return {
         "changes": changes({arm: manifests[arm] for arm in rungs})
-        | {arm: changes({final: manifests[final], arm: manifests[arm]})[arm] for arm in arms if arm not in rungs},
+        | {
+            arm: changes({other: manifests[other], arm: manifests[arm]})[arm]
+            for arm in arms
+            if (other := final if arm not in rungs else rungs[0] if beside == "first" else arm) != arm
+        },
         "arms": {
             arm: _arm(arm, stages, first) | {"model_megabytes": megabytes[arm], "settings": _settings(manifests[arm])}
             for arm in arms

@@ -19,7 +19,7 @@ Scored = dict[str, dict[Score, Estimate | None]]
 
 @closed
 class Rung(TypedDict):
-    """An arm, and the settings that differ from the one above (of a control: from the final one)."""
+    """An arm, and the settings that differ from the one it is judged against (of a control: from the final one)."""
 
     arm: str
     seeds: list[int]
@@ -29,7 +29,7 @@ class Rung(TypedDict):
 
 @closed
 class Judged(TypedDict):
-    """Whether an arm has more of a measure than another: the arm above, the first arm, a floor or a control.
+    """Whether an arm has more of a measure than another: the one above (or ``beside``), the first, a floor, a control.
 
     ``p_holm`` is adjusted for all comparisons with a verdict, which are one family; null of exploratory ones.
     """
@@ -73,6 +73,8 @@ class Report(TypedDict):
     """The comparisons that the recipe declares."""
     margin: float
     """What "no worse" allows."""
+    beside: Literal["above", "first"]
+    """What each arm of the ladder is judged against."""
     ladder: list[Rung]
     controls: list[Rung]
     floors: dict[str, Scored]

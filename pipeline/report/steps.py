@@ -15,11 +15,14 @@ TONES = {"better": HELPED, "worse": HURT}
 
 
 def ledger(report: Report) -> Table:
-    """A row an arm: new seconds, megabytes, points gained and general English lost against the arm above."""
+    """A row an arm: new seconds, megabytes, points gained and general English lost against another.
+
+    Where that is the first arm for all, those that gained most stand first.
+    """
     measured = [("macro_recall", corpus) for corpus in tables.reviews(report)] + tables.retention_places(report)[:1]
     rates = {rung["arm"]: report["exchange"].get(rung["arm"]) for rung in report["ladder"]}
     rows = []
-    for rung in report["ladder"]:
+    for rung in _in_order(report):
         arm, spent = rung["arm"], report["cost"]["seconds"].get(rung["arm"])
         new = sum(entry["new"] for entry in spent.values()) if spent else None
         steps = [tables.find_verdict(report, "rung", arm, place, measure) for measure, place in measured]
@@ -34,9 +37,7 @@ def ledger(report: Report) -> Table:
         )
     columns = ["arm", "new work, s", "model, MB", *(_column(report, measure, place) for measure, place in measured)]
     columns += ["general nats lost per informal nat gained, lower is better"] if any(rates.values()) else []
-    note = (
-        "Gained and kept are against the arm above, on the same texts; an artifact an earlier arm made costs nothing."
-    )
+    note = f"Gained and kept are {tables.beside(report)}, on the same texts; what an earlier arm made costs nothing."
     if any(rates.values()):
         note += (
             " The rate is of adaptation alone, in masked loss; where general English gained, too, the base was still"
@@ -46,6 +47,19 @@ def ledger(report: Report) -> Table:
     return Table("Ledger of fixes", tuple(columns), tuple(rows), note)
 
 
+def _in_order(report: Report) -> list[Mapping[str, Any]]:
+    """The arms as the ledger has them: as the ladder does, or the first and then by what the others gained on it."""
+    first, *others = report["ladder"]
+    if report["beside"] == "above":
+        return [first, *others]
+
+    def gained(rung: Mapping[str, Any]) -> float:
+        found = (tables.find_verdict(report, "rung", rung["arm"], corpus) for corpus in tables.reviews(report))
+        return sum(float(verdict["difference"]["value"]) for verdict in found if verdict)
+
+    return [first, *sorted(others, key=gained, reverse=True)]
+
+
 def _rate(found: Mapping[str, Any] | None) -> Cell:
     if found and found["lost"]["value"] < 0:
         return Cell("the base was still learning")
@@ -53,7 +67,7 @@ def _rate(found: Mapping[str, Any] | None) -> Cell:
 
 
 def pictures(report: Report) -> list[Picture]:
-    """What every step gained on the reviews, and what it did to general English, in points against the arm above."""
+    """What every step gained on the reviews, and what it did to general English, in points."""
     sides = [("gained", "Gained on reviews by each step", "macro-recall, points (right is better)",
               [("macro_recall", corpus) for corpus in tables.reviews(report)]),
              ("kept", f"General English, by each step{tables.whose(report)}",
@@ -63,13 +77,13 @@ def pictures(report: Report) -> list[Picture]:
     for name, title, axis, places in sides:
         rows = [
             (label(f"{rung['arm']}, {place}" if len(places) > 1 else rung["arm"]), [_dot(report, step, rung["arm"])])
-            for rung in report["ladder"]
+            for rung in _in_order(report)
             for measure, place in places
             if (step := tables.find_verdict(report, "rung", rung["arm"], place, measure))
         ]
         if rows:
             drawing = dots(rows, name=f"step-{name}", axis=axis, lines=[Line(0)])
-            said = "Against the arm above; green better, red worse, grey undecided or exploratory; 95% intervals."
+            said = f"Points {tables.beside(report)}; green better, red worse, grey neither, or exploratory; 95%."
             drawn.append(Picture(f"step-{name}", title, said, drawing))
     return drawn
 

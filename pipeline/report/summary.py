@@ -31,7 +31,7 @@ def _rows(report: Report, corpus: str) -> list[Sequence[str]]:
     places = tables.retention_places(report)[:1]
     measured = [f"{tables.PLACES[measure]} kept, %{tables.whose(report)}" for measure, _ in places]
     beside = f"against the {FLOORS[tables.better_floor(report)]}"
-    rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, "against the arm above", beside)]
+    rows: list[Sequence[str]] = [("", "macro-recall, %", *measured, tables.beside(report), beside)]
     for name, title in FLOORS.items():
         score = tables.percent(report["floors"][name][corpus]["macro_recall"]).line
         rows.append((title, score, *[""] * len(places)))

@@ -25,7 +25,7 @@ def masked_words(report: Report, place: str) -> Table:
             )
         )
     columns = ["arm", "loss when adapted, nats, lower is better", "loss when tuned, nats, lower is better"]
-    columns += ["bits per byte when tuned, lower is better", "words guessed when tuned, %", *_KEPT_COLUMNS]
+    columns += ["bits per byte when tuned, lower is better", "words guessed when tuned, %", *_kept_columns(report)]
     note = "Kept is exp(loss of the base − loss now) on the same masked words, over the base's own vocabulary. "
     note += "Tuned is the classifier's encoder under the adapted model's masked-word head."
     return Table(f"Masked words of {place}{tables.whose(report)}", tuple(columns), tuple(rows), note)
@@ -37,8 +37,8 @@ def minimal_pairs(report: Report, place: str) -> Table:
     for arm in report["retention"]:
         levels = (_level(report, model, "pairs", place, "accuracy", arm) for model in ("adapted", "tuned"))
         rows.append((Cell(arm), *levels, *_kept_cells(report, arm, "pairs", place)))
-    columns = ("arm", "accuracy when adapted, %, chance is 50", "accuracy when tuned, %", *_KEPT_COLUMNS)
-    note = "Against the arm above: the difference in accuracy, pairs matched, phenomena drawn whole. "
+    columns = ("arm", "accuracy when adapted, %, chance is 50", "accuracy when tuned, %", *_kept_columns(report))
+    note = f"{tables.beside(report).capitalize()}: the difference in accuracy, pairs matched, phenomena drawn whole. "
     note += "Kept is (accuracy − 50) / (accuracy of the base − 50); there is none where the base is not above chance."
     return Table(f"Minimal pairs of {place}{tables.whose(report)}", columns, tuple(rows), note)
 
@@ -58,7 +58,8 @@ def phenomena(report: Report, place: str) -> Table:
     )
 
 
-_KEPT_COLUMNS = ("kept when adapted, %", "of that by tuning, %", "kept when tuned, %", "against the arm above")
+def _kept_columns(report: Report) -> tuple[str, ...]:
+    return "kept when adapted, %", "of that by tuning, %", "kept when tuned, %", tables.beside(report)
 
 
 def retention(report: Report) -> list[Table]:

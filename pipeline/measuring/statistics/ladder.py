@@ -26,8 +26,8 @@ Key = tuple[str, str]
 ("pairs", pairs corpus)."""
 
 Kind = Literal["rungs", "overall", "floors", "emoji", "masked", "controls"]
-"""What a recipe may declare: macro-recall of each arm against the one above; of the final arm against the first, each
-floor, each control; its macro-recall on texts with emoji, and what it kept of masked words, against the first arm."""
+"""What a recipe may declare: macro-recall of each arm against the one above (or the first); of the final arm against
+the first, each floor, each control; on texts with emoji, and what was kept of masked words, against the first arm."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,20 @@ def judge(asked: Sequence[Comparison], primary: Sequence[Kind], margin: float, d
     ]
 
 
-def climb(arms: Mapping[str, Mapping[Key, Measured]], final: str) -> list[Comparison]:
-    """Each arm against the one above it ("rung"), then each later one against the first ("overall")."""
+def climb(arms: Mapping[str, Mapping[Key, Measured]], final: str, beside: str = "above") -> list[Comparison]:
+    """Each arm against the one above it, or ``beside`` the first ("rung"); then each later one against the first.
+
+    Where both are one comparison, ``judge`` tells it once.
+    """
     names, found = list(arms), []
     declared: dict[str, dict[str, Kind]] = {
         "rung": {HEADLINE: "rungs"},
         "overall": {HEADLINE: "overall", f"emoji_{HEADLINE}": "emoji", "masked": "masked"},
     }
-    rungs = [("rung", arm, above) for arm, above in zip(names[1:], names, strict=False)]
+    others = names
+    if beside == "first":  # then what each kept is declared as what each gained is
+        others, declared["rung"] = names[:1] * len(names), declared["overall"] | {HEADLINE: "rungs"}
+    rungs = [("rung", arm, other) for arm, other in zip(names[1:], others, strict=False)]
     for question, arm, other in [*rungs, *(("overall", arm, names[0]) for arm in names[1:])]:
         kinds = declared[question] if question == "rung" or arm == final else {}
         found += [

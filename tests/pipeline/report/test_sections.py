@@ -226,3 +226,28 @@ def test_damage_is_shown_by_corpus_and_kind() -> None:
     assert [[cell.text for cell in row] for row in mended.rows] == [["shop", "3", "0"], ["posts", "0", "2"]]
     assert [[cell.text for cell in row] for row in left.rows] == [["shop", "1"]]
     assert corpora_tables.damage({"audit": {}}) == []
+
+
+def test_side_by_side_arms_are_read_against_the_first_and_the_ledger_is_sorted(tmp_path: Path) -> None:
+    toy = toy_runs.Toy(corpora=("shop",))
+    settings = stage.Settings(draws=1000, verdict_draws=1000, beside="first")
+    stage.report(settings, **toy_runs.write(tmp_path / "artifacts", toy), recipe="mine", out=tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    arms = [rung["arm"] for rung in report["ladder"]]
+    assert {one["against"] for one in report["verdicts"] if one["question"] == "rung"} == {arms[0]}
+    assert "against naive" in tables.ladder(report, "shop").columns
+    changed = row(tables.steps(report), "full")["what it changes against naive"].text
+    assert {one["setting"] for one in report["ladder"][-1]["changes"]} == {
+        part.split(":")[0] for part in changed.split("; ")
+    }
+    ledger = steps.ledger(report)
+    gained = {one["arm"]: one["difference"]["value"] for one in report["verdicts"]
+              if one["question"] == "rung" and one["measure"] == "macro_recall"}  # fmt: skip
+    assert [cells[0].text for cells in ledger.rows] == [arms[0], *sorted(arms[1:], key=lambda arm: -gained[arm])]
+    assert len({*gained.values()}) > 1
+    declared = {(one["arm"], one["measure"]) for one in report["verdicts"]
+                if one["question"] == "rung" and one["verdict"] != "exploratory"}  # fmt: skip
+    assert declared == {
+        (arm, measure) for arm in arms[1:] for measure in ("macro_recall", "emoji_macro_recall", "masked")
+    }
+    assert "against the arm above" not in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -59,6 +59,15 @@ def test_rungs_are_neighbours_and_overall_is_against_the_first() -> None:
     assert careful["p"] <= careful["p_holm"]
 
 
+def test_side_by_side_each_arm_is_a_rung_on_the_first() -> None:
+    found = judged(ladder.climb(ARMS, "worse", "first"), ["rungs"])
+    assert {pair[1:]: (one["question"], one["verdict"]) for pair, one in found.items()} == {
+        ("careful", "naive"): ("rung", "better"),
+        ("same", "naive"): ("rung", "better"),
+        ("worse", "naive"): ("rung", "better"),
+    }
+
+
 def test_one_family_holds_each_comparison_once() -> None:
     """Of two arms the rung is the whole ladder: one comparison, and no correction for itself."""
     asked = ladder.climb({name: ARMS[name] for name in ("naive", "careful")}, "careful")
