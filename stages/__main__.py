@@ -37,7 +37,7 @@ CARDS = Path("data_cards")
 
 
 def cards(
-    folder: Annotated[Path, typer.Argument(help="Folder of card folders.")] = CARDS,
+    folder: Annotated[Path, typer.Argument(help="Folder of card folders, or one card's.")] = CARDS,
     data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder with data that cards name.")] = None,
     write: Annotated[bool, typer.Option("--write", help="Also write the folder's README.md, a table of them.")] = False,
 ) -> None:
@@ -45,6 +45,8 @@ def cards(
     from pipeline.corpora.check import contents, describe_cards
 
     reports = describe_cards(folder, data_root)
+    if write and not any(folder.glob("*/README.md")):
+        raise InputError(f"cards --write: {folder} is a card, whose README.md is its own; name the folder of cards")
     for report in reports:
         counts = ", ".join(f"{count:,} {name}" for name, count in report.splits.items())
         dropped = "".join(f", {count:,} dropped ({reason})" for reason, count in report.dropped.items())

@@ -48,11 +48,12 @@ class CardReport:
 
 
 def describe_cards(folder: Path, data_root: Path | None) -> list[CardReport]:
-    """Look over every card in a folder of cards, by name; a problem is reported, not raised.
+    """Look over every card in a folder of cards, by name, or one card; a problem is reported, not raised.
 
     Raises InputError where the folder holds no card at all.
     """
     cards = sorted(path.parent for path in folder.glob("*/README.md"))
+    cards = cards or [path.parent for path in folder.glob("README.md")]
     if not cards:
         raise InputError(f"{folder}: no cards there; `python -m stages new-card FILE` drafts one")
     return [describe_card(card, data_root) for card in cards]

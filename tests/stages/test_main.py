@@ -262,6 +262,11 @@ def test_cards_shows_rows_of_each_and_fails_where_one_is_not_in_order(
     assert call("cards", tmp_path / "cards", "--write") == 0
     assert capsys.readouterr().out.endswith(f"wrote {tmp_path / 'cards' / 'README.md'}\n")
     assert "| [shop](shop/README.md) | informal |" in (tmp_path / "cards" / "README.md").read_text("utf-8")
+    card = (tmp_path / "cards" / "shop" / "README.md").read_text("utf-8")
+    assert call("cards", tmp_path / "cards" / "shop") == 0
+    assert call("cards", tmp_path / "cards" / "shop", "--write") == 2
+    assert (tmp_path / "cards" / "shop" / "README.md").read_text("utf-8") == card
+    assert "is a card, whose README.md is its own" in capsys.readouterr().err
     assert call("new-card", tmp_path / "gone.csv") == 2
     assert "gone.csv: no such file" in capsys.readouterr().err
 
