@@ -77,7 +77,7 @@ def pictures(report: Report) -> list[Picture]:
     for name, title, axis, places in sides:
         rows = [
             (label(f"{rung['arm']}, {place}" if len(places) > 1 else rung["arm"]), [_dot(report, step, rung["arm"])])
-            for rung in _in_order(report)
+            for rung in report["ladder"]
             for measure, place in places
             if (step := tables.find_verdict(report, "rung", rung["arm"], place, measure))
         ]

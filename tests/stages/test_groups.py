@@ -41,7 +41,7 @@ def test_what_is_not_written_of_a_group_is_the_stages_default_and_not_the_groups
     assert recipe.shared["finetune"].freezing.layers == 2  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["starter", "quick", "remedies", "transfer", "bert-base", "minilm-parts"])
+@pytest.mark.parametrize("name", ["starter", "quick", "remedies", "layers", "transfer", "bert-base", "minilm-parts"])
 def test_what_ships_can_be_loaded(name: str) -> None:
     assert load_recipe(name, STORY).arms
 
