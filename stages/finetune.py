@@ -37,6 +37,9 @@ class Settings(StageSettings):
     gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
     max_length: int = Field(128, ge=8, le=512, description="tokens of a text that are read")
+    train_reviews: int | None = Field(
+        None, ge=30, description="labelled training texts that are learnt from at most, evenly of each class; null: all"
+    )
     class_weights: bool = Field(True, description="weigh rare classes up, so that within a corpus each counts the same")
     regularisation: options.TuningRegularisation = options.TuningRegularisation()
     distillation: options.Distillation = options.Distillation()

@@ -202,6 +202,7 @@ class Options(Training, Protocol):
 
     method: Literal["full", "lora", "features"]
     class_weights: bool
+    train_reviews: int | None
     num_train_epochs: int
     batch_size: int
     tokens_per_batch: int

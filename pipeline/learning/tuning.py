@@ -18,6 +18,7 @@ from pipeline.learning.contrastive import contrastive_term
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
+from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import batches, loading
 from pipeline.models.batches import Ids
 from pipeline.models.reader import Reader
@@ -49,7 +50,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
         model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
-    train, dev = (reviews(prepare, split, fold) for split in ("train", "dev"))
+    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold)
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
@@ -127,6 +128,12 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "dev_macro_recall": outcome.best,
     }
     return Tuned(model, reader, story, [{"epoch": epoch(row["step"]), **row} for row in history])
+
+
+def learnt_from(settings: Options, prepare: Path, fold: int) -> Rows:
+    """The training reviews, or as many as are asked for: the same for all runs, and more of them hold the fewer."""
+    rows = reviews(prepare, "train", fold)
+    return rows if settings.train_reviews is None else fixed_sample(rows, settings.train_reviews, 0, by="label")
 
 
 def reviews(prepare: Path, split: str, fold: int) -> Rows:

@@ -10,7 +10,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.common.validation import settings_of
 from pipeline.machine.plan import Plan
-from pipeline.machine.recipe import load_recipe
+from pipeline.machine.recipe import SHIPPED, load_recipe
 from pipeline.machine.stage import Run
 from pipeline.machine.store import Store
 from pipeline.measuring.diagnosis import rules
@@ -41,7 +41,7 @@ def test_what_is_not_written_of_a_group_is_the_stages_default_and_not_the_groups
     assert recipe.shared["finetune"].freezing.layers == 2  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["starter", "quick", "remedies", "layers", "transfer", "bert-base", "minilm-parts"])
+@pytest.mark.parametrize("name", sorted(file.stem for file in SHIPPED.glob("*.yaml")))
 def test_what_ships_can_be_loaded(name: str) -> None:
     assert load_recipe(name, STORY).arms
 

@@ -227,6 +227,17 @@ def test_the_head_of_features_is_the_logistic_regression_on_pooled_cls(story: di
     assert np.allclose(logits.softmax(dim=1).numpy(), expected.predict_proba(scaled), atol=1e-3)
 
 
+def test_fewer_labels_are_learnt_from_where_that_is_asked(story: dict[str, Path]) -> None:
+    def rows(count: int | None) -> list[dict[str, Any]]:
+        return tuning.learnt_from(FINETUNE.model_copy(update={"train_reviews": count}), story["prepare"], 0)
+
+    few, more = rows(6), rows(9)
+    assert sorted(row["label"] for row in few) == [0, 0, 1, 1, 2, 2]
+    assert sorted(row["label"] for row in more) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert {row["id"] for row in few} < {row["id"] for row in more}
+    assert rows(None) == tuning.reviews(story["prepare"], "train", 0)
+
+
 def test_lora_trains_adapters_and_emoji_rows_and_merges(story: dict[str, Path], tmp_path: Path) -> None:
     settings = SHORT.model_copy(update={"method": "lora"})
     finetune.finetune(
