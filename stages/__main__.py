@@ -73,20 +73,24 @@ def new_card(
     from pipeline.corpora.check import draft_card, drafted
 
     card = draft_card(file, into)
-    print(
-        f"drafted {card}; look it over, answer its `?` (data of a sane size was copied beside it), then run make cards"
-    )
-    questions, noticed, rows = drafted(card, file if file.is_dir() else file.parent)
+    print(console.clean(f"drafted {card / 'README.md'}; data of a sane size was copied beside it"))
+    check = "make cards" if into == CARDS else f"python -m stages cards {into}"
+    try:
+        questions, noticed, rows = drafted(card, file if file.is_dir() else file.parent)
+    except InputError as problem:
+        raise InputError(f"{problem}; mend the file in {card}, then run {check}") from None
     asked = sum(line.startswith("- ") for line in questions)
     print(f"{asked} {'question is' if asked == 1 else 'questions are'} open:" if asked else "no question is open")
-    for line in [*questions, *noticed, *rows]:
+    for line in [*questions, *(["noticed:", *noticed] if noticed else []), *rows]:
         print(console.clean(f"    {line[:160]}"))
+    print(console.clean(f"look it over{', answer each `?`' if asked else ''}, then run {check}"))
 
 
 def predict(
     source: Annotated[str, typer.Argument(metavar="INPUT", help=f"A file: {formats()}; - for lines.")],
     model: Annotated[Path, typer.Option("--model", help="Folder of a model that `make all` made.")] = MODEL,
     text_column: Annotated[str | None, typer.Option("--text-column", help="Column with the texts.")] = None,
+    sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook that has several.")] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="CSV or .tsv file to write; without it, the terminal.")
     ] = None,
@@ -112,7 +116,7 @@ def predict(
     except DamagedError as damage:
         raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
     _check_out(out)
-    given = read_texts(source, text_column)
+    given = read_texts(source, text_column, sheet)
     answers = _answers(given.texts, model, max_length)
     ours = ["label", *LABELS]
     while set(ours) & set(given.columns):
@@ -132,7 +136,8 @@ def predict(
         f"{'make show' if model == MODEL else model / 'README.md'}"
     )
     if changed:
-        console.say(f"{changed:,} cells that a spreadsheet would run as formulas got an apostrophe (') before them")
+        cells, them = ("cell", "it") if changed == 1 else ("cells", "them")
+        console.say(f"{changed:,} {cells} that a spreadsheet would run as formulas got an apostrophe (') before {them}")
 
 
 def _check_out(out: Path | None) -> None:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,7 +76,7 @@ def report(
     stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
     stages |= {"finetune": finetune, "evaluate": evaluate}
     arms = _by_arm(evaluate)
-    rungs, final = _rungs(list(arms), settings)
+    rungs, final = _rungs(settings, list(arms))
     described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
     described |= {"primary": settings.primary, "margin": settings.margin, "beside": settings.beside}
     described |= _compared(arms, rungs, final, evaluate, settings)
@@ -115,7 +115,7 @@ def _by_arm(runs: Arms) -> dict[str, list[Run]]:
     return arms
 
 
-def _rungs(arms: list[str], settings: Settings) -> tuple[list[str], str]:
+def _rungs(settings: Settings, arms: Sequence[str]) -> tuple[list[str], str]:
     """The arms of the ladder in order, and the one whose model is taken away.
 
     Raises:
@@ -248,4 +248,5 @@ STAGE = Stage(
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
     version=16,
+    check_arms=_rungs,
 )

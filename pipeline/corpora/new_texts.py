@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.errors import InputError
+from pipeline.corpora.card_files import Reading
 from pipeline.corpora.cells import as_text, as_written
 from pipeline.corpora.guessing import looks_headless
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind, lines_of
@@ -25,10 +26,11 @@ class NewTexts(NamedTuple):
     """Of each row, in the order of ``columns``; a value that is missing is empty."""
 
 
-def read_texts(source: str, column: str | None = None) -> NewTexts:
+def read_texts(source: str, column: str | None = None, sheet: str | None = None) -> NewTexts:
     """Read a file in any format that cards know, or standard input, a text a line, for ``-``.
 
-    Without ``column``, the texts are in the column ``text``, or the only one there is.
+    Without ``column``, the texts are in the column ``text``, or the only one there is; without ``sheet``, of a workbook
+    in the only one that has rows.
 
     Raises:
         InputError: no such file, not UTF-8, no such column in a row, a value that is no text, or nothing in it.
@@ -38,7 +40,7 @@ def read_texts(source: str, column: str | None = None) -> NewTexts:
         given = lines_of(sys.stdin.buffer, Path(source), place, max_bytes=MAX_FILE_BYTES)
         rows = [(number, {"text": line.rstrip("\r\n")}) for number, line in enumerate(given, start=1)]
     else:
-        rows = list(read_rows(Path(source), place))
+        rows = list(read_rows(Path(source), place, Reading(sheet=sheet)))
     if not rows:
         raise InputError(f"{place}: no texts in it; write one a row")
     first = rows[0][1]

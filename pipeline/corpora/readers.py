@@ -37,6 +37,8 @@ def read_rows(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int =
     if known is None:
         sheet = "save the sheet as .xlsx or CSV UTF-8; " if kind(path) in _SHEETS else ""
         raise InputError(f"{place}: no format is known by the name {path.name}; {sheet}there are {formats()}")
+    if reading.sheet is not None and kind(path) != "xlsx":
+        raise InputError(f"{place}: no workbook, so it has no sheet {reading.sheet}; leave the sheet out")
     return known.rows(path, place, reading, max_bytes)
 
 

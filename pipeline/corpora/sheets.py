@@ -60,7 +60,7 @@ def _sheet(book: Any, place: str, reading: Reading) -> str:
             raise InputError(f"{place}: no sheet {reading.sheet!r} with rows; there are {', '.join(names) or 'none'}")
         return reading.sheet
     if len(names) > 1:
-        way = f"write `sheet: {names[0]}` beside data_files in the card" if reading.of_card else "keep one in the file"
+        way = f"write `sheet: {names[0]}` beside data_files in the card" if reading.of_card else "name one with --sheet"
         raise InputError(f"{place}: {len(names)} sheets have rows ({', '.join(names)}); {way}")
     return names[0] if names else str(book.sheetnames[0])
 

@@ -78,6 +78,11 @@ class Plan:
         """Let every stage object to the settings of every arm. Raises InputError with all they say."""
         problems: dict[str, dict[str, None]] = {}
         for stage in self.stages(last):
+            if stage.collects:
+                try:
+                    stage.check_arms(self.recipe.shared[stage.name], list(self.recipe.arms))
+                except InputError as problem:
+                    problems[str(problem)] = dict.fromkeys(self.recipe.arms)
             for arm in dict.fromkeys(run.arm for run in self.runs(stage) if run):
                 try:
                     stage.check(self.recipe.arms[arm])

@@ -40,6 +40,10 @@ HANDED = ("seed", "recipe", "cache", "out")
 """What a stage's function can be handed beside its settings and its inputs."""
 
 
+def _knows_all_arms(_settings: Any, _arms: Sequence[str]) -> None:
+    pass
+
+
 def _reads_nothing(_: Any) -> Reads:
     return {}
 
@@ -71,6 +75,8 @@ class Stage:
     check: Callable[[Mapping[str, Any]], None] = _objects_to_nothing
     """Given the settings of every stage in an arm, by name, before anything runs: raises InputError for what is bound
     to fail in this stage, so that nobody waits for stages before it."""
+    check_arms: Callable[[Any, Sequence[str]], object] = _knows_all_arms
+    """The same of a stage that collects every run: given its settings and the names of all arms."""
     tell: Callable[[Path], Sequence[str]] | None = None
     """Given its artifact, what people are shown below the stage's line when it was newly made. A stage that has such
     news is run as soon as its inputs are there, before others that could be."""

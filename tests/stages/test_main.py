@@ -242,13 +242,15 @@ def test_cards_shows_rows_of_each_and_fails_where_one_is_not_in_order(
     (tmp_path / "shop.csv").write_text("body,stars\ngood,5\n", "utf-8")
     assert call("new-card", tmp_path / "shop.csv", "--into", tmp_path / "cards") == 0
     out = capsys.readouterr().out
-    assert f"drafted {tmp_path / 'cards' / 'shop'}; look it over" in out
-    assert out.endswith("no question is open\n    informal  good\n")
+    assert f"drafted {tmp_path / 'cards' / 'shop' / 'README.md'}; data" in out
+    last = f"look it over, then run python -m stages cards {tmp_path / 'cards'}\n"
+    assert out.endswith(f"no question is open\n    informal  good\n{last}")
     (tmp_path / "codes.csv").write_text("body,stars\ngood,1\nfine,0\n", "utf-8")
     assert call("new-card", tmp_path / "codes.csv", "--into", tmp_path / "more") == 0
     out = capsys.readouterr().out
     assert "3 questions are open:\n    - labels.negative: which values of stars mean negative? There are: 1" in out
-    assert out.endswith("      - 0: fine\n      - 1: good\n")
+    last = f"look it over, answer each `?`, then run python -m stages cards {tmp_path / 'more'}\n"
+    assert out.endswith(f"      - 0: fine\n      - 1: good\n{last}")
     (tmp_path / "cards" / "shop" / "shop.csv").write_bytes(b"body,stars\ncaf\xe9,5\n")
     assert call("cards", tmp_path / "cards") == 2
     out, err = capsys.readouterr()
@@ -269,6 +271,12 @@ def test_cards_shows_rows_of_each_and_fails_where_one_is_not_in_order(
     assert "is a card, whose README.md is its own" in capsys.readouterr().err
     assert call("new-card", tmp_path / "gone.csv") == 2
     assert "gone.csv: no such file" in capsys.readouterr().err
+
+
+def test_an_arm_that_the_report_cannot_find_is_told_before_anything_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    changes = "report.final_arm=ful"
+    assert call("run", "--set", changes, "--dry-run") == 2
+    assert "report.final_arm: no arm ful in this run; choose one of naive, careful" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,11 @@ def test_columns_that_a_sheet_once_had_are_none_and_cells_beside_the_table_are_r
 
 def test_of_several_sheets_it_is_asked_which(tmp_path: Path) -> None:
     path = book(tmp_path / "shop.xlsx", {"notes": [("to do",), ("call",)], "reviews 2024": [HEADER, *ROWS * 4]})
-    assert refused(path) == "shop.xlsx: 2 sheets have rows (notes, reviews 2024); keep one in the file"
+    assert refused(path) == "shop.xlsx: 2 sheets have rows (notes, reviews 2024); name one with --sheet"
     assert "write `sheet: notes` beside" in refused(path, of_card=True)
     assert len(rows_of(path, sheet="reviews 2024")) == 12
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    assert "a.csv: no workbook, so it has no sheet x" in refused(tmp_path / "a.csv", sheet="x")
     assert "no sheet 'x' with rows; there are notes, reviews 2024" in refused(path, sheet="x")
     card = (draft_card(path, tmp_path / "cards") / "README.md").read_text(encoding="utf-8")
     assert "sheet: '?'" in card
@@ -85,6 +87,8 @@ def test_predict_reads_one(tmp_path: Path) -> None:
     found = read_texts(str(book(tmp_path / "a.xlsx", {"s": [HEADER, *ROWS]})), "review")
     assert found.texts == [text for text, _ in ROWS]
     assert found.cells[0] == ["Loved it 😍", "5"]
+    two = book(tmp_path / "two.xlsx", {"notes": [("to do",), ("call",)], "s": [HEADER, *ROWS]})
+    assert read_texts(str(two), "review", "s").texts == found.texts
     with pytest.raises(InputError, match=r"its first line .* looks like a row"):
         read_texts(str(book(tmp_path / "b.xlsx", {"s": ROWS * 4})))
 
