@@ -28,7 +28,8 @@ def sheet_rows(path: Path, place: str, reading: Reading, max_bytes: int) -> Iter
     Raises InputError as ``readers.read_rows`` does, and where several sheets have rows and no card says which counts.
     """
     with _workbook(path, place, max_bytes) as book:
-        name = _sheet(book, place, reading)
+        if (name := _sheet(book, place, reading)) is None:
+            return
         header: list[str] = []
         number = 0 if reading.header else 1
         for at, cells in enumerate(_records(book, name), start=1):
@@ -49,11 +50,12 @@ def sheet_rows(path: Path, place: str, reading: Reading, max_bytes: int) -> Iter
 def sheet_names(path: Path, place: str, max_bytes: int) -> list[str]:
     """The sheets of a workbook that have rows, those that have most of them first."""
     with _workbook(path, place, max_bytes) as book:
-        rows = {name: _size(book, name) for name in _with_rows(book)}
-    return sorted(rows, key=lambda name: -rows[name])
+        rows = {str(sheet.title): _size(book, sheet.title) for sheet in book.worksheets}
+    return sorted(filter(rows.get, rows), key=lambda name: -rows[name])
 
 
-def _sheet(book: Any, place: str, reading: Reading) -> str:
+def _sheet(book: Any, place: str, reading: Reading) -> str | None:
+    """The one to read; None where none has rows (a workbook may hold nothing but a chart)."""
     names = _with_rows(book)
     if reading.sheet is not None:
         if reading.sheet not in names:
@@ -62,7 +64,7 @@ def _sheet(book: Any, place: str, reading: Reading) -> str:
     if len(names) > 1:
         way = f"write `sheet: {names[0]}` beside data_files in the card" if reading.of_card else "name one with --sheet"
         raise InputError(f"{place}: {len(names)} sheets have rows ({', '.join(names)}); {way}")
-    return names[0] if names else str(book.sheetnames[0])
+    return names[0] if names else None
 
 
 def _with_rows(book: Any) -> list[str]:
@@ -108,7 +110,10 @@ def _workbook(path: Path, place: str, max_bytes: int) -> Iterator[Any]:
             if size > max_bytes:
                 raise InputError(f"{place}: unpacks to {size:,} bytes; split it, or raise max_file_bytes")
             source.seek(0)
-            book = load_workbook(source, read_only=True, data_only=True, keep_links=False)
+            try:
+                book = load_workbook(source, read_only=True, data_only=True, keep_links=False)
+            except (AttributeError, IndexError, TypeError) as error:  # what openpyxl says of parts that are missing
+                raise BadZipFile(str(error)) from None
             try:
                 yield book
             finally:

@@ -83,6 +83,16 @@ def test_of_several_sheets_it_is_asked_which(tmp_path: Path) -> None:
     assert "text: review" in card
 
 
+def test_of_a_workbook_that_holds_but_a_chart_there_are_no_rows(tmp_path: Path) -> None:
+    made = openpyxl.Workbook()
+    sheet = made.create_chartsheet("chart", 0)
+    made.save(tmp_path / "broken.xlsx")
+    assert "broken.xlsx: no readable workbook" in refused(tmp_path / "broken.xlsx")
+    sheet.add_chart(openpyxl.chart.BarChart())
+    made.save(tmp_path / "a.xlsx")
+    assert rows_of(tmp_path / "a.xlsx") == []
+
+
 def test_predict_reads_one(tmp_path: Path) -> None:
     found = read_texts(str(book(tmp_path / "a.xlsx", {"s": [HEADER, *ROWS]})), "review")
     assert found.texts == [text for text, _ in ROWS]
