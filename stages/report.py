@@ -40,6 +40,11 @@ class Settings(StageSettings):
         "final arm against the first, each floor, each control; on texts with emoji; in masked words kept. All others "
         "are exploratory",
     )
+    across: str | None = Field(
+        None,
+        description="a setting that is a number in every arm of the ladder, such as finetune.freezing.layers: figures "
+        "are drawn over it; over finetune.train_reviews, how errors fall with labels is told, too",
+    )
     margin: float = Field(
         0.01, gt=0, lt=0.5, description="difference (a share) that does not matter: no worse is said within it"
     )
@@ -98,6 +103,7 @@ def report(
     }
     described["ladder"] = [told[arm] for arm in rungs]
     described["controls"] = [told[arm] for arm in settings.controls]
+    described["sweep"] = _swept(described, rungs, described.pop("measured"), settings)
     described["errors"] = _looked_at(prepare[arms[final][0]], final, described.pop("tested"), settings)
     described["diagnosis"] = rules.diagnose(described)
     pages.write(results.checked(Report, described), out)
@@ -182,6 +188,7 @@ def _compared(
     above = [verdict["verdict"] for verdict in verdicts if beside.items() <= verdict.items()]
     return {
         "tested": tested,
+        "measured": {corpus: {arm: scored[arm]["macro_recall", corpus] for arm in rungs} for corpus in tested},
         "scores": {arm: {corpus: ladder.scores(rows[arm], draws) for corpus, rows in tested.items()} for arm in arms},
         "floors": {
             name: {corpus: ladder.scores(rows, draws) for corpus, rows in found.items()}
@@ -196,6 +203,24 @@ def _compared(
             for arm in arms
         },
     }
+
+
+def _swept(
+    described: Mapping[str, Any], rungs: Sequence[str], measured: Mapping[str, Mapping[str, Any]], settings: Settings
+) -> dict[str, Any] | None:
+    """The arms along one setting, if the recipe names one; over labels, how errors fall with them."""
+    from pipeline.common.yaml import flat
+    from pipeline.measuring.statistics.ladder import Draws
+    from pipeline.measuring.sweep import score
+
+    if settings.across is None:
+        return None
+    labels = sum(found["splits"]["train"] for found in described["corpora"].values() if found["role"] == "reviews")
+    values = score.values(settings.across, {arm: flat(described["arms"][arm]["settings"]) for arm in rungs}, labels)
+    draws = Draws(settings.draws, settings.seed)
+    laws = {corpus: score.law(values, arms, draws) for corpus, arms in measured.items()}
+    kept = {corpus: law for corpus, law in laws.items() if law and settings.across == score.LABELS}
+    return {"setting": settings.across, "values": values, "laws": kept}
 
 
 def _looked_at(
@@ -225,6 +250,18 @@ def _looked_at(
     return found
 
 
+def check(settings: Mapping[str, Any]) -> None:
+    """Refuse a setting to draw figures over that no stage has."""
+    from pipeline.common.validation import near
+    from pipeline.common.yaml import flat
+
+    across = settings["report"].across
+    known = flat({stage: own.model_dump() for stage, own in settings.items()})
+    if across is not None and across not in known:
+        hint = f"did you mean {close}?" if (close := near(across, known)) else "stages show STAGE lists a stage's"
+        raise InputError(f"report.across: no setting {across}; {hint}")
+
+
 def _place_model(source: Path, target: Path) -> None:
     """Copy a model folder. Files above 200 MB are linked instead (same bytes on disk) where the disk allows it.
 
@@ -247,6 +284,7 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=16,
+    version=17,
+    check=check,
     check_arms=_rungs,
 )

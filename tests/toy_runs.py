@@ -39,6 +39,8 @@ class Toy:
     floors: Mapping[str, float] = field(default_factory=lambda: FLOORS)
     folds: int = 0
     """Above 0: reviews have no test split, each text is tested in one of the folds."""
+    labels: Mapping[str, int] = field(default_factory=dict)
+    """How many arms learn from, where not from all."""
 
 
 def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
@@ -55,7 +57,7 @@ def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
                 "evaluate": _evaluate(root / "evaluate" / f"{arm}-{seed}", toy, arm, seed),
             }
             for stage, folder in made.items():
-                _manifest(folder, stage, arm, seed)
+                _manifest(folder, stage, arm, seed, toy)
                 stages.setdefault(stage, {})[Run(arm, seed)] = folder
     return stages
 
@@ -208,12 +210,13 @@ def _evaluate(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
     return folder
 
 
-def _manifest(folder: Path, stage: str, arm: str, seed: int) -> None:
+def _manifest(folder: Path, stage: str, arm: str, seed: int, toy: Toy) -> None:
     settings = {
         "finetune": {
             "learning_rate": 2e-4 if arm == "naive" else 3e-5,
             "freezing": {"layers": 0 if arm == "naive" else 2},
             "max_length": 128,
+            "train_reviews": toy.labels.get(arm),
         },
         "pretrain": {"num_train_epochs": 3 if arm in ADAPTED else 0},
         "tokenizer": {"emoji": "all" if arm == "full" else "none"},

@@ -26,23 +26,33 @@ class Curve:
 
 
 def curves(
-    shown: Sequence[Curve], *, name: str, across: str, upwards: str, line: tuple[float, str] | None = None
+    shown: Sequence[Curve],
+    *,
+    name: str,
+    across: str,
+    upwards: str,
+    line: tuple[float, str] | None = None,
+    logarithmic: bool = False,
 ) -> str:
-    """Draw curves; ``line``: a value they are read against (chance), and its name."""
+    """Draw curves; ``line``: a value they are read against (chance), and its name. One that says nothing is dashed."""
     with mpl.rc_context(STYLE):
         figure, axes = canvas(4.6, 3.2)
         for curve in shown:
             if curve.low:
                 axes.fill_between(curve.places, curve.low, curve.high, color=curve.colour, alpha=0.14, linewidth=0)
-            axes.plot(curve.places, curve.values, color=curve.colour, linewidth=2, label=curve.label, zorder=2)
-            for place, value, said in zip(curve.places, curve.values, curve.said, strict=True):
+            style = "-" if curve.said else "--"
+            axes.plot(curve.places, curve.values, style, color=curve.colour, linewidth=2, label=curve.label, zorder=2)
+            for place, value, said in zip(curve.places, curve.values, curve.said, strict=bool(curve.said)):
                 (mark,) = axes.plot(place, value, "o", color=curve.colour, markersize=5, zorder=3)
                 tip(mark, said)
         if line:
             axes.axhline(line[0], color=MUTED, linewidth=1.2, linestyle="--", zorder=1)
             axes.text(0.99, line[0], line[1], transform=axes.get_yaxis_transform(), color=MUTED, fontsize=9.5,
                       ha="right", va="bottom")  # fmt: skip
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if logarithmic:
+            axes.set_xscale("log")
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(across)
         axes.set_ylabel(upwards)
         if shown:

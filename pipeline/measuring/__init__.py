@@ -5,6 +5,7 @@ general/           how much general English was kept?
 layers/            what do the layers know, and how far did they move?
 emoji/             what do emoji mean to the model?
 frontier/          what can be had between the base and the tuned model?
+sweep/             how do the figures move with one setting?
 diagnosis/         which of the three issues does an arm have, and what helps?
 transferability    which model is the best to start from?
 runs/              what evaluate wrote, of all arms and seeds, and of two runs

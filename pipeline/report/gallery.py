@@ -14,6 +14,7 @@ from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
 from pipeline.measuring.layers import show as layers_show
 from pipeline.measuring.reviews import show as reviews_show
+from pipeline.measuring.sweep import show as sweep_show
 from pipeline.report import steps
 
 
@@ -22,6 +23,7 @@ def pictures(report: Report) -> dict[str, list[Picture]]:
     final = report["final_arm"]
     return {
         "ladder": _ladders(report),
+        "sweep": sweep_show.pictures(report),
         "frontier": frontier_show.pictures(report),
         "fixes": steps.pictures(report),
         "losses": _losses(report),

@@ -20,6 +20,7 @@ from pipeline.measuring.frontier import show as frontier_show
 from pipeline.measuring.general import show as general_show
 from pipeline.measuring.layers import show as layers_show
 from pipeline.measuring.reviews import show as reviews_show
+from pipeline.measuring.sweep import show as sweep_show
 from pipeline.report import answers, corpora_tables, csv_export, steps, training_tables
 from pipeline.report.gallery import pictures
 from pipeline.report.summary import summary
@@ -87,6 +88,10 @@ def _contents(report: Report) -> dict[str, Any]:
         "troubles": diagnosis_show.found(report),
         "others": diagnosis_show.of_others(report),
         "retention": general_show.retention(report),
+        "along": [answers.Line(*said) for said in sweep_show.sentences(report)],
+        "foretold": [
+            table for corpus in tables.reviews(report) if (table := sweep_show.foretold(report, corpus)).rows
+        ],
         "price": frontier_show.price(report),
         "fixes": steps.ledger(report),
         "coverage": training_tables.coverage(report),

@@ -10,6 +10,7 @@ from pipeline.common.results import Estimate, Verdict, closed
 from pipeline.measuring.emoji.results import Emoji
 from pipeline.measuring.frontier.results import Frontier
 from pipeline.measuring.general.results import Model, Shift
+from pipeline.measuring.sweep.results import Sweep
 
 Told = dict[str, Any]
 Score = Literal["accuracy", "macro_recall", "macro_f1", "neutral_f1", "emoji_macro_recall"]
@@ -97,6 +98,8 @@ class Report(TypedDict):
     ``apart``: by probe and layer, accuracy of the first seed's tuned model less that of the first arm's."""
     exchange: dict[str, dict[Literal["rate", "lost", "gained"], Estimate] | None]
     frontier: dict[str, Frontier | None]
+    sweep: Sweep | None
+    """The arms of the ladder along one setting, where the recipe names one."""
     emoji: dict[str, Emoji | None]
     errors: dict[str, Told]
     """Of the final arm: slices, classes, calibration, mistakes and label_noise of ``measuring.reviews``."""

@@ -141,19 +141,29 @@ def minus(a: Measured, b: Measured, *, draws: int, seed: int) -> Difference:
 
 def paired(a: Measured, b: Measured) -> Measured:
     """The figure of a less that of b as one measure of the same items; arguments and errors as in ``minus``."""
-    width, beside = a.contributions.shape[-1], b.contributions
+    beside = b.contributions
     if beside.shape[1] == 1:
         beside = np.repeat(beside, a.contributions.shape[1], axis=1)
     if a.contributions.shape[:2] != beside.shape[:2]:
         raise ValueError(f"minus: items and seeds {a.contributions.shape[:2]} against {beside.shape[:2]}")
-    both = np.concatenate([a.contributions, beside], axis=-1)
+    return along([a, replace(b, contributions=beside)], lambda values: values[..., 0] - values[..., 1])
+
+
+def along(measured: Sequence[Measured], of: Statistic) -> Measured:
+    """A figure of several measures of the same items, drawn together; ``of`` takes their values [..., measures]."""
+    ends = np.cumsum([one.contributions.shape[-1] for one in measured])[:-1].tolist()
+
+    def statistic(sums: Array) -> Array:
+        parts = zip(measured, np.split(sums, ends, axis=-1), strict=True)
+        return of(np.stack([one.statistic(part) for one, part in parts], axis=-1))
+
     return Measured(
-        both,
-        lambda sums: a.statistic(sums[..., :width]) - b.statistic(sums[..., width:]),
-        a.folds,
-        a.strata,
-        told=a.told,
-        enough=a.enough and b.enough,
+        np.concatenate([one.contributions for one in measured], axis=-1),
+        statistic,
+        measured[0].folds,
+        measured[0].strata,
+        told=measured[0].told,
+        enough=all(one.enough for one in measured),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.common import results
+from pipeline.common.errors import InputError
 from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Table
 from pipeline.measuring.diagnosis import show as diagnosis_show
@@ -19,8 +20,10 @@ from pipeline.measuring.frontier.score import left_out
 from pipeline.measuring.general import show as general_show
 from pipeline.measuring.layers import show as layers_show
 from pipeline.measuring.reviews import show as reviews_show
+from pipeline.measuring.sweep import show as sweep_show
 from pipeline.report import answers, corpora_tables, csv_export, gallery, pages, steps, training_tables
 from pipeline.report.results import Report
+from stages import finetune
 from stages import report as stage
 from tests import toy_measures, toy_runs
 
@@ -99,6 +102,35 @@ def test_all_that_is_said_of_fold_0s_model_names_it(report: dict[str, Any]) -> N
     assert [column for column in ledger if "fold 0's" in column] == [column for column in ledger if "kept" in column]
     assert "the one that is taken away" in answers.cost(report).lines[-1].said
     assert answers.lead(report).endswith("general English (fold 0's model).")
+
+
+def test_arms_along_a_setting_are_drawn_and_labels_foretell(tmp_path: Path) -> None:
+    settings = stage.Settings(draws=1000, verdict_draws=1000, across="finetune.train_reviews")
+    toy = toy_runs.Toy(labels={"naive": 30, "careful": 60, "adapted": 90})
+    stage.report(settings, **toy_runs.write(tmp_path / "artifacts", toy), recipe="mine", out=tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["sweep"]["values"] == {"naive": 30, "careful": 60, "adapted": 90, "full": 2400}
+    drawing = (tmp_path / "figures" / "sweep-0.svg").read_text(encoding="utf-8")
+    assert "full: macro-recall on starter-reviews 72.0" in drawing
+    assert "full: general English kept 70.5" in drawing
+    table = sweep_show.foretold(report, "starter-reviews")
+    adapted = row(table, "adapted")
+    # Errors 0.45 of 30 labels and 0.39 of 60: a rate of 0.206, and 0.359 of 90.
+    assert (adapted["labels"].text, adapted["foretold, %"].text) == ("90", "64.1")
+    assert adapted["apart, points"].text == "−1.1"
+    ((corpus, said),) = sweep_show.sentences(report)
+    assert corpus == "starter-reviews"
+    assert said.startswith("with n labels errors fall as n to the power of −0.10 (")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Along one setting" in page
+    assert "What fewer labels foretold" in page
+
+
+def test_a_setting_to_draw_over_is_known_before_anything_runs() -> None:
+    stages = {"report": stage.Settings(across="finetune.freezing.layer"), "finetune": finetune.Settings()}
+    with pytest.raises(InputError, match=r"no setting finetune\.freezing\.layer; did you mean finetune\S+layers"):
+        stage.check(stages)
+    stage.check(stages | {"report": stage.Settings(across="finetune.freezing.layers")})
 
 
 def test_where_general_english_gained_no_rate_is_told(report: dict[str, Any]) -> None:

@@ -1,0 +1,116 @@
+"""The arms of a ladder along one setting, and how fast errors fall as labels are added.
+
+An inverse power law, as learning curves are extrapolated by since Cortes et al. 1993 ("Learning curves: asymptotic
+values and rate of convergence"); without their asymptote, which a handful of arms cannot settle. Figueroa et al. 2012,
+"Predicting sample size required for classification performance", judge such a fit as here: by what it foretells of
+arms that it did not see.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.common.errors import InputError
+from pipeline.measuring.statistics.bootstrap import Array
+from pipeline.measuring.statistics.comparison import Measured, along
+from pipeline.measuring.statistics.ladder import Draws
+from pipeline.measuring.sweep.results import Law
+
+LABELS = "finetune.train_reviews"
+"""The setting along which errors follow a power law."""
+FEWEST_ARMS = 4
+"""Half of them, two at least, are what a line goes through."""
+LEAST_ERROR = 1e-4
+"""Smaller ones count as this: no error at all has no logarithm."""
+MOST_TIMES = 1e4
+"""More times the labels than this is no number to plan with."""
+
+
+def values(setting: str, settings: Mapping[str, Mapping[str, Any]], labels: int) -> dict[str, float]:
+    """Each arm's value of the setting, from settings by arm, flat; ``labels``: how many all training reviews are.
+
+    Raises:
+        InputError: an arm's value is not a number.
+    """
+    found = {arm: own.get(setting) for arm, own in settings.items()}
+    if setting == LABELS:
+        found = {arm: labels if value is None else min(value, labels) for arm, value in found.items()}
+    numbers = {
+        arm: float(value)
+        for arm, value in found.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    for arm in [arm for arm in found if arm not in numbers]:
+        raise InputError(
+            f"report.across: {setting} of arm {arm} is {found[arm]}, which is no number; name a setting that is one in "
+            "every arm of the ladder, or set report.across to null"
+        )
+    return numbers
+
+
+def fitted(labels: Array, errors: Array) -> tuple[Array, Array]:
+    """Least squares in logarithms: log level and rate of errors [..., arms] over labels [arms]."""
+    across, up = np.log(labels), np.log(np.maximum(errors, LEAST_ERROR))
+    apart = across - across.mean()
+    rate = -(up @ apart) / (apart @ apart)
+    return up.mean(axis=-1) + rate * across.mean(), rate
+
+
+def law(labels: Mapping[str, float], scores: Mapping[str, Measured], draws: Draws) -> Law | None:
+    """The power law of the arms' macro-recall, measured on the same texts; None of fewer than four numbers of labels.
+
+    Intervals draw texts, and seeds where there are several, for all arms alike; the law itself is taken as given.
+    """
+    arms = sorted(labels, key=labels.__getitem__)
+    amounts = np.array([labels[arm] for arm in arms])
+    if len(np.unique(amounts)) < max(FEWEST_ARMS, len(arms)) or not all(scores[arm].enough for arm in arms):
+        return None
+    curve, early = [scores[arm] for arm in arms], math.ceil(len(arms) / 2)
+
+    def rate(found: Array) -> Array:
+        return fitted(amounts, 1 - found)[1]
+
+    def foretold(arm: int) -> Callable[[Array], Array]:
+        def of(found: Array) -> Array:
+            level, falls = fitted(amounts[:early], 1 - found[..., :early])
+            return 1 - np.exp(level - falls * np.log(amounts[arm]))
+
+        return of
+
+    def missed(arm: int) -> Callable[[Array], Array]:
+        return lambda found: found[..., arm] - foretold(arm)(found)
+
+    def told(of: Callable[[Array], Array]) -> Any:
+        return draws.of(along(curve, of))
+
+    found = told(rate)
+    level, _ = fitted(amounts, np.array([1 - one.value for one in curve]))
+    return {
+        "level": float(np.exp(level)),
+        "rate": found,
+        "half": _half(float(amounts[-1]), found),
+        "foretold": [
+            {"arm": arms[place], "predicted": told(foretold(place)), "missed": told(missed(place))}
+            for place in range(early, len(arms))
+        ],
+    }
+
+
+def _half(most: float, rate: Mapping[str, Any]) -> Any:
+    """Labels n at which ``(n / most) ** -rate`` is a half: the faster errors fall, the fewer."""
+    ends = {"value": "value", "low": "high", "high": "low"}
+    slow = 1 / math.log2(MOST_TIMES)
+    return {
+        end: most * 2 ** (1 / rate[of]) if rate[of] is not None and rate[of] > slow else None
+        for end, of in ends.items()
+    } | {"n": rate["n"]}
+
+
+def shown(labels: Sequence[float], law: Law) -> list[float]:
+    """The law's macro-recall at numbers of labels."""
+    rate = law["rate"]["value"]
+    return [] if rate is None else [1 - law["level"] * amount**-rate for amount in labels]
