@@ -175,7 +175,7 @@ def speaking(rules: Sequence[Rule], figures: Mapping[str, Figure]) -> list[Rule]
 
 
 def _told(rule: Finding, report: Report, arm: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
-    command, setting = _next(rule.advice, report, arm)
+    command, setting = _next(rule, report, arm)
     return {
         "arm": arm,
         "issue": rule.issue,
@@ -189,14 +189,33 @@ def _told(rule: Finding, report: Report, arm: str, figures: Mapping[str, Figure]
     }
 
 
-def _next(advice: Sequence[Advice], report: Report, arm: str) -> tuple[str, dict[str, Any] | None]:
-    """The first advice that changes something, as a command; where all is done that rules know of, look again."""
-    for one in advice:
+def helped(report: Report, measure: str) -> dict[str, Value]:
+    """Settings by which alone an arm of the ladder differs from the one it is held against, and was better there."""
+    found: dict[str, Value] = {}
+    above = None
+    for rung in report["ladder"]:
+        sides = (rung["arm"], above, measure)
+        told = [verdict["verdict"] for verdict in report["verdicts"]
+                if (verdict["arm"], verdict["against"], verdict["measure"]) == sides]  # fmt: skip
+        if {*told} == {"better"} and len(rung["changes"]) == 1:
+            found |= {change["setting"]: change["to"] for change in rung["changes"]}
+        above = rung["arm"] if above is None or report["beside"] == "above" else above
+    return found
+
+
+def _next(rule: Finding, report: Report, arm: str) -> tuple[str, dict[str, Any] | None]:
+    """Of the advice that changes something the first that helped another arm here, else the first, as a command.
+
+    Where all is done that rules know of: look again.
+    """
+    proven = helped(report, "masked" if rule.improves.startswith("kept") else "macro_recall")
+    for one in sorted(rule.advice, key=lambda one: one.setting not in proven):
         if one.command:
             return one.command, None
         assert one.setting is not None
         now = _now(one.setting, report, arm)
-        new = one.new(now)
+        shown = proven.get(one.setting)
+        new = shown if shown is not None and shown != now else one.new(now)
         if new is not None:
             path = one.setting if one.everywhere else f"arms.{arm}.{one.setting}"
             value = f"{new:g}" if isinstance(new, float) else str(new)

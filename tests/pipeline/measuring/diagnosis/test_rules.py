@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from pipeline.measuring.diagnosis.rules import RULES, Advice, Condition, Rules, diagnose, fill, load, speaking
 from pipeline.measuring.diagnosis.symptoms import Figure, exactly
-from tests.planted import sound_report
+from tests.planted import figure, sound_report
 
 Edge = tuple[float, float, float]
 """value, low, high of a figure."""
@@ -161,6 +161,29 @@ def test_the_step_that_lost_it_is_the_one_to_change(
     assert found["rule"] == ("forgot-in-adaptation" if adapted < 0.9 else "forgot-in-tuning")
     assert found["command"] == f'make all SET="{command}"'
     assert found["setting"]["name"] == command.split("=")[0]
+
+
+@pytest.mark.parametrize(
+    ("measure", "verdict", "beside", "command"),
+    [
+        ("masked", "better", "first", "freezing.layers=4"),
+        ("masked", "better", "above", "distillation.states=1"),  # then its changes are against the arm above it
+        ("masked", "exploratory", "first", "distillation.states=1"),
+        ("macro_recall", "better", "first", "distillation.states=1"),  # it is general English that is missing
+    ],
+)
+def test_what_helped_another_arm_here_is_advised_first(measure: str, verdict: str, beside: str, command: str) -> None:
+    report = with_kept(1.0, 0.5, {"finetune": {"learning_rate": 1e-3, "distillation": {"states": 0.0}}})
+    rung, kinds = report["ladder"][0], ("retention", "arms", "coverage", "masked_loss")
+    change = {"setting": "finetune.freezing.layers", "from": 2, "to": 4}
+    for name, changes in (("between", []), ("deeper", [change])):
+        report["ladder"].append({**rung, "arm": name, "changes": changes})
+        for kind in kinds:
+            report[kind][name] = sound_report()[kind]["sound"]
+    told = {"difference": figure(0.2), "p": 0.0, "p_holm": 0.0, "verdict": verdict, "question": "overall"}
+    report["verdicts"] = [told | {"measure": measure, "place": "toy-general", "arm": "deeper", "against": "sound"}]
+    found = diagnose(report | {"beside": beside})[0]
+    assert found["command"] == f'make all SET="arms.sound.finetune.{command}"'
 
 
 def test_what_is_to_be_mended_first_comes_first_whatever_the_order_of_arms() -> None:
