@@ -16,13 +16,13 @@ from pipeline.corpora.prepared import Rows
 from pipeline.learning import fisher, freezing, frozen_cache, general_text, loop, lora, regularisers, tuning_steps
 from pipeline.learning.contrastive import contrastive_term
 from pipeline.learning.held_states import HeldStates, held_term
-from pipeline.learning.options import Options
+from pipeline.learning.options import Augmentation, Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import batches, loading
 from pipeline.models.batches import Ids
 from pipeline.models.reader import Reader
-from pipeline.text import augmentation
+from pipeline.text import augmentation, noise
 
 
 class Tuned(NamedTuple):
@@ -183,17 +183,27 @@ def _ids(
 ) -> tuple[list[list[Ids]], list[Ids], int]:
     """Ids of the training texts in each epoch and of the dev texts, and how many emoji augmentation draws from.
 
-    With augmentation other emoji are drawn in each epoch.
+    With augmentation other emoji, and other noise, are drawn in each epoch.
     """
     texts, labels = ([row[column] for row in train] for column in ("text", "label"))
     passes, epochs, draw = [texts], settings.num_train_epochs, settings.augmentation
     known = augmentation.habits(texts, labels) if draw.emoji_share else None
-    if known is not None:
+    if known is not None or draw.noise_share:
         seeds = range(seed * 1000, seed * 1000 + epochs)
-        shares = {"share": draw.emoji_share, "noise": draw.emoji_noise}
-        passes = [augmentation.augment(texts, labels, known, **shares, seed=own) for own in seeds]
+        passes = [_augmented(texts, labels, known, draw, own) for own in seeds]
     *train_ids, dev_ids = (reader.ids(some) for some in [*passes, [row["text"] for row in dev]])
     return train_ids * (epochs // len(train_ids)), dev_ids, len(known.emoji) if known is not None else 0
+
+
+def _augmented(
+    texts: list[str], labels: list[int], known: augmentation.EmojiHabits | None, draw: Augmentation, seed: int
+) -> list[str]:
+    """Training texts as an epoch reads them: noise first, for it leaves emoji alone."""
+    if draw.noise_share:
+        texts = noise.noisy(texts, draw.noise_kinds, share=draw.noise_share, rate=draw.noise_rate, seed=seed)
+    if known is not None:
+        texts = augmentation.augment(texts, labels, known, share=draw.emoji_share, noise=draw.emoji_noise, seed=seed)
+    return texts
 
 
 def _dev_figures(ids: list[Ids], dev: Rows, feed: Any) -> Any:

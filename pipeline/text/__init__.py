@@ -7,4 +7,5 @@ languages     the language of a text, as far as script and common words tell
 words         words, and what a text shows that models trip over
 sentences     sentences, each with a twin of changed order
 augmentation  emoji given to texts that have none
+noise         words written as in a hurry
 """

@@ -534,6 +534,7 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "masked words": {"replay": {"mlm": 1.0, "text": "informal"}, "freezing": {"layers": 0}},
     "both, lora": {"replay": {"states": 1.0, "mlm": 1.0}, "method": "lora"},
     "contrast": {"contrast": {"weight": 1.0}},
+    "noise": {"augmentation": {"noise_share": 1.0, "emoji_share": 0.5}},
 }
 
 
