@@ -1,8 +1,8 @@
 """Informal noise: words of training texts written as in a hurry, whatever their class.
 
 Belinkov & Bisk 2018, "Synthetic and Natural Noise Both Break Neural Machine Translation", section 4 (neighbouring
-keys); what posts do beyond that: Han & Baldwin 2011, "Lexical Normalisation of Short Text Messages". Names, links, tags,
-emoji and figures stay, and of what is mistyped the first letter.
+keys); what posts do beyond that: Han & Baldwin 2011, "Lexical Normalisation of Short Text Messages". Names, links,
+tags, emoji and figures stay, and of what is mistyped the first letter.
 """
 
 from __future__ import annotations
