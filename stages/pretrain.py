@@ -1,6 +1,7 @@
 """Domain-adaptive pretraining (DAPT): masked language modelling on informal text, with replay of general text.
 
-Gururangan et al. 2020, "Don't Stop Pretraining", sections 3 (DAPT) and 4 (the reviews' own texts: TAPT).
+Gururangan et al. 2020, "Don't Stop Pretraining", sections 3 (DAPT), 4 (the reviews' own texts: TAPT) and 5
+(what is near them).
 """
 
 from __future__ import annotations
@@ -13,10 +14,19 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.common.files import read_json, write_json, write_jsonl
 from pipeline.corpora.cards import Role, need
-from pipeline.learning.options import AdaptationDistillation, Compute, EmojiPrediction, Freezing, Lora, Regularisation
+from pipeline.learning.options import (
+    AdaptationDistillation,
+    Compute,
+    EmojiPrediction,
+    Freezing,
+    Lora,
+    Regularisation,
+    Selection,
+)
 from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
+    from pipeline.corpora.prepared import Rows
     from pipeline.models.reader import Reader
 
 DEV_PROBABILITY = 0.15
@@ -32,6 +42,7 @@ class Settings(StageSettings):
         description="the reviews' training texts too, without their labels (task-adaptive pretraining), but where "
         "folds test them all",
     )
+    select: Selection = Selection()
     max_tokens: int | None = Field(None, ge=1, description="stop after this many tokens, whatever the epochs say")
     replay_share: float = Field(0.2, ge=0, le=1, description="share of the tokens that is general text; 1: all")
     learning_rate: float = Field(1e-4, gt=0, le=0.1, description="peak rate")
@@ -91,6 +102,8 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
 
     With lora also ``parts/``: the head and the adapter, which ``model/`` holds merged, for ``attachments.attach``.
     """
+    from pipeline.corpora import prepared
+    from pipeline.learning import text_selection
     from pipeline.models import loading
     from pipeline.models.reader import Reader
 
@@ -102,9 +115,15 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
     history: list[dict[str, float]] = []
     story: dict[str, Any] = {"method": "none", "tokens_seen": 0, "steps": 0}
     if settings.num_train_epochs > 0:
-        windows = _windows(settings, prepare, reader)
+        informal = prepared.rows(prepare, role="informal", split="train")
+        found = len(informal)
+        if settings.select.by != "all" and settings.replay_share < 1:
+            informal = text_selection.chosen(settings.select, informal, prepare, start, reader, settings.seed)
+        windows = _windows(settings, prepare, reader, informal)
         first_row = read_json(tokenizer / "coverage.json")["first_row"]
         story, history = _adapt(settings, model, reader.tokenizer, windows, first_row, out / "checkpoints")
+        if len(informal) < found:
+            story |= {"informal_texts": len(informal), "informal_texts_left_out": found - len(informal)}
     loading.save(model, reader.tokenizer, out / "model", emoji=reader.emoji, dtype=settings.save_dtype)
     write_json(out / "pretrain.json", story)
     write_jsonl(out / "history.jsonl", history)
@@ -115,8 +134,11 @@ def _taught(settings: Settings) -> bool:
     return settings.distillation.cls + settings.distillation.mean + settings.distillation.states > 0
 
 
-def _windows(settings: Settings, prepare: Path, reader: Reader) -> dict[tuple[str, str], Any]:
+def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Rows) -> dict[tuple[str, str], Any]:
     """Tokenised windows by role (informal, general) and split (train, dev).
+
+    Args:
+        informal: the rows to train on.
 
     Raises:
         InputError: the replay share asks for text of a role that no corpus has.
@@ -129,10 +151,12 @@ def _windows(settings: Settings, prepare: Path, reader: Reader) -> dict[tuple[st
     windows = {}
     for role, wanted in (("informal", settings.replay_share < 1), ("general", settings.replay_share > 0)):
         for split in ("train", "dev"):
-            rows = prepared.rows(prepare, role=role, split=split)
+            given = (role, split) == ("informal", "train")
+            rows = informal if given else prepared.rows(prepare, role=role, split=split)
             if wanted and role == "informal" and settings.include_reviews:
                 reviews = prepared.rows(prepare, role="reviews", split=split)
-                rows += [row for row in reviews if "fold" not in row]  # with folds each is tested, by one of them
+                # With folds each is tested, by one of them.
+                rows = [*rows, *(row for row in reviews if "fold" not in row)]
             texts = [reader.text(row["text"]) for row in rows]
             taught = demojize if split == "train" and _taught(settings) else None
             windows[role, split] = adaptation.cut(reader.tokenizer, texts, reader.max_length, taught=taught)
@@ -240,6 +264,8 @@ def check(settings: Mapping[str, Any]) -> None:
     if own.num_train_epochs > 0 and own.replay_share < 1:
         share = "pretrain.num_train_epochs above 0 and replay_share below 1 ask for informal text"
         wanted[share] = ["informal", "reviews"] if own.include_reviews else ["informal"]
+        if own.select.by != "all":
+            wanted["pretrain.select asks what is near the reviews"] = ["reviews"]
     if own.num_train_epochs > 0 and own.replay_share > 0:
         wanted["pretrain.replay_share above 0 asks for general text"] = ["general"]
     for why, roles in wanted.items():

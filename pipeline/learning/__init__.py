@@ -7,6 +7,7 @@ callbacks         what happens beside it
 checkpoints       checkpoints known to be whole
 freezing          which layers learn, from which step on, and how fast
 adaptation        masked language modelling on informal text
+text_selection    informal texts that are near the reviews
 distillation      a model as it was before adaptation as its teacher
 emoji_prediction  [CLS] tells the emoji of a text, all of them hidden
 held_states       what tuning is to leave where it was

@@ -102,6 +102,17 @@ class AdaptationDistillation(Group):
     )
 
 
+class Selection(Group):
+    """Which informal texts are read, beside the reviews' own."""
+
+    by: Literal["all", "nearest", "random"] = Field(
+        default="all",
+        description="nearest: those that the model finds near some training text of the reviews; random: as many, "
+        "drawn by pretrain.seed",
+    )
+    neighbours: int = Field(default=1, ge=1, le=1000, description="of each training text of the reviews")
+
+
 class EmojiPrediction(Group):
     """What is felt about a text, told by the emoji its writer gave it."""
 
