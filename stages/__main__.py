@@ -237,10 +237,9 @@ def _answers(texts: list[str], model: Path, max_length: int | None) -> list[list
     Says on stderr how many texts were too long to be read whole.
     """
     from pipeline.predictor import Predictor
-    from pipeline.text.cleaning import normalise
 
     predictor = Predictor(model, max_length)
-    cleaned = [normalise(text) for text in texts]
+    cleaned = [predictor.reader.cleaned(text) for text in texts]
     told = [text for text in cleaned if text]
     longest = predictor.reader.max_length
     longer = replace(predictor.reader, max_length=longest + 1)

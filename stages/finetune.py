@@ -97,7 +97,7 @@ def finetune(
     told = frontier_of(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", 0), ground)
     vocabulary = tuned.reader.tokenizer
     vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
-    loading.save(model, vocabulary, out / "model", emoji=tuned.reader.emoji)
+    loading.save(model, vocabulary, out / "model", emoji=tuned.reader.emoji, uncleaned=tuned.reader.uncleaned)
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
     story = tuned.story | {
         "chosen": told["chosen"],

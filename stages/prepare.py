@@ -11,6 +11,13 @@ from pipeline.common.settings import by_content
 from pipeline.corpora.cards import load_cards
 from pipeline.machine.stage import Reads, Stage, StageSettings
 
+Rule = Literal[
+    "bytes written out", "escapes", "HTML entities", "HTML tags", "terminal commands", "shortcodes", "kaomoji",
+    "rows of stars", "styled letters", "mojibake", "quotes and spaces", "line breaks written out", "links", "names",
+    "elongation",
+]  # fmt: skip
+"""Of ``text.cleaning.RULES``, which is not imported to say so."""
+
 
 class Settings(StageSettings):
     """What to read, how to split it, and what counts as the same text."""
@@ -41,6 +48,11 @@ class Settings(StageSettings):
         1,
         description="From 3 on, reviews without a split of their own are scored by cross-validation: each is tested "
         "once, by a model tuned on the others. For under some 5,000 reviews; dev_share and test_share rest there.",
+    )
+    uncleaned: tuple[Rule, ...] = Field(
+        (),
+        description="Rules of cleaning that reviews and posts are read without, in training, in tests and by predict. "
+        "What stands twice or leaks is told with all of them.",
     )
     near_duplicate_threshold: float = Field(
         0.8, ge=0.5, le=1, description="Similarity from which two texts count as the same when leaks are looked for."
@@ -84,7 +96,7 @@ def prepare(settings: Settings, *, out: Path) -> None:
     found = audit(corpora, settings.near_duplicate_threshold)
     for corpus in corpora:
         check_trainable(corpus)
-    write_corpora(corpora, out)
+    write_corpora(corpora, out, settings.uncleaned)
     write_json(out / "audit.json", found)
     write_json(out / "shift.json", shift(corpora))
 

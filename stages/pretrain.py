@@ -124,7 +124,8 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
         story, history = _adapt(settings, model, reader.tokenizer, windows, first_row, out / "checkpoints")
         if len(informal) < found:
             story |= {"informal_texts": len(informal), "informal_texts_left_out": found - len(informal)}
-    loading.save(model, reader.tokenizer, out / "model", emoji=reader.emoji, dtype=settings.save_dtype)
+    how: Any = {"emoji": reader.emoji, "uncleaned": reader.uncleaned, "dtype": settings.save_dtype}
+    loading.save(model, reader.tokenizer, out / "model", **how)
     write_json(out / "pretrain.json", story)
     write_jsonl(out / "history.jsonl", history)
 

@@ -46,7 +46,7 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     rows = {first_row + place: token for place, token in enumerate(new)}
     if rows and settings.row_init == "names":
         vocabulary.name_rows(model, grown, rows, emoji.name_words, noise=settings.row_noise, seed=settings.seed)
-    loading.save(model, grown, out / "model", emoji=settings.emoji)
+    loading.save(model, grown, out / "model", emoji=settings.emoji, uncleaned=prepared.uncleaned(prepare))
     readers = Reader.of(source / "model"), Reader.of(out / "model")
     figures = {
         "emoji": settings.emoji,

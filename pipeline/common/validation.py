@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ def explain(error: ValidationError, model: type[BaseModel], within: str = "") ->
             text = f"is now {within}{new}" if new else f"unknown key; {nearest(str(loc[-1]), group.model_fields)}"
         elif kind == "missing":
             text = f"is needed; it takes {allowed(group, name)}"
+        elif kind == "literal_error" and isinstance(loc[-1], int):  # one of a list of names
+            named = re.findall("'(.*?)'", each["ctx"]["expected"])
+            text = f"unknown {each['input']!r}; {nearest(str(each['input']), named)}"
         elif loc and kind != "value_error":
             text = f"{each['input']!r} does not fit; it takes {allowed(group, name)}"
         else:

@@ -13,27 +13,41 @@ from pipeline.common.labels import LABELS
 from pipeline.corpora.cards import Split
 from pipeline.corpora.corpus import Corpus, Text
 from pipeline.corpora.splits import SPLITS_OF, split_of
+from pipeline.text.cleaning import normalise
 
 Rows = list[dict[str, Any]]
+_WRITTEN_BY_PEOPLE = ("reviews", "informal")
 
 
-def write_corpora(corpora: Sequence[Corpus], out: Path) -> None:
-    """Write corpora.json and texts/<corpus>/<split>.jsonl."""
+def write_corpora(corpora: Sequence[Corpus], out: Path, uncleaned: Sequence[str] = ()) -> None:
+    """Write corpora.json and texts/<corpus>/<split>.jsonl.
+
+    Args:
+        uncleaned: rules of cleaning that reviews and posts are written without. What stands twice, leaks and in which
+            split it is was decided with all of them, so that arms which clean otherwise are tested on the same rows.
+    """
     described = {}
     for corpus in corpora:
         folder = out / "texts" / corpus.card.name
-        rows = {name: [_row(text, name, corpus.card.role) for text in texts] for name, texts in corpus.splits.items()}
+        rows = {
+            name: [_row(text, name, corpus.card.role, uncleaned) for text in texts]
+            for name, texts in corpus.splits.items()
+        }
         if corpus.card.role == "pairs":
             rows = {"test": [_pair_row(pair) for pair in corpus.pairs]}
         rows = {name: rows.get(name, []) for name in SPLITS_OF[corpus.card.role]}
         for name, content in rows.items():
             write_jsonl(folder / f"{name}.jsonl", content)
         described[corpus.card.name] = _description(corpus, {name: len(content) for name, content in rows.items()})
+        if uncleaned and corpus.card.role in _WRITTEN_BY_PEOPLE:
+            described[corpus.card.name]["uncleaned"] = list(uncleaned)
     write_json(out / "corpora.json", described)
 
 
-def _row(text: Text, name: Split, role: str) -> dict[str, Any]:
+def _row(text: Text, name: Split, role: str, uncleaned: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {"id": text.id, "text": text.text}
+    if uncleaned and role in _WRITTEN_BY_PEOPLE:
+        row["text"] = normalise(text.raw, uncleaned)
     if role == "reviews":
         row["label"] = text.label
         if name != "train" or text.fold is not None:
@@ -74,6 +88,11 @@ def corpora_of(prepare: Path, role: str) -> list[str]:
 def folds_of(prepare: Path, corpus: str) -> int:
     """Number of folds that a corpus is scored by; 1: it has a test split instead."""
     return int(_described(prepare)[corpus].get("folds", 1))
+
+
+def uncleaned(prepare: Path) -> list[str]:
+    """Rules of cleaning that reviews and posts were written without."""
+    return next((corpus["uncleaned"] for corpus in _described(prepare).values() if "uncleaned" in corpus), [])
 
 
 def rows(prepare: Path, *, role: str, split: str, fold: int = 0) -> Rows:

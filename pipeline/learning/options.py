@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.common.settings import Group, speed_only
-from pipeline.text.noise import Kind
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=100)]
@@ -146,7 +145,7 @@ class Augmentation(Group):
     emoji_noise: Share = Field(default=0.3, description="share of those emoji drawn without looking at the class")
     noise_share: Share = Field(default=0.0, description="share of training texts given informal noise, of any class")
     noise_rate: Share = Field(default=0.1, description="share of their words that each kind of noise changes")
-    noise_kinds: tuple[Kind, ...] = Field(
+    noise_kinds: tuple[Literal["slang", "dropped", "typos", "elongated", "lower_case"], ...] = Field(
         default=("slang", "dropped", "typos", "elongated"),
         min_length=1,
         description="slang for plain words, a letter dropped, a neighbouring key, a vowel three times; lower_case: the "

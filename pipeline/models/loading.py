@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from transformers.utils import logging as transformers_logging
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, read_object, write_config, write_whole
 from pipeline.common.labels import ID_TO_LABEL, LABEL_TO_ID
+from pipeline.common.validation import nearest
 from pipeline.models.classifier import Classifier
 from pipeline.models.masked_lm import MaskedLM
+from pipeline.text.cleaning import RULES
 
 EMOJI_FILE = "retone.json"
 EMOJI_MODES = ("all", "words", "none")
@@ -196,7 +198,13 @@ def with_mlm_head(classifier: BertForSequenceClassification, masked_lm: MaskedLM
 
 
 def save(
-    model: PreTrainedModel, tokenizer: BertTokenizerFast, folder: Path, *, emoji: str, dtype: str = "float32"
+    model: PreTrainedModel,
+    tokenizer: BertTokenizerFast,
+    folder: Path,
+    *,
+    emoji: str,
+    uncleaned: Sequence[str] = (),
+    dtype: str = "float32",
 ) -> None:
     """Write weights (safetensors), config, tokenizer and how texts must be prepared; loads in plain transformers."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -205,7 +213,8 @@ def save(
     _name_architecture(folder, model)
     _lay_bare(tokenizer)
     tokenizer.save_pretrained(str(folder))
-    write_whole(folder / EMOJI_FILE, [json.dumps({"emoji": emoji}), "\n"])
+    told = {"emoji": emoji} | ({"uncleaned": list(uncleaned)} if uncleaned else {})
+    write_whole(folder / EMOJI_FILE, [json.dumps(told), "\n"])
 
 
 def _name_architecture(folder: Path, model: PreTrainedModel) -> None:
@@ -230,6 +239,16 @@ def emoji_mode(folder: Path) -> str:
         known = ", ".join(EMOJI_MODES)
         raise InputError(f"model {folder}: {EMOJI_FILE} says emoji {mode!r}; it is one of {known}: mend it")
     return str(mode)
+
+
+def uncleaned(folder: Path) -> tuple[str, ...]:
+    """The rules of cleaning (``text.cleaning.RULES``) that a model was trained without."""
+    told = (_description(folder, EMOJI_FILE) or {}).get("uncleaned", [])
+    strange = [name for name in told if name not in RULES] if isinstance(told, list) else [told]
+    if strange:
+        known = nearest(str(strange[0]), RULES)
+        raise InputError(f"model {folder}: {EMOJI_FILE} says uncleaned {strange[0]!r}, which is no rule; {known}")
+    return tuple(told)
 
 
 def how_it_reads(tokenizer: BertTokenizerFast) -> str:

@@ -28,6 +28,8 @@ class Reader:
     """``all`` (as tokens), ``words`` (as their names) or ``none`` (the base's own way)."""
     max_length: int
     """Word pieces of a text that are read, [CLS] and [SEP] counted; the rest is cut off."""
+    uncleaned: tuple[str, ...] = ()
+    """Rules of cleaning that it was trained without."""
 
     @classmethod
     def of(cls, folder: Path, max_length: int | None = None) -> Reader:
@@ -42,7 +44,12 @@ class Reader:
             raise InputError(
                 f"max_length: {max_length} of a model with {positions} positions; give {positions} or less"
             )
-        return cls(tokenizer, loading.emoji_mode(folder), max_length or tokenizer.model_max_length)
+        length = max_length or tokenizer.model_max_length
+        return cls(tokenizer, loading.emoji_mode(folder), length, loading.uncleaned(folder))
+
+    def cleaned(self, raw: str) -> str:
+        """A text as people wrote it, cleaned as ``prepare`` did; empty where nothing is left."""
+        return normalise(raw, self.uncleaned)
 
     def text(self, prepared: str) -> str:
         """What the tokenizer gets of a text that is cleaned already, as ``prepare`` leaves it."""
@@ -61,7 +68,7 @@ class Reader:
         for place, text in enumerate(raw, start=1):
             if not isinstance(text, str):
                 raise InputError(f"text {place}: a {type(text).__name__} where a text belongs; leave it out")
-        cleaned = [normalise(text) for text in raw]
+        cleaned = [self.cleaned(text) for text in raw]
         if "" in cleaned:
             raise InputError(f"text {cleaned.index('') + 1}: nothing to read in it; leave it out")
         return self.ids(cleaned)

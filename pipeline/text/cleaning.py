@@ -2,14 +2,15 @@
 
 ``repair`` undoes damage (mojibake, HTML, escapes, control characters) and suits any text. ``normalise`` also folds what
 is particular to posts and reviews: names, links and elongations. Both give the same again when repeated, in a time that
-grows with the text's length and nothing else. ``cleaned`` tells, too, what was mended.
+grows with the text's length and nothing else. ``cleaned`` tells, too, what was mended. Each rule has a name, by which
+it can be left out (``RULES``).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from html import unescape
 from html.entities import html5
@@ -77,22 +78,26 @@ def repair(text: str) -> str:
     return cleaned(text, short=False)[0]
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, without: Collection[str] = ()) -> str:
     """``repair``, and then as posts are usually fed to a model: @names become ``@user``, links ``http``.
 
     A letter or ``! ? .`` repeated more than three times is written three times: ``sooooo`` and ``soooooooo`` become one
     word that is still not ``so``. Digits and emoji are never folded.
     """
-    return cleaned(text, short=True)[0]
+    return cleaned(text, short=True, without=without)[0]
 
 
-def cleaned(text: str, *, short: bool) -> tuple[str, set[str]]:
+def cleaned(text: str, *, short: bool, without: Collection[str] = ()) -> tuple[str, set[str]]:
     """A text as ``normalise`` (of ``short`` ones) or ``repair`` leave it, and the kinds of damage that were mended.
 
     Where damage lies in damage for more than a few passes, somebody meant harm: the signs it is made of are taken out.
+
+    Args:
+        without: names of ``RULES`` that are left out.
     """
     mended: set[str] = set()
     rules, passes, before = (*_RULES, *_OF_POSTS) if short else _RULES, 0, None
+    rules = tuple(each for each in rules if each[0] not in without) if without else rules
     while text != before:
         before = text
         text = text.replace("&", " ").replace("\\", " ") if passes == _DEEPEST else text
@@ -101,7 +106,7 @@ def cleaned(text: str, *, short: bool) -> tuple[str, set[str]]:
             if (changed := rule(text)) != text:
                 text = changed
                 mended.add(kind)
-    return text, mended - {""}
+    return text, mended - _NO_DAMAGE
 
 
 _DEEPEST = 8
@@ -186,9 +191,11 @@ def _plain(text: str) -> str:
     return " ".join(_LOOSE_JOINER.sub("", text).split())
 
 
-def _fold_once(text: str) -> str:
-    text = _LINK.sub("http", text) if "//" in text or "www." in text.lower() else text
-    text = _where("@", _NAME, "@user", text)
+def _linked(text: str) -> str:
+    return _LINK.sub("http", text) if "//" in text or "www." in text.lower() else text
+
+
+def _folded(text: str) -> str:
     longer = any(4 * sign in text for sign in set(text))
     return _ELONGATED.sub(lambda match: match[1] * 3, text) if longer else text
 
@@ -232,8 +239,15 @@ _RULES: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("rows of stars", _rated),
     ("styled letters", _unstyled),
     ("mojibake", _mojibake),
-    ("", _plain),
+    ("quotes and spaces", _plain),
 )
-"""Kinds of damage and what undoes each, in order; the last undoes what is not told of."""
-_OF_POSTS = (("line breaks written out", _line_breaks), ("", _fold_once))
+"""Kinds of damage and what undoes each, in order."""
+_OF_POSTS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("line breaks written out", _line_breaks),
+    ("links", _linked),
+    ("names", partial(_where, "@", _NAME, "@user")),
+    ("elongation", _folded),
+)
 """What is done to posts and reviews, too. An article may hold LaTeX, and mean it."""
+_NO_DAMAGE = {"quotes and spaces", "links", "names", "elongation"}
+RULES = tuple(dict.fromkeys(name for name, _ in (*_RULES, *_OF_POSTS)))

@@ -11,11 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from numpy.random import Generator, default_rng
 
-Kind = Literal["slang", "dropped", "typos", "elongated", "lower_case"]
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
@@ -66,7 +64,7 @@ def _slang(words: str, _random: Generator) -> str:
     return _SLANG[words.lower()]
 
 
-_KINDS: dict[Kind, tuple[re.Pattern[str], Callable[[str, Generator], str]]] = {
+_KINDS: dict[str, tuple[re.Pattern[str], Callable[[str, Generator], str]]] = {
     "slang": (_PLAIN, _slang),
     "dropped": (_LONG, _dropped),
     "typos": (_LONG, _typo),
@@ -74,7 +72,7 @@ _KINDS: dict[Kind, tuple[re.Pattern[str], Callable[[str, Generator], str]]] = {
 }
 
 
-def noisy(texts: Sequence[str], kinds: Sequence[Kind], *, share: float, rate: float, seed: int) -> list[str]:
+def noisy(texts: Sequence[str], kinds: Sequence[str], *, share: float, rate: float, seed: int) -> list[str]:
     """Of ``share`` of the texts each kind changes ``rate`` of the words it can change; ``lower_case`` all of them.
 
     A text's noise depends on its words, its place and the seed alone, never on a label.
@@ -82,7 +80,7 @@ def noisy(texts: Sequence[str], kinds: Sequence[Kind], *, share: float, rate: fl
     return [_one(text, kinds, share, rate, default_rng([seed, place, 12])) for place, text in enumerate(texts)]
 
 
-def _one(text: str, kinds: Sequence[Kind], share: float, rate: float, random: Generator) -> str:
+def _one(text: str, kinds: Sequence[str], share: float, rate: float, random: Generator) -> str:
     if random.random() >= share:
         return text
     text = text.lower() if "lower_case" in kinds else text

@@ -8,14 +8,18 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from pipeline.common.errors import InputError
+from pipeline.corpora import prepared
 from pipeline.corpora.cards import load_card
-from stages.prepare import STAGE, Settings, prepare
+from pipeline.machine.recipe import load_recipe
+from pipeline.text.cleaning import RULES
+from stages import STORY
+from stages.prepare import STAGE, Rule, Settings, prepare
 from tests.cards import REVIEWS, write_card, write_reviews
 
 ROOT = Path(__file__).parents[2]
@@ -167,3 +171,30 @@ def test_importing_the_stage_is_cheap() -> None:
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     heavy = {"torch", "transformers", "datasets", "pandas", "sklearn", "numpy", "ftfy", "emoji", "datasketch"}
     assert not heavy & set(found.stdout.split())
+
+
+def test_a_rule_left_out_changes_what_is_read_and_not_which_rows(starter: Path, tmp_path: Path) -> None:
+    """Texts of people alone; a rule that is left out here cannot make two rows, or two splits, of one."""
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        prepare(Settings(uncleaned=("elongation", "quotes and spaces")), out=tmp_path)
+    finally:
+        os.chdir(before)
+    changed = []
+    for name in files(starter / "texts"):
+        usual, left = rows(starter / "texts" / name), rows(tmp_path / "texts" / name)
+        assert [row["id"] for row in usual] == [row["id"] for row in left]
+        apart = [(one, other) for one, other in zip(usual, left, strict=True) if one != other]
+        assert all(one | {"text": ""} == other | {"text": ""} for one, other in apart)
+        changed += [name] * len(apart)
+    assert {name.partition("/")[0] for name in changed} == {"starter-reviews", "starter-informal"}
+    assert prepared.uncleaned(tmp_path) == ["elongation", "quotes and spaces"]
+    assert prepared.uncleaned(starter) == []
+    assert [files(folder)["audit.json"] for folder in (starter, tmp_path)] == [files(starter)["audit.json"]] * 2
+
+
+def test_rules_are_those_of_cleaning_and_an_unknown_one_is_refused_with_the_nearest() -> None:
+    assert get_args(Rule) == RULES
+    with pytest.raises(InputError, match=r"prepare\.uncleaned\.0: unknown 'linkz'; did you mean links\?"):
+        load_recipe("starter", STORY, {"prepare.uncleaned": ["linkz"]})

@@ -43,6 +43,20 @@ def test_a_folder_says_how_its_model_reads(toy_model: Path, tmp_path: Path, plai
         Reader.of(tmp_path)
 
 
+def test_a_folder_says_what_is_not_cleaned_and_raw_texts_are_read_so(toy_model: Path, tmp_path: Path) -> None:
+    tokenizer, raw = loading.load_tokenizer(toy_model), "goooooood &amp; bad @shop"
+    for folder, uncleaned in ((tmp_path / "usual", ()), (tmp_path / "left", ("elongation", "names"))):
+        loading.save(loading.load_classifier(toy_model), tokenizer, folder, emoji="none", uncleaned=uncleaned)
+    assert (tmp_path / "usual" / "retone.json").read_text() == '{"emoji": "none"}\n'
+    usual, left = Reader.of(tmp_path / "usual"), Reader.of(tmp_path / "left")
+    assert (usual.cleaned(raw), left.cleaned(raw)) == ("goood & bad @user", "goooooood & bad @shop")
+    assert lists(left.raw_ids([raw])) == lists(left.ids(["goooooood & bad @shop"]))
+    for told in ('["linkz"]', '"links"'):
+        (tmp_path / "left" / "retone.json").write_text(f'{{"uncleaned": {told}}}')
+        with pytest.raises(InputError, match=r"retone\.json says uncleaned .*no rule; did you mean links\?"):
+            Reader.of(tmp_path / "left")
+
+
 def test_ids_are_those_of_each_text_alone_cut_at_the_end(plain: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_CHUNK", 3)
     short = replace(plain, max_length=8)

@@ -223,3 +223,42 @@ def test_passes_do_not_grow_with_the_text() -> None:
     with patch.context():
         bounded()
     patch.undo()
+
+
+LEFT_OUT = [
+    ("bytes written out", r"b'ok \xf0\x9f\x98\x82'", "b'ok \\xf0\\x9f\\x98\\x82'"),
+    ("escapes", r"it\u2019s <U+1F602>", r"it\u2019s <U+1F602>"),
+    ("HTML entities", "Tom &amp; &#39;Jerry&#39;", "Tom &amp; &#39;Jerry&#39;"),
+    ("HTML tags", "so<br/>good", "so<br/>good"),
+    ("terminal commands", "\x1b[31mred", "[31mred"),
+    ("shortcodes", "ok :joy:", "ok :joy:"),
+    ("kaomoji", "no ಠ_ಠ", "no ಠ_ಠ"),
+    ("rows of stars", "★★★★☆ good", "★★★★☆ good"),
+    ("styled letters", "so 𝐠𝐨𝐨𝐝", "so 𝐠𝐨𝐨𝐝"),
+    ("mojibake", "itâ€™s", None),
+    ("quotes and spaces", "  “so”  good", "  “so”  good"),
+    ("line breaks written out", r"so\ngood", r"so\ngood"),
+    ("links", "see http://a.b now", "see http://a.b now"),
+    ("names", "thanks @shop", "thanks @shop"),
+    ("elongation", "sooooo good!!!!!", "sooooo good!!!!!"),
+]
+
+
+def test_every_rule_is_left_out_below() -> None:
+    assert [name for name, *_ in LEFT_OUT] == list(cleaning.RULES)
+
+
+@pytest.mark.parametrize(("rule", "raw", "wanted"), LEFT_OUT)
+def test_a_rule_that_is_left_out_does_nothing(rule: str, raw: str, wanted: str | None) -> None:
+    """Mojibake with quotes is also undone by what makes quotes straight."""
+    other = [name for name in cleaning.RULES if name != rule]
+    assert normalise(raw, [rule]) == (wanted or normalise(raw))
+    assert normalise(raw, other) == raw if rule == "mojibake" else normalise(raw, other) != raw
+    assert normalise(raw, cleaning.RULES) == raw
+
+
+@pytest.mark.parametrize("rule", cleaning.RULES)
+def test_without_a_rule_cleaning_still_ends_and_repeats(rule: str) -> None:
+    for text in [*NESTED, *(raw for _, raw, _ in LEFT_OUT), " ".join(raw for _, raw, _ in LEFT_OUT)]:
+        once = normalise(text, [rule])
+        assert normalise(once, [rule]) == once

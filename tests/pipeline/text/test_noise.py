@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -43,6 +43,11 @@ def test_keys_that_touch() -> None:
 )
 def test_kinds_by_value(kind: Any, text: str, expected: str) -> None:
     assert made([text], [kind]) == [expected]
+
+
+def test_the_settings_name_the_kinds_that_there_are() -> None:
+    (named,) = get_args(Augmentation.model_fields["noise_kinds"].annotation)[:1]
+    assert set(get_args(named)) == {*noise._KINDS, "lower_case"}
 
 
 def test_a_dropped_letter_is_one_and_never_the_first() -> None:
