@@ -97,7 +97,9 @@ def cleaned(text: str, *, short: bool, without: Collection[str] = ()) -> tuple[s
     """
     mended: set[str] = set()
     rules, passes, before = (*_RULES, *_OF_POSTS) if short else _RULES, 0, None
-    rules = tuple(each for each in rules if each[0] not in without) if without else rules
+    if without:
+        plain = partial(_plain, config=_FTFY._replace(fix_encoding="mojibake" not in without))
+        rules = tuple((name, plain if rule is _plain else rule) for name, rule in rules if name not in without)
     while text != before:
         before = text
         text = text.replace("&", " ").replace("\\", " ") if passes == _DEEPEST else text
@@ -181,11 +183,11 @@ def _mojibake(text: str) -> str:
     return ftfy.fix_text(text, _FTFY) if not text.isascii() and ftfy.is_bad(text) else text
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, config: ftfy.TextFixerConfig = _FTFY) -> str:
     """Quotes, widths and ligatures, what cannot be seen, white space: what is no damage of one kind or another."""
     if text.isascii():
         return " ".join((text if text.isprintable() else _INVISIBLE.sub("", text)).split())
-    text = _SURROGATES.sub("", ftfy.fix_text(text, _FTFY))
+    text = _SURROGATES.sub("", ftfy.fix_text(text, config))
     text = _LOOSE_SELECTOR.sub("", _INVISIBLE.sub("", text))
     text = _CHAIN.sub(lambda match: re.sub("[\u200c\u200d]", "", match[0]), text) if "\u200d" in text else text
     return " ".join(_LOOSE_JOINER.sub("", text).split())
