@@ -20,6 +20,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, sha256
 from pipeline.learning import features, loop, options, tuning, tuning_steps
 from pipeline.models import attachments, loading, sources
+from pipeline.models.reader import Reader
 from stages import finetune, prepare, pretrain, source, tokenizer
 from tests.toy_texts import in_folds, write_prepared
 from tests.toy_training import Crash
@@ -623,3 +624,22 @@ def test_features_are_fitted_for_every_fold(story: dict[str, Path], tmp_path: Pa
     finetune.finetune(settings, seed=0, prepare=prepared, **inputs, out=tmp_path)
     for fold in (1, 2, 3):
         assert {row["id"] for row in read_jsonl(tmp_path / "folds" / f"{fold}.jsonl")} == set(ids[fold])
+
+
+def test_what_was_not_cleaned_travels_with_the_model(story: dict[str, Path], tmp_path: Path) -> None:
+    read = {"prepare": write_prepared(tmp_path / "prepare")}
+    described = told(read["prepare"], "corpora")
+    described["toy-reviews"]["uncleaned"] = ["links"]
+    (read["prepare"] / "corpora.json").write_text(json.dumps(described))
+    read |= {name: tmp_path / name for name in ("tokenizer", "pretrain")}
+    for name in ("tokenizer", "pretrain", "finetune"):
+        (tmp_path / name).mkdir()
+    tokenizer.tokenizer(
+        tokenizer.Settings(), prepare=read["prepare"], source=story["source"], out=tmp_path / "tokenizer"
+    )
+    unadapted = PRETRAIN.model_copy(update={"num_train_epochs": 0})
+    pretrain.pretrain(unadapted, prepare=read["prepare"], tokenizer=read["tokenizer"], out=tmp_path / "pretrain")
+    finetune.finetune(SHORT, seed=0, **read, cache=tmp_path / "cache", out=tmp_path / "finetune")
+    for name in ("tokenizer", "pretrain", "finetune"):
+        assert Reader.of(tmp_path / name / "model").uncleaned == ("links",)
+        assert Reader.of(story[name] / "model").uncleaned == ()
