@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.measuring import scoring
 from pipeline.models import loading
+from pipeline.models.batches import Ids
 from pipeline.models.reader import Reader
 
 
@@ -49,7 +50,23 @@ class Predictor:
             InputError: something that is no text, or a text with nothing to read in it.
         """
         many = isinstance(texts, Iterable) and not isinstance(texts, str | bytes | Mapping)
-        ids = self.reader.raw_ids(list(texts) if many else [texts])  # type: ignore[list-item]
+        return self._told(self.reader.raw_ids(list(texts) if many else [texts]))  # type: ignore[list-item]
+
+    def in_bulk(self, texts: Sequence[str]) -> tuple[list[Prediction | None], int]:
+        """A prediction for each text, None where nothing is left to read; and how many were too long to be read whole.
+
+        Each different text is cleaned, read and scored once.
+        """
+        cleaned = {text: self.reader.cleaned(text) for text in dict.fromkeys(texts)}
+        read, longest = [text for text in dict.fromkeys(cleaned.values()) if text], self.reader.max_length
+        ids = replace(self.reader, max_length=longest + 1).ids(read)
+        cut = [place for place, row in enumerate(ids) if len(row) > longest]
+        for place, row in zip(cut, self.reader.ids([read[place] for place in cut]), strict=True):
+            ids[place] = row
+        told, long = dict(zip(read, self._told(ids), strict=True)), {read[place] for place in cut}
+        return [told.get(cleaned[text]) for text in texts], sum(cleaned[text] in long for text in texts)
+
+    def _told(self, ids: Sequence[Ids]) -> list[Prediction]:
         found = scoring.class_probabilities(self._model, ids).round(scoring.DIGITS)
         answers = zip(found.argmax(axis=1), found.tolist(), strict=True)
         return [Prediction(LABELS[best], dict(zip(LABELS, shares, strict=True))) for best, shares in answers]

@@ -14,11 +14,11 @@ if not sys.stderr.isatty():
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ from pipeline.machine.store import DamagedError, check_around
 from stages import STORY
 
 if TYPE_CHECKING:
+    from pipeline.common.growing import Growing
     from pipeline.predictor import Prediction
 
 MODEL = Path("artifacts/latest/model")
@@ -104,9 +105,13 @@ def predict(
     """Label texts negative, neutral or positive, the way the model was taught to read them.
 
     Every row and column is kept; label and the probabilities negative, neutral and positive are added (predicted_label
-    and so on where the file has such columns of its own). A row without text gets no label.
+    and so on where the file has such columns of its own). A row without text gets no label. Broken off, it goes on
+    where it was when the same is run again.
     """
+    from pipeline.common.files import digest, sha256
+    from pipeline.common.growing import growing
     from pipeline.corpora.new_texts import read_texts
+    from pipeline.predictor import Predictor
     from pipeline.report.csv_export import write_csv
 
     if model == MODEL and not model.exists():
@@ -117,27 +122,67 @@ def predict(
         raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
     _check_out(out)
     given = read_texts(source, text_column, sheet)
-    answers = _answers(given.texts, model, max_length)
+    predictor = Predictor(model, max_length)
     ours = ["label", *LABELS]
     while set(ours) & set(given.columns):
         ours = [f"predicted_{name}" for name in ours]
-    safe = console.clean if out is None and sys.stdout.isatty() else str  # a file has the cells as they were
-    with _opened(out, "utf-8-sig" if excel else "utf-8") as stream:
-        changed = write_csv(
-            stream,
-            [*map(safe, given.columns), *ours],
-            ([*map(safe, cells), *answer] for cells, answer in zip(given.cells, answers, strict=True)),
-            separator="\t" if out and out.suffix.lower() == ".tsv" else ",",
+    terminal = out is None and sys.stdout.isatty()
+    safe = console.clean if terminal else str  # a file has the cells as they were
+    separator, encoding = "\t" if out and out.suffix.lower() == ".tsv" else ",", "utf-8-sig" if excel else "utf-8"
+    identity = digest([given.identity(), sha256(model.resolve()), max_length, encoding, separator]) if out else ""
+    with growing(out, identity, encoding) if out else _standard_output() as file:
+        told = Counter(file.told)
+        if told["rows"]:
+            console.say(f"going on after the {told['rows']:,} rows that an earlier try has labelled")
+        else:
+            told["changed"] = write_csv(file.stream, [[*map(safe, given.columns), *ours]], separator)
+        try:
+            for chunk in _under_bar(given.chunks(told["rows"]), told["rows"], given.count, off=terminal):
+                answers, cut = predictor.in_bulk([text for text, _ in chunk])
+                rows = ([*map(safe, cells), *_cells(each)] for (_, cells), each in zip(chunk, answers, strict=True))
+                changed = write_csv(file.stream, rows, separator)
+                told.update(rows=len(chunk), cut=cut, empty=answers.count(None), changed=changed)
+                file.keep(told)
+        except (KeyboardInterrupt, SystemExit):
+            if out:
+                console.say(
+                    f"stopped after {told['rows']:,} of {given.count:,} rows; the same command goes on from there"
+                )
+            raise
+        if told["rows"] != given.count:
+            raise InputError(f"input {source}: was changed while it was read; run the same again")
+    longest, empty = predictor.reader.max_length, told["empty"]
+    if told["cut"]:
+        console.say(
+            f"{told['cut']} of {given.count} texts are longer than {longest} word pieces; their ends were not read"
         )
-    empty = sum(not any(answer) for answer in answers)
     console.say(
-        f"{len(answers):,} rows{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
+        f"{given.count:,} rows{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
         f"{f'; {empty:,} without text got no label' if empty else ''}. How far to trust the labels: "
         f"{'make show' if model == MODEL else model / 'README.md'}"
     )
-    if changed:
+    if changed := told["changed"]:
         cells, them = ("cell", "it") if changed == 1 else ("cells", "them")
         console.say(f"{changed:,} {cells} that a spreadsheet would run as formulas got an apostrophe (') before {them}")
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[Growing]:
+    from pipeline.common.growing import Growing
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no emoji is no reason to stop
+    yield Growing(sys.stdout, {}, lambda _: None)
+
+
+def _under_bar(chunks: Iterator[list[Any]], done: int, count: int, *, off: bool) -> Iterator[list[Any]]:
+    """Chunks of rows, under a bar that says how long the rest will take."""
+    from tqdm import tqdm
+
+    with tqdm(total=count, initial=done, desc="rows", unit="", disable=off or None, leave=False) as bar:
+        for chunk in chunks:
+            yield chunk
+            bar.update(len(chunk))
 
 
 def _check_out(out: Path | None) -> None:
@@ -231,46 +276,11 @@ def _evaluated(file: Path, report: Mapping[str, Any]) -> dict[str, list[Path]]:
     return found
 
 
-def _answers(texts: list[str], model: Path, max_length: int | None) -> list[list[str]]:
-    """Label and probabilities of each text, four empty cells for one without a word.
-
-    Says on stderr how many texts were too long to be read whole.
-    """
-    from pipeline.predictor import Predictor
-
-    predictor = Predictor(model, max_length)
-    cleaned = [predictor.reader.cleaned(text) for text in texts]
-    told = [text for text in cleaned if text]
-    longest = predictor.reader.max_length
-    longer = replace(predictor.reader, max_length=longest + 1)
-    if cut := sum(len(ids) > longest for ids in longer.ids(told)):
-        console.say(f"{cut} of {len(texts)} texts are longer than {longest} word pieces; their ends were not read")
-    found = iter(predictor(told))
-    return [_cells(next(found)) if text else [""] * (1 + len(LABELS)) for text in cleaned]
-
-
-def _cells(told: Prediction) -> list[str]:
-    """The likeliest label and the probability of each, as cells of a table."""
+def _cells(told: Prediction | None) -> list[str]:
+    """The likeliest label and the probability of each, as cells of a table; empty ones for a text without a word."""
+    if told is None:
+        return [""] * (1 + len(LABELS))
     return [told.label, *(f"{share:.4f}" for share in told.probabilities.values())]
-
-
-@contextlib.contextmanager
-def _opened(out: Path | None, encoding: str) -> Iterator[IO[str]]:
-    """Standard output, or a file that is there only once it is whole."""
-    if out is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no emoji is no reason to stop
-        yield sys.stdout
-        return
-    part = out.with_name(f"{out.name}.part")
-    try:
-        with part.open("w", encoding=encoding, newline="") as stream:
-            yield stream
-        part.replace(out)
-    except OSError as error:
-        raise InputError(f"output {out}: cannot be written ({error.strerror}); choose another place") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def build() -> typer.Typer:

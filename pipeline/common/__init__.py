@@ -3,6 +3,7 @@
 errors      what the user can cause, in one line
 labels      the three classes, and the two floors
 files       whole files of JSON, digests, who holds what
+growing     long files that go on where they were broken off
 results     JSON that is declared and checked
 printable   text of unknown origin, made safe
 hub         what lies on the Hugging Face Hub

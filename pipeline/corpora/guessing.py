@@ -14,7 +14,7 @@ from pipeline.corpora.cells import as_number, label_as_written
 from pipeline.corpora.corpus import FEWEST
 from pipeline.corpora.schema import QUESTION
 
-_LOOKED_AT = 5_000
+LOOKED_AT = 5_000
 _FEW = 12
 _LONG_WORDS = 80
 _EXAMPLES = 3
@@ -86,7 +86,7 @@ def guess(rows: Sequence[Mapping[str, Any]], class_names: Mapping[str, Sequence[
             phenomenon = next((name for name in ("phenomenon", "UID", "field") if name in names), QUESTION)
             questions = [] if phenomenon != QUESTION else ["columns.phenomenon: which column names what is tested?"]
             return Draft("pairs", {"good": good, "bad": bad, "phenomenon": phenomenon}, questions=questions)
-    words = _mean_words(rows[:_LOOKED_AT], names)
+    words = _mean_words(rows[:LOOKED_AT], names)
     texts = _text_columns(words)
     if not texts:
         listed = ", ".join(names)
@@ -121,7 +121,7 @@ def looks_headless(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> b
     if told == [str(number) for number in range(len(told))] or any(list(row.values()) == list(names) for row in rows):
         return False  # pandas numbers columns; a header that stands again further down is one
     for name in told:
-        values = Counter(value for row in rows[:_LOOKED_AT] if isinstance(value := row.get(name), str))
+        values = Counter(value for row in rows[:LOOKED_AT] if isinstance(value := row.get(name), str))
         numbers = sum(count for value, count in values.items() if as_number(value) is not None)
         if as_number(name) is not None and numbers >= 0.9 * values.total() > 0:
             return True

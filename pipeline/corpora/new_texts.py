@@ -1,33 +1,65 @@
-"""Texts that are to be scored, from whatever file they come in, with the columns that stand beside them."""
+"""Texts that are to be scored, from whatever file they come in, with the columns that stand beside them.
+
+A file is looked through once, so that whatever is wrong with it is told before any work, and then read again in chunks:
+memory does not grow with its rows (but for a ``.json`` that is one list, and a workbook's table of strings).
+"""
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import logging
+import shutil
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryFile
+from typing import Any
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import digest, sha256
 from pipeline.corpora.card_files import Reading
 from pipeline.corpora.cells import as_text, as_written
-from pipeline.corpora.guessing import looks_headless
+from pipeline.corpora.guessing import LOOKED_AT, looks_headless
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind, lines_of
 from pipeline.corpora.readers import FORMATS, looks_like_table, read_rows
+from pipeline.corpora.tables import Row, delimited, quotes_are_letters
 
+CHUNK_ROWS, CHUNK_CHARACTERS = 8192, 1 << 24
+"""A chunk ends with the row that reaches either: long enough to hold many texts of one length."""
 _LOG = logging.getLogger(__name__)
 
 
-class NewTexts(NamedTuple):
-    """The rows of a file in its order: the text of each, and every column as it stands there."""
+@dataclass(frozen=True)
+class NewTexts:
+    """The rows of a file, in its order, as often as they are wanted."""
 
-    texts: list[str]
     columns: list[str]
-    cells: list[list[str]]
-    """Of each row, in the order of ``columns``; a value that is missing is empty."""
+    count: int
+    """Of rows."""
+    identity: Callable[[], str]
+    """Digest of what is read: the file, and which texts of it."""
+    rows: Callable[[], Iterator[tuple[str, list[str]]]]
+    """The text of each, and every column as it stands there, in the order of ``columns``; a missing value is empty."""
+
+    def chunks(self, after: int = 0) -> Iterator[list[tuple[str, list[str]]]]:
+        """The rows beyond the first ``after``, some thousands at a time."""
+        some, size = [], 0
+        for row in islice(self.rows(), after, None):
+            some.append(row)
+            size += sum(map(len, row[1]))
+            if len(some) == CHUNK_ROWS or size >= CHUNK_CHARACTERS:
+                yield some
+                some, size = [], 0
+        if some:
+            yield some
 
 
 def read_texts(source: str, column: str | None = None, sheet: str | None = None) -> NewTexts:
-    """Read a file in any format that cards know, or standard input, a text a line, for ``-``.
+    """Look through a file in any format that cards know, or standard input, a text a line, for ``-``.
 
     Without ``column``, the texts are in the column ``text``, or the only one there is; without ``sheet``, of a workbook
     in the only one that has rows.
@@ -36,21 +68,65 @@ def read_texts(source: str, column: str | None = None, sheet: str | None = None)
         InputError: no such file, not UTF-8, no such column in a row, a value that is no text, or nothing in it.
     """
     place = f"input {source}"
-    if source == "-":
-        given = lines_of(sys.stdin.buffer, Path(source), place, max_bytes=MAX_FILE_BYTES)
-        rows = [(number, {"text": line.rstrip("\r\n")}) for number, line in enumerate(given, start=1)]
-    else:
-        rows = list(read_rows(Path(source), place, Reading(sheet=sheet)))
-    if not rows:
+    rows, content = _of_input(place) if source == "-" else _of_file(Path(source), place, sheet)
+    columns: dict[str, None] = {}
+    sample: list[dict[str, Any]] = []
+    count, names, wanted, refused = 0, [], "", None
+    for number, row in rows():
+        if not count:
+            names = list(row)
+            wanted = column or ("text" if "text" in row or len(row) != 1 else names[0])
+        count += 1
+        if count <= LOOKED_AT or list(row.values()) == names:  # a header that stands again further down tells, too
+            sample.append(row)
+        columns |= dict.fromkeys(row)
+        try:
+            _text(row, wanted, f"{place}, row {number}")
+        except InputError as told:
+            refused = refused or told
+    if not count:
         raise InputError(f"{place}: no texts in it; write one a row")
-    first = rows[0][1]
     if source != "-":
-        _check_first_line(Path(source), place, [values for _, values in rows], column)
-    wanted = column or ("text" if "text" in first or len(first) != 1 else next(iter(first)))
-    texts = [_text(row, wanted, f"{place}, row {number}") for number, row in rows]
-    columns = list(dict.fromkeys(name for _, row in rows for name in row))
-    names = [as_written(name) for name in columns]
-    return NewTexts(texts, names, [[as_written(row.get(name)) for name in columns] for _, row in rows])
+        _check_first_line(Path(source), place, sample, column)  # it explains a column that is missed
+    if refused:
+        raise refused
+
+    def texts() -> Iterator[tuple[str, list[str]]]:
+        for number, row in rows():
+            yield _text(row, wanted, f"{place}, row {number}"), [as_written(row.get(name)) for name in columns]
+
+    return NewTexts([as_written(name) for name in columns], count, lambda: digest([content(), wanted, sheet]), texts)
+
+
+Rows = Callable[[], Iterable[Row]]
+Content = Callable[[], str]
+"""Digest of what a file holds."""
+
+
+def _of_file(file: Path, place: str, sheet: str | None) -> tuple[Rows, Content]:
+    reading = Reading(sheet=sheet)
+    read_rows(file, place, reading)  # refuses what it does not know
+    if FORMATS[kind(file)].rows is delimited:  # found out, and warned of, once
+        letters = quotes_are_letters(file, place, reading, MAX_FILE_BYTES)
+        reading = Reading(sheet=sheet, quoting=csv.QUOTE_NONE if letters else csv.QUOTE_MINIMAL)
+    return partial(read_rows, file, place, reading), partial(sha256, file)
+
+
+def _of_input(place: str) -> tuple[Rows, Content]:
+    """Standard input, which can be read once, laid down where it can be read again."""
+    spool = TemporaryFile()  # noqa: SIM115  open as long as somebody may read it
+    shutil.copyfileobj(sys.stdin.buffer, spool)
+
+    def rows() -> Iterator[Row]:
+        spool.seek(0)
+        given = lines_of(spool, Path("-"), place, max_bytes=MAX_FILE_BYTES)
+        return ((number, {"text": line.rstrip("\r\n")}) for number, line in enumerate(given, start=1))
+
+    def content() -> str:
+        spool.seek(0)
+        return hashlib.file_digest(spool, "sha256").hexdigest()
+
+    return rows, content
 
 
 def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]], column: str | None) -> None:

@@ -54,8 +54,9 @@ def _plain_lines(path: Path, place: str, reading: Reading, max_bytes: int) -> It
 def looks_like_table(path: Path, place: str, reading: Reading = PLAIN, max_bytes: int = MAX_FILE_BYTES) -> bool:
     """Whether each line of a text file holds the same number of tabs: Excel's "Unicode text"."""
     source = lines(path, place, encoding=reading.encoding, max_bytes=max_bytes)
-    tabs = [line.count("\t") for line in source if line.strip()]
-    return len(tabs) > 1 and tabs[0] > 0 and len(set(tabs)) == 1
+    tabs = (line.count("\t") for line in source if line.strip())
+    first, second = next(tabs, 0), next(tabs, 0)
+    return first == second > 0 and all(each == first for each in tabs)
 
 
 def class_names(path: Path) -> dict[str, list[str]]:

@@ -140,15 +140,14 @@ def _swallowing(table: _Table) -> _Record | None:
         return bool(spans) and any(_breaks(field) and table.sep in field for field in record.fields)
 
     try:
-        suspects = [record for record in _records(table, letters=False) if suspect(record)]
+        if not sum(map(suspect, _records(table, letters=False))):  # all of them: an error may come last
+            return None
     except InputError:  # told when the rows are read
-        return None
-    if not suspects:
         return None
     width = len(next(_records(table, letters=False)).fields)
     rows = (record.fields for record in islice(_records(table, letters=False), _LOOKED_AT) if record.number)
     typed, source, at = _typed(rows, width), _lines(*table[:4]), 0
-    for record in suspects:
+    for record in filter(suspect, _records(table, letters=False)):
         own = list(islice(source, record.begins - 1 - at, record.ends - at))
         at = record.ends
         if _holds_rows(record, own, table.sep, width, typed):

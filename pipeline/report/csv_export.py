@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,9 +26,8 @@ def write(contents: Any, folder: Path) -> list[str]:
             names.append(name if name not in names else f"{name}-{names.count(name) + len(names)}")
             columns = [column for place in range(len(table.columns)) for column in _columns(table, place)]
             with (folder / f"{names[-1]}.csv").open("w", encoding="utf-8", newline="") as stream:
-                write_csv(
-                    stream, [title for title, _ in columns], list(zip(*(cells for _, cells in columns), strict=True))
-                )
+                write_csv(stream, [[title for title, _ in columns]])
+                write_csv(stream, zip(*(cells for _, cells in columns), strict=True))
     return names
 
 
@@ -69,11 +67,11 @@ def safe_cell(text: str) -> str:
     return f"'{text}"
 
 
-def write_csv(stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]], separator: str = ",") -> int:
-    """Write a header and rows of texts as CSV; return how many cells got an apostrophe."""
+def write_csv(stream: IO[str], rows: Iterable[Sequence[str]], separator: str = ",") -> int:
+    """Write rows of texts, a header first if they have one, as CSV; return how many cells got an apostrophe."""
     table = csv.writer(stream, lineterminator="\n", delimiter=separator)
     changed = 0
-    for row in chain([header], rows):
+    for row in rows:
         safe = [safe_cell(cell) for cell in row]
         changed += sum(map(str.__ne__, row, safe))
         table.writerow(safe)

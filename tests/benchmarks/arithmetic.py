@@ -72,6 +72,11 @@ def pairs_operations(shape: Shape, queries: Count) -> float:
     return passes(shape, queries.tokens, queries.rows, 0, shape.layers, alone=True) + _head(shape, queries.rows)
 
 
+def labelling_operations(shape: Shape, texts: Count) -> float:
+    """What telling classes needs: a forward pass read at [CLS], and the pooler."""
+    return passes(shape, texts.tokens, texts.rows, 0, shape.layers, alone=True) + 2.0 * shape.hidden**2 * texts.rows
+
+
 def _head(shape: Shape, rows: float) -> float:
     return 2.0 * rows * shape.hidden * (shape.hidden + shape.vocabulary)
 

@@ -32,6 +32,7 @@ CASES = (
     Case("tune, all but one frozen", "tune", PLAIN, GROUPED, Fraction(5, 6)),
     Case("adapt (DAPT)", "dapt", PLAIN + ", all vocabulary logits", GROUPED),
     Case("score minimal pairs", "pairs", "minicons", "plain transformers, sentence by sentence, all vocabulary logits"),
+    Case("predict", "predict", "transformers.pipeline(batch_size=32)"),
     Case("tokenise", "tokenise", "Dataset.map, text by text", "Dataset.map(batched=True)"),
 )
 MAKE_ALL = Case("make all", "all", "another version of this project")

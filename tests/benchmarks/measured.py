@@ -24,6 +24,8 @@ SIDES: dict[tuple[str, str], Callable[[Spec], Work]] = {
     ("pairs", "ours"): ours.pairs,
     ("pairs", "a"): peers.minicons_pairs,
     ("pairs", "b"): peers.plain_pairs,
+    ("predict", "ours"): ours.predict,
+    ("predict", "a"): peers.predict,
     ("tokenise", "ours"): ours.tokenise,
     ("tokenise", "a"): peers.tokenise,
     ("tokenise", "b"): peers.tokenise,

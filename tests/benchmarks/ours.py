@@ -97,6 +97,21 @@ def pairs(spec: Spec) -> Work:
     return work
 
 
+def predict(spec: Spec) -> Work:
+    """The command itself: a file of texts read, cleaned, labelled and written as CSV."""
+    from pipeline import predictor  # noqa: F401  as above
+    from pipeline.corpora import new_texts  # noqa: F401
+    from stages.__main__ import predict
+
+    def work() -> Told:
+        with TemporaryDirectory() as place:
+            source, out = spec.folder / "predict.jsonl", Path(place) / "out.csv"
+            predict(str(source), spec.folder / "classifier", None, None, out, spec.max_length, False)
+        return {}
+
+    return work
+
+
 def tokenise(spec: Spec) -> Work:
     """Ids of all lines, as tuning makes them."""
     from pipeline.models.reader import Reader

@@ -172,6 +172,22 @@ def plain_pairs(spec: Spec) -> Work:
     return work
 
 
+def predict(spec: Spec) -> Work:
+    """A pipeline over a list of texts, as it is documented; nothing is cleaned, read from a file or written."""
+    from transformers import pipeline
+
+    from pipeline.common.files import read_jsonl
+
+    texts = [row["text"] for row in read_jsonl(spec.folder / "predict.jsonl")]
+
+    def work() -> Told:
+        classify = pipeline("text-classification", str(spec.folder / "classifier"), device=-1)
+        list(classify(texts, batch_size=32, truncation=True, max_length=spec.max_length))
+        return {}
+
+    return work
+
+
 def tokenise(spec: Spec) -> Work:
     """``Dataset.map``: text by text, or (b) in batches."""
     from datasets import Dataset

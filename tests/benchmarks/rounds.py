@@ -93,7 +93,8 @@ def missing(case: Case, options: Options) -> str | None:
 
 def tokens(case: Case, counts: dict[str, dict[str, int]], epochs: int) -> int:
     """Tokens that the work reads, padding not counted: trained on in all epochs, hidden copies, or lines."""
-    part = {"tune": "reviews_train", "dapt": "informal_train", "pairs": "pairs", "tokenise": "lines"}.get(case.task)
+    parts = {"tune": "reviews_train", "dapt": "informal_train", "tokenise": "lines"}
+    part = case.task if case.task in counts else parts.get(case.task)
     return counts[part]["tokens"] * (epochs if case.task in ("tune", "dapt") else 1) if part else 0
 
 
@@ -104,6 +105,8 @@ def operations(case: Case, shape: Shape, frozen: int, counts: dict[str, dict[str
         return arithmetic.tune_operations(shape, frozen, epochs, count["reviews_train"], count["reviews_dev"])
     if case.task == "dapt":
         return arithmetic.dapt_operations(shape, epochs, count["informal_train"], count["informal_dev"])
+    if case.task == "predict":
+        return arithmetic.labelling_operations(shape, count["predict"])
     return arithmetic.pairs_operations(shape, count["pairs"]) if case.task == "pairs" else 0.0
 
 

@@ -31,6 +31,7 @@ def test_of_the_last_layer_all_tokens_need_keys_and_values_at_most() -> None:
 
 def test_frozen_layers_count_once_and_others_in_each_epoch() -> None:
     train, dev = Count(rows=2, tokens=10), Count(rows=1, tokens=4)
+    assert arithmetic.labelling_operations(SHAPE, Count(rows=1, tokens=5)) == 2 * 5 * LAYER + LAYER + 8
     above = {10: 2 * (LAYER + 8), 4: LAYER + 8}  # 8: the pooler
     frozen = arithmetic.tune_operations(SHAPE, 2, 5, train, dev)
     assert frozen == 2 * 14 * LAYER + 5 * (3 * above[10] + above[4])
@@ -85,12 +86,15 @@ def test_a_quick_run_of_all_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return measured.answer(folder, json.loads(json.dumps(asked)))
 
     monkeypatch.setattr(rounds, "child", here)
-    found = list(program.run(["tune-half-frozen", "tokenise"], rounds.Options(rounds=1, **program.QUICK), print))
+    found = list(
+        program.run(["tune-half-frozen", "predict", "tokenise"], rounds.Options(rounds=1, **program.QUICK), print)
+    )
     out = tmp_path / "deep" / "bench.json"
     program.write(out, found[1:])
     program.write(out, found)
     kept = json.loads(out.read_text(encoding="utf-8"))
-    assert [record["name"] for record in kept] == ["tune, half frozen", "tokenise"]
+    assert [record["name"] for record in kept] == ["tune, half frozen", "predict", "tokenise"]
+    assert set(kept.pop(1)["sides"]) == {"ours", "a"}
     for record in kept:
         for peer in ("a", "b"):
             ratio = record[f"peer_{peer}_cpu_seconds"] / record["ours_cpu_seconds"]

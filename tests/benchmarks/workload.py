@@ -26,8 +26,8 @@ MAX_LENGTH = 64
 """Of a text, in tokens."""
 SHAPE = {"num_hidden_layers": 6, "hidden_size": 384, "num_attention_heads": 12, "intermediate_size": 1536}
 TOY = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
-LINES, PAIRS = 16, 8
-"""For each text to train on so many lines to tokenise; for so many texts one minimal pair."""
+LINES, LABELLED, PAIRS = 16, 4, 8
+"""For each text to train on so many lines to tokenise, and to label; for so many texts one minimal pair."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def _jsonl(path: Path) -> list[dict[str, Any]]:
 def write(folder: Path, *, count: int, toy: bool) -> dict[str, Any]:
     """Lay out model and texts as the stages read them; return the model's shape, and rows and tokens of each part."""
     from pipeline.common.files import write_json, write_jsonl
+    from pipeline.models import loading
 
     found = texts()
     tokenizer, config = _model(folder / "tokenizer" / "model", found.plain, toy)
@@ -104,6 +105,13 @@ def write(folder: Path, *, count: int, toy: bool) -> dict[str, Any]:
     tokens = sum(map(len, tokenizer(lines, truncation=True, max_length=MAX_LENGTH)["input_ids"]))
     counts["lines"] = {"rows": len(lines), "tokens": tokens}
     write_json(folder / "lines.json", lines)
+    asked = lines[: count * LABELLED]
+    tokens = sum(map(len, tokenizer(asked, truncation=True, max_length=MAX_LENGTH)["input_ids"]))
+    counts["predict"] = {"rows": len(asked), "tokens": tokens}
+    write_jsonl(folder / "predict.jsonl", ({"text": text} for text in asked))
+    loading.save(
+        loading.load_classifier(folder / "tokenizer" / "model"), tokenizer, folder / "classifier", emoji="none"
+    )
     write_json(folder / "sentences.json", sentences)
     shape = [config.num_hidden_layers, config.hidden_size, config.intermediate_size, config.vocab_size]
     return {"shape": shape, "counts": counts, "source": found.source, "model": config.name_or_path or "random"}

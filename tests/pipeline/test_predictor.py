@@ -15,6 +15,7 @@ import torch
 import pipeline
 from pipeline import InputError, Predictor
 from pipeline.common.labels import LABELS
+from pipeline.measuring import scoring
 from pipeline.models import loading
 from pipeline.models.batches import FORWARD_TOKENS
 from tests.toys import SENTENCES
@@ -63,6 +64,24 @@ def test_answers_come_in_the_order_of_any_number_of_texts(classify: Predictor, m
     np.testing.assert_allclose(*tables, atol=2e-6)
     assert classify([]) == []
     assert classify(np.array(SENTENCES[:2])) == classify(tuple(SENTENCES[:2]))
+
+
+def test_in_bulk_each_text_is_read_once_and_those_cut_are_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor(folder, 9)
+    asked: list[int] = []
+    score = scoring.class_probabilities
+    monkeypatch.setattr(
+        scoring, "class_probabilities", lambda model, ids: (asked.append(len(ids)), score(model, ids))[1]
+    )
+    texts = ["good &amp; bad", "bad " * 7, "\n", "good & bad", "bad " * 8, "bad " * 8 + "good"]
+    found, cut = predictor.in_bulk(texts)
+    assert asked == [4]  # the two longest begin alike
+    assert cut == 2
+    assert found == [None if text == "\n" else predictor(text)[0] for text in texts]
+    assert found[4] == found[5] == found[1]
+    assert predictor.in_bulk([]) == ([], 0)
 
 
 def test_texts_are_read_as_in_training(classify: Predictor) -> None:

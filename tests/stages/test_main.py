@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.common.labels import LABELS
 from pipeline.machine import cli
+from pipeline.predictor import Predictor
 from stages.__main__ import build
 from tests import toys
 from tests.cards import REVIEWS, write_card, write_reviews
@@ -182,6 +183,85 @@ def test_as_much_is_read_as_in_training(classifier: Path, tmp_path: Path, capsys
     }.items():
         assert call("predict", tmp_path / "in.txt", "--model", tmp_path / "model", *more) == 0
         assert says in capsys.readouterr().err
+
+
+def test_where_it_was_broken_off_the_same_command_goes_on(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.corpora.new_texts.CHUNK_ROWS", 3)
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    texts = ["good food", "", "bad " * 200, "=1+1", "so 😂", "meh", "bad food", "good food", "x", "y"]
+    source.write_text("text,n\n" + "".join(f'"{text}",{n}\n' for n, text in enumerate(texts)), "utf-8")
+    command = ["predict", source, "--model", classifier, "--excel", "-o"]
+    assert call(*command, tmp_path / "whole.csv") == 0
+    said = capsys.readouterr().err
+    asked: list[int] = []
+
+    def until_third(self: Predictor, texts: list[str]) -> object:
+        asked.append(len(texts))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return answer(self, texts)
+
+    answer = Predictor.in_bulk
+    with monkeypatch.context() as patch:
+        patch.setattr(Predictor, "in_bulk", until_third)
+        assert call(*command, out) == 130
+    assert "stopped after 6 of 10 rows; the same command goes on from there" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "in.csv",
+        "out.csv.part",
+        "out.csv.part.json",
+        "whole.csv",
+    ]
+    with (tmp_path / "out.csv.part").open("a", encoding="utf-8") as torn:
+        torn.write("half a row, as a kill would leave")
+    with monkeypatch.context() as patch:
+        patch.setattr(Predictor, "in_bulk", lambda self, texts: (asked.append(len(texts)), answer(self, texts))[1])
+        assert call(*command, out) == 0
+    assert asked == [3, 3, 3, 3, 1]
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first == "going on after the 6 rows that an earlier try has labelled"
+    assert rest == said.replace("whole.csv", "out.csv").splitlines()
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.csv"]
+
+
+def test_what_an_earlier_try_labelled_of_another_file_does_not_count(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.corpora.new_texts.CHUNK_ROWS", 1)
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+
+    def broken(self: Predictor, texts: list[str]) -> object:
+        if texts == ["bad"]:
+            raise KeyboardInterrupt
+        return answer(self, texts)
+
+    answer = Predictor.in_bulk
+    source.write_text("text\ngood\nbad\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(Predictor, "in_bulk", broken)
+        assert call("predict", source, "--model", classifier, "-o", out) == 130
+    source.write_text("text\nfine\nbad\n")
+    assert call("predict", source, "--model", classifier, "-o", out) == 0
+    assert [row[0] for row in rows(out.read_text())] == ["text", "fine", "bad"]
+
+
+def test_an_input_that_changes_while_it_is_read_is_refused(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text\ngood\nbad\n")
+
+    def shortened(*given: object) -> Predictor:
+        source.write_text("text\ngood\n")
+        return Predictor(classifier)
+
+    monkeypatch.setattr("pipeline.predictor.Predictor", shortened)
+    assert call("predict", source, "--model", classifier, "-o", tmp_path / "out.csv") == 2
+    assert "was changed while it was read; run the same again" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_input_that_cannot_be_used_is_one_line(

@@ -18,14 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
+from pipeline.corpora import new_texts
 from pipeline.corpora.cards import Card, load_card
 from pipeline.corpora.cells import as_number, as_written
 from pipeline.corpora.check import drafted
 from pipeline.corpora.corpus import Corpus, Limits, read_corpus
 from pipeline.corpora.drafting import draft_card
-from pipeline.corpora.new_texts import read_texts
 from pipeline.corpora.readers import PLAIN, read_rows
 from pipeline.corpora.tables import quotes_are_letters
+from tests.texts import read_texts
 
 DOC = (Path(__file__).parents[3] / "docs" / "files.md").read_text("utf-8")
 KINDS: list[str] = []
@@ -604,3 +605,23 @@ def told(path: Path, rows: Any) -> str:
         return "the same" if read_texts(str(path)).cells == [list(row) for row in rows] else "other rows"
     except InputError as refusal:
         return str(refusal)
+
+
+def test_rows_come_in_chunks_that_end_with_many_rows_or_much_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_texts, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(new_texts, "CHUNK_CHARACTERS", 20)
+    texts = ["a", "b", "c", "d", "e" * 30, "f", "g" * 20]
+    found = new_texts.read_texts(str(write(tmp_path / "a.txt", "\n".join(texts))))
+    assert found.count == 7
+    chunks = [[text for text, _ in chunk] for chunk in found.chunks()]
+    assert chunks == [texts[:3], texts[3:5], texts[5:]]
+    assert [[text for text, _ in chunk] for chunk in found.chunks(3)] == chunks[1:]
+
+
+def test_what_was_found_out_of_a_table_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = "".join(f'{n},good,"so nice\n' if n == 2 else f"{n},bad,it broke\n" for n in range(1, 40))
+    found = new_texts.read_texts(str(write(tmp_path / "a.csv", f'n,label,text\n{rows}40,bad,the end"\n')), "text")
+    assert [len(chunk) for chunk in found.chunks()] == [40]
+    assert caplog.text.count("were read as letters") == 1

@@ -15,8 +15,8 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.corpora.card_files import Reading
 from pipeline.corpora.drafting import draft_card
-from pipeline.corpora.new_texts import read_texts
 from pipeline.corpora.readers import read_rows
+from tests.texts import read_texts
 
 openpyxl = pytest.importorskip("openpyxl", reason="openpyxl (extra excel) is not installed")
 
