@@ -48,10 +48,17 @@ JobsOption = Annotated[
         "--jobs",
         min=1,
         envvar="RETONE_JOBS",
-        help="Arms and seeds side by side; by default one a processor, 4 at most, and 1 where there is a GPU.",
+        help="Arms and seeds side by side; by default one a processor, 4 at most, and 1 where there is a GPU; on a "
+        "cluster as many as it has room for.",
     ),
 ]
-EngineOption = Annotated[str, typer.Option("--engine", help=f"Who makes them: {', '.join(ENGINES)}.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help=f"Who makes them: {', '.join(ENGINES)}; with what a task takes: ray:cpus=2,gpus=1,memory=8 (GB).",
+    ),
+]
 StageArgument = Annotated[str | None, typer.Argument(help="A stage; without it, the whole story.")]
 
 
@@ -84,14 +91,14 @@ def run(
     store: StoreOption = Path("artifacts"),
 ) -> None:
     """Run the story, or one stage and what it needs. What is up to date is reused."""
-    jobs = jobs or default_jobs()
     workers = engine(engine_name, jobs, console.show_warnings)
     plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
     if dry_run:
         plan.check(stage)
         console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
     else:
-        limit_threads(jobs)
+        if engine_name == "local":  # another engine says itself how many threads a task has
+            limit_threads(jobs or default_jobs())
         _run(plan, stage, force=force, workers=workers)
 
 

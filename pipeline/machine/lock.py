@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import logging
-import multiprocessing
 import os
 import socket
 import time
@@ -27,24 +26,29 @@ POLL_SECONDS = 1.0
 _LONGEST_NOTE = 1 << 20
 
 
+def this_run() -> dict[str, Any]:
+    """What tells this process from any other: host, PID, and when it began."""
+    return {"host": HOST, "pid": os.getpid(), "begun": _begun(os.getpid())}
+
+
 @contextlib.contextmanager
-def hold(path: Path, command: str) -> Iterator[None]:
+def hold(path: Path, command: str, run: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Hold a piece of work; where another run holds it, say which and wait for it.
 
     The operating system frees the lock when the holder dies, however it dies. Over a shared file system it may not
-    tell hosts of each other's locks: so what another host has noted is held until the note is gone.
+    tell hosts of each other's locks: so what another host has noted is held until the note is gone, unless it was the
+    same run, one of whose workers has died.
 
     Args:
         path: of the lock, without a suffix.
         command: what others are told the run is.
+        run: ``this_run`` of the process that the work is done for; None: this one.
 
     Raises:
         InputError: if the folder cannot be written to.
     """
     note, lock = path.with_suffix(".json"), FileLock(path.with_suffix(".lock"))
-    parent = multiprocessing.parent_process()  # the run, where this is one of its workers
-    pid = (parent.pid if parent else None) or os.getpid()
-    who = {"host": HOST, "pid": pid, "begun": _begun(pid), "command": command, "since": f"{datetime.now():%F %T}"}
+    who = {**(run or this_run()), "command": command, "since": f"{datetime.now():%F %T}"}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -79,8 +83,9 @@ def _noted(note: Path, who: Mapping[str, Any]) -> bool:
     A process of this host that does not tell when it began, or began at another time, is not the one that noted it.
     """
     told = _told(note)
-    lives = told.get("begun") and told["begun"] == _begun(told.get("pid")) and told.get("pid") != who["pid"]
-    if told.get("host", HOST) != HOST or lives:
+    ours = all(told.get(name) == who[name] for name in ("host", "pid", "begun"))
+    lives = told.get("begun") and told["begun"] == _begun(told.get("pid"))
+    if not ours and (told.get("host", HOST) != HOST or lives):
         return False
     note.unlink(missing_ok=True)
     try:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove
 from pipeline.machine.fingerprint import Identity, digest_reads
-from pipeline.machine.lock import hold
+from pipeline.machine.lock import hold, this_run
 from pipeline.machine.plan import Plan, why_run
 from pipeline.machine.recipe import NO_CHANGES, Recipe, load_recipe
 from pipeline.machine.stage import Run, Stage, StageSettings
@@ -64,6 +64,8 @@ class Task:
     run: Run | None
     command: str
     """What other runs are told of whoever makes it."""
+    by: Mapping[str, Any]
+    """The run that it is made for, wherever that is done."""
 
 
 Artifacts = Mapping[str, Mapping[Run | None, Path]]
@@ -144,7 +146,7 @@ class _Scheduler:
 
     def __init__(self, plan: Plan, last: str | None, force: bool, command: str) -> None:
         stages = plan.stages(last)
-        self.plan, self.command = plan, command
+        self.plan, self.command, self.by = plan, command, this_run()
         self.forced = {stage.name for stage in stages if force and last in {None, stage.name}}
         urgent = sorted(stages, key=lambda stage: stage.tell is None)  # news first, then the order of the story
         self.waiting = [(stage, run) for stage in urgent for run in plan.runs(stage)]
@@ -210,7 +212,9 @@ class _Scheduler:
             given["seed"] = identity.seed
         if stage.wants("recipe"):
             given["recipe"] = plan.recipe.name
-        return Task(plan.store, stage, plan.settings(stage, run), identity, given, anew, why, run, self.command)
+        return Task(
+            plan.store, stage, plan.settings(stage, run), identity, given, anew, why, run, self.command, self.by
+        )
 
     def _shared(self, stage: Stage, run: Run | None, name: str) -> Step:
         first, artifact, made = self.found[name]
@@ -229,7 +233,7 @@ class _Scheduler:
 def _make(task: Task) -> tuple[Artifact, bool]:
     """Make the artifact, unless another run has done so meanwhile; with whether it was made here."""
     stage, fingerprint = task.identity.stage, task.identity.fingerprint
-    with hold(task.store.lock(stage, fingerprint), task.command):
+    with hold(task.store.lock(stage, fingerprint), task.command, task.by):
         try:
             there = None if task.anew else task.store.find(stage, fingerprint, verify=True)
         except DamagedError as damage:

@@ -1,6 +1,7 @@
 """Who makes arms and seeds side by side: what a run asks of any engine, and the engines there are.
 
 local  processes of this machine
+ray    tasks of a Ray cluster, each with the resources that are asked for: ray:cpus=2,gpus=1,memory=8
 
 Small models do not keep many threads busy: what a second thread adds to one training, a second training adds several
 times over. So a run has few threads a process, and as many processes as the machine allows.
@@ -9,8 +10,10 @@ times over. So a run has few threads a process, and as many processes as the mac
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -21,8 +24,12 @@ MAX_JOBS = 4
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What numerical libraries read, once, when they are loaded."""
 
-ENGINES = {"local": "pipeline.machine.workers.local:LocalProcesses"}
-"""Module and class of each, imported only where it is asked for; called with ``jobs`` and ``initializer``."""
+ENGINES = {
+    "local": "pipeline.machine.workers.local:LocalProcesses",
+    "ray": "pipeline.machine.workers.ray_tasks:RayTasks",
+}
+"""Module and class of each, imported only where it is asked for; called with ``jobs``, ``initializer`` and numbers by
+name, which are what a task takes."""
 
 Task = TypeVar("Task")
 
@@ -72,13 +79,24 @@ class Workers(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any, /) -> bool | None: ...
 
 
-def engine(name: str, jobs: int, initializer: Callable[[], None] | None = None) -> Workers:
+def engine(name: str, jobs: int | None = None, initializer: Callable[[], None] | None = None) -> Workers:
     """The engine of that name, to do up to ``jobs`` tasks at a time; ``initializer`` is called first in each process.
 
+    Args:
+        name: with what a task takes, if the engine can be told: ``ray:gpus=1``.
+        jobs: None: as many as suit the engine.
+
     Raises:
-        InputError: no engine has that name.
+        InputError: no engine has that name, or it cannot be told so, or is not installed.
     """
-    if name not in ENGINES:
+    plain, _, told = name.partition(":")
+    if plain not in ENGINES:
         raise InputError(f"--engine {name}: no such engine; there are: {', '.join(ENGINES)}")
-    module, kind = ENGINES[name].split(":")
-    return cast(Workers, getattr(import_module(module), kind)(jobs, initializer))
+    module, kind = ENGINES[plain].split(":")
+    found = getattr(import_module(module), kind)
+    known = [each for each, what in signature(found).parameters.items() if what.kind is what.KEYWORD_ONLY]
+    takes = re.findall(r"(\w+)=(\d+(?:\.\d+)?)(?:,|$)", told)
+    if ",".join(f"{each}={number}" for each, number in takes) != told or not {each for each, _ in takes} <= set(known):
+        ways = f"a number each for {', '.join(known)}, as in {plain}:{known[0]}=1" if known else "nothing"
+        raise InputError(f"--engine {name}: {plain} can be told {ways}")
+    return cast(Workers, found(jobs, initializer, **{each: float(number) for each, number in takes}))

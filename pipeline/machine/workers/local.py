@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from pipeline.common.errors import InputError
+from pipeline.machine.workers import default_jobs
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -26,8 +27,8 @@ class LocalProcesses:
     ``initializer``, a function of a module, is called first in each of them.
     """
 
-    def __init__(self, jobs: int = 1, initializer: Callable[[], None] | None = None) -> None:
-        self.jobs, self.initializer = jobs, initializer
+    def __init__(self, jobs: int | None = 1, initializer: Callable[[], None] | None = None) -> None:
+        self.jobs, self.initializer = jobs or default_jobs(), initializer
         self.pool: ProcessPoolExecutor | None = None
         self.stopping: Any = None
         self.begun: list[tuple[Any, Any]] = []

@@ -200,7 +200,7 @@ def test_text_of_users_cannot_steer_the_terminal_or_pass_for_markup(capsys: pyte
 
 def test_an_engine_of_unknown_name_is_refused_before_anything_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*QUICK, "--engine", "spark", "--dry-run") == 2
-    assert capsys.readouterr().err == "--engine spark: no such engine; there are: local\n"
+    assert capsys.readouterr().err == "--engine spark: no such engine; there are: local, ray\n"
     assert not Path("artifacts").exists()
     assert call(*QUICK, "--engine", "local", "--jobs", "1") == 0
 

@@ -80,6 +80,16 @@ def test_what_another_host_has_noted_is_held_until_the_note_is_gone(
     assert not note.exists()
 
 
+def test_what_a_dead_worker_of_the_same_run_has_noted_on_another_host_is_taken_over(tmp_path: Path) -> None:
+    work = tmp_path / "locks" / "grow-ab"
+    run = {"host": "where-the-run-is", "pid": 7, "begun": "1"}
+    work.parent.mkdir()
+    work.with_suffix(".json").write_text(json.dumps({**run, "command": "make all", "since": "before"}))
+    with hold(work, "make all", run):
+        assert json.loads(work.with_suffix(".json").read_text())["since"] != "before"
+    assert holders(work.parent) == []
+
+
 def test_a_lock_file_that_is_removed_while_it_is_held_lets_nobody_in(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

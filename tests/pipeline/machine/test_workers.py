@@ -162,5 +162,21 @@ def test_an_engine_is_a_line_in_the_table(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_engine_of_unknown_name_is_one_line() -> None:
-    with pytest.raises(InputError, match=r"^--engine spark: no such engine; there are: local$"):
+    with pytest.raises(InputError, match=r"^--engine spark: no such engine; there are: local, ray$"):
         engine("spark", 1)
+
+
+class Told(LocalProcesses):
+    def __init__(self, jobs: int | None, initializer: Callable[[], None] | None, *, gpus: float = 0) -> None:
+        super().__init__(jobs, initializer)
+        self.gpus = gpus
+
+
+def test_an_engine_is_told_what_a_task_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "told", f"{__name__}:Told")
+    assert [getattr(engine(name, 1), "gpus", None) for name in ("told", "told:gpus=0.5")] == [0, 0.5]
+    for wrong in ("told:cpus=1", "told:gpus=x", "told:gpus=1,,", "told:gpus"):
+        with pytest.raises(InputError, match=f"--engine {wrong}: told can be told a number each for gpus, as in told:"):
+            engine(wrong, 1)
+    with pytest.raises(InputError, match="--engine local:gpus=1: local can be told nothing"):
+        engine("local:gpus=1", 1)

@@ -1,0 +1,166 @@
+"""Tasks of a Ray cluster (extra ``ray``): the one that ``RAY_ADDRESS`` names, or one of this machine alone.
+
+The run stays where it was begun, with its report; machines of the cluster make artifacts in the store that all of them
+see. They need Retone where Python finds it, and the folder in which the run was begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.common.errors import InputError
+from pipeline.machine.workers import THREADS
+
+Task = TypeVar("Task")
+log = logging.getLogger(__name__)
+TRIES = 4
+"""How often a task is begun whose worker, or machine, dies."""
+STOP_SECONDS = 60
+"""How long tasks have to save what they have, when the run is stopped."""
+PASSED_ON = (*THREADS, "OMP_WAIT_POLICY", "TOKENIZERS_PARALLELISM", "TRANSFORMERS_VERBOSITY", "HF_HUB_OFFLINE")
+"""Of the run's environment, what tasks have, too."""
+
+
+class RayTasks:
+    """Up to ``jobs`` tasks, by default as many as the cluster has room for: ``Workers``.
+
+    A task whose worker dies is begun again, from its last checkpoint. ``initializer`` is called before each.
+    """
+
+    def __init__(
+        self,
+        jobs: int | None = None,
+        initializer: Callable[[], None] | None = None,
+        *,
+        cpus: float = 1,
+        gpus: float = 0,
+        memory: float = 0,
+    ) -> None:
+        """See the class.
+
+        Args:
+            cpus: that a task takes, and as many threads.
+            gpus: that a task takes; a part is a share of one.
+            memory: GB that a task takes.
+        """
+        try:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            import ray
+        except ImportError:
+            raise InputError("--engine ray: needs Ray; pip install '.[ray]'") from None
+        self.ray, self.jobs, self.initializer = ray, jobs, initializer
+        self.each = {name: part for name, part in (("CPU", cpus), ("GPU", gpus), ("memory", memory * 1e9)) if part}
+        self.begun: list[tuple[Any, Any, Callable[[], Any], int]] = []
+        """Each pending task, its promised result, what begins it again, and how often it was begun."""
+        self.own = False
+
+    def __enter__(self) -> RayTasks:
+        self.own = not self.ray.is_initialized()
+        if self.own:
+            earlier = signal.getsignal(signal.SIGTERM)
+            address = os.environ.get("RAY_ADDRESS") or "local"
+            try:
+                self.ray.init(address, include_dashboard=False if address == "local" else None, logging_level="ERROR")
+            except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+                told = (str(error).splitlines() or [type(error).__name__])[0]
+                raise InputError(f"--engine ray: no cluster at {address} ({told}); start one, or correct it") from error
+            finally:
+                signal.signal(signal.SIGTERM, earlier)  # Ray puts its own in the place of ours
+        if self.jobs is None and not self._room():
+            self.__exit__(InputError, None, None)
+            wanted = ", ".join(f"{part:g} {name}" for name, part in self.each.items())
+            raise InputError(
+                f"--engine ray: no machine of the cluster has {wanted}; ask for less, or say how many JOBS"
+            )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any, /) -> None:
+        promised = [promise for _, promise, *_ in self.begun]
+        for promise in promised:
+            self.ray.cancel(promise)  # as Ctrl-C: a training saves its checkpoint first
+        if promised:
+            self.ray.wait(promised, num_returns=len(promised), timeout=STOP_SECONDS)
+        self.begun.clear()
+        if self.own:
+            self.ray.shutdown()
+
+    @property
+    def free(self) -> int:
+        """How many more tasks can be begun now."""
+        return max(0, (self.jobs or max(1, self._room())) - len(self.begun))
+
+    @property
+    def pending(self) -> list[Any]:
+        """The tasks that were begun and are not finished, the oldest first."""
+        return [task for task, *_ in self.begun]
+
+    def begin(self, work: Callable[[Task], Any], tasks: Sequence[Task]) -> None:
+        """Hand out tasks, at most as many as are ``free``."""
+        here = str(Path.cwd()), {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        perform = self.ray.remote(
+            num_cpus=self.each.get("CPU", 0),
+            num_gpus=self.each.get("GPU", 0),
+            memory=self.each.get("memory"),
+            max_retries=0,  # done here, where it can be told
+        )(_perform)
+        for task in tasks:
+            start = partial(perform.remote, work, task, here, self.initializer)
+            self.begun.append((task, start(), start, 1))
+
+    def finished(self) -> list[tuple[Any, Any]]:
+        """Wait until one of the tasks is done; return what is done now with its results, in the order of the tasks.
+
+        Raises:
+            InputError: the workers of a task died again and again. The failure of a task is raised as it is.
+        """
+        found: list[tuple[Any, Any]] = []
+        while not found:
+            promised = [promise for _, promise, *_ in self.begun]
+            self.ray.wait(promised)
+            done = set(self.ray.wait(promised, num_returns=len(promised), timeout=0)[0])
+            begun, self.begun = self.begun, [each for each in self.begun if each[1] not in done]
+            for task, promise, start, tries in (each for each in begun if each[1] in done):
+                try:
+                    found.append((task, self.ray.get(promise)))
+                except self.ray.exceptions.RayTaskError as error:
+                    raise (error.cause if isinstance(error.cause, Exception) else error) from None
+                except self.ray.exceptions.RayError as error:
+                    why = type(error).__name__
+                    if tries == TRIES:
+                        raise InputError(
+                            f"--engine ray: the workers of a task died {TRIES} times ({why}), perhaps for want of "
+                            "memory; let it take more (memory=), or find the cause in Ray's logs"
+                        ) from error
+                    log.warning("a worker died (%s); its task is begun again, from its last checkpoint", why)
+                    self.begun.append((task, start(), start, tries + 1))
+        return found
+
+    def _room(self) -> int:
+        """How many tasks the machines of the cluster hold at a time."""
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        return sum(int(min(node.get(name, 0) / part for name, part in self.each.items())) for node in nodes)
+
+
+def _perform(
+    work: Callable[[Task], Any], task: Task, here: tuple[str, dict[str, str]], initializer: Callable[[], None] | None
+) -> Any:
+    """What a machine of the cluster does, in the run's folder and environment."""
+    folder, environment = here
+    os.environ.update(environment)
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise InputError(
+            f"host {socket.gethostname()}: no folder {folder} there ({error.strerror}); "
+            "begin the run in a folder that all machines share"
+        ) from None
+    if initializer is not None:
+        initializer()
+    return work(task)
