@@ -91,6 +91,11 @@ def run(
     store: StoreOption = Path("artifacts"),
 ) -> None:
     """Run the story, or one stage and what it needs. What is up to date is reused."""
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise InputError(
+            f"run: one of {os.environ['WORLD_SIZE']} processes (WORLD_SIZE), which would wait for each other; begin it "
+            "without torchrun: --jobs, or --engine ray, has arms and seeds made side by side"
+        )
     workers = engine(engine_name, jobs, console.show_warnings)
     plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
     if dry_run:

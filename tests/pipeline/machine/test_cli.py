@@ -205,6 +205,15 @@ def test_an_engine_of_unknown_name_is_refused_before_anything_runs(capsys: pytes
     assert call(*QUICK, "--engine", "local", "--jobs", "1") == 0
 
 
+def test_several_processes_of_a_launcher_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert call(*QUICK) == 2
+    assert capsys.readouterr().err.startswith("run: one of 2 processes (WORLD_SIZE), which would wait for each other;")
+    assert not Path("artifacts").exists()
+
+
 def test_runs_of_other_recipes_work_side_by_side_and_of_the_same_wait_for_each_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
