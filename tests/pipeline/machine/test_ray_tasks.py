@@ -106,14 +106,13 @@ def test_a_machine_that_dies_costs_its_task_alone_which_goes_on_from_its_checkpo
         before = saved()
         working = [node for node in cluster.worker_nodes if _works(node)]
         cluster.remove_node(working[0], allow_graceful=False)
-        cluster.add_node(**machine())
         while (now := saved()) >= 0:
             fewest.append(now - before)
             time.sleep(0.02)
 
     watching = threading.Thread(target=disturb, daemon=True)
     watching.start()
-    assert run("cluster", engine("ray", 1), "grow.steps=40", "grow.pause=0.2", "arms.plain.grow.pause=0") == expected
+    assert run("cluster", engine("ray", 1), "grow.steps=40", "grow.pause=0.1") == expected
     watching.join(30)
     assert fewest
     assert min(fewest) >= 0
@@ -139,7 +138,7 @@ def test_what_no_machine_has_is_refused() -> None:
 
 
 def test_a_stop_saves_and_stops_all(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.pipeline.toy_story", "run", "--recipe", "toy.yaml", "--engine", "ray"]
+    command = [sys.executable, "-m", "tests.pipeline.toy_story", "run", "--recipe", "toy.yaml", "--engine", "ray:cpus=0.5"]
     slow = ["--set", "grow.steps=300", "--set", "grow.pause=0.1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([*command, *slow], stderr=subprocess.PIPE, text=True, env=environment)
@@ -150,7 +149,7 @@ def test_a_stop_saves_and_stops_all(tmp_path: Path) -> None:
     while len(saved()) < 2 and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=300)
     assert process.returncode == 130
     assert told.splitlines()[-1] == "stopped in grow; the same command continues from there"
     before = saved()
