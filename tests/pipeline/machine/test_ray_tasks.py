@@ -34,6 +34,11 @@ os.environ.setdefault("RAY_worker_register_timeout_seconds", "240")
 pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
 pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).parents[3]
+PROGRAM = """
+from pipeline.machine import cli
+from tests.pipeline.toy_story import STORY
+raise SystemExit(cli.main(cli.build(STORY)))
+"""
 
 
 def machine(cpus: int = 1) -> dict[str, Any]:
@@ -138,8 +143,7 @@ def test_what_no_machine_has_is_refused() -> None:
 
 
 def test_a_stop_saves_and_stops_all(tmp_path: Path) -> None:
-    program = [sys.executable, "-m", "tests.pipeline.toy_story"]
-    command = [*program, "run", "--recipe", "toy.yaml", "--engine", "ray:cpus=0.5"]
+    command = [sys.executable, "-c", PROGRAM, "run", "--recipe", "toy.yaml", "--engine", "ray:cpus=0.5"]
     slow = ["--set", "grow.steps=300", "--set", "grow.pause=0.1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([*command, *slow], stderr=subprocess.PIPE, text=True, env=environment)
@@ -151,7 +155,7 @@ def test_a_stop_saves_and_stops_all(tmp_path: Path) -> None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=300)
-    assert process.returncode == 130
+    assert process.returncode == 130, told
     assert told.splitlines()[-1] == "stopped in grow; the same command continues from there"
     before = saved()
     assert len(before) == 2
