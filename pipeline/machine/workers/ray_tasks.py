@@ -70,7 +70,8 @@ class RayTasks:
                 self.ray.init(address, include_dashboard=False if address == "local" else None, logging_level="ERROR")
             except Exception as error:  # of many kinds, a plain one among them
                 told = (str(error).splitlines() or [type(error).__name__])[0]
-                raise InputError(f"--engine ray: no cluster at {address} ({told}); start one, or correct it") from error
+                where = "could be started here" if address == "local" else f"at {address}"
+                raise InputError(f"--engine ray: no cluster {where} ({told}); RAY_ADDRESS names one") from error
             finally:
                 signal.signal(signal.SIGTERM, earlier)  # Ray puts its own in the place of ours
         if self.jobs is None and not self._room():
