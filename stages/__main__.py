@@ -116,13 +116,7 @@ def predict(
     from pipeline.corpora.new_texts import read_texts
     from pipeline.report.csv_export import write_csv
 
-    again = typed("make all")
-    if model == MODEL and not model.exists():
-        raise InputError(f"model {model}: none there yet; make one with `{again}`, or name one with --model")
-    try:
-        check_around(model)
-    except DamagedError as damage:
-        raise InputError(f"model {model}: {damage} changed on disk; `{again}` makes it again") from None
+    _check_model(model)
     _check_out(out)
     given = read_texts(source, text_column, sheet)
     answers = _answers(given.texts, model, max_length)
@@ -146,6 +140,67 @@ def predict(
     if changed:
         cells, them = ("cell", "it") if changed == 1 else ("cells", "them")
         console.say(f"{changed:,} {cells} that a spreadsheet would run as formulas got an apostrophe (') before {them}")
+
+
+def score(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help=f"A file with labels: {formats()}.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of a model that a run made.")] = MODEL,
+    text_column: Annotated[str | None, typer.Option("--text-column", help="Column with the texts.")] = None,
+    label_column: Annotated[str | None, typer.Option("--label-column", help="Column with the labels.")] = None,
+    card: Annotated[
+        str | None, typer.Option("--card", help="Card that says which labels mean what; else they are class names.")
+    ] = None,
+    data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder with data that cards name.")] = None,
+    sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook that has several.")] = None,
+) -> None:
+    """Score a model on reviews labelled later: is it still as good, have they drifted, is it to be tuned anew?
+
+    Texts that it was tuned on are left out. What it was tuned on is read from the store in which the model lies.
+    """
+    from pipeline.corpora.cards import load_cards
+    from pipeline.corpora.new_texts import read_labelled
+    from pipeline.measuring.runs import new_reviews
+    from pipeline.predictor import Predictor
+    from pipeline.report import new_reviews as shown
+    from pipeline.report.summary import plain
+
+    _check_model(model)
+    meanings = load_cards([card], data_root)[0] if card else None
+    texts = read_labelled(source, text_column, label_column, sheet, meanings)
+    then = new_reviews.past(model)
+    seen = {text for text, _ in then.tuned_on} if then else set()
+    fresh = [pair for pair in texts if pair[0] not in seen]
+    known = f", less {len(texts) - len(fresh):,} that it was tuned on" if len(fresh) < len(texts) else ""
+    if few := new_reviews.too_few(fresh):
+        raise InputError(f"input {source}: of {len(texts):,} texts{known} only {few}; label more, 10 of each class")
+    told = Predictor(model)([text for text, _ in fresh])
+    found = new_reviews.scored(fresh, [list(one.probabilities.values()) for one in told])
+    console.say(f"{len(texts):,} texts{known}")
+    print(plain(shown.tables(found, then.macro_recall if then else None)))
+    if then is None:
+        print("\nWhat it was tuned on is not at hand: the model lies in no report's folder of a store.")
+        return
+    drift = new_reviews.drift(fresh, then)
+    print(f"\n{plain([shown.drifted(drift, new_reviews.unknown(fresh, then))])}\n")
+    moved = [what for what, one in drift.items() if one["moved"]]
+    print(console.clean(new_reviews.advice(found["scores"]["macro_recall"], then, moved)))
+    others = ", ".join(then.corpora)
+    print(
+        console.clean(
+            f"to tune anew: {program.name()} new-card {source}, and name its card beside {others} in a recipe"
+        )
+    )
+
+
+def _check_model(model: Path) -> None:
+    """Refuse a model that is not there, or not as a run left it."""
+    again = typed("make all")
+    if model == MODEL and not model.exists():
+        raise InputError(f"model {model}: none there yet; make one with `{again}`, or name one with --model")
+    try:
+        check_around(model)
+    except DamagedError as damage:
+        raise InputError(f"model {model}: {damage} changed on disk; `{again}` makes it again") from None
 
 
 def _check_out(out: Path | None) -> None:
@@ -306,6 +361,7 @@ def build() -> typer.Typer:
     app.command()(cards)
     app.command("new-card")(new_card)
     app.command()(predict)
+    app.command()(score)
     app.command()(compare)
     app.command()(history)
     app.command()(rank)

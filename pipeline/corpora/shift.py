@@ -31,7 +31,7 @@ def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
         for corpus in corpora
         if corpus.card.role != "pairs"
     }
-    counted = {name: _counted(found) for name, found in texts.items()}
+    counted = {name: counted(found) for name, found in texts.items()}
     general: Counter[str] = Counter()
     for corpus in corpora:
         if corpus.card.role == "general":
@@ -44,7 +44,8 @@ def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _counted(texts: Sequence[str]) -> Counter[str]:
+def counted(texts: Sequence[str]) -> Counter[str]:
+    """How often each word stands in texts; masks are no words."""
     found: Counter[str] = Counter()
     for text in texts:
         found.update(words(without_masks(text, by=" ")))

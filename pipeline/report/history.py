@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_object
@@ -73,7 +73,7 @@ def text(known: Sequence[Past]) -> str:
 def _row(number: int, past: Past) -> tuple[Cell, ...]:
     report, arm = past.report, past.report["final_arm"]
     rung = next((each for each in report["ladder"] if each["arm"] == arm), report["ladder"][-1])
-    scores = next(iter(rung["scores"].values()), {})
+    scores: dict[str, Any] = next(iter(rung["scores"].values()), {})
     masked = next((place for place in tables.retention_places(report) if place[0] == "masked"), None)
     return (
         Cell(str(number)),
