@@ -22,13 +22,16 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("package")
     line = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", out, "build_py", "--build-lib", out / "lib"]
     subprocess.run(line, cwd=ROOT, check=True, capture_output=True)
+    path = "sys.path.insert(0, sys.argv[0].rpartition('/bin/')[0])"
+    (out / "lib" / "bin").mkdir()
+    (out / "lib" / "bin" / "retone").write_text(f"import sys; {path}\nimport retone; sys.exit(retone.main())\n")
     return out / "lib"
 
 
 def at(package: Path, folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Call the command as it is installed, from a folder of the user's."""
     alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | more
-    line = [sys.executable, str(package / "retone.py"), *arguments]
+    line = [sys.executable, str(package / "bin" / "retone"), *arguments]
     return subprocess.run(line, cwd=folder, env=alone, capture_output=True, text=True, check=False)
 
 
@@ -38,14 +41,14 @@ def files(folder: Path) -> Iterator[str]:
 
 def test_a_wheel_holds_all_that_runs_and_stays_small(package: Path) -> None:
     tracked = subprocess.run(
-        ["git", "ls-files", "pipeline", "stages"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "pipeline", "stages", "retone"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     held = set(files(package))
     if tracked:
         assert set(tracked) <= held
     cards = {f"pipeline/data_cards/{name}" for name in files(ROOT / "data_cards") if name.startswith("starter-")}
     assert {name.split("/")[2] for name in cards} == set(CARDS)
-    assert cards | {"retone.py", "pipeline/data_cards/TEMPLATE.md"} <= held
+    assert cards | {"retone/__init__.py", "pipeline/data_cards/TEMPLATE.md"} <= held
     assert not {name for name in held if name.startswith(("tests", "data_cards"))}
     for card in CARDS:
         assert sha256(package / "pipeline" / "data_cards" / card) == sha256(ROOT / "data_cards" / card)
@@ -100,7 +103,7 @@ def test_names_of_the_users_own_are_no_matter_to_the_command_and_one_line_to_oth
     here = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{package}"}
     own = Path(name).parts[0].removesuffix(".py")
     line = f"{own} is {tmp_path / name}, not Retone's own; rename it, or start from another folder"
-    calls = [(["-m", "retone"], 2), (["-c", "from retone import Predictor"], 1)]
+    calls = [(["-c", "import retone, sys; sys.exit(retone.main())"], 2), (["-c", "from retone import Predictor"], 1)]
     for how, code in [*calls, *([(["-m", "stages"], 1)] if own == "pipeline" else [])]:
         call = [sys.executable, *how]
         done = subprocess.run(call, cwd=tmp_path, env=here, capture_output=True, text=True, check=False)

@@ -31,14 +31,14 @@ def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
         for corpus in corpora
         if corpus.card.role != "pairs"
     }
-    counted = {name: counted(found) for name, found in texts.items()}
+    vocabulary = {name: counted(found) for name, found in texts.items()}
     general: Counter[str] = Counter()
     for corpus in corpora:
         if corpus.card.role == "general":
-            general += counted[corpus.card.name]
+            general += vocabulary[corpus.card.name]
     return {
-        corpus.card.name: habits(texts[corpus.card.name], counted[corpus.card.name])
-        | (overlap(counted[corpus.card.name], general) if corpus.card.role != "general" else {})
+        corpus.card.name: habits(texts[corpus.card.name], vocabulary[corpus.card.name])
+        | (overlap(vocabulary[corpus.card.name], general) if corpus.card.role != "general" else {})
         for corpus in corpora
         if corpus.card.name in texts
     }

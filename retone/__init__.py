@@ -2,6 +2,8 @@
 
 ``pipeline`` and ``stages`` are common names: a ``pipeline.py`` beside a script, or in the working directory, comes
 first. Then one line says so.
+
+estimator  the recipe as an estimator of scikit-learn's kind
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ from typing import Any
 
 
 def check() -> None:
-    """Raise ImportError where ``pipeline`` or ``stages`` is not the one that lies beside this file."""
+    """Raise ImportError where ``pipeline`` or ``stages`` is not the one that lies beside this package."""
     for name in ("pipeline", "stages"):
         found = find_spec(name)
         places = [found.origin, *(found.submodule_search_locations or ())] if found else []
-        own = Path(__file__).with_name(name).resolve()
+        own = Path(__file__).parents[1].joinpath(name).resolve()
         if not any(own in [Path(place).resolve(), Path(place).resolve().parent] for place in places if place):
             what = next(filter(None, places), "nothing")
             raise ImportError(f"{name} is {what}, not Retone's own; rename it, or start from another folder")
@@ -36,14 +38,14 @@ def main() -> int:
 
 
 def __getattr__(name: str) -> Any:
-    """What ``pipeline`` offers to programs."""
+    """``RetoneClassifier``, and what ``pipeline`` offers to programs."""
     if name.startswith("_"):
         raise AttributeError(name)
     check()
+    if name == "RetoneClassifier":
+        from retone.estimator import RetoneClassifier
+
+        return RetoneClassifier
     import pipeline
 
     return getattr(pipeline, name)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
