@@ -88,7 +88,7 @@ bench: $(READY) ## speed beside what people would use instead (half an hour); BE
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean: ## delete all results (of STORE: artifacts/) and caches, without asking; .venv stays
-	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) fitted runs cache logs latest .latest locks; }
+	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) fitted tensorboard runs cache logs latest .latest locks; }
 	@rmdir "$$STORE" 2>/dev/null || true
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
