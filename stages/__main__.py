@@ -165,15 +165,16 @@ def score(
     from pipeline.report.summary import plain
 
     _check_model(model)
+    predictor = Predictor(model)
     meanings = load_cards([card], data_root)[0] if card else None
-    texts = read_labelled(source, text_column, label_column, sheet, meanings)
+    texts = read_labelled(source, text_column, label_column, sheet, meanings, predictor.reader.cleaned)
     then = new_reviews.past(model)
     seen = {text for text, _ in then.tuned_on} if then else set()
     fresh = [pair for pair in texts if pair[0] not in seen]
     known = f", less {len(texts) - len(fresh):,} that it was tuned on" if len(fresh) < len(texts) else ""
     if few := new_reviews.too_few(fresh):
         raise InputError(f"input {source}: of {len(texts):,} texts{known} only {few}; label more, 10 of each class")
-    told = Predictor(model)([text for text, _ in fresh])
+    told = predictor([text for text, _ in fresh])
     found = new_reviews.scored(fresh, [list(one.probabilities.values()) for one in told])
     console.say(f"{len(texts):,} texts{known}")
     print(plain(shown.tables(found, then.macro_recall if then else None)))

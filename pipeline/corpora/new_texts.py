@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,12 +65,14 @@ def read_labelled(
     labels: str | None = None,
     sheet: str | None = None,
     card: Card | None = None,
+    clean: Callable[[str], str] = normalise,
 ) -> list[tuple[str, int]]:
     """The texts of a file, cleaned, with their class ids; rows that lack either are left out, with a warning.
 
     Args:
         labels: the column that holds them, by default as the card calls it, or ``label``.
         card: what says which labels mean what; without it they are class names.
+        clean: how the model's texts are cleaned.
 
     Raises:
         InputError: as ``read_texts``; no such column of labels, or labels that belong to no class.
@@ -84,7 +87,7 @@ def read_labelled(
     place, found, strange = given.columns.index(name), [], Counter[str]()
     dropped = 0
     for raw, cells in zip(given.texts, given.cells, strict=True):
-        text, label = normalise(raw), _label(cells[place])
+        text, label = clean(raw), _label(cells[place])
         try:
             meant = (card.class_of(label) if card else LABEL_TO_ID[label.casefold()]) if text and label else None
         except KeyError:
