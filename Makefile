@@ -28,7 +28,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: $(STORY)
-.PHONY: help all status show compare cards setup test lint acceptance bench clean
+.PHONY: help all status show history compare cards setup test lint acceptance bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^([a-z]+|\$$\(STORY\)):.*## / {sub(/\$$.*/, "STAGE", $$1); sub(/STORY/, "$(STORY)", $$2); \
@@ -47,10 +47,13 @@ status: $(READY) ## is it up to date, stage by stage and arm by arm, or why not
 show: $(READY) ## the last report in short, and where it and the model are
 	@$(STAGES) show --store "$$STORE"
 
-compare: $(READY) ## two runs side by side: make compare A=artifacts/latest B=another/report
+history: $(READY) ## the runs so far: recipe, headline figures, settings that differ
+	@$(STAGES) history --store "$$STORE"
+
+compare: $(READY) ## two runs side by side: make compare A=1 B=2, numbers of history, or folders
 	@test -n "$$A" -a -n "$$B" || \
-		{ echo "make compare: A= and B= name two runs, such as A=artifacts/latest B=artifacts/report/FOLDER" >&2; exit 2; }
-	@$(STAGES) compare "$$A" "$$B"
+		{ echo "make compare: A= and B= name two runs, such as A=1 B=2 of make history, or A=artifacts/latest" >&2; exit 2; }
+	@$(STAGES) compare "$$A" "$$B" --store "$$STORE"
 
 cards: $(READY) ## check every data card and show five rows of each
 	@$(STAGES) cards $(DATA)
@@ -85,7 +88,7 @@ bench: $(READY) ## speed beside what people would use instead (half an hour); BE
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean: ## delete all results (of STORE: artifacts/) and caches, without asking; .venv stays
-	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) runs cache logs latest .latest locks; }
+	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) fitted tensorboard runs cache logs latest .latest locks; }
 	@rmdir "$$STORE" 2>/dev/null || true
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -22,19 +22,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
+from pipeline.common.program import typed
+from pipeline.corpora.cards import CARDS, SHIPPED
 from pipeline.corpora.readers import formats
 from pipeline.machine import cli, console
 from pipeline.machine.store import DamagedError, check_around
+from pipeline.machine.workers import default_jobs
 from stages import STORY
 
 if TYPE_CHECKING:
     from pipeline.common.growing import Growing
     from pipeline.predictor import Prediction
 
-MODEL = Path("artifacts/latest/model")
-CARDS = Path("data_cards")
+STORE = Path("artifacts")
+MODEL = STORE / "latest" / "model"
 
 
 def cards(
@@ -45,6 +49,9 @@ def cards(
     """Check every data card, and show five rows of each as they will be read."""
     from pipeline.corpora.check import contents, describe_cards
 
+    if folder == CARDS and not folder.exists() and not write:
+        folder = SHIPPED
+        print(f"no {CARDS} here; these ship with Retone:")
     reports = describe_cards(folder, data_root)
     if write and not any(folder.glob("*/README.md")):
         raise InputError(f"cards --write: {folder} is a card, whose README.md is its own; name the folder of cards")
@@ -75,7 +82,7 @@ def new_card(
 
     card = draft_card(file, into)
     print(console.clean(f"drafted {card / 'README.md'}; data of a sane size was copied beside it"))
-    check = "make cards" if into == CARDS else f"python -m stages cards {into}"
+    check = typed("make cards") if into == CARDS else f"{program.name()} cards {into}"
     try:
         questions, noticed, rows = drafted(card, file if file.is_dir() else file.parent)
     except InputError as problem:
@@ -89,7 +96,7 @@ def new_card(
 
 def predict(
     source: Annotated[str, typer.Argument(metavar="INPUT", help=f"A file: {formats()}; - for lines.")],
-    model: Annotated[Path, typer.Option("--model", help="Folder of a model that `make all` made.")] = MODEL,
+    model: Annotated[Path, typer.Option("--model", help="Folder of a model that a run made.")] = MODEL,
     text_column: Annotated[str | None, typer.Option("--text-column", help="Column with the texts.")] = None,
     sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook that has several.")] = None,
     out: Annotated[
@@ -114,12 +121,7 @@ def predict(
     from pipeline.predictor import Predictor
     from pipeline.report.csv_export import write_csv
 
-    if model == MODEL and not model.exists():
-        raise InputError(f"model {model}: none there yet; make one with `make all`, or name one with --model")
-    try:
-        check_around(model)
-    except DamagedError as damage:
-        raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
+    _check_model(model)
     _check_out(out)
     given = read_texts(source, text_column, sheet)
     predictor = Predictor(model, max_length)
@@ -159,7 +161,7 @@ def predict(
     console.say(
         f"{given.count:,} rows{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
         f"{f'; {empty:,} without text got no label' if empty else ''}. How far to trust the labels: "
-        f"{'make show' if model == MODEL else model / 'README.md'}"
+        f"{typed('make show') if model == MODEL else model / 'README.md'}"
     )
     if changed := told["changed"]:
         cells, them = ("cell", "it") if changed == 1 else ("cells", "them")
@@ -185,6 +187,68 @@ def _under_bar(chunks: Iterator[list[Any]], done: int, count: int, *, off: bool)
             bar.update(len(chunk))
 
 
+def score(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help=f"A file with labels: {formats()}.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of a model that a run made.")] = MODEL,
+    text_column: Annotated[str | None, typer.Option("--text-column", help="Column with the texts.")] = None,
+    label_column: Annotated[str | None, typer.Option("--label-column", help="Column with the labels.")] = None,
+    card: Annotated[
+        str | None, typer.Option("--card", help="Card that says which labels mean what; else they are class names.")
+    ] = None,
+    data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder with data that cards name.")] = None,
+    sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook that has several.")] = None,
+) -> None:
+    """Score a model on reviews labelled later: is it still as good, have they drifted, is it to be tuned anew?
+
+    Texts that it was tuned on are left out. What it was tuned on is read from the store in which the model lies.
+    """
+    from pipeline.corpora.cards import load_cards
+    from pipeline.corpora.new_texts import read_labelled
+    from pipeline.measuring.runs import new_reviews
+    from pipeline.predictor import Predictor
+    from pipeline.report import new_reviews as shown
+    from pipeline.report.summary import plain
+
+    _check_model(model)
+    predictor = Predictor(model)
+    meanings = load_cards([card], data_root)[0] if card else None
+    texts = read_labelled(source, text_column, label_column, sheet, meanings, predictor.reader.cleaned)
+    then = new_reviews.past(model)
+    seen = {text for text, _ in then.tuned_on} if then else set()
+    fresh = [pair for pair in texts if pair[0] not in seen]
+    known = f", less {len(texts) - len(fresh):,} that it was tuned on" if len(fresh) < len(texts) else ""
+    if few := new_reviews.too_few(fresh):
+        raise InputError(f"input {source}: of {len(texts):,} texts{known} only {few}; label more, 10 of each class")
+    told = predictor([text for text, _ in fresh])
+    found = new_reviews.scored(fresh, [list(one.probabilities.values()) for one in told])
+    console.say(f"{len(texts):,} texts{known}")
+    print(plain(shown.tables(found, then.macro_recall if then else None)))
+    if then is None:
+        print("\nWhat it was tuned on is not at hand: the model lies in no report's folder of a store.")
+        return
+    drift = new_reviews.drift(fresh, then)
+    print(f"\n{plain([shown.drifted(drift, new_reviews.unknown(fresh, then))])}\n")
+    moved = [what for what, one in drift.items() if one["moved"]]
+    print(console.clean(new_reviews.advice(found["scores"]["macro_recall"], then, moved)))
+    others = ", ".join(then.corpora)
+    print(
+        console.clean(
+            f"to tune anew: {program.name()} new-card {source}, and name its card beside {others} in a recipe"
+        )
+    )
+
+
+def _check_model(model: Path) -> None:
+    """Refuse a model that is not there, or not as a run left it."""
+    again = typed("make all")
+    if model == MODEL and not model.exists():
+        raise InputError(f"model {model}: none there yet; make one with `{again}`, or name one with --model")
+    try:
+        check_around(model)
+    except DamagedError as damage:
+        raise InputError(f"model {model}: {damage} changed on disk; `{again}` makes it again") from None
+
+
 def _check_out(out: Path | None) -> None:
     """Refuse before any work what could not be written after it."""
     if out is None:
@@ -198,14 +262,15 @@ def _check_out(out: Path | None) -> None:
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="A run: a folder with a report.json, or that file.")],
-    b: Annotated[Path, typer.Argument(help="The run to set beside it.")],
+    a: Annotated[str, typer.Argument(help="A run: a number or recipe of `history`, or a folder with a report.json.")],
+    b: Annotated[str, typer.Argument(help="The run to set beside it.")],
+    store: cli.StoreOption = STORE,
 ) -> None:
     """Set two runs side by side: scores, general English kept, verdicts that changed, settings that differ."""
     from pipeline.measuring.runs import two_runs
-    from pipeline.report import comparison
+    from pipeline.report import comparison, history
 
-    (file_a, report_a), (file_b, report_b) = comparison.read(a), comparison.read(b)
+    (file_a, report_a), (file_b, report_b) = (comparison.read(history.find(name, store)) for name in (a, b))
     try:
         folders = _evaluated(file_a, report_a), _evaluated(file_b, report_b)
         apart = two_runs.differences(report_a, report_b, folders)
@@ -221,6 +286,16 @@ def compare(
         for file, report in ((file_a, report_a), (file_b, report_b))
     ]
     print(console.clean(comparison.text(names, shown)))
+
+
+def history(store: cli.StoreOption = STORE) -> None:
+    """List the runs of a store: recipe, headline figures, settings that differ. `compare` takes its numbers."""
+    from pipeline.report import history
+
+    known = history.runs(store)
+    if not known:
+        raise InputError(f"store {store}: no report yet; make one with `{typed('make all')}`")
+    print(history.text(known))
 
 
 def rank(
@@ -283,16 +358,32 @@ def _cells(told: Prediction | None) -> list[str]:
     return [told.label, *(f"{share:.4f}" for share in told.probabilities.values())]
 
 
+def doctor(store: cli.StoreOption = STORE) -> None:
+    """Say what a report of a fault should tell of this machine: versions, cores, memory, threads, GPU, the Hub."""
+    from pipeline.doctor import findings
+
+    for word, told in findings(store, default_jobs()):
+        print(console.clean(f"{word:<9} {told}"), flush=True)
+
+
 def build() -> typer.Typer:
     """The whole command line: the machine's verbs, and those that need the craft."""
     app = cli.build(STORY)
     app.command()(cards)
     app.command("new-card")(new_card)
     app.command()(predict)
+    app.command()(score)
     app.command()(compare)
+    app.command()(history)
     app.command()(rank)
+    app.command()(doctor)
     return app
 
 
+def main() -> int:
+    """Run what was typed; returns the exit code."""
+    return cli.main(build())
+
+
 if __name__ == "__main__":
-    raise SystemExit(cli.main(build()))
+    raise SystemExit(main())

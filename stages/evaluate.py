@@ -22,12 +22,15 @@ Items, one a row, from which all of this can be computed again without a model:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from pipeline.common.settings import by_content, speed_only
+from pipeline.learning.options import Trackers
 from pipeline.machine.stage import Reads, Stage, StageSettings
 
 
@@ -50,6 +53,7 @@ class Settings(StageSettings):
     tokens_per_batch: int | None = speed_only(
         None, ge=64, description="padded size of a batch; null: what suits the processor, or the GPU"
     )
+    report_to: Trackers = speed_only((), description="trackers that are told the figures: tensorboard, trackio, ...")
 
 
 def reads(settings: Settings) -> Reads:
@@ -73,6 +77,7 @@ def evaluate(
     from pipeline.common.cache import remembered
     from pipeline.common.files import read_json
     from pipeline.corpora.prepared import corpora_of
+    from pipeline.learning import trackers
     from pipeline.measuring.emoji.results import Emoji
     from pipeline.measuring.emoji.run import emoji_understood
     from pipeline.measuring.general.results import Retention
@@ -93,6 +98,19 @@ def evaluate(
     kept = general_english(settings, prepare, folders, remember, out / "retention")
     results.write(Retention, out / "retention.json", kept)
     results.write(Emoji, out / "emoji.json", emoji_understood(settings, prepare, folders, started, remember, said))
+    trackers.tell(settings.report_to, _final(corpora, kept))
+
+
+def _final(corpora: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of an arm that trackers are told: scores by corpus, and what was kept of masked words."""
+    told = {f"{name}/{corpus}": found["model"][name]["value"] for corpus, found in corpora.items()
+            for name in ("macro_recall", "accuracy", "macro_f1")}  # fmt: skip
+    told |= {f"emoji_macro_recall/{corpus}": found["slices"]["emoji"]["macro_recall"]["value"]
+             for corpus, found in corpora.items() if found["slices"]["emoji"]}  # fmt: skip
+    told |= {
+        f"masked_kept/{place}": share["value"] for place, share in kept["scores"]["base_to_tuned"]["masked"].items()
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def tell(folder: Path) -> list[str]:

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from pathlib import Path
 from typing import Any, Literal
 
 log = logging.getLogger(__name__)
 SECONDS = 5.0
+
+
+def reach() -> str:
+    """Whether the Hub answers, in words: after ``SECONDS`` at the latest, though names may take longer to resolve."""
+    from huggingface_hub import HfApi, constants
+
+    if constants.is_offline_mode():
+        return "not asked: HF_HUB_OFFLINE is set"
+    found: list[str] = []
+    began = time.monotonic()
+
+    def ask() -> None:
+        try:
+            HfApi().model_info("sentence-transformers/all-MiniLM-L6-v2", timeout=SECONDS)
+            found.append(f"answers after {time.monotonic() - began:.1f} s")
+        except Exception as problem:
+            reason = (str(problem).strip().splitlines() or [""])[0][:100]
+            found.append(f"out of reach ({type(problem).__name__}: {reason})")
+
+    asking = threading.Thread(target=ask, daemon=True)  # a look-up of a name knows no timeout: it is left behind
+    asking.start()
+    asking.join(SECONDS)
+    where = constants.ENDPOINT
+    return f"{where} {found[0] if found else f'gave no answer in {SECONDS:.0f} s'}"
 
 
 def snapshot(name: str, revision: str | None, kind: Literal["model", "dataset"], **patterns: Any) -> Path:

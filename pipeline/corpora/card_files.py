@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.common.errors import InputError
 from pipeline.common.validation import nearest
 from pipeline.corpora.lines import is_encoding
-from pipeline.corpora.schema import QUESTION, SPLITS, Split
+from pipeline.corpora.schema import QUESTION, SPLITS, TEMPLATE, Split
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def sole_config(front: Mapping[str, Any], place: str) -> dict[str, Any]:
     """The entry of ``configs`` that counts: marked ``default: true``, or named default, or the only one."""
     configs = front.get("configs")
     if not isinstance(configs, list) or not configs or not all(isinstance(config, dict) for config in configs):
-        raise InputError(f"{place}: no configs with data_files; see data_cards/TEMPLATE.md")
+        raise InputError(f"{place}: no configs with data_files; see {TEMPLATE}")
     chosen = [config for config in configs if config.get("default") is True]
     chosen = chosen or [config for config in configs if config.get("config_name", "default") == "default"]
     chosen = chosen or (configs if len(configs) == 1 else [])

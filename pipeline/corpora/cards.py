@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_whole
 from pipeline.common.labels import LABELS
 from pipeline.common.yaml import LARGEST_BYTES, split_front_matter
 from pipeline.corpora.card_files import Reading, card_files, reading, sole_config
 from pipeline.corpora.cells import as_number
-from pipeline.corpora.schema import COLUMNS, Hub, Role, Split, own_section
+from pipeline.corpora.schema import COLUMNS, SHIPPED, Hub, Role, Split, own_section
 
-__all__ = ["Card", "Hub", "Reading", "Role", "Split", "load_card", "load_cards", "need"]
+__all__ = ["CARDS", "SHIPPED", "Card", "Hub", "Reading", "Role", "Split", "load_card", "load_cards", "need"]
 
 CARDS = Path("data_cards")
-"""Where cards are looked for by name, relative to the working directory."""
+"""Where cards are looked for by name, relative to the working directory; then among those that ship."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _front_matter(folder: Path, place: str) -> dict[str, Any]:
     try:
         text = read_whole(path, LARGEST_BYTES).decode()
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{place}: no README.md in {folder}; `python -m stages new-card FILE` drafts one") from None
+        raise InputError(f"{place}: no README.md in {folder}; `{program.name()} new-card FILE` drafts one") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{place}: README.md is not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except OSError as error:
@@ -133,14 +134,16 @@ def _front_matter(folder: Path, place: str) -> dict[str, Any]:
 
 
 def load_cards(names: Sequence[str], data_root: Path | None) -> list[Card]:
-    """The cards of a recipe: each a folder's name under ``data_cards/``, or a path. Raises InputError."""
+    """The cards of a recipe: a folder's name under ``data_cards/``, a path, or a name that ships. Raises InputError."""
     found: dict[str, Card] = {}
     for name in names:
-        known = CARDS / name
-        folder = known if len(Path(name).parts) == 1 and known.is_dir() else Path(name)
-        if not folder.is_dir():
-            there = sorted(path.parent.name for path in CARDS.glob("*/README.md"))
-            raise InputError(f"corpus {name}: no folder {known} and none at {name}; there are {', '.join(there)}")
+        places = [CARDS / name, Path(name), SHIPPED / name] if len(Path(name).parts) == 1 else [Path(name)]
+        folder = next((place for place in places if place.is_dir()), None)
+        if folder is None:
+            there = sorted({path.parent.name for place in (CARDS, SHIPPED) for path in place.glob("*/README.md")})
+            raise InputError(
+                f"corpus {name}: no folder {CARDS / name} and none at {name}; there are {', '.join(there)}"
+            )
         card = load_card(folder, data_root)
         if card.name in found:
             raise InputError(f"corpus {card.name}: two cards have this name; rename one folder")
@@ -153,5 +156,5 @@ def need(roles: Sequence[Role], why: str, names: Sequence[str], data_root: Path 
     if not {card.role for card in load_cards(names, data_root)} & set(roles):
         raise InputError(
             f"prepare.corpora: {why}, and none of {', '.join(names)} has the role {' or '.join(roles)}; add a card "
-            f"that has, such as starter-{roles[0]} (`python -m stages new-card FILE` drafts one of yours)"
+            f"that has, such as starter-{roles[0]} (`{program.name()} new-card FILE` drafts one of yours)"
         )

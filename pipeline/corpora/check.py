@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.common.yaml import split_front_matter
@@ -55,7 +56,7 @@ def describe_cards(folder: Path, data_root: Path | None) -> list[CardReport]:
     cards = sorted(path.parent for path in folder.glob("*/README.md"))
     cards = cards or [path.parent for path in folder.glob("README.md")]
     if not cards:
-        raise InputError(f"{folder}: no cards there; `python -m stages new-card FILE` drafts one")
+        raise InputError(f"{folder}: no cards there; `{program.name()} new-card FILE` drafts one")
     return [describe_card(card, data_root) for card in cards]
 
 

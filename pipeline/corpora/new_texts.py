@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
+import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +23,15 @@ from typing import Any
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, sha256
+from pipeline.common.labels import LABEL_TO_ID, LABELS
 from pipeline.corpora.card_files import Reading
-from pipeline.corpora.cells import as_text, as_written
+from pipeline.corpora.cards import Card
+from pipeline.corpora.cells import as_text, as_written, label_as_written
 from pipeline.corpora.guessing import LOOKED_AT, looks_headless
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind, lines_of
 from pipeline.corpora.readers import FORMATS, looks_like_table, read_rows
 from pipeline.corpora.tables import Row, delimited, quotes_are_letters
+from pipeline.text.cleaning import normalise
 
 CHUNK_ROWS, CHUNK_CHARACTERS = 8192, 1 << 24
 """A chunk ends with the row that reaches either: long enough to hold many texts of one length."""
@@ -127,6 +132,59 @@ def _of_input(place: str) -> tuple[Rows, Content]:
         return hashlib.file_digest(spool, "sha256").hexdigest()
 
     return rows, content
+
+
+def read_labelled(
+    source: str,
+    column: str | None = None,
+    labels: str | None = None,
+    sheet: str | None = None,
+    card: Card | None = None,
+    clean: Callable[[str], str] = normalise,
+) -> list[tuple[str, int]]:
+    """The texts of a file, cleaned, with their class ids; rows that lack either are left out, with a warning.
+
+    Args:
+        labels: the column that holds them, by default as the card calls it, or ``label``.
+        card: what says which labels mean what; without it they are class names.
+        clean: how the model's texts are cleaned.
+
+    Raises:
+        InputError: as ``read_texts``; no such column of labels, or labels that belong to no class.
+    """
+    given = read_texts(source, column or (card.columns["text"] if card else None), sheet)
+    name = labels or (card.columns["label"] if card else "label")
+    if name not in given.columns:
+        raise InputError(
+            f"input {source}: no column {name} with labels; name one with --label-column, there are: "
+            f"{', '.join(given.columns)}"
+        )
+    place, found, strange = given.columns.index(name), [], Counter[str]()
+    dropped = 0
+    for raw, cells in given.rows():
+        text, label = clean(raw), _label(cells[place])
+        try:
+            meant = (card.class_of(label) if card else LABEL_TO_ID[label.casefold()]) if text and label else None
+        except KeyError:
+            strange[label] += 1
+            continue
+        dropped += meant is None
+        if meant is not None:
+            found.append((text, meant))
+    if strange:
+        shown = ", ".join(f"{label} ({count:,})" for label, count in strange.most_common(5))
+        advice = (
+            "add them to the card" if card else f"write {', '.join(LABELS)}, or name a card that says what they mean"
+        )
+        raise InputError(f"input {source}, column {name}: labels that belong to no class: {shown}; {advice}")
+    if dropped:
+        _LOG.warning("input %s: %s rows without a text or a label were left out", source, f"{dropped:,}")
+    return found
+
+
+def _label(cell: str) -> str:
+    """A label as a card would write it: a whole number as one, also where the file stored ``5.0``."""
+    return re.sub(r"^(-?\d+)\.0$", r"\1", label_as_written(cell))
 
 
 def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]], column: str | None) -> None:

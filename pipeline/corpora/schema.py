@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import site
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.common.validation import allowed, nearest
@@ -31,6 +35,11 @@ SPLITS: Mapping[str, Split] = {
     "test": "test",
 }
 """Names of splits that people use, and ours."""
+
+_PLACES = [Path(__file__).parents[2], *(Path(base, "share", "retone") for base in (sys.prefix, site.getuserbase()))]
+SHIPPED = next((found for place in _PLACES if (found := place / "data_cards").is_dir()), _PLACES[0] / "data_cards")
+"""The starter's cards: in a clone, and where a package was installed (``data-files`` of pyproject.toml)."""
+TEMPLATE = SHIPPED / "TEMPLATE.md" if program.installed() else "data_cards/TEMPLATE.md"
 
 QUESTION = "?"
 """What ``new-card`` writes where it could not guess; a card that still holds one is refused."""
@@ -87,7 +96,7 @@ def own_section(front: dict[str, Any], place: str) -> Retone:
     """The checked section ``retone`` of a card's front matter. Raises InputError with the key and the next step."""
     section = front.get("retone")
     if not isinstance(section, dict):
-        raise InputError(f"{place}: no section `retone:` with a role; see data_cards/TEMPLATE.md")
+        raise InputError(f"{place}: no section `retone:` with a role; see {TEMPLATE}")
     if keys := list(dict.fromkeys(questions(section, "retone"))):
         more = f", and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}" if keys[1:] else ""
         raise InputError(f"{place}: {keys[0]} is still a question ({QUESTION}){more}; answer in the front matter")
@@ -117,7 +126,7 @@ def _explain(problem: Any) -> str:
         known = [*Hub.model_fields] if "hub" in problem["loc"][:-1] else [*Retone.model_fields]
         return f"unknown key {key}; {nearest(str(problem['loc'][-1]), known)}"
     if kind == "missing":
-        return f"{key} is needed; see data_cards/TEMPLATE.md"
+        return f"{key} is needed; see {TEMPLATE}"
     if kind == "literal_error":
         return f"{key}: {problem['input']!r} does not fit; it takes {allowed(Retone, str(problem['loc'][0]))}"
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}"

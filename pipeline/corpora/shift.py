@@ -31,20 +31,21 @@ def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
         for corpus in corpora
         if corpus.card.role != "pairs"
     }
-    counted = {name: _counted(found) for name, found in texts.items()}
+    vocabulary = {name: counted(found) for name, found in texts.items()}
     general: Counter[str] = Counter()
     for corpus in corpora:
         if corpus.card.role == "general":
-            general += counted[corpus.card.name]
+            general += vocabulary[corpus.card.name]
     return {
-        corpus.card.name: habits(texts[corpus.card.name], counted[corpus.card.name])
-        | (overlap(counted[corpus.card.name], general) if corpus.card.role != "general" else {})
+        corpus.card.name: habits(texts[corpus.card.name], vocabulary[corpus.card.name])
+        | (overlap(vocabulary[corpus.card.name], general) if corpus.card.role != "general" else {})
         for corpus in corpora
         if corpus.card.name in texts
     }
 
 
-def _counted(texts: Sequence[str]) -> Counter[str]:
+def counted(texts: Sequence[str]) -> Counter[str]:
+    """How often each word stands in texts; masks are no words."""
     found: Counter[str] = Counter()
     for text in texts:
         found.update(words(without_masks(text, by=" ")))

@@ -24,6 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from pipeline.learning import trackers
 from pipeline.learning.callbacks import Bar, Guard, History, Watch
 from pipeline.learning.checkpoints import latest_complete
 from pipeline.learning.options import Compute, Training
@@ -205,7 +206,9 @@ def _arguments(schedule: Schedule, folder: Path) -> TrainingArguments:
         remove_unused_columns=False,
         disable_tqdm=not sys.stderr.isatty(),
         log_level="error",
-        report_to="none",
+        report_to="none",  # trackers are among the callbacks
+        run_name=trackers.run_name(),
+        project=trackers.PROJECT,
         **decides,
     )
 
@@ -256,7 +259,7 @@ def train(
         factory=optimizer,
         objective=objective or summed(),
         penalty=penalty,
-        callbacks=[*callbacks, *stopper, GiveBack(), guard, History()],
+        callbacks=[*callbacks, *stopper, *trackers.callbacks(schedule.compute.report_to), GiveBack(), guard, History()],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated, Literal, Protocol
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from pipeline.common.settings import Group, speed_only
 
@@ -12,6 +13,20 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=100)]
 Depth = Annotated[int, Field(ge=0, le=48)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
+
+
+def installed(trackers: tuple[Tracker, ...]) -> tuple[Tracker, ...]:
+    """The trackers. Raises ValueError for one that is not installed."""
+    for name in trackers:
+        if find_spec(name) is None:
+            raise ValueError(f"{name} is not installed; pip install {name}, or leave it out")
+    return trackers
+
+
+Trackers = Annotated[tuple[Tracker, ...], AfterValidator(installed)]
 
 
 class Compute(Group):
@@ -24,6 +39,7 @@ class Compute(Group):
         default=False, description="torch.compile in training, for a GPU: a minute at first, and it rounds otherwise"
     )
     checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
+    report_to: Trackers = speed_only((), description="trackers that follow the training: tensorboard, trackio, ...")
 
 
 class Freezing(Group):

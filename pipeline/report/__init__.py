@@ -8,6 +8,8 @@ steps            what each step took and gained, and the controls
 training_tables  the tables about the models
 corpora_tables   the tables about the corpora
 comparison       two runs side by side
+history          the runs of a store
+new_reviews      a model's score on reviews that came later
 csv_export       tables as CSV
 model_card       the card beside a model
 results          report.json

@@ -323,13 +323,13 @@ def test_cards_shows_rows_of_each_and_fails_where_one_is_not_in_order(
     assert call("new-card", tmp_path / "shop.csv", "--into", tmp_path / "cards") == 0
     out = capsys.readouterr().out
     assert f"drafted {tmp_path / 'cards' / 'shop' / 'README.md'}; data" in out
-    last = f"look it over, then run python -m stages cards {tmp_path / 'cards'}\n"
+    last = f"look it over, then run .venv/bin/python -m stages cards {tmp_path / 'cards'}\n"
     assert out.endswith(f"no question is open\n    informal  good\n{last}")
     (tmp_path / "codes.csv").write_text("body,stars\ngood,1\nfine,0\n", "utf-8")
     assert call("new-card", tmp_path / "codes.csv", "--into", tmp_path / "more") == 0
     out = capsys.readouterr().out
     assert "3 questions are open:\n    - labels.negative: which values of stars mean negative? There are: 1" in out
-    last = f"look it over, answer each `?`, then run python -m stages cards {tmp_path / 'more'}\n"
+    last = f"look it over, answer each `?`, then run .venv/bin/python -m stages cards {tmp_path / 'more'}\n"
     assert out.endswith(f"      - 0: fine\n      - 1: good\n{last}")
     (tmp_path / "cards" / "shop" / "shop.csv").write_bytes(b"body,stars\ncaf\xe9,5\n")
     assert call("cards", tmp_path / "cards") == 2

@@ -14,6 +14,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
+from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.machine.workers import default_jobs
 
@@ -96,7 +97,8 @@ def _killed_is_one_line() -> Iterator[None]:
         yield
     except BrokenProcessPool:
         raise InputError(
-            "a process was killed, perhaps for want of memory; free some, or run fewer side by side with JOBS=1"
+            "a process was killed, perhaps for want of memory; free some, or run fewer side by side with "
+            f"{'--jobs 1' if program.installed() else 'JOBS=1'}"
         ) from None
 
 

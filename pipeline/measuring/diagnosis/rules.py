@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.common.program import typed
 from pipeline.common.yaml import flat, read_mapping
 from pipeline.measuring.diagnosis.symptoms import Figure, Report, figures_of
 
@@ -211,7 +212,7 @@ def _next(rule: Finding, report: Report, arm: str) -> tuple[str, dict[str, Any] 
     proven = helped(report, "masked" if rule.improves.startswith("kept") else "macro_recall")
     for one in sorted(rule.advice, key=lambda one: one.setting not in proven):
         if one.command:
-            return one.command, None
+            return typed(one.command), None
         assert one.setting is not None
         now = _now(one.setting, report, arm)
         shown = proven.get(one.setting)
@@ -221,8 +222,8 @@ def _next(rule: Finding, report: Report, arm: str) -> tuple[str, dict[str, Any] 
             value = f"{new:g}" if isinstance(new, float) else str(new)
             recipe = report.get("recipe", DEFAULT_RECIPE)
             named = "" if recipe == DEFAULT_RECIPE else f"RECIPE={shlex.quote(recipe)} "
-            return f'make all {named}SET="{path}={value}"', {"name": path, "from": now, "to": new}
-    return "make show", None
+            return typed(f'make all {named}SET="{path}={value}"'), {"name": path, "from": now, "to": new}
+    return typed("make show"), None
 
 
 def _now(setting: str, report: Report, arm: str) -> Value | None:

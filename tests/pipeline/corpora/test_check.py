@@ -64,7 +64,7 @@ def test_of_a_large_corpus_texts_spread_evenly_are_asked_for_their_language(
 
 
 def test_a_folder_without_cards_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no cards there; `python -m stages new-card FILE`"):
+    with pytest.raises(InputError, match=r"no cards there; `.venv/bin/python -m stages new-card FILE`"):
         describe_cards(tmp_path, None)
 
 

@@ -221,7 +221,7 @@ def test_runs_of_other_recipes_work_side_by_side_and_of_the_same_wait_for_each_o
     wait_for_checkpoint(first)
     assert call("status", *QUICK[1:]) == 0
     out = capsys.readouterr().out
-    assert f"running now: PID {first.pid}, command python -m stages run --recipe toy.yaml" in out
+    assert f"running now: PID {first.pid}, command .venv/bin/python -m stages run --recipe toy.yaml" in out
     assert ["grow", "all", "running", "now"] in [line.split() for line in out.splitlines()]
     assert call("run", "--recipe", "toy.yaml", "--set", "grow.steps=1", "--set", "name=other") == 0
     assert first.poll() is None  # the other was made meanwhile, and waited for nobody

@@ -1,0 +1,122 @@
+"""The story up to its tuned model as an estimator of scikit-learn's kind: texts and labels in, labels out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import digest, write_jsonl, write_whole
+from pipeline.common.labels import LABELS
+from pipeline.corpora.cards import load_cards
+from pipeline.machine import runner
+from pipeline.machine.recipe import load_recipe
+from pipeline.predictor import Predictor
+
+CARD = """---
+language: en
+configs: [{config_name: default, data_files: texts.jsonl}]
+retone: {role: reviews, labels: {negative: negative, neutral: neutral, positive: positive}}
+---
+"""
+FOR_TESTS = 0.01
+"""Of the texts: whoever fits an estimator keeps texts to test it on himself."""
+
+
+class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """One arm of a recipe, tuned on the texts that ``fit`` is given.
+
+    Texts of the recipe's other corpora (informal, general) are used as always; what was made before is reused.
+    """
+
+    def __init__(
+        self,
+        recipe: str = "starter",
+        arm: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        store: str = "artifacts",
+    ) -> None:
+        """Keep the settings.
+
+        Args:
+            recipe: a file, or the name of one that ships.
+            arm: which of its arms; the last one by default.
+            changes: values by path, as ``--set`` gives them: ``{"finetune.num_train_epochs": 3}``.
+            store: folder of results.
+        """
+        self.recipe, self.arm, self.changes, self.store = recipe, arm, changes, store
+
+    def fit(self, X: Iterable[str], y: Sequence[Any]) -> Self:  # noqa: N803
+        """Tune on texts and their labels: negative, neutral and positive, or three numbers in that order.
+
+        Raises:
+            InputError: other labels, texts that are none, or whatever a run of the recipe refuses.
+        """
+        texts, given = list(X), np.asarray(y)
+        classes = np.unique(given)
+        names = [str(each) for each in classes]
+        if len(texts) != len(given):
+            raise InputError(f"fit: {len(texts)} texts and {len(given)} labels; give one label a text")
+        if set(names) == set(LABELS):
+            meant = dict(zip(classes.tolist(), names, strict=True))
+        elif len(classes) == len(LABELS) and np.issubdtype(classes.dtype, np.number):
+            meant = dict(zip(classes.tolist(), LABELS, strict=True))
+        else:
+            raise InputError(f"fit: labels are {', '.join(names[:5])}; give {', '.join(LABELS)}, or three numbers")
+        rows = [{"text": text, "label": meant[label]} for text, label in zip(texts, given.tolist(), strict=True)]
+        card = Path(self.store) / "fitted" / digest(rows)[:16]  # by content: the same texts again are reused
+        _write_card(card, rows)
+        story = _story()
+        loaded = load_recipe(self.recipe, story)
+        arm = self.arm or list(loaded.arms)[-1]
+        if arm not in loaded.arms:
+            raise InputError(f"fit: no arm {arm} in recipe {loaded.name}; there are {', '.join(loaded.arms)}")
+        prepare: Any = loaded.arms[arm]["prepare"]
+        others = [name for name in prepare.corpora if load_cards([name], prepare.data_root)[0].role != "reviews"]
+        changes = {"prepare.corpora": [str(card), *others], "prepare.test_share": FOR_TESTS, **(self.changes or {})}
+        made = runner.run(story, loaded, changes, "finetune", arms=[arm], store=Path(self.store))
+        self.model_ = next(iter(made["finetune"].values())) / "model"
+        self.classes_ = classes
+        self._meant = meant
+        self._predictor = Predictor(self.model_)
+        return self
+
+    def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803
+        """Probabilities [texts, 3], columns in the order of ``classes_``."""
+        check_is_fitted(self)
+        told = self._predictor(list(X))
+        names = [self._meant[label] for label in self.classes_.tolist()]
+        return np.array([[one.probabilities[name] for name in names] for one in told]).reshape(-1, len(LABELS))
+
+    def predict(self, X: Iterable[str]) -> NDArray[Any]:  # noqa: N803
+        """The likeliest class of each text, as it was called in ``fit``."""
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        found: NDArray[Any] = self.classes_[likeliest]
+        return found
+
+
+def _story() -> Any:
+    """The stages, which stand on top of all rooms: asked for by name.
+
+    Raises:
+        InputError: a folder of another program's has that name, and comes first.
+    """
+    found = import_module("stages")
+    if not hasattr(found, "STORY"):
+        place = found.__file__ or next(iter(found.__path__), "nothing")
+        raise InputError(f"stages is {place}, not Retone's own; rename it, or start from another folder")
+    return found.STORY
+
+
+def _write_card(card: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A card of texts whose labels are class names."""
+    card.mkdir(parents=True, exist_ok=True)
+    write_jsonl(card / "texts.jsonl", rows)
+    write_whole(card / "README.md", [CARD])
