@@ -88,10 +88,13 @@ def evaluate(
 
     remember = partial(remembered, cache)
     said: Known = {}
-    corpora = {
-        corpus: score_reviews(settings, corpus, prepare, source / "model", finetune, remember, out, said)
-        for corpus in corpora_of(prepare, "reviews")
-    }
+    reviews, target = corpora_of(prepare, "reviews"), read_json(finetune / "finetune.json").get("target", [])
+    others = [corpus for corpus in reviews if corpus not in target]
+    corpora = {}
+    for corpus in reviews:  # floors see no labels of the target, as the arm did not
+        learnt = others if corpus in target else [corpus]
+        read = (settings, corpus, prepare, source / "model", finetune, remember, out, said)
+        corpora[corpus] = score_reviews(*read, sources=learnt)
     results.write(Reviews, out / "scores.json", {"corpora": corpora})
     started = read_json(tokenizer / "coverage.json")["rows_started"]
     folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}

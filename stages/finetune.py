@@ -10,13 +10,15 @@ from pydantic import Field
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove, write_json, write_jsonl
-from pipeline.corpora.cards import need
+from pipeline.corpora.cards import load_cards, need
+from pipeline.corpora.domains import check_sources
 from pipeline.learning import options
 from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
     from pipeline.learning.frontier import Ground
     from pipeline.learning.tuning import Tuned
+    from pipeline.models.reader import Reader
 
 
 class Settings(StageSettings):
@@ -40,11 +42,17 @@ class Settings(StageSettings):
     train_reviews: int | None = Field(
         None, ge=30, description="labelled training texts that are learnt from at most, evenly of each class; null: all"
     )
+    target: tuple[str, ...] = Field(
+        (),
+        description="reviews corpora whose labels are not looked at, in training or in choosing; their test texts are "
+        "scored all the same",
+    )
     class_weights: bool = Field(True, description="weigh rare classes up, so that within a corpus each counts the same")
     regularisation: options.TuningRegularisation = options.TuningRegularisation()
     distillation: options.Distillation = options.Distillation()
     replay: options.Replay = options.Replay()
     contrast: options.Contrast = options.Contrast()
+    domain_adversary: options.DomainAdversary = options.DomainAdversary()
     augmentation: options.Augmentation = options.Augmentation()
     lora: options.Lora = options.Lora()
     frontier: options.FrontierOptions = options.FrontierOptions()
@@ -94,11 +102,16 @@ def finetune(
         _test_fold(settings, ground, prepare, seed, fold, cache, out)
     tuned = _tuned(settings, ground.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
     model = tuned.merged(out / "adapter")
-    told = frontier_of(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", 0), ground)
+    told = frontier_of(
+        settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", 0, settings.target), ground
+    )
     vocabulary = tuned.reader.tokenizer
     vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
     loading.save(model, vocabulary, out / "model", emoji=tuned.reader.emoji, uncleaned=tuned.reader.uncleaned)
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
+    if settings.target:
+        apart = _told_apart(settings, ground.adapted, model, tuned.reader, prepare, seed)
+        tuned.story.update(target=settings.target, domains=apart)
     story = tuned.story | {
         "chosen": told["chosen"],
         "chosen_dev_macro_recall": chosen.get(told["chosen"], tuned.story["dev_macro_recall"]),
@@ -122,12 +135,31 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
     model = tuned.model
     if settings.frontier.budget is not None:  # what is tested is what would be taken
         model = tuned.merged(folder / "adapter")
-        take_best(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", fold), ground)
+        take_best(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", fold, settings.target), ground)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
     told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)
     write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
     remove(folder)
+
+
+def _told_apart(settings: Settings, start: Path, model: Any, reader: Reader, prepare: Path, seed: int) -> Any:
+    """How surely source and target are told apart, by dev texts, ``before`` tuning and ``after``, as figures."""
+    from transformers import set_seed
+
+    from pipeline.corpora import prepared
+    from pipeline.learning import tuning
+    from pipeline.measuring import domains, scoring
+    from pipeline.models import loading
+
+    source = tuning.reviews(prepare, "dev", 0, settings.target)
+    target = [row for corpus in settings.target for row in prepared.corpus_rows(prepare, corpus, "dev")]
+    set_seed(seed)  # of a pooler that the start lacks
+    told = {}
+    for when, one in (("before", loading.load_classifier(start)), ("after", model)):
+        both = (scoring.pooled_states(one, reader, rows) for rows in (source, target))
+        told[when] = domains.told_apart(*both).as_json()
+    return told
 
 
 def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
@@ -163,6 +195,15 @@ def check(settings: Mapping[str, Any]) -> None:
                 f"finetune.regularisation.{name}: it holds weights that method {own.method} does not move; set it to "
                 "0, or method to full"
             )
+    adversary = own.domain_adversary.weight
+    if adversary and own.method != "full":
+        raise InputError(f"finetune.domain_adversary.weight: method {own.method} does not take it; set method to full")
+    if adversary and not own.target:
+        raise InputError(
+            "finetune.domain_adversary.weight: it needs a target; name a reviews corpus in finetune.target"
+        )
+    if own.target:
+        check_sources(own.target, prepare.target, load_cards(prepare.corpora, prepare.data_root))
 
 
 STAGE = Stage(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from pipeline.common.settings import by_content
 from pipeline.corpora.cards import load_cards
+from pipeline.corpora.domains import Target, check_target
 from pipeline.machine.stage import Reads, Stage, StageSettings
 
 Rule = Literal[
@@ -36,6 +38,7 @@ class Settings(StageSettings):
         le=1,
         description="Share of the reviews and of informal texts that is kept, to try things out sooner.",
     )
+    target: Target = Target()
     seed: int = Field(
         0,
         ge=0,
@@ -77,12 +80,16 @@ def prepare(settings: Settings, *, out: Path) -> None:
     from pipeline.common.files import write_json
     from pipeline.corpora.audit import audit
     from pipeline.corpora.corpus import Limits, read_corpus
+    from pipeline.corpora.domains import set_apart
     from pipeline.corpora.prepared import write_corpora
     from pipeline.corpora.shift import shift
     from pipeline.corpora.splits import check_trainable, split, thin
 
     limits = Limits(settings.max_file_bytes, settings.max_text_characters, settings.max_review_characters)
-    corpora = [read_corpus(card, limits) for card in load_cards(settings.corpora, settings.data_root)]
+    target, cards = settings.target, load_cards(settings.corpora, settings.data_root)
+    columns = [target.column if card.name == target.corpus else None for card in cards]
+    read = (read_corpus(card, limits, column) for card, column in zip(cards, columns, strict=True))
+    corpora = [part for corpus in read for part in set_apart(corpus, target)]
     for corpus in corpora:
         thin(corpus, settings.share_of_rows, settings.seed)
         split(
@@ -101,4 +108,13 @@ def prepare(settings: Settings, *, out: Path) -> None:
     write_json(out / "shift.json", shift(corpora))
 
 
-STAGE = Stage("prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=5, reads=reads)
+def check(settings: Mapping[str, Any]) -> None:
+    """Refuse a target of a card that is not there."""
+    own = settings["prepare"]
+    if own.target.corpus:
+        check_target(own.target, load_cards(own.corpora, own.data_root))
+
+
+STAGE = Stage(
+    "prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=5, reads=reads, check=check
+)

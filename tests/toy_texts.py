@@ -73,6 +73,23 @@ def write_prepared(folder: Path, *, without: Iterable[str] = ()) -> Path:
     return folder
 
 
+def with_target(prepared: Path, *, turned: bool = False) -> Path:
+    """Make every other toy review one of ``toy-target``, a domain with a word of its own; its labels may be turned."""
+    described = json.loads((prepared / "corpora.json").read_text(encoding="utf-8"))
+    described["toy-target"] = described["toy-reviews"]
+    for path in sorted((prepared / "texts" / "toy-reviews").glob("*.jsonl")):
+        rows = read_jsonl(path)
+        target = [row | {"id": f"target {row['id']}", "text": f"cat {row['text']}"} for row in rows[::2]]
+        (prepared / "texts" / "toy-target").mkdir(exist_ok=True)
+        write_jsonl(path, rows[1::2])
+        write_jsonl(
+            prepared / "texts" / "toy-target" / path.name,
+            [row | {"label": 2 - row["label"] if turned else row["label"]} for row in target],
+        )
+    write_json(prepared / "corpora.json", described)
+    return prepared
+
+
 def in_folds(prepared: Path, folds: int) -> dict[int, list[str]]:
     """Deal the toy reviews into folds, as prepare does; the ids of each."""
     folder = next((prepared / "texts").glob("*reviews*"))

@@ -11,6 +11,7 @@ readers       rows of files, and the table of their formats
 cells         what a cell holds: a text, a label, nothing
 hub_datasets  rows of a dataset on the Hub
 corpus        a card's rows, labelled, cleaned, counted
+domains       some domains of a corpus as a target of their own
 splits        train, dev and test, or folds
 duplicates    when two texts are the same, or nearly
 passages      texts that stand inside others

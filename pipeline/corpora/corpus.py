@@ -33,6 +33,8 @@ class Text:
     label: int | None = None
     fold: int | None = None
     """The fold that tests it, in a corpus that is scored by cross-validation."""
+    domain: str | None = None
+    """What its file says in the column that ``read_corpus`` was asked to look at."""
 
 
 @dataclass(slots=True)
@@ -83,8 +85,11 @@ FEWEST = 10
 """Rows that each class must have: below it neither a split nor a score means anything."""
 
 
-def read_corpus(card: Card, limits: Limits) -> Corpus:
+def read_corpus(card: Card, limits: Limits, domain: str | None = None) -> Corpus:
     """Read all rows of a card. Nothing is written, so an error leaves nothing behind.
+
+    Args:
+        domain: the file's name of the column that tells each text's; None: nobody asks.
 
     Raises InputError for a file without rows, a missing column, a label that belongs to no class (all of them at
     once, with counts and rows), a text that cannot be one, and a class with fewer than ``FEWEST`` rows.
@@ -95,12 +100,16 @@ def read_corpus(card: Card, limits: Limits) -> Corpus:
     how = {} if sys.stderr.isatty() else {"delay": SAID_EVERY, "mininterval": SAID_EVERY, "bar_format": _LINE}
     rows = tqdm(_rows(card, limits), desc=f"reading {card.name}", unit=" rows", leave=False, **how)
     for split, key, number, values in rows:
+        if domain is not None and domain not in values:
+            raise InputError(
+                f"card {card.name}, {key}: no column {domain} (prepare.target.column); {nearest(domain, values)}"
+            )
         row_id = f"{card.name}:{key}:{number}"
         place = f"card {card.name}, {key}, row {number}"
         if card.role == "pairs":
             _add_pair(corpus, row_id, values, place, limits)
         else:
-            _add_text(corpus, split, row_id, values, place, limits, problems)
+            _add_text(corpus, split, row_id, values, place, limits, problems, domain)
     problems.raise_if_any()
     _check_counts(corpus)
     return corpus
@@ -142,6 +151,7 @@ def _add_text(
     place: str,
     limits: Limits,
     problems: LabelProblems,
+    domain: str | None,
 ) -> None:
     card = corpus.card
     raw = _written(values[card.columns["text"]], place, limits)
@@ -167,7 +177,8 @@ def _add_text(
             corpus.dropped["dropped label"] += 1
             return
     text = raw if text == raw else text  # held once
-    corpus.splits.setdefault(split, []).append(Text(row_id, raw, text, label))
+    told = None if domain is None else label_as_written(values[domain])
+    corpus.splits.setdefault(split, []).append(Text(row_id, raw, text, label, domain=told))
 
 
 def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, limits: Limits) -> None:

@@ -15,6 +15,7 @@ regularisers      what holds weights to where they were
 fisher            how much each weight matters to what a model knew
 general_text      text without labels, read beside the reviews
 contrastive       texts of a class drawn together
+domain_adversary  domains that are not to be told apart
 tuning            one tuning on reviews, a fold held out
 tuning_steps      its batches, weights, loss and logits
 features          a head fitted on the frozen encoder

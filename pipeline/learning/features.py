@@ -18,13 +18,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from transformers import set_seed
 
-from pipeline.corpora.prepared import Rows
 from pipeline.learning.options import Options
 from pipeline.learning.tuning import Tuned, dev_figures, learnt_from, reviews
 from pipeline.learning.tuning_steps import row_weights
 from pipeline.measuring.reviews.feature_baseline import STRENGTHS
 from pipeline.measuring.reviews.tfidf_baseline import best_strength
-from pipeline.measuring.scoring import as_inputs, in_batches, ready
+from pipeline.measuring.scoring import pooled_states
 from pipeline.models import loading
 from pipeline.models.reader import Reader
 
@@ -34,10 +33,10 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
     set_seed(seed)  # a pooler that the start lacks
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
-    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold)
+    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, settings.target)
     labels = [row["label"] for row in train]
     weights = row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
-    pooled, dev_pooled = _pooled(model, reader, train), _pooled(model, reader, dev)
+    pooled, dev_pooled = (pooled_states(model, reader, rows) for rows in (train, dev))
     scaler = StandardScaler().fit(pooled)
     table = scaler.transform(pooled)
 
@@ -69,14 +68,3 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
         "dev_macro_recall": told["dev_macro_recall"],
     }
     return Tuned(model, reader, story, [{"epoch": 0.0, "step": 0, **told}])
-
-
-@torch.inference_mode()
-def _pooled(model: Any, reader: Reader, rows: Rows) -> NDArray[np.float64]:
-    """What the pooler makes of each text, [texts, hidden]."""
-    bert, ids = ready(model).bert, reader.ids([row["text"] for row in rows])
-    found = np.empty((len(ids), bert.config.hidden_size))
-    for some in in_batches(ids, None, "features", model):
-        inputs = as_inputs([ids[row] for row in some], reader.tokenizer.pad_token_id, model)
-        found[some] = bert(**inputs).pooler_output.double().cpu().numpy()
-    return found

@@ -56,6 +56,13 @@ def masking_of(reader: Reader, windows: Windows, seed: int) -> Masking:
     return replace(masking, ordinary=theirs[torch.isin(theirs, masking.ordinary)])
 
 
+def in_turn(place: int, size: int, count: int, seed: int, tag: int) -> list[int]:
+    """Which of ``count`` texts join a batch, at most ``size``, by its place: all in turn, each time shuffled."""
+    turns = [divmod(place * size + more, count) for more in range(min(size, count))]
+    orders = {turn: np.random.default_rng([seed, turn, tag]).permutation(count) for turn, _ in turns}
+    return [int(orders[turn][at]) for turn, at in turns]
+
+
 @dataclass(frozen=True)
 class Beside:
     """Windows that each batch of a tuning is joined by."""
@@ -77,10 +84,8 @@ class Beside:
         Args:
             table: where the model has the embedding of each id, if not at its place.
         """
-        size, seed = self.asked.windows_per_batch, self.masking.seed
-        turns = [divmod(place * size + more, len(self.windows)) for more in range(min(size, len(self.windows)))]
-        orders = {turn: np.random.default_rng([seed, turn, 4]).permutation(len(self.windows)) for turn, _ in turns}
-        rows = [int(orders[turn][at]) for turn, at in turns]
+        seed = self.masking.seed
+        rows = in_turn(place, self.asked.windows_per_batch, len(self.windows), seed, 4)
         batch: dict[str, Any] = {}
         if self.held is not None:
             ids = [self.windows.ids[row] for row in rows]

@@ -154,6 +154,14 @@ class Contrast(Group):
     temperature: float = Field(default=0.3, gt=0, le=10, description="of its softmax: the lower, the harder")
 
 
+class DomainAdversary(Group):
+    """Features by which the target's texts and the source's cannot be told apart."""
+
+    weight: Weight = Field(
+        default=0.0, description="of the reversed gradient of a domain classifier at its full strength (DANN)"
+    )
+
+
 class Augmentation(Group):
     """Texts that are changed in each epoch."""
 
@@ -237,6 +245,7 @@ class Options(Training, Protocol):
 
     method: Literal["full", "lora", "features"]
     class_weights: bool
+    target: tuple[str, ...]
     train_reviews: int | None
     num_train_epochs: int
     batch_size: int
@@ -246,6 +255,7 @@ class Options(Training, Protocol):
     distillation: Distillation
     replay: Replay
     contrast: Contrast
+    domain_adversary: DomainAdversary
     augmentation: Augmentation
     lora: Lora
     frozen_cache: FrozenCache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
 from pipeline.learning import fisher, freezing, frozen_cache, general_text, loop, lora, regularisers, tuning_steps
 from pipeline.learning.contrastive import contrastive_term
+from pipeline.learning.domain_adversary import Adversary, adversary_of
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Augmentation, Options
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
@@ -50,7 +52,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
         model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
-    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold)
+    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, settings.target)
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
@@ -59,22 +61,28 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     hold = partial(_held_states, settings, model, where)
     held = hold(texts, epochs[0]) if settings.distillation.states and depth < layers else None
     beside = general_text.beside_of(settings.replay, prepare, reader, seed, hold) if depth < layers else None
+    adversary = adversary_of(settings, model, prepare, reader, seed, fold)
     with frozen_cache.feed(
         model,
-        [*texts, *dev_ids],
+        [*texts, *dev_ids, *(adversary.texts if adversary is not None else ())],
         settings.frozen_cache,
         layers=depth,
         padding=reader.tokenizer.pad_token_id,
         beside=beside.ids if beside is not None else (),
         **where,
     ) as (feed, megabytes, table):
+
+        def joined(place: int) -> dict[str, Any]:
+            found = beside.batch(place, table) if beside is not None else {}
+            return found | (adversary.batch(place, len(plan), feed) if adversary is not None else {})
+
         plan = tuning_steps.plan(
             epochs,
             labels,
             feed,
             weights=weights,
             held=held,
-            beside=partial(beside.batch, table=table) if beside is not None else None,
+            beside=joined,
             batch_size=settings.batch_size,
             tokens_per_batch=settings.tokens_per_batch,
             seed=seed,
@@ -95,8 +103,8 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             plan,
             schedule,
             groups=freezing.groups_of(model, settings),
-            figures=_dev_figures(dev_ids, dev, feed),
-            objective=_objective(settings, model, start, held, beside),
+            figures=_dev_figures(dev_ids, dev, feed, adversary.classifier.figures if adversary is not None else dict),
+            objective=_objective(settings, model, start, held, beside, adversary),
             penalty=regularisers.penalty_of(
                 model,
                 settings.regularisation,
@@ -106,6 +114,8 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             callbacks=freeze.callbacks(model),
             folder=folder,
         )
+
+    aligned = {"domain_adversary": adversary.told(model)} if adversary is not None else {}
 
     def epoch(step: float) -> float:
         return round(float(step) / schedule.eval_steps, 2)
@@ -126,28 +136,25 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "stopped": outcome.stopped,
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
-    }
+    } | aligned
     return Tuned(model, reader, story, [{"epoch": epoch(row["step"]), **row} for row in history])
 
 
 def learnt_from(settings: Options, prepare: Path, fold: int) -> Rows:
     """The training reviews, or as many as are asked for: the same for all runs, and more of them hold the fewer."""
-    rows = reviews(prepare, "train", fold)
+    rows = reviews(prepare, "train", fold, settings.target)
     return rows if settings.train_reviews is None else fixed_sample(rows, settings.train_reviews, 0, by="label")
 
 
-def reviews(prepare: Path, split: str, fold: int) -> Rows:
-    """The reviews of a split when a fold is held out, each with the name of its ``corpus``.
+def reviews(prepare: Path, split: str, fold: int, target: Collection[str] = ()) -> Rows:
+    """The reviews of a split when a fold is held out, each with the name of its ``corpus``; the target's are not read.
 
     Raises:
         InputError: there are none.
     """
-    rows = [
-        row | {"corpus": corpus}
-        for corpus in prepared.corpora_of(prepare, "reviews")
-        for row in prepared.corpus_rows(prepare, corpus, split, fold)
-    ]
-    if not rows and (named := prepared.corpora_of(prepare, "reviews")):
+    named = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if corpus not in target]
+    rows = [row | {"corpus": corpus} for corpus in named for row in prepared.corpus_rows(prepare, corpus, split, fold)]
+    if not rows and named:
         raise InputError(
             f"finetune: {', '.join(named)}: no row in {split}; all were given as another split or dropped "
             "(see prepare's corpora.json); let a card name files for split train"
@@ -165,12 +172,19 @@ def _held_states(settings: Options, model: Any, where: Any, texts: list[Ids], sa
 
 
 def _objective(
-    settings: Options, model: Any, start: Path, held: HeldStates | None, beside: general_text.Beside | None
+    settings: Options,
+    model: Any,
+    start: Path,
+    held: HeldStates | None,
+    beside: general_text.Beside | None,
+    adversary: Adversary | None,
 ) -> loop.Objective:
     """The class loss and all that settings add to it."""
     terms: list[tuple[float, loop.Term]] = [(settings.distillation.states, held_term)] if held is not None else []
     if settings.contrast.weight:
         terms.append((settings.contrast.weight, contrastive_term(settings.contrast.temperature)))
+    if adversary is not None:
+        terms.append((1.0, adversary.term(model)))
     objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), terms)
     if beside is not None:
         objective = beside.objective(objective, loading.load_masked_lm(start))
@@ -206,9 +220,9 @@ def _augmented(
     return texts
 
 
-def _dev_figures(ids: list[Ids], dev: Rows, feed: Any) -> Any:
-    """A function model -> ``dev_figures``."""
-    return lambda model: dev_figures(tuning_steps.dev_logits(model, ids, feed), dev)
+def _dev_figures(ids: list[Ids], dev: Rows, feed: Any, more: Callable[[], dict[str, float]] = dict) -> Any:
+    """A function model -> ``dev_figures``, and more that is told."""
+    return lambda model: dev_figures(tuning_steps.dev_logits(model, ids, feed), dev) | more()
 
 
 def dev_figures(logits: NDArray[np.float64], dev: Rows) -> dict[str, float]:

@@ -8,6 +8,7 @@ frontier/          what can be had between the base and the tuned model?
 sweep/             how do the figures move with one setting?
 diagnosis/         which of the three issues does an arm have, and what helps?
 transferability    which model is the best to start from?
+domains            are source and target told apart?
 runs/              what evaluate wrote, of all arms and seeds, and of two runs
 statistics/        how sure is a figure, and what is apart from what?
 evaluate_modules/  the headline figures once more, by independent code

@@ -70,6 +70,17 @@ def both_readings(
     return found[: len(rows)], found[len(rows) :]
 
 
+@torch.inference_mode()
+def pooled_states(model: Any, reader: Reader, rows: Sequence[Mapping[str, Any]]) -> Scores:
+    """What a classifier's pooler makes of each text, [texts, hidden]."""
+    bert, ids = ready(model).bert, reader.ids([row["text"] for row in rows])
+    found = np.empty((len(ids), bert.config.hidden_size))
+    for some in in_batches(ids, None, "features", model):
+        inputs = as_inputs([ids[row] for row in some], reader.tokenizer.pad_token_id, model)
+        found[some] = bert(**inputs).pooler_output.double().cpu().numpy()
+    return found
+
+
 @torch.no_grad()  # not inference_mode: heads are trained on what it gives
 def masked_states(model: nn.Module, masks: FixedMasks, *, tokens_per_batch: int | None = None) -> Tensor:
     """The encoder's last states [hidden pieces, hidden] at what ``masks`` hide, in its order: what heads guess by."""

@@ -68,7 +68,7 @@ def _contents(report: Report) -> dict[str, Any]:
         corpora_tables.doubles(report),
         corpora_tables.leaks(report),
     ]
-    shift = [corpora_tables.shift(report), corpora_tables.masked_loss(report)]
+    shift = [corpora_tables.shift(report), corpora_tables.masked_loss(report), training_tables.alignment(report)]
     layered = [layers_show.by_layer(report, final),
                *(layers_show.probed(report, final, task) for task in report["layers"][final]["probes"]),
                layers_show.drift(report, final)]  # fmt: skip

@@ -27,7 +27,7 @@ from pipeline.measuring.reviews.score import differences
 from pipeline.measuring.statistics import classification
 from pipeline.models import loading
 from stages.evaluate import STAGE, Settings, evaluate
-from tests.toy_texts import write_prepared
+from tests.toy_texts import with_target, write_prepared
 
 SETTINGS = Settings(draws=100, tokens_per_batch=512)
 
@@ -55,6 +55,7 @@ def inputs(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     root = tmp_path_factory.mktemp("evaluate")
     at = {name: root / name for name in ("prepare", "source", "tokenizer", "pretrain", "finetune")}
     write_json(at["tokenizer"] / "coverage.json", {"rows_started": {"noise": 0.1, "seed": 0}})
+    write_json(at["finetune"] / "finetune.json", {})
     write_prepared(at["prepare"])
     model, tokenizer = loading.load_masked_lm(toy_model), loading.load_tokenizer(toy_model)
     loading.save(model, tokenizer, at["source"] / "model", emoji="none")
@@ -67,6 +68,8 @@ def inputs(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def run(at: dict[str, Path], root: Path, settings: Settings = SETTINGS) -> Path:
     out = root / "out"
     out.mkdir(parents=True)
+    if not (at["finetune"] / "finetune.json").exists():
+        write_json(at["finetune"] / "finetune.json", {})
     evaluate(settings, **at, cache=root / "cache", out=out)
     return out
 
@@ -165,6 +168,30 @@ def test_floors_beat_an_untrained_head_and_say_how_they_were_fitted(out: Path) -
         apart = differences(labels, [row["predicted"] for row in model], of_floor, draws=100, seed=0)["macro_recall"]
         assert apart["high"] < 0
     assert set(floors["features"]) == {"layer", "C", "dev_macro_recall", "features", "train_texts"}
+
+
+def test_floors_on_a_target_learn_from_the_source_alone(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All labels of the target turned round, the floors say the same of it; and the stage tells them so."""
+    said, asked = [], {}
+    for turned in (False, True):
+        out, prepared = tmp_path / str(turned), with_target(write_prepared(tmp_path / f"p{turned}"), turned=turned)
+        read = (SETTINGS, "toy-target", prepared, inputs["source"] / "model", inputs["finetune"])
+        reviews_run.score_reviews(*read, partial(remembered, tmp_path / "cache"), out, sources=["toy-reviews"])
+        said.append([[row["probabilities"] for row in rows(out / "floors" / name, "toy-target")] for name in FLOORS])
+    assert said[0] == said[1]
+
+    def noted(_settings: Any, corpus: str, *_rest: Any, sources: list[str]) -> None:
+        asked[corpus] = sources
+        if len(asked) == 2:
+            raise InterruptedError
+
+    monkeypatch.setattr(reviews_run, "score_reviews", noted)
+    write_json(tmp_path / "tuned" / "finetune.json", {"target": ["toy-target"]})
+    with pytest.raises(InterruptedError):
+        run(inputs | {"prepare": prepared, "finetune": tmp_path / "tuned"}, tmp_path)
+    assert asked == {"toy-reviews": ["toy-reviews"], "toy-target": ["toy-reviews"]}
 
 
 def test_the_feature_floor_is_fitted_on_a_sample_of_many_texts(

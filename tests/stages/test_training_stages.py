@@ -22,7 +22,7 @@ from pipeline.learning import features, loop, options, tuning, tuning_steps
 from pipeline.models import attachments, loading, sources
 from pipeline.models.reader import Reader
 from stages import finetune, prepare, pretrain, source, tokenizer
-from tests.toy_texts import in_folds, write_prepared
+from tests.toy_texts import in_folds, with_target, write_prepared
 from tests.toy_training import Crash
 
 QUICK: dict[str, Any] = {"tokens_per_batch": 256, "compute": {"precision": "fp32"}}
@@ -536,6 +536,12 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "both, lora": {"replay": {"states": 1.0, "mlm": 1.0}, "method": "lora"},
     "contrast": {"contrast": {"weight": 1.0}},
     "noise": {"augmentation": {"noise_share": 1.0, "emoji_share": 0.5}},
+    "adversary": {"target": ("toy-target",), "domain_adversary": {"weight": 1.0}},
+    "adversary, all learn": {
+        "target": ("toy-target",),
+        "domain_adversary": {"weight": 1.0},
+        "freezing": {"layers": 0},
+    },
 }
 
 
@@ -544,6 +550,7 @@ def test_each_remedy_does_something_leaves_the_frozen_to_the_bit_and_resumes(
     story: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remedy: str
 ) -> None:
     asked = REMEDIES[remedy]
+    prepared = with_target(write_prepared(tmp_path / "prepared")) if "target" in asked else story["prepare"]
     plain: dict[str, Any] = {"method": asked.get("method", "full"), "num_train_epochs": 2, "frontier": {"points": 0}}
     plain["compute"] = {"checkpoint_seconds": 1e-9, "precision": "fp32"}
 
@@ -551,13 +558,14 @@ def test_each_remedy_does_something_leaves_the_frozen_to_the_bit_and_resumes(
         out = tmp_path / name
         out.mkdir(exist_ok=True)
         settings = finetune.Settings(**FINETUNE.model_dump(exclude_unset=True) | plain | changes)
-        read = {name: story[name] for name in ("prepare", "tokenizer", "pretrain")}
-        finetune.finetune(settings, seed=0, cache=tmp_path / "cache", out=out, **read)
+        read = {name: story[name] for name in ("tokenizer", "pretrain")}
+        finetune.finetune(settings, seed=0, prepare=prepared, cache=tmp_path / "cache", out=out, **read)
         return digests(out)
 
     whole = make("whole", **asked)
+    target = {"target": asked["target"]} if "target" in asked else {}
     unhelped = {"freezing": {"layers": 0}} if asked.get("freezing", {}).get("layers") == 0 else {}
-    assert whole["model/model.safetensors"] != make("plain", **unhelped)["model/model.safetensors"]
+    assert whole["model/model.safetensors"] != make("plain", **unhelped, **target)["model/model.safetensors"]
     before = BertModel.from_pretrained(story["pretrain"] / "model").state_dict()
     after = BertForSequenceClassification.from_pretrained(tmp_path / "whole" / "model").bert.state_dict()
     adapted = {"bert.embeddings.word_embeddings.weight"} if plain["method"] == "lora" else set()  # its emoji rows learn
@@ -574,6 +582,72 @@ def test_each_remedy_does_something_leaves_the_frozen_to_the_bit_and_resumes(
         with pytest.raises(RuntimeError, match="power cut"):
             make("killed", **asked)
     assert make("killed", **asked) == whole
+
+
+def test_labels_of_a_target_are_not_read(story: dict[str, Path], tmp_path: Path) -> None:
+    """All of them turned round, in every split: not a byte of what is made is another."""
+    asked: dict[str, Any] = {
+        "target": ("toy-target",),
+        "domain_adversary": {"weight": 1.0},
+        "contrast": {"weight": 0.1},
+    }
+    asked |= {"num_train_epochs": 2, "frontier": {"points": 3, "windows": 6, "budget": 0.1}}
+    asked |= {"augmentation": {"emoji_share": 0.5}, "freezing": {"layers": 1}}
+    for method in ({}, {"method": "features", "domain_adversary": {"weight": 0.0}}):
+        made = []
+        for turned in (False, True):
+            name = f"{turned} {method.get('method', 'full')}"
+            (tmp_path / name).mkdir()
+            prepared = with_target(write_prepared(tmp_path / f"prepared {name}"), turned=turned)
+            settings = finetune.Settings(**FINETUNE.model_dump(exclude_unset=True) | asked | method)
+            read = {name: story[name] for name in ("tokenizer", "pretrain")}
+            out = tmp_path / name
+            finetune.finetune(settings, seed=0, prepare=prepared, cache=tmp_path / "cache", out=out, **read)
+            made.append(digests(out))
+        assert made[0] == made[1]
+    facts = told(tmp_path / "True full", "finetune")
+    assert facts["target"] == ["toy-target"]
+    assert facts["domains"]["before"]["n"] == facts["domains"]["after"]["n"] == 30
+    assert set(facts["domain_adversary"]) == {"domain_loss", "lowest_domain_loss", "variance_left", "alarm"}
+    assert "domain_loss" in [*read_jsonl(tmp_path / "True full" / "history.jsonl")][-1]
+    saved = BertForSequenceClassification.from_pretrained(tmp_path / "True full" / "model", output_loading_info=True)[1]
+    assert not any(saved.values())
+
+
+def test_an_alarm_is_told_aloud(story: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A domain classifier that has no time to learn."""
+    prepared = with_target(write_prepared(tmp_path / "prepared"))
+    changes = {"target": ("toy-target",), "domain_adversary": {"weight": 1.0}, "num_train_epochs": 1}
+    changes |= {"learning_rate": 1e-9, "head_learning_rate": 1e-9, "frontier": {"points": 0}}
+    settings = finetune.Settings(**FINETUNE.model_dump(exclude_unset=True) | changes)
+    read = {name: story[name] for name in ("tokenizer", "pretrain")}
+    finetune.finetune(settings, seed=0, prepare=prepared, cache=tmp_path / "cache", out=tmp_path, **read)
+    assert "its domain classifier learnt nothing" in told(tmp_path, "finetune")["domain_adversary"]["alarm"]
+    assert "finetune.domain_adversary: no success: its domain classifier learnt nothing" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"target": ("starter-review",)},
+            r"finetune\.target: no reviews corpus starter-review; did you mean",
+        ),
+        ({"target": ("starter-reviews",)}, r"finetune\.target: all reviews are the target, no source with labels is"),
+        (
+            {"domain_adversary": {"weight": 1.0}},
+            r"finetune\.domain_adversary\.weight: it needs a target",
+        ),
+        (
+            {"domain_adversary": {"weight": 1.0}, "method": "lora"},
+            r"finetune\.domain_adversary\.weight: method lora does not take it; set method to full",
+        ),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused_in_one_line(changes: dict[str, Any], said: str) -> None:
+    own = finetune.Settings(**changes)
+    with pytest.raises(InputError, match=said):
+        finetune.check({"finetune": own, "prepare": prepare.Settings(), "source": source.Settings()})
 
 
 def test_review_corpora_without_a_row_to_train_on_are_named(tmp_path: Path) -> None:

@@ -219,6 +219,11 @@ def _tuning(report: Report, arm: str) -> Named:
     yield "tune.peak", _over_seeds([max(curve) for curve in losses if curve])
     yield "tune.dev", _over_seeds([_at_best(curves[seed], stories.get(seed, {})) for seed in curves])
     yield "tune.dev_recall", _over_seeds([story.get("dev_macro_recall") for story in stories.values()])
+    adversaries = [story["domain_adversary"] for story in stories.values() if "domain_adversary" in story]
+    if adversaries:
+        yield "align.alarm", exactly(sum(told["alarm"] is not None for told in adversaries))
+        yield "align.lowest", _over_seeds([told["lowest_domain_loss"] for told in adversaries])
+        yield "align.variance", _over_seeds([told["variance_left"] for told in adversaries])
     story: Mapping[str, Any] = next(iter(stories.values()), {})
     if story.get("trainable_parameters") and "frozen_parameters" in story:
         trainable = story["trainable_parameters"]

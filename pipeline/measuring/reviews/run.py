@@ -40,10 +40,13 @@ def score_reviews(
     remember: Remember,
     out: Path,
     known: scoring.Known | None = None,
+    *,
+    sources: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Predict the test texts as prepared, as raw text and by the floors, store it, and score it.
 
     Args:
+        sources: the corpora whose labels the floors learn from; none: ``corpus`` itself.
         known: what the tuned model has said; grows by what it says here.
     """
     folds = range(folds_of(prepare, corpus))
@@ -54,7 +57,7 @@ def score_reviews(
     labels, emoji = [row["label"] for row in test], [has_emoji(row["text"]) for row in test]
     tested_in = [fold for fold, rows in enumerate(tests) for _ in rows] if len(tests) > 1 else None
     found, plain = _probabilities(settings, finetune, tests, known)
-    floors = _floors(settings, corpus, prepare, base, folds, remember)
+    floors = _floors(settings, sources or [corpus], prepare, base, tests, remember)
     predicted, from_raw = (table.argmax(axis=1).tolist() for table in (found, plain))
     for folder, table, more in (
         ("predictions", found, {"predicted": predicted, "plain": from_raw}),
@@ -97,17 +100,16 @@ def _probabilities(
 
 
 def _floors(
-    settings: Options, corpus: str, prepare: Path, base: Path, folds: range, remember: Remember
+    settings: Options, sources: Sequence[str], prepare: Path, base: Path, tests: Sequence[Rows], remember: Remember
 ) -> dict[str, dict[str, Any]]:
     """Options (of fold 0) and probabilities of each floor on all test texts; remembered, as equal for all arms."""
-    dealt = [
-        (
-            corpus_rows(prepare, corpus, "train", fold),
-            corpus_rows(prepare, corpus, "dev", fold),
-            corpus_rows(prepare, corpus, "test", fold),
+    dealt = []
+    for fold, test in enumerate(tests):
+        train, dev = (
+            [row for corpus in sources for row in corpus_rows(prepare, corpus, split, fold)]
+            for split in ("train", "dev")
         )
-        for fold in folds
-    ]
+        dealt.append((train, dev, test))
     questions = {"tfidf": _tfidf(dealt), "features": _features(settings, base, dealt)}
     answers = remember([questions[name] for name in FLOORS])
     tables = [[np.asarray(fold["probabilities"]).reshape(-1, 3) for fold in answer] for answer in answers]

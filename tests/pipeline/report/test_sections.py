@@ -68,6 +68,25 @@ def test_how_training_went_with_what_is_kept_of_frozen_layers_and_padding(report
     assert naive["padding in pretraining, %"].text == "–"  # adapted to nothing
 
 
+def test_arms_with_a_target_say_how_their_domains_are_told_apart_and_what_alarms() -> None:
+    apart = {"before": toy_measures.figure(0.9, 100), "after": toy_measures.figure(0.55, 100)}
+    alarmed = {"domain_loss": 0.69, "lowest_domain_loss": 0.688, "variance_left": 1.2, "alarm": "it learnt nothing"}
+    tuned = {"naive": {}, "dann": {"domains": apart, "domain_adversary": alarmed}, "source-only": {"domains": apart}}
+    table = training_tables.alignment({"arms": {arm: {"finetune": {"0": told}} for arm, told in tuned.items()}})
+    assert [cells[0].text for cells in table.rows] == ["dann", "source-only"]
+    assert row(table, "source-only")["alarm"].text == "–"
+    found = row(table, "dann")
+    shown = (
+        "domains told apart before tuning, %",
+        "after",
+        "adversary: lowest loss, nats",
+        "variance left, %",
+        "alarm",
+    )
+    assert [found[name].text for name in shown] == ["90.0", "55.0", "0.69", "120.0", "it learnt nothing"]
+    assert not training_tables.alignment({"arms": {}}).rows
+
+
 def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) -> None:
     table = steps.ledger(report)
     full, naive = row(table, "full"), row(table, "naive")

@@ -73,6 +73,19 @@ def test_seeds_are_averaged_and_their_range_is_the_interval() -> None:
     assert found["tune.dev_recall"].value == pytest.approx(0.7)
 
 
+def test_seeds_whose_adversary_alarmed_are_counted() -> None:
+    report = sound_report()
+    assert "align.alarm" not in figures_of(report, "sound")
+    told = {"domain_loss": 0.69, "lowest_domain_loss": 0.6, "variance_left": 0.05, "alarm": "the features collapsed"}
+    report["arms"]["sound"]["finetune"] = {
+        "0": {"domain_adversary": told},
+        "1": {"domain_adversary": told | {"alarm": None, "lowest_domain_loss": 0.4}},
+    }
+    found = figures_of(report, "sound")
+    assert (found["align.alarm"].value, found["align.lowest"].value) == (1, pytest.approx(0.5))
+    assert found["align.variance"].value == pytest.approx(0.05)
+
+
 def test_verdicts_and_changes_are_counted() -> None:
     report = sound_report()
     report["ladder"].append({
