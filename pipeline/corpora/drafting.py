@@ -20,7 +20,7 @@ from pipeline.corpora.lines import MAX_FILE_BYTES, kind
 from pipeline.corpora.readers import FORMATS, class_names, formats, looks_like_table, read_rows
 from pipeline.corpora.schema import QUESTION, SPLITS
 from pipeline.corpora.sheets import sheet_names
-from pipeline.corpora.tables import quotes_are_letters, separator
+from pipeline.corpora.tables import ESCAPED, LETTERS, quoting, separator
 
 COPIED_BYTES = 50 << 20
 """A larger file stays where it is, and the run is told where with ``data_root``."""
@@ -107,8 +107,9 @@ def _read(files: Sequence[Path], reading: Reading) -> tuple[Reading, list[dict[s
     if kind(file) in {"txt", "raw"} and all(looks_like_table(each, each.name, reading) for each in files):
         reading = replace(reading, sep="\t")
     if kind(file) in {"csv", "tsv"} or reading.sep:
-        letters = any(quotes_are_letters(each, each.name, reading, MAX_FILE_BYTES) for each in files)
-        reading = replace(reading, quoting=3) if letters else reading
+        found = [quoting(each, each.name, reading, MAX_FILE_BYTES) for each in files]
+        reading = replace(reading, quoting=3) if LETTERS in found else reading
+        reading = replace(reading, escapechar="\\") if ESCAPED in found else reading
         sep = separator(file, file.name, reading, MAX_FILE_BYTES)
         reading = reading if sep == {"csv": ",", "tsv": "\t"}.get(kind(file)) else replace(reading, sep=sep)
     if kind(file) == "xlsx" and len(sheets := sheet_names(file, file.name, MAX_FILE_BYTES)) > 1:
@@ -136,7 +137,8 @@ def _reads_headless(files: Sequence[Path], reading: Reading) -> bool:
 
 
 def _is_table(file: Path, reading: Reading) -> bool:
-    return FORMATS[kind(file)].headed or reading.sep is not None
+    known = FORMATS.get(kind(file))
+    return bool(known and known.headed) or reading.sep is not None
 
 
 def _rows(files: Sequence[Path], reading: Reading) -> list[dict[str, Any]]:
@@ -181,6 +183,8 @@ def _card(title: str, files: Sequence[Path]) -> str:
         draft.questions.insert(0, f"sheet: which counts of {told}? This draft is of {reading.sheet}.")
     if reading.quoting == 3:
         draft.notes.append('quoting: quotes (") are letters like any other; as quotes, one would swallow rows.')
+    if reading.escapechar:
+        draft.notes.append('escapechar: quotes within texts stand behind a backslash (\\").')
     own: dict[str, Any] = {"role": draft.role, "columns": draft.columns}
     own |= {key: value for key in ("labels", "cuts", "drop") if (value := getattr(draft, key))}
     front = {"pretty_name": title.replace("_", " "), "language": "en", "license": "unknown", "configs": [config]}

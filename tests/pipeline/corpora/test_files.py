@@ -25,7 +25,7 @@ from pipeline.corpora.check import drafted
 from pipeline.corpora.corpus import Corpus, Limits, read_corpus
 from pipeline.corpora.drafting import draft_card
 from pipeline.corpora.readers import PLAIN, read_rows
-from pipeline.corpora.tables import quotes_are_letters
+from pipeline.corpora.tables import QUOTED, quoting
 from tests.texts import read_texts
 
 DOC = (Path(__file__).parents[3] / "docs" / "files.md").read_text("utf-8")
@@ -211,9 +211,34 @@ def test_a_line_within_quotes_that_only_looks_like_a_row_is_text(tmp_path: Path)
 
 
 @kind("quotes behind a backslash")
-def test_quotes_behind_a_backslash_are_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", 'text,stars\nok,1\n"He said \\"wow\\", twice",5\n')
+def test_quotes_behind_a_backslash(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [
+        ('He said "wow", twice', "5"),
+        ("C:\\new and ¯\\_(ツ)_/¯", "3"),
+        ('"all" of it\n10"', "1"),
+        ("ends in \\", "2"),
+        *ROWS,
+    ]
+    text = table(rows, quoting=csv.QUOTE_ALL, doublequote=False, escapechar="\\")
+    path = write(tmp_path / "a.csv", text.replace("C:\\\\", "C:\\"))  # many escape quotes alone
+    assert '"He said \\"wow\\", twice","5"' in path.read_text("utf-8")
+    with caplog.at_level(logging.WARNING):
+        assert read(path) == rows == read(path, escapechar="\\")
+    assert 'a.csv: \\" was read as a quote within a text; where quotes are doubled, rows would break' in caplog.text
+    drawn, card = draft(path)
+    assert "escapechar: \\" in drawn
+    assert labelled(card)[:2] == [(rows[0][0], 2), (rows[1][0], 1)]
+    assert read_texts(str(path)).texts == [text for text, _ in rows]
+
+
+def test_quotes_behind_a_backslash_are_refused_where_rows_break_all_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'text,stars\nok,1\n"He said \\"wow\\", twice",5,7\n')
     assert refused(path) == 'a.csv, row 2 (line 3): a quote (") ends inside a field; double it ("")'
+
+
+def test_a_backslash_at_the_end_of_a_quoted_field_is_a_letter(tmp_path: Path) -> None:
+    rows = [("see C:\\", "1"), ('a "b" \\', "5"), *ROWS]
+    assert read(write(tmp_path / "a.csv", table(rows, quoting=csv.QUOTE_ALL))) == rows
 
 
 @kind("no header")
@@ -597,7 +622,7 @@ def test_a_row_in_is_a_row_out_or_a_refusal(tmp_path_factory: pytest.TempPathFac
     assert read_texts(str(write(folder / "a.json", f"[{','.join(lines)}]"))).cells == [list(row) for row in rows]
     path = write(folder / ("a.tsv" if sep == "\t" else "a.csv"), table(rows, delimiter=sep))
     if not any(says in told(path, rows) for says in ("the same", "holds whole rows")):
-        assert quotes_are_letters(path, "a", PLAIN, 1 << 30)
+        assert quoting(path, "a", PLAIN, 1 << 30) != QUOTED
 
 
 def told(path: Path, rows: Any) -> str:
