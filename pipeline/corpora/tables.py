@@ -76,9 +76,9 @@ def separator(path: Path, place: str, reading: Reading, max_bytes: int) -> str:
 def quoting(path: Path, place: str, reading: Reading, max_bytes: int) -> Mapping[str, Any]:
     """How quotes in a table are meant: a stray one, as a quote, would swallow rows up to the next one.
 
-    Where nothing is said, quotes are quotes, unless a row is then broken, or one of its fields holds lines that are rows
-    by themselves, and every row is whole where quotes stand behind backslashes, or every line where they are letters:
-    that is warned of. Raises InputError where no reading is clean.
+    Where nothing is said, quotes are quotes, unless a row is then broken or holds lines that are rows by themselves,
+    and every row is whole where quotes stand behind backslashes, or every line is one where they are letters: that is
+    warned of. Raises InputError where no reading is clean.
     """
     if reading.escapechar is not None:
         return ESCAPED
@@ -86,10 +86,11 @@ def quoting(path: Path, place: str, reading: Reading, max_bytes: int) -> Mapping
         return LETTERS if reading.quoting == csv.QUOTE_NONE else QUOTED
     table = _table(path, place, reading, max_bytes)
     swallowing = _swallowing(table, QUOTED)
-    if any('\\"' in line for line in _lines(*table[:4])) and (swallowing or not _is_whole(table, QUOTED)):
-        if _is_whole(table, ESCAPED) and not _swallowing(table, ESCAPED):
-            _LOG.warning(f'{place}: \\" was read as a quote within a text; where quotes are doubled, rows would break')
-            return ESCAPED
+    marked = any('\\"' in line for line in _lines(*table[:4]))
+    broken = marked and (swallowing or not _is_whole(table, QUOTED))
+    if broken and _is_whole(table, ESCAPED) and not _swallowing(table, ESCAPED):
+        _LOG.warning(f'{place}: \\" was read as a quote within a text; where quotes are doubled, rows would break')
+        return ESCAPED
     if swallowing is None:
         return QUOTED
     within = f"lines {swallowing.begins} to {swallowing.ends}"
