@@ -74,13 +74,13 @@ def _files(source: Path) -> list[Path]:
     return files
 
 
-def _readable(files: Sequence[Path]) -> tuple[Reading, list[dict[str, Any]]]:
+def _readable(files: Sequence[Path], sheet: str | None) -> tuple[Reading, list[dict[str, Any]]]:
     """The first way of reading that gets through all files, and their rows. Raises what the first way raised."""
     first: InputError | None = None
     known = FORMATS.get(kind(files[0]))
     for reading in _READINGS if known and known.encoded else _READINGS[:1]:
         try:
-            found = _read(files, reading)
+            found = _read(files, replace(reading, sheet=sheet))
         except InputError as error:
             first = first or error
             continue
@@ -112,8 +112,6 @@ def _read(files: Sequence[Path], reading: Reading) -> tuple[Reading, list[dict[s
         reading = replace(reading, escapechar="\\") if ESCAPED in found else reading
         sep = separator(file, file.name, reading, MAX_FILE_BYTES)
         reading = reading if sep == {"csv": ",", "tsv": "\t"}.get(kind(file)) else replace(reading, sep=sep)
-    if kind(file) == "xlsx" and len(sheets := sheet_names(file, file.name, MAX_FILE_BYTES)) > 1:
-        reading = replace(reading, sheet=sheets[0])
     if kind(file) == "json":
         reading = replace(reading, field=field_of_rows(file, file.name, reading, MAX_FILE_BYTES))
     try:
@@ -163,7 +161,8 @@ def _split(file: Path) -> str:
 
 
 def _card(title: str, files: Sequence[Path]) -> str:
-    reading, rows = _readable(files)
+    sheets = sheet_names(files[0], files[0].name, MAX_FILE_BYTES) if kind(files[0]) == "xlsx" else []
+    reading, rows = _readable(files, sheets[0] if len(sheets) > 1 else None)
     draft = guess(rows, class_names(files[0]))
     several = len(files) > 1
     data_files = [{"split": _split(file) if several else "train", "path": file.name} for file in files]
@@ -179,8 +178,7 @@ def _card(title: str, files: Sequence[Path]) -> str:
         )
     if reading.sheet is not None:
         config["sheet"] = QUESTION
-        told = ", ".join(sheet_names(files[0], files[0].name, MAX_FILE_BYTES))
-        draft.questions.insert(0, f"sheet: which counts of {told}? This draft is of {reading.sheet}.")
+        draft.questions.insert(0, f"sheet: which counts of {', '.join(sheets)}? This draft is of {reading.sheet}.")
     if reading.quoting == 3:
         draft.notes.append('quoting: quotes (") are letters like any other; as quotes, one would swallow rows.')
     if reading.escapechar:

@@ -35,7 +35,11 @@ def test_what_is_nested_is_counted_before_it_is_unpacked(tmp_path: Path) -> None
     for column, most, says in (
         (pa.ListArray.from_arrays(offsets, values), 400_000_000, "unpacks to more than 400,000,000 bytes"),
         (pa.MapArray.from_arrays(offsets, text, values), 400_000_000, "unpacks to more than 400,000,000 bytes"),
-        (pa.ListArray.from_arrays(pa.array([0, 5000], pa.int32()), values), 1 << 33, r"row 1: unpacks to 5,000,040,008 bytes"),
+        (
+            pa.ListArray.from_arrays(pa.array([0, 5000], pa.int32()), values),
+            1 << 33,
+            r"row 1: unpacks to 5,000,040,008 bytes",
+        ),
         (pa.array(numbers), 50_000_000, "unpacks to more than 50,000,000 bytes"),
     ):
         pq.write_table(pa.table({"text": column}), bomb, compression="zstd", store_schema=False)
