@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_whole
 from pipeline.common.labels import LABELS
+from pipeline.common.validation import near
 from pipeline.common.yaml import LARGEST_BYTES, split_front_matter
 from pipeline.corpora.card_files import Reading, card_files, reading, sole_config
 from pipeline.corpora.cells import as_number
@@ -140,7 +141,11 @@ def load_cards(names: Sequence[str], data_root: Path | None) -> list[Card]:
         folder = known if len(Path(name).parts) == 1 and known.is_dir() else Path(name)
         if not folder.is_dir():
             there = sorted(path.parent.name for path in CARDS.glob("*/README.md"))
-            raise InputError(f"corpus {name}: no folder {known} and none at {name}; there are {', '.join(there)}")
+            meant = f"did you mean {close}? " if (close := near(Path(name).name, there)) else ""
+            raise InputError(
+                f"corpus {name}: no folder {known} and none at {name}; {meant}"
+                f"there are {', '.join(there) or f'no cards in {CARDS}'}"
+            )
         card = load_card(folder, data_root)
         if card.name in found:
             raise InputError(f"corpus {card.name}: two cards have this name; rename one folder")

@@ -125,8 +125,7 @@ def test_a_byte_that_changed_is_refused_or_does_no_harm(tmp_path: Path) -> None:
             path.write_bytes(whole[:at] + bytes([byte]) + whole[at + 1 :])
             try:
                 assert rows_of(path) in (rows, [])  # of a sheet that the directory has lost, no rows are told
-            except InputError as refusal:
-                assert str(refusal).count("\n") == 0
+            except InputError:
                 refusals += 1
     assert refusals > 20
 
