@@ -34,8 +34,8 @@ class Card:
     folder: Path
     pretty_name: str
     role: Role
-    columns: Mapping[str, str]
-    """Our name of a column -> the file's name for it."""
+    columns: Mapping[str, str | tuple[str, ...]]
+    """Our name of a column -> the file's name for it; of text, maybe several, which are read as one."""
     classes: Mapping[str, int | None]
     """A label as written in the file -> class id, or None where the card says to drop it. Empty but for reviews."""
     files: Mapping[Split, tuple[Path, ...]]

@@ -14,6 +14,7 @@ import yaml
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.card_files import Reading
+from pipeline.corpora.cells import as_written
 from pipeline.corpora.guessing import guess, looks_headless
 from pipeline.corpora.json_rows import field_of_rows
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind
@@ -54,7 +55,7 @@ def draft_card(source: Path, into: Path) -> Path:
             for file in files:
                 if file.stat().st_size <= COPIED_BYTES:
                     shutil.copyfile(file, made / file.name)
-            (made / "README.md").write_text(text, encoding="utf-8")
+            (made / "README.md").write_text(as_written(text), encoding="utf-8")
             made.rename(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); check space and permissions") from None

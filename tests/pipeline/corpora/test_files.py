@@ -566,6 +566,32 @@ def test_columns_are_ranked_by_name_and_asked_about_when_close(
     assert ("## Questions" in drawn) is ("?" in {text, label})
 
 
+@kind("a title beside the text")
+def test_a_title_is_left_out_with_a_word_and_joined_where_a_card_says_so(tmp_path: Path) -> None:
+    titles = ["Great!", "meh", "", " 5 stars 😍 ", "Why?"]
+    rows = [(titles[n % 5], *row) for n, row in enumerate(ROWS)]
+    path = write(tmp_path / "a.csv", table(rows, ("Title", "body", "stars")))
+    text, card = draft(path)
+    assert "- columns.text: Title is left out; `text: [Title, body]` reads both as one text." in text
+    assert labelled(card) == MAPPED
+    readme = card.folder / "README.md"
+    readme.write_text(text.replace("text: body", "text: [Title, body]"), "utf-8")
+    said = [f"Great! {TEXTS[0]}", f"meh. {TEXTS[1]}", TEXTS[2], f"5 stars 😍. {TEXTS[3]}", f"Why? {TEXTS[4]}"]
+    assert [raw for raw, _ in labelled(load_card(card.folder))][:5] == said
+    found = read_texts(str(path), ["Title", "body"])
+    assert (found.texts[:5], found.columns) == (said, ["Title", "body", "stars"])
+    for wrong, says in {
+        "text: [Title, bdy]": "no column bdy; write the right one under retone.columns.text, did you mean body?",
+        "text: []": "retone.columns.text: name one column; text alone may be a list of several",
+        "text: body, label: [stars, Title]": "retone.columns.label: name one column",
+        "text: [body, 7]": "retone.columns.text: 7 is no column's name; write one, in quotes",
+    }.items():
+        changed = text.replace(", label: stars", "") if "label" in wrong else text
+        readme.write_text(changed.replace("text: body", wrong), "utf-8")
+        with pytest.raises(InputError, match=re.escape(says)):
+            corpus_of(load_card(card.folder))
+
+
 @kind("a folder of files")
 def test_a_folder_becomes_one_card(tmp_path: Path) -> None:
     data = tmp_path / "My Shop"
@@ -597,6 +623,15 @@ def test_a_draft_tells_three_rows_of_each_class(tmp_path: Path) -> None:
     assert (questions, noticed) == ([], [])
     assert [line.split("  ")[0] for line in shown] == ["negative"] * 3 + ["neutral"] * 3 + ["positive"] * 3
     assert shown[3] == f"neutral  {TEXTS[2]}"
+
+
+def test_half_an_emoji_in_a_name_or_label_is_drafted_as_u_fffd(tmp_path: Path) -> None:
+    rows = [{"text": text, "mood \ud83d": ["bad", "ok", "good", "\udd5e"][n % 4]} for n, text in enumerate(TEXTS)]
+    text = (
+        draft_card(write(tmp_path / "a.json", json.dumps(rows)), tmp_path / "cards").joinpath("README.md").read_text()
+    )
+    assert "mood \ufffd" in text
+    assert "where does \ufffd belong?" in text
 
 
 def test_a_card_that_appears_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
