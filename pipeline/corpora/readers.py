@@ -128,7 +128,7 @@ def _parts(batch: Any) -> Iterator[Any]:
 def _weight(array: Any) -> int:
     """Bytes that the values of a batch or an array come to, nested ones too: counted before any is decoded."""
     import pyarrow as pa
-    import pyarrow.compute as pc
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
 
     if isinstance(array, pa.RecordBatch | pa.StructArray):
         return sum(map(_weight, array.columns if isinstance(array, pa.RecordBatch) else array.flatten()))
@@ -164,6 +164,7 @@ FORMATS = {
     "raw": Format(_plain_lines),
     "json": Format(json_rows),
     "jsonl": Format(json_rows),
+    "ndjson": Format(json_rows),
     "parquet": Format(_parquet, encoded=False),
     "xlsx": Format(sheet_rows, encoded=False, headed=True),
 }

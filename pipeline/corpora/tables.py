@@ -254,9 +254,18 @@ def _fitted(record: _Record, header: Sequence[str], table: _Table) -> list[str]:
         raise InputError(
             f"{table.place}, row {record.number} (line {record.begins}): {len(record.fields)} fields where the "
             f"{'header' if table.reading.header else 'first row'} has {len(header)}; "
-            f"quote a text that holds a {'tab' if table.sep == chr(9) else table.sep}"
+            f"{_way_out(record, header, table.sep)}"
         )
     return record.fields[: len(header)]
+
+
+def _way_out(record: _Record, header: Sequence[str], sep: str) -> str:
+    """What to do about a row of another length than the header's."""
+    if len(header) == 1 and record.number:
+        return "take out what stands above the line that names the columns"
+    if any(re.match(r"\s+[\"']|'", field) for field in record.fields):
+        return 'a field is quoted by ", with no blank before it'
+    return f"quote a text that holds a {'tab' if sep == chr(9) else sep}"
 
 
 def _is_ragged(record: _Record, header: Sequence[str]) -> bool:

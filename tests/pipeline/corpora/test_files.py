@@ -194,6 +194,30 @@ def test_where_neither_reading_is_clean_both_rows_are_named(tmp_path: Path) -> N
     assert read(path, quoting=0) == [("nice, really", "5"), ("Love this,4\nTerrible 5", "2")]
 
 
+@kind("quotes that do not quote, lines above the header")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('stars, text\n5, "good, really"\n', '3 fields where the header has 2; a field is quoted by ", with no blank'),
+        ("text,stars\n'good, really',5\n", '3 fields where the header has 2; a field is quoted by ", with no blank'),
+        ("# export of May\ntext,stars\ngood,5\n", "2 fields where the header has 1; take out what stands above the"),
+        ("text,stars\ngood, really,5\n", "3 fields where the header has 2; quote a text that holds a ,"),
+    ],
+)
+def test_a_row_of_another_length_is_told_why(tmp_path: Path, content: str, says: str) -> None:
+    assert f"a.csv, row 1 (line 2): {says}" in refused(write(tmp_path / "a.csv", content))
+
+
+@kind("UTF-16 without a mark")
+def test_utf_16_without_a_mark_is_called_so(tmp_path: Path) -> None:
+    for code in ("utf-16-le", "utf-16-be"):
+        for text in ("text,stars\nfine,3\n", "text,stars\ncafé 😂,5\n"):
+            path = write(tmp_path / "a.csv", text.encode(code))
+            assert "a NUL byte; is it UTF-16 or no text? Save it as UTF-8" in refused(path)
+            with pytest.raises(InputError, match="is it UTF-16"):
+                draft_card(path, tmp_path / "cards")
+
+
 @kind("line breaks within quotes")
 @pytest.mark.parametrize("sep", [",", "\t", ";"])
 @pytest.mark.parametrize("gap", ["\n", "\n\n", ", \n", ",\n\n"])
@@ -277,7 +301,9 @@ def test_a_repeated_header_is_asked_about(tmp_path: Path) -> None:
 
 
 @kind("JSON in other shapes")
-@pytest.mark.parametrize("shape", ["list", "list.jsonl", "pretty", "key", "columns", "lists", "split", "index"])
+@pytest.mark.parametrize(
+    "shape", ["list", "list.jsonl", "lines.ndjson", "pretty", "key", "columns", "lists", "split", "index"]
+)
 def test_json_shapes(tmp_path: Path, shape: str) -> None:
     rows = [{"text": text, "stars": stars} for text, stars in ROWS]
     numbered = {str(n): row for n, row in enumerate(rows)}
@@ -289,8 +315,10 @@ def test_json_shapes(tmp_path: Path, shape: str) -> None:
         "split": {"columns": ["text", "stars"], "index": list(range(len(rows))), "data": [list(row) for row in ROWS]},
         "index": numbered,
     }
-    path = tmp_path / ("a.jsonl" if shape == "list.jsonl" else "a.json")
+    path = tmp_path / f"a.{shape.partition('.')[2] or 'json'}"
     write(path, json.dumps(shapes.get(shape, rows), indent=1 if shape == "pretty" else None))
+    if shape == "lines.ndjson":
+        write(path, "\n".join(map(json.dumps, rows)))
     assert read(path) == ROWS
     text, card = draft(path)
     assert labelled(card) == MAPPED
@@ -317,6 +345,7 @@ def test_python_dicts_are_refused(tmp_path: Path) -> None:
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer, not the data"),
         (b"\n<!DOCTYPE html>\n<html>", "a web page or XML"),
+        (b"<table><tr><td>text</td></tr>", "a web page or XML"),
         (b"PK\x03\x04\x14\0", "an Excel workbook or another zip archive"),
         (b"\xd0\xcf\x11\xe0", "an old Excel or Word file"),
         (b"PAR1", "a parquet file; let its name end in .parquet"),
