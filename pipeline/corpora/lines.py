@@ -49,7 +49,8 @@ _FOREIGN = {
     rb"PK\x03\x04": "an Excel workbook or another zip archive; let its name end in .xlsx, or unpack it",
     rb"\xd0\xcf\x11\xe0": "an old Excel or Word file; save the sheet as CSV UTF-8",
     rb"version https://git-lfs": "a Git LFS pointer, not the data; fetch that with `git lfs pull`",
-    rb"(?i)(\xef\xbb\xbf)?\s*(<!doctype html|<(html|head|body|table)[\s>]|<\?xml)": "a web page or XML, perhaps a login; fetch the data",
+    rb"(?i)(\xef\xbb\xbf)?\s*(<!doctype html|<(html|head|body|table)[\s>]|<\?xml)": "a web page or XML, perhaps a "
+    "login; fetch the data",
     rb"%PDF-": "a PDF; save its texts as CSV",
     rb"\{\\rtf": "an RTF document; save it as plain text",
     rb"PAR1": "a parquet file; let its name end in .parquet",

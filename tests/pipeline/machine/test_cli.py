@@ -192,6 +192,11 @@ def test_a_fault_of_our_own_is_one_line_with_a_log(capsys: pytest.CaptureFixture
     assert "fallen" in Path(err.split()[-1]).read_text()
 
 
+def test_a_name_too_long_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "--recipe", "x" * 5000, "--dry-run") == 2
+    assert capsys.readouterr().err == f"{'x' * 60}...: too long for a name; name a file\n"
+
+
 def test_text_of_users_cannot_steer_the_terminal_or_pass_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
     write_recipe(Path(), RECIPE + 'total: {title: "[/red][bold]x \\e]0;title\\a"}')
     assert call("run", "--recipe", "toy.yaml") == 0
