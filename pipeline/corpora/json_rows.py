@@ -26,7 +26,7 @@ def json_rows(path: Path, place: str, reading: Reading, max_bytes: int) -> Itera
 
     source = numbered()
     begun = [line for line in (next(source, None), next(source, None)) if line]
-    by_line = kind(path) in {"jsonl", "ndjson"} and not "".join(line for _, line in begun).lstrip().startswith("[")
+    by_line = kind(path) == "jsonl" and not "".join(line for _, line in begun).lstrip().startswith("[")
     if by_line or (len(begun) == 2 and reading.field is None and _complete(begun[0][1])):
         for number, (at, line) in enumerate(chain(begun, source), start=1):
             yield number, _object(_parsed(line, f"{place}, row {number} (line {at})"), f"{place}, row {number}")

@@ -189,4 +189,5 @@ def kind(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in OPENERS:
         suffixes.pop()
-    return suffixes[-1].removeprefix(".") if suffixes else ""
+    ending = suffixes[-1].removeprefix(".") if suffixes else ""
+    return "jsonl" if ending == "ndjson" else ending

@@ -164,7 +164,6 @@ FORMATS = {
     "raw": Format(_plain_lines),
     "json": Format(json_rows),
     "jsonl": Format(json_rows),
-    "ndjson": Format(json_rows),
     "parquet": Format(_parquet, encoded=False),
     "xlsx": Format(sheet_rows, encoded=False, headed=True),
 }
