@@ -45,11 +45,11 @@ with steered:
     from pipeline.corpora import schema
     from pipeline.corpora.card_files import Reading
     from pipeline.corpora.check import describe_cards, draft_card, drafted
-    from pipeline.corpora.new_texts import read_texts
     from pipeline.corpora.readers import FORMATS, class_names, read_rows
     from pipeline.machine import cli
     from stages import STORY, prepare
     from stages.__main__ import build
+    from tests.texts import read_texts
 
 LONGEST_S = 20
 FOUND = Path("fuzz-found")
