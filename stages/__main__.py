@@ -97,7 +97,9 @@ def new_card(
 def predict(
     source: Annotated[str, typer.Argument(metavar="INPUT", help=f"A file: {formats()}; - for lines.")],
     model: Annotated[Path, typer.Option("--model", help="Folder of a model that a run made.")] = MODEL,
-    text_column: Annotated[str | None, typer.Option("--text-column", help="Column with the texts.")] = None,
+    text_column: Annotated[
+        list[str] | None, typer.Option("--text-column", help="Column with the texts; several times: read as one text.")
+    ] = None,
     sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook that has several.")] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="CSV or .tsv file to write; without it, the terminal.")

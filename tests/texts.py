@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.corpora import new_texts
@@ -13,7 +14,7 @@ class Whole(NamedTuple):
     cells: list[list[str]]
 
 
-def read_texts(source: str, column: str | None = None, sheet: str | None = None) -> Whole:
+def read_texts(source: str, column: str | Sequence[str] | None = None, sheet: str | None = None) -> Whole:
     found = new_texts.read_texts(source, column, sheet)
     rows = list(found.rows())
     assert len(rows) == found.count

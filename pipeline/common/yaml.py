@@ -75,7 +75,7 @@ def parse(text: str, thing: str) -> Any:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         problem = (error.problem or "not valid YAML").splitlines()[0]
         raise InputError(f"{thing}{line}: {problem}; mend the YAML there") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:  # of tags as !!int '' too
         raise InputError(f"{thing}: not valid YAML ({str(error).splitlines()[0]}); mend it") from error
     except RecursionError as error:
         raise InputError(f"{thing}: nested too deeply to be meant; mend the YAML") from error

@@ -22,6 +22,8 @@ class Reading:
     """Field separator of csv and tsv; None: found out from the header line."""
     quoting: int | None = None
     """As in Python's csv module: 0 fields may be quoted, 3 quotes are letters like any other; None: found out."""
+    escapechar: str | None = None
+    """A backslash where one stands before each quote within a quoted field; None: found out."""
     header: bool = True
     """Whether the first line of csv and tsv names the columns; else they are called ``column 1`` and so on."""
     encoding: str = "utf-8"
@@ -63,6 +65,7 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
         "sep",
         "delimiter",
         "quoting",
+        "escapechar",
         "header",
         "encoding",
         "field",
@@ -76,6 +79,8 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
         raise InputError(f"{place}: configs: sep is {sep!r}; it must be one character")
     if config.get("quoting") not in (None, 0, 1, 2, 3):
         raise InputError(f"{place}: configs: quoting is {config['quoting']!r}; it must be 0 (quotes) or 3 (none)")
+    if (escapechar := config.get("escapechar")) not in (None, "\\"):
+        raise InputError(f"{place}: configs: escapechar is {escapechar!r}; it must be '\\', or left out")
     header = config.get("header", True)
     if header == QUESTION:
         raise InputError(f"{place}: configs.header is still a question ({QUESTION}); write true or false")
@@ -90,7 +95,16 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
     encoding = str(config.get("encoding", "utf-8"))
     if not is_encoding(encoding):
         raise InputError(f"{place}: configs: unknown encoding {encoding}; try utf-8 or latin-1")
-    return Reading(sep, config.get("quoting"), header, encoding, config.get("field"), config.get("sheet"), of_card=True)
+    return Reading(
+        sep=sep,
+        quoting=config.get("quoting"),
+        escapechar=escapechar,
+        header=header,
+        encoding=encoding,
+        field=config.get("field"),
+        sheet=config.get("sheet"),
+        of_card=True,
+    )
 
 
 def card_files(

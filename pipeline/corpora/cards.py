@@ -15,6 +15,7 @@ from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_whole
 from pipeline.common.labels import LABELS
+from pipeline.common.validation import near
 from pipeline.common.yaml import LARGEST_BYTES, split_front_matter
 from pipeline.corpora.card_files import Reading, card_files, reading, sole_config
 from pipeline.corpora.cells import as_number
@@ -34,8 +35,8 @@ class Card:
     folder: Path
     pretty_name: str
     role: Role
-    columns: Mapping[str, str]
-    """Our name of a column -> the file's name for it."""
+    columns: Mapping[str, str | tuple[str, ...]]
+    """Our name of a column -> the file's name for it; of text, maybe several, which are read as one."""
     classes: Mapping[str, int | None]
     """A label as written in the file -> class id, or None where the card says to drop it. Empty but for reviews."""
     files: Mapping[Split, tuple[Path, ...]]
@@ -141,8 +142,10 @@ def load_cards(names: Sequence[str], data_root: Path | None) -> list[Card]:
         folder = next((place for place in places if place.is_dir()), None)
         if folder is None:
             there = sorted({path.parent.name for place in (CARDS, SHIPPED) for path in place.glob("*/README.md")})
+            meant = f"did you mean {close}? " if (close := near(Path(name).name, there)) else ""
             raise InputError(
-                f"corpus {name}: no folder {CARDS / name} and none at {name}; there are {', '.join(there)}"
+                f"corpus {name}: no folder {CARDS / name} and none at {name}; {meant}"
+                f"there are {', '.join(there) or f'no cards in {CARDS}'}"
             )
         card = load_card(folder, data_root)
         if card.name in found:

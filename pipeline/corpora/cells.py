@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +35,16 @@ def as_text(value: Any, place: str) -> str:
     except UnicodeEncodeError as error:
         raise InputError(f"{place}: half an emoji (a lone surrogate) at character {error.start}; repair it") from None
     return text
+
+
+def joined(row: Mapping[str, Any], columns: str | Sequence[str], place: str) -> str:
+    """The text of a row; where it stands in several columns, those that hold some, each ended by a full stop or its own
+    sign. Raises InputError as ``as_text`` does.
+    """
+    if isinstance(columns, str):
+        return as_text(row[columns], place)
+    parts = [part for name in columns if (part := as_text(row[name], place).strip())]
+    return " ".join([f"{part}{'' if part[-1] in '.!?:;,…' else '.'}" for part in parts[:-1]] + parts[-1:])
 
 
 def label_as_written(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.common.validation import nearest
 from pipeline.corpora.cards import Card, Split
-from pipeline.corpora.cells import as_text, label_as_written
+from pipeline.corpora.cells import joined, label_as_written
 from pipeline.corpora.lines import MAX_FILE_BYTES
 from pipeline.corpora.readers import read_rows
 from pipeline.text.cleaning import cleaned, rejoin, repair, unknown
@@ -138,9 +138,10 @@ def _rows(card: Card, limits: Limits) -> Iterator[tuple[Split, str, int, dict[st
 
 def _check_columns(card: Card, values: dict[str, Any], place: str) -> None:
     for ours, theirs in card.columns.items():
-        if theirs not in values:
-            known = nearest(theirs, [str(name) for name in values])
-            raise InputError(f"{place}: no column {theirs}; write the right one under retone.columns.{ours}, {known}")
+        for name in [theirs] if isinstance(theirs, str) else theirs:
+            if name not in values:
+                known = nearest(name, map(str, values))
+                raise InputError(f"{place}: no column {name}; write the right one under retone.columns.{ours}, {known}")
 
 
 def _add_text(
@@ -154,7 +155,7 @@ def _add_text(
     domain: str | None,
 ) -> None:
     card = corpus.card
-    raw = _written(values[card.columns["text"]], place, limits)
+    raw = _written(values, card.columns["text"], place, limits)
     short = card.role != "general"
     if short and len(raw) > limits.max_review_characters:
         corpus.dropped["too long"] += 1
@@ -167,7 +168,7 @@ def _add_text(
         return
     label = None
     if card.role == "reviews":
-        value = label_as_written(values[card.columns["label"]])
+        value = label_as_written(values[str(card.columns["label"])])
         try:
             label = card.class_of(value)
         except KeyError:
@@ -184,7 +185,7 @@ def _add_text(
 def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, limits: Limits) -> None:
     columns = corpus.card.columns
     good, bad, phenomenon = (
-        repair(_written(values[columns[name]], place, limits)) for name in ("good", "bad", "phenomenon")
+        repair(_written(values, columns[name], place, limits)) for name in ("good", "bad", "phenomenon")
     )
     if not good or not bad:
         corpus.dropped["empty"] += 1
@@ -194,9 +195,9 @@ def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, l
         corpus.pairs.append(Pair(row_id, good, bad, phenomenon))
 
 
-def _written(value: Any, place: str, limits: Limits) -> str:
-    """The text of a cell, checked to be one of a sane length."""
-    text = as_text(value, place)
+def _written(values: dict[str, Any], columns: str | Sequence[str], place: str, limits: Limits) -> str:
+    """The text of a row, checked to be one of a sane length."""
+    text = joined(values, columns, place)
     if len(text) > limits.max_text_characters:
         raise InputError(
             f"{place}: one text of {len(text):,} characters; a quote left open? "

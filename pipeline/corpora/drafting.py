@@ -14,13 +14,14 @@ import yaml
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.card_files import Reading
+from pipeline.corpora.cells import as_written
 from pipeline.corpora.guessing import guess, looks_headless
 from pipeline.corpora.json_rows import field_of_rows
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind
 from pipeline.corpora.readers import FORMATS, class_names, formats, looks_like_table, read_rows
 from pipeline.corpora.schema import QUESTION, SPLITS
 from pipeline.corpora.sheets import sheet_names
-from pipeline.corpora.tables import quotes_are_letters, separator
+from pipeline.corpora.tables import ESCAPED, LETTERS, quoting, separator
 
 COPIED_BYTES = 50 << 20
 """A larger file stays where it is, and the run is told where with ``data_root``."""
@@ -54,7 +55,7 @@ def draft_card(source: Path, into: Path) -> Path:
             for file in files:
                 if file.stat().st_size <= COPIED_BYTES:
                     shutil.copyfile(file, made / file.name)
-            (made / "README.md").write_text(text, encoding="utf-8")
+            (made / "README.md").write_text(as_written(text), encoding="utf-8")
             made.rename(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); check space and permissions") from None
@@ -74,13 +75,13 @@ def _files(source: Path) -> list[Path]:
     return files
 
 
-def _readable(files: Sequence[Path]) -> tuple[Reading, list[dict[str, Any]]]:
+def _readable(files: Sequence[Path], sheet: str | None) -> tuple[Reading, list[dict[str, Any]]]:
     """The first way of reading that gets through all files, and their rows. Raises what the first way raised."""
     first: InputError | None = None
     known = FORMATS.get(kind(files[0]))
     for reading in _READINGS if known and known.encoded else _READINGS[:1]:
         try:
-            found = _read(files, reading)
+            found = _read(files, replace(reading, sheet=sheet))
         except InputError as error:
             first = first or error
             continue
@@ -107,12 +108,11 @@ def _read(files: Sequence[Path], reading: Reading) -> tuple[Reading, list[dict[s
     if kind(file) in {"txt", "raw"} and all(looks_like_table(each, each.name, reading) for each in files):
         reading = replace(reading, sep="\t")
     if kind(file) in {"csv", "tsv"} or reading.sep:
-        letters = any(quotes_are_letters(each, each.name, reading, MAX_FILE_BYTES) for each in files)
-        reading = replace(reading, quoting=3) if letters else reading
+        found = [quoting(each, each.name, reading, MAX_FILE_BYTES) for each in files]
+        reading = replace(reading, quoting=3) if LETTERS in found else reading
+        reading = replace(reading, escapechar="\\") if ESCAPED in found else reading
         sep = separator(file, file.name, reading, MAX_FILE_BYTES)
         reading = reading if sep == {"csv": ",", "tsv": "\t"}.get(kind(file)) else replace(reading, sep=sep)
-    if kind(file) == "xlsx" and len(sheets := sheet_names(file, file.name, MAX_FILE_BYTES)) > 1:
-        reading = replace(reading, sheet=sheets[0])
     if kind(file) == "json":
         reading = replace(reading, field=field_of_rows(file, file.name, reading, MAX_FILE_BYTES))
     try:
@@ -136,7 +136,8 @@ def _reads_headless(files: Sequence[Path], reading: Reading) -> bool:
 
 
 def _is_table(file: Path, reading: Reading) -> bool:
-    return FORMATS[kind(file)].headed or reading.sep is not None
+    known = FORMATS.get(kind(file))
+    return bool(known and known.headed) or reading.sep is not None
 
 
 def _rows(files: Sequence[Path], reading: Reading) -> list[dict[str, Any]]:
@@ -161,7 +162,8 @@ def _split(file: Path) -> str:
 
 
 def _card(title: str, files: Sequence[Path]) -> str:
-    reading, rows = _readable(files)
+    sheets = sheet_names(files[0], files[0].name, MAX_FILE_BYTES) if kind(files[0]) == "xlsx" else []
+    reading, rows = _readable(files, sheets[0] if len(sheets) > 1 else None)
     draft = guess(rows, class_names(files[0]))
     several = len(files) > 1
     data_files = [{"split": _split(file) if several else "train", "path": file.name} for file in files]
@@ -177,10 +179,11 @@ def _card(title: str, files: Sequence[Path]) -> str:
         )
     if reading.sheet is not None:
         config["sheet"] = QUESTION
-        told = ", ".join(sheet_names(files[0], files[0].name, MAX_FILE_BYTES))
-        draft.questions.insert(0, f"sheet: which counts of {told}? This draft is of {reading.sheet}.")
+        draft.questions.insert(0, f"sheet: which counts of {', '.join(sheets)}? This draft is of {reading.sheet}.")
     if reading.quoting == 3:
         draft.notes.append('quoting: quotes (") are letters like any other; as quotes, one would swallow rows.')
+    if reading.escapechar:
+        draft.notes.append('escapechar: quotes within texts stand behind a backslash (\\").')
     own: dict[str, Any] = {"role": draft.role, "columns": draft.columns}
     own |= {key: value for key in ("labels", "cuts", "drop") if (value := getattr(draft, key))}
     front = {"pretty_name": title.replace("_", " "), "language": "en", "license": "unknown", "configs": [config]}

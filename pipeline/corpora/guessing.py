@@ -49,9 +49,9 @@ def _named(words: str) -> frozenset[str]:
 
 
 _TEXTS = _named("content review reviews body text texts comment comments message tweet post sentence feedback")
-_NO_TEXTS = _named(
-    "reply replied response answer developer votes count id ids date time at version title summary subject headline "
-    "url link name author location"
+_TITLES = _named("title summary subject headline")
+_NO_TEXTS = _TITLES | _named(
+    "reply replied response answer developer votes count id ids date time at version url link name author location"
 )
 _SCORES = _named("stars star rating ratings score scores overall sentiment polarity satisfaction grade")
 _LABELS = _SCORES | _named("label labels class target gold")
@@ -95,6 +95,9 @@ def guess(rows: Sequence[Mapping[str, Any]], class_names: Mapping[str, Sequence[
     text = texts[0]
     labels = _label_columns(rows, [name for name in names if name not in texts], class_names or {})
     draft = Draft("general" if words[text] >= _LONG_WORDS else "informal", {"text": text})
+    if beside := [name for name in names if name != text and words[name] >= 1 and set(_words_of(name)) & _TITLES]:
+        both = ", ".join([*beside, text])
+        draft.notes.append(f"columns.text: {', '.join(beside)} is left out; `text: [{both}]` reads both as one text.")
     if labels:
         draft.role, draft.columns["label"] = "reviews", labels[0]
         _map_labels(draft, rows, text, labels[0], (class_names or {}).get(labels[0], ()))

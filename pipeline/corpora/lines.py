@@ -38,6 +38,7 @@ _LONGEST_LINE = 1 << 28
 """Characters: a line is held as a whole."""
 _NO_FILES = {"idna", "punycode", "undefined"}
 """Encodings of Python's that are of no file."""
+_NULS = "a NUL byte; is it UTF-16 or no text? Save it as UTF-8"
 _MARKS = (  # a UTF-32 mark begins like a UTF-16 one
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -48,7 +49,8 @@ _FOREIGN = {
     rb"PK\x03\x04": "an Excel workbook or another zip archive; let its name end in .xlsx, or unpack it",
     rb"\xd0\xcf\x11\xe0": "an old Excel or Word file; save the sheet as CSV UTF-8",
     rb"version https://git-lfs": "a Git LFS pointer, not the data; fetch that with `git lfs pull`",
-    rb"(?i)(\xef\xbb\xbf)?\s*(<!doctype html|<html[\s>]|<\?xml)": "a web page or XML, perhaps a login; fetch the data",
+    rb"(?i)(\xef\xbb\xbf)?\s*(<!doctype html|<(html|head|body|table)[\s>]|<\?xml)": "a web page or XML, perhaps a "
+    "login; fetch the data",
     rb"%PDF-": "a PDF; save its texts as CSV",
     rb"\{\\rtf": "an RTF document; save it as plain text",
     rb"PAR1": "a parquet file; let its name end in .parquet",
@@ -88,6 +90,8 @@ def lines_of(
         try:
             text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
+            if b"\0" in error.object:
+                raise InputError(f"{place}: {_NULS}") from None
             before = len(error.object) - len(piece)  # bytes of a character that the piece before began
             with suppress(UnicodeError):
                 held.append(decoder.decode(piece[: max(0, error.start - before)]))
@@ -110,7 +114,7 @@ def lines_of(
         for each in whole:
             number += 1
             if "\0" in each:
-                raise InputError(f"{place}, line {number}: a NUL byte; is it UTF-16 or no text? Save it as UTF-8")
+                raise InputError(f"{place}, line {number}: {_NULS}")
             yield each.removeprefix("\ufeff") if number == 1 else each
 
 
@@ -185,4 +189,5 @@ def kind(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in OPENERS:
         suffixes.pop()
-    return suffixes[-1].removeprefix(".") if suffixes else ""
+    ending = suffixes[-1].removeprefix(".") if suffixes else ""
+    return "jsonl" if ending == "ndjson" else ending

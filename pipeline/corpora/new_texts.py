@@ -6,14 +6,13 @@ memory does not grow with its rows (but for a ``.json`` that is one list, and a 
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import logging
 import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -26,11 +25,11 @@ from pipeline.common.files import digest, sha256
 from pipeline.common.labels import LABEL_TO_ID, LABELS
 from pipeline.corpora.card_files import Reading
 from pipeline.corpora.cards import Card
-from pipeline.corpora.cells import as_text, as_written, label_as_written
+from pipeline.corpora.cells import as_written, joined, label_as_written
 from pipeline.corpora.guessing import LOOKED_AT, looks_headless
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind, lines_of
 from pipeline.corpora.readers import FORMATS, looks_like_table, read_rows
-from pipeline.corpora.tables import Row, delimited, quotes_are_letters
+from pipeline.corpora.tables import Row, delimited, quoting
 from pipeline.text.cleaning import normalise
 
 CHUNK_ROWS, CHUNK_CHARACTERS = 8192, 1 << 24
@@ -63,24 +62,25 @@ class NewTexts:
             yield some
 
 
-def read_texts(source: str, column: str | None = None, sheet: str | None = None) -> NewTexts:
+def read_texts(source: str, column: str | Sequence[str] | None = None, sheet: str | None = None) -> NewTexts:
     """Look through a file in any format that cards know, or standard input, a text a line, for ``-``.
 
-    Without ``column``, the texts are in the column ``text``, or the only one there is; without ``sheet``, of a workbook
-    in the only one that has rows.
+    Several columns are read as one text, as a card does. Without ``column``, the texts are in the column ``text``, or
+    the only one there is; without ``sheet``, of a workbook in the only one that has rows.
 
     Raises:
         InputError: no such file, not UTF-8, no such column in a row, a value that is no text, or nothing in it.
     """
-    place = f"input {source}"
+    place, column = f"input {source}", [column] if isinstance(column, str) else column
     rows, content = _of_input(place) if source == "-" else _of_file(Path(source), place, sheet)
     columns: dict[str, None] = {}
     sample: list[dict[str, Any]] = []
-    count, names, wanted, refused = 0, [], "", None
+    wanted: Sequence[str] = ()
+    count, names, refused = 0, [], None
     for number, row in rows():
         if not count:
             names = list(row)
-            wanted = column or ("text" if "text" in row or len(row) != 1 else names[0])
+            wanted = column or ["text" if "text" in row or len(row) != 1 else names[0]]
         count += 1
         if count <= LOOKED_AT or list(row.values()) == names:  # a header that stands again further down tells, too
             sample.append(row)
@@ -100,7 +100,9 @@ def read_texts(source: str, column: str | None = None, sheet: str | None = None)
         for number, row in rows():
             yield _text(row, wanted, f"{place}, row {number}"), [as_written(row.get(name)) for name in columns]
 
-    return NewTexts([as_written(name) for name in columns], count, lambda: digest([content(), wanted, sheet]), texts)
+    return NewTexts(
+        [as_written(name) for name in columns], count, lambda: digest([content(), list(wanted), sheet]), texts
+    )
 
 
 Rows = Callable[[], Iterable[Row]]
@@ -112,8 +114,8 @@ def _of_file(file: Path, place: str, sheet: str | None) -> tuple[Rows, Content]:
     reading = Reading(sheet=sheet)
     read_rows(file, place, reading)  # refuses what it does not know
     if FORMATS[kind(file)].rows is delimited:  # found out, and warned of, once
-        letters = quotes_are_letters(file, place, reading, MAX_FILE_BYTES)
-        reading = Reading(sheet=sheet, quoting=csv.QUOTE_NONE if letters else csv.QUOTE_MINIMAL)
+        found = quoting(file, place, reading, MAX_FILE_BYTES)
+        reading = Reading(sheet=sheet, quoting=found["quoting"], escapechar=found.get("escapechar"))
     return partial(read_rows, file, place, reading), partial(sha256, file)
 
 
@@ -153,7 +155,7 @@ def read_labelled(
         InputError: as ``read_texts``; no such column of labels, or labels that belong to no class.
     """
     given = read_texts(source, column or (card.columns["text"] if card else None), sheet)
-    name = labels or (card.columns["label"] if card else "label")
+    name = labels or str(card.columns["label"] if card else "label")
     if name not in given.columns:
         raise InputError(
             f"input {source}: no column {name} with labels; name one with --label-column, there are: "
@@ -187,20 +189,21 @@ def _label(cell: str) -> str:
     return re.sub(r"^(-?\d+)\.0$", r"\1", label_as_written(cell))
 
 
-def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]], column: str | None) -> None:
+def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]], column: Sequence[str] | None) -> None:
     """Refuse a table whose first line would be lost as names, and one that would be read as lines."""
     names = list(rows[0])
     if FORMATS[kind(file)].headed and looks_headless(names, rows):
         looks = f"{place}: its first line ({' | '.join(names)[:60]}) looks like a row, not like names of columns"
         if column is None and "text" not in names:
             raise InputError(f"{looks}; write names above it, or name the column with --text-column if they are names")
-        if (column or "text") in names:
+        if set(column or ["text"]) & set(names):
             _LOG.warning(f"{looks}; it was taken for them, and gets no label")
     if kind(file) in {"txt", "raw"} and looks_like_table(file, place):
         raise InputError(f"{place}: every line has as many tabs, so it is a table; let its name end in .tsv")
 
 
-def _text(row: dict[str, Any], column: str, place: str) -> str:
-    if column not in row:
-        raise InputError(f"{place}: no column {column}; name one with --text-column, there are: {', '.join(row)}")
-    return as_text(row[column], place)
+def _text(row: dict[str, Any], columns: Sequence[str], place: str) -> str:
+    for name in columns:
+        if name not in row:
+            raise InputError(f"{place}: no column {name}; name one with --text-column, there are: {', '.join(row)}")
+    return joined(row, columns if len(columns) > 1 else columns[0], place)

@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.card_files import Reading
@@ -19,7 +19,9 @@ from pipeline.corpora.lines import MAX_FILE_BYTES, OPENERS, kind, lines, refuse_
 from pipeline.corpora.sheets import sheet_rows
 from pipeline.corpora.tables import Row, delimited
 
-_MOST_DECODED = 1 << 28
+_MOST_DECODED = 1 << 27
+"""Bytes of a parquet file that are made Python objects at a time, and the most of one row."""
+_VALUE_BYTES = 8
 PLAIN = Reading()
 ARCHIVES = {".zip", ".tar", ".tgz", ".7z", ".rar"}
 _SHEETS = {"xls", "xlsm", "ods", "numbers"}
@@ -78,35 +80,71 @@ def _parquet(path: Path, place: str, _: Reading, max_bytes: int) -> Iterator[Row
     import pyarrow.parquet as pq
 
     compressed = path.suffix.lower() != ".parquet"
+    too_much = f"{place}: unpacks to more than {max_bytes:,} bytes; split it, or raise max_file_bytes"
     try:
         with path.open("rb") as file:
             if not (first := file.read(512)).startswith(b"PAR1") and not compressed:
                 refuse_foreign(first, place)
         source = io.BytesIO(unpacked(path, place, max_bytes=max_bytes)) if compressed else path
-        texts = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
-        held = [field.name for field in pq.read_schema(source) if field.type in texts]
+        leaves = pq.ParquetFile(source).schema
+        held = [
+            leaf.path
+            for leaf in map(leaves.column, range(len(leaves)))
+            if leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type != "DECIMAL"
+        ]
         table = pq.ParquetFile(source, read_dictionary=held)
         names = table.schema_arrow.names
         if twice := {name for name in names if names.count(name) > 1}:
             raise InputError(f"{place}: column {min(twice)!r} stands twice; give each a name of its own")
-        if (
-            size := sum(table.metadata.row_group(at).total_byte_size for at in range(table.num_row_groups))
-        ) > max_bytes:
-            raise InputError(f"{place}: unpacks to {size:,} bytes; split it, or raise max_file_bytes")
+        groups = [table.metadata.row_group(at) for at in range(table.num_row_groups)]
+        values = sum(group.column(at).num_values for group in groups for at in range(group.num_columns))
+        if max(_VALUE_BYTES * values, sum(group.total_byte_size for group in groups)) > max_bytes:
+            raise InputError(too_much)
         number = decoded = 0
-        for batch in table.iter_batches(batch_size=4096):
-            few = max(1, _MOST_DECODED // max(1, batch.nbytes))  # rows: each may be as long as all that is packed
-            for at in range(0, len(batch), few):
-                rows = batch.slice(at, few).to_pylist()
-                decoded += sum(len(value) for row in rows for value in row.values() if isinstance(value, (str, bytes)))
+        share = values // max(1, table.metadata.num_rows)
+        for batch in table.iter_batches(batch_size=min(4096, 1 + _MOST_DECODED // (_VALUE_BYTES * (share + 1)))):
+            for part in _parts(batch):
+                decoded += (size := _weight(part))
                 if decoded > max_bytes:
-                    raise InputError(
-                        f"{place}: unpacks to more than {max_bytes:,} bytes; split it, or raise max_file_bytes"
-                    )
+                    raise InputError(too_much)
+                if size > _MOST_DECODED:
+                    raise InputError(f"{place}, row {number + 1}: unpacks to {size:,} bytes; split it")
+                rows = part.to_pylist()
                 yield from enumerate(rows, start=number + 1)
                 number += len(rows)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{place}: no readable parquet ({str(error).splitlines()[0]}); fetch it again") from None
+
+
+def _parts(batch: Any) -> Iterator[Any]:
+    """A batch in parts that memory holds as Python objects, down to single rows."""
+    if len(batch) < 2 or _weight(batch) <= _MOST_DECODED:
+        yield batch
+        return
+    yield from _parts(batch.slice(0, len(batch) // 2))
+    yield from _parts(batch.slice(len(batch) // 2))
+
+
+def _weight(array: Any) -> int:
+    """Bytes that the values of a batch or an array come to, nested ones too: counted before any is decoded."""
+    import pyarrow as pa
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+    if isinstance(array, pa.RecordBatch | pa.StructArray):
+        return sum(map(_weight, array.columns if isinstance(array, pa.RecordBatch) else array.flatten()))
+    own, kind = _VALUE_BYTES * len(array), array.type
+    if isinstance(array, pa.ExtensionArray):
+        return _weight(array.storage)
+    if isinstance(array, pa.MapArray):  # a part of one has the keys and items of all
+        first, end = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        return own + sum(_weight(each.slice(first, end - first)) for each in (array.keys, array.items))
+    if pa.types.is_nested(kind):
+        return own + _weight(array.flatten())
+    if isinstance(array, pa.DictionaryArray):
+        return own + (pc.sum(pc.binary_length(array.dictionary).take(array.indices)).as_py() or 0)
+    if pa.types.is_binary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        own += pc.sum(pc.binary_length(array)).as_py() or 0
+    return own
 
 
 class Format(NamedTuple):

@@ -68,7 +68,7 @@ class Retone(_Closed):
     """The card's own section: closed, an unknown key is an error."""
 
     role: Role
-    columns: dict[str, str] = {}
+    columns: dict[str, str | tuple[str, ...]] = {}
     labels: dict[str, tuple[str, ...]] = {}
     cuts: tuple[float, float] | None = None
     drop: tuple[str, ...] = ()
@@ -129,6 +129,8 @@ def _explain(problem: Any) -> str:
         return f"{key} is needed; see {TEMPLATE}"
     if kind == "literal_error":
         return f"{key}: {problem['input']!r} does not fit; it takes {allowed(Retone, str(problem['loc'][0]))}"
+    if problem["loc"][0] == "columns":
+        return f"{'.'.join(key.split('.')[:3])}: {problem['input']!r} is no column's name; write one, in quotes"
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}"
 
 
@@ -137,6 +139,8 @@ def _check_meaning(own: Retone, place: str) -> None:
     for column in own.columns:
         if column not in wanted:
             raise InputError(f"{place}: retone.columns: role {own.role} has no {column}; {nearest(column, wanted)}")
+        if not own.columns[column] or (column != "text" and not isinstance(own.columns[column], str)):
+            raise InputError(f"{place}: retone.columns.{column}: name one column; text alone may be a list of several")
     if own.role != "reviews":
         if own.labels or own.drop or own.cuts:
             raise InputError(f"{place}: role {own.role} has no labels; remove retone.labels, cuts and drop")

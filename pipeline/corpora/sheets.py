@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import date, time
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.card_files import Reading
@@ -91,7 +91,6 @@ def _records(book: Any, name: str) -> Iterator[tuple[Any, ...]]:
 def _workbook(path: Path, place: str, max_bytes: int) -> Iterator[Any]:
     try:
         from openpyxl import load_workbook  # type: ignore[import-untyped]
-        from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
     except ImportError:
         raise InputError(
             f"{place}: workbooks are read by openpyxl, which is not installed; `pip install openpyxl`, or save the "
@@ -110,15 +109,14 @@ def _workbook(path: Path, place: str, max_bytes: int) -> Iterator[Any]:
             if size > max_bytes:
                 raise InputError(f"{place}: unpacks to {size:,} bytes; split it, or raise max_file_bytes")
             source.seek(0)
-            try:
-                book = load_workbook(source, read_only=True, data_only=True, keep_links=False)
-            except (AttributeError, IndexError, TypeError) as error:  # what openpyxl says of parts that are missing
-                raise BadZipFile(str(error)) from None
+            book = load_workbook(source, read_only=True, data_only=True, keep_links=False)
             try:
                 yield book
             finally:
                 book.close()
-    except (BadZipFile, InvalidFileException, KeyError, ValueError, EOFError, SyntaxError, OSError) as error:
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # openpyxl raises whatever it trips over where a part is damaged, missing or locked
         told = str(error).splitlines()
         raise InputError(
             f"{place}: no readable workbook ({told[0] if told else type(error).__name__}); open it in Excel and save "

@@ -28,6 +28,12 @@ _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.I)
 """What Excel writes, and reads, before the header."""
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)* ?%?")
 
+QUOTED: Mapping[str, Any] = {"quoting": csv.QUOTE_MINIMAL}
+LETTERS: Mapping[str, Any] = {"quoting": csv.QUOTE_NONE}
+ESCAPED: Mapping[str, Any] = {"quoting": csv.QUOTE_MINIMAL, "escapechar": "\\"}
+"""Ways to read quotes: as quotes, doubled within a field; as letters like any other; as quotes, ``\\"`` within one."""
+_BACKSLASH = re.compile(r'(\\["\\])|\\')
+
 
 class _Table(NamedTuple):
     path: Path
@@ -50,7 +56,7 @@ def delimited(path: Path, place: str, reading: Reading, max_bytes: int) -> Itera
     """The rows of a table. Raises InputError as ``readers.read_rows`` does."""
     table = _table(path, place, reading, max_bytes)
     header: list[str] = []
-    for record in _records(table, quotes_are_letters(path, place, reading, max_bytes)):
+    for record in _records(table, quoting(path, place, reading, max_bytes)):
         header = header or header_of(record.fields, table.reading, table.place)
         if record.number:
             yield record.number, dict(zip(header, _fitted(record, header, table), strict=True))
@@ -67,29 +73,37 @@ def separator(path: Path, place: str, reading: Reading, max_bytes: int) -> str:
     return max(SEPARATORS, key=lambda sep: len(next(csv.reader([first], delimiter=sep), [])))
 
 
-def quotes_are_letters(path: Path, place: str, reading: Reading, max_bytes: int) -> bool:
-    """Whether quotes in a table are letters like any other: a stray one would swallow rows up to the next one.
+def quoting(path: Path, place: str, reading: Reading, max_bytes: int) -> Mapping[str, Any]:
+    """How quotes in a table are meant: a stray one, as a quote, would swallow rows up to the next one.
 
-    Where nothing is said, quotes are quotes, unless one holds lines that are rows by themselves while, read without
-    quoting, every line is one: that is warned of. Raises InputError where neither reading is clean.
+    Where nothing is said, quotes are quotes, unless a row is then broken or holds lines that are rows by themselves,
+    and every row is whole where quotes stand behind backslashes, or every line is one where they are letters: that is
+    warned of. Raises InputError where no reading is clean.
     """
+    if reading.escapechar is not None:
+        return ESCAPED
     if reading.quoting is not None:
-        return reading.quoting == csv.QUOTE_NONE
+        return LETTERS if reading.quoting == csv.QUOTE_NONE else QUOTED
     table = _table(path, place, reading, max_bytes)
-    swallowing = _swallowing(table)
+    swallowing = _swallowing(table, QUOTED)
+    marked = any('\\"' in line for line in _lines(*table[:4]))
+    broken = marked and (swallowing or not _is_whole(table, QUOTED))
+    if broken and _is_whole(table, ESCAPED) and not _swallowing(table, ESCAPED):
+        _LOG.warning(f'{place}: \\" was read as a quote within a text; where quotes are doubled, rows would break')
+        return ESCAPED
     if swallowing is None:
-        return False
+        return QUOTED
     within = f"lines {swallowing.begins} to {swallowing.ends}"
     header: list[str] = []
     ragged, quoted, rows = None, 0, 0
-    for record in _records(table, letters=True):
+    for record in _records(table, LETTERS):
         header = header or header_of(record.fields, table.reading, table.place)
         rows += 1
         quoted += any(len(field) > 1 and field[0] == field[-1] == '"' for field in record.fields)
         if record.number and _is_ragged(record, header):
             ragged = ragged or record
     if 2 * quoted > rows:  # where most rows are quoted, a stray quote ends in an error, not in a longer row
-        return False
+        return QUOTED
     if ragged:
         advice = "; or say in the card which it is: `quoting: 0` or `quoting: 3`" if reading.of_card else ""
         raise InputError(
@@ -98,6 +112,19 @@ def quotes_are_letters(path: Path, place: str, reading: Reading, max_bytes: int)
             f"header has {len(header)}; close or double the quote{advice}"
         )
     _LOG.warning(f'{place}: quotes (") were read as letters; as quotes, one would make one row of {within}')
+    return LETTERS
+
+
+def _is_whole(table: _Table, quoting: Mapping[str, Any]) -> bool:
+    """Whether every row can be read, and is as long as the header."""
+    header: list[str] = []
+    try:
+        for record in _records(table, quoting):
+            header = header or header_of(record.fields, table.reading, table.place)
+            if _is_ragged(record, header):
+                return False
+    except InputError:
+        return False
     return True
 
 
@@ -110,13 +137,15 @@ def _lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator
     return lines(path, place, encoding=reading.encoding, max_bytes=max_bytes, advice=reading.otherwise)
 
 
-def _records(table: _Table, letters: bool) -> Iterator[_Record]:
+def _records(table: _Table, quoting: Mapping[str, Any]) -> Iterator[_Record]:
     """Header and rows, empty lines left out."""
     source = _lines(*table[:4])
     first = next(source, "")
     told = bool(_SEP_LINE.fullmatch(first))
-    quoting: Any = csv.QUOTE_NONE if letters else csv.QUOTE_MINIMAL
-    parsed = csv.reader(source if told else chain([first], source), delimiter=table.sep, quoting=quoting, strict=True)
+    source = source if told else chain([first], source)
+    if "escapechar" in quoting:  # a backslash before anything else is a letter
+        source = (_BACKSLASH.sub(lambda match: match[1] or "\\\\", line) for line in source)
+    parsed = csv.reader(source, delimiter=table.sep, strict=True, **quoting)
     number, begins = 0 if table.reading.header else 1, 1 + told
     while True:
         try:
@@ -132,7 +161,7 @@ def _records(table: _Table, letters: bool) -> Iterator[_Record]:
         begins = ends + 1
 
 
-def _swallowing(table: _Table) -> _Record | None:
+def _swallowing(table: _Table, quoting: Mapping[str, Any]) -> _Record | None:
     """The first row of several lines of which one is a row by itself, as far as the table can be read."""
 
     def suspect(record: _Record) -> bool:
@@ -140,14 +169,14 @@ def _swallowing(table: _Table) -> _Record | None:
         return bool(spans) and any(_breaks(field) and table.sep in field for field in record.fields)
 
     try:
-        if not sum(map(suspect, _records(table, letters=False))):  # all of them: an error may come last
+        if not sum(map(suspect, _records(table, quoting))):  # all of them: an error may come last
             return None
     except InputError:  # told when the rows are read
         return None
-    width = len(next(_records(table, letters=False)).fields)
-    rows = (record.fields for record in islice(_records(table, letters=False), _LOOKED_AT) if record.number)
+    width = len(next(_records(table, quoting)).fields)
+    rows = (record.fields for record in islice(_records(table, quoting), _LOOKED_AT) if record.number)
     typed, source, at = _typed(rows, width), _lines(*table[:4]), 0
-    for record in filter(suspect, _records(table, letters=False)):
+    for record in filter(suspect, _records(table, quoting)):
         own = list(islice(source, record.begins - 1 - at, record.ends - at))
         at = record.ends
         if _holds_rows(record, own, table.sep, width, typed):
@@ -225,9 +254,18 @@ def _fitted(record: _Record, header: Sequence[str], table: _Table) -> list[str]:
         raise InputError(
             f"{table.place}, row {record.number} (line {record.begins}): {len(record.fields)} fields where the "
             f"{'header' if table.reading.header else 'first row'} has {len(header)}; "
-            f"quote a text that holds a {'tab' if table.sep == chr(9) else table.sep}"
+            f"{_way_out(record, header, table.sep)}"
         )
     return record.fields[: len(header)]
+
+
+def _way_out(record: _Record, header: Sequence[str], sep: str) -> str:
+    """What to do about a row of another length than the header's."""
+    if len(header) == 1 and record.number:
+        return "take out what stands above the line that names the columns"
+    if any(re.match(r"\s+[\"']|'", field) for field in record.fields):
+        return 'a field is quoted by ", with no blank before it'
+    return f"quote a text that holds a {'tab' if sep == chr(9) else sep}"
 
 
 def _is_ragged(record: _Record, header: Sequence[str]) -> bool:

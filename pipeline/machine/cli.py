@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from errno import ENAMETOOLONG
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -171,6 +172,8 @@ def _explained(error: Exception) -> tuple[int, str]:
     codes: dict[type[Exception], int] = {InputError: 2, StageFailedError: 1}
     if type(error) in codes:
         return codes[type(error)], str(error)
+    if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
+        return 2, f"{str(error.filename)[:60]}...: too long for a name; name a file"
     log = Path("artifacts/logs") / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -84,18 +84,24 @@ def show_step(plan: Plan, step: Step) -> None:
 def show_standings(plan: Plan, standings: Iterable[Standing], *, would: bool = False) -> None:
     """Print a table of stages, arms and reasons; neighbouring arms with the same state share a row.
 
-    ``would``: also what a run would do. A stage that waits may yet be reused, if what it waits for comes out the same.
+    ``would``: also what a run would do, of which arms, how many times. A stage that waits may yet be reused, if what it
+    waits for comes out the same.
     """
+    seeds = plan.recipe.seeds
+    everyone = ", ".join(plan.recipe.arms) + (f"; seeds {', '.join(map(str, seeds))}" if seeds[1:] else "")
     for busy in holders(plan.store.locks):
         console().print(Text(f"running now: {clean(busy)}", style="yellow"))
     columns = ["stage", "arms", *(["would"] if would else []), "state"]
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for (name, why), group in groupby(standings, key=lambda each: (each.stage.name, each.why)):
-        runs = [each.run for each in group]
+        members = list(group)
+        runs = [each.run for each in members]
         every = runs == [None] or len(runs) == len(plan.recipe.runs)
-        who = "all" if every else ", ".join(run_label(plan, run) for run in runs)
+        who = (everyone if would else "all") if every else ", ".join(run_label(plan, run) for run in runs)
         state = Text(clean(why), style="yellow") if why else Text("fresh", style="green")
-        table.add_row(Text(name), Text(who), *([Text("run" if why else "reuse")] if would else []), state)
+        times = len({plan.piece(each.stage, each.run) for each in members})
+        does = f"run {times} times" if times > 1 else "run once"
+        table.add_row(Text(name), Text(who), *([Text(does if why else "reuse")] if would else []), state)
     console().print(table)
 
 

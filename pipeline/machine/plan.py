@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.common.errors import InputError
 from pipeline.common.validation import nearest
-from pipeline.machine.fingerprint import Identity, differences, digest_reads, identify
+from pipeline.machine.fingerprint import Identity, chosen_settings, differences, digest_reads, identify
 from pipeline.machine.lock import holder
 from pipeline.machine.recipe import Recipe
 from pipeline.machine.stage import Run, Stage, StageSettings
@@ -64,6 +64,13 @@ class Plan:
         """The runs whose artifacts are read in this run."""
         return self.recipe.runs if run is None else [run]
 
+    def piece(self, stage: Stage, run: Run | None) -> Hashable:
+        """The same for runs that share an artifact of a stage, as far as settings tell."""
+        inputs = [each for each in self.story if each.name in stage.inputs] if run else []
+        settings, seed = self.settings(stage, run), run.seed if run and stage.wants("seed") else None
+        own = f"{chosen_settings(settings)} {stage.reads(settings)}"
+        return stage.name, own, seed, *(self.piece(each, run) for each in inputs)
+
     def waits_for(self, stage: Stage, run: Run | None, known: Known) -> str:
         """The first of a stage's inputs that is not there yet in this run; empty where all are."""
         return next((name for name in stage.inputs if any((name, each) not in known for each in self.sources(run))), "")
@@ -102,7 +109,7 @@ class Plan:
         inputs = self.inputs(stage, run, known, lambda artifact: artifact.digest)
         if run is None:
             inputs = {name: {str(each): digest for each, digest in made.items()} for name, made in inputs.items()}
-        reads = self._reads[key] | ({"recipe": self.recipe.name} if stage.wants("recipe") else {})
+        reads = self._reads[key] | ({"recipe": self.recipe.called} if stage.wants("recipe") else {})
         return identify(stage, settings, run.seed if run else None, reads, inputs)
 
 

@@ -47,6 +47,15 @@ class Recipe:
     """What it was loaded from."""
 
     @property
+    def called(self) -> str:
+        """What to type for it, here: its name where that is found by it, else its file, never by an absolute path."""
+        found = _named(self.name)
+        if "name" in self.changes or (found and found.resolve() == self.file.resolve()):
+            return self.name
+        below = self.file.resolve().is_relative_to(Path.cwd())
+        return self.file.resolve().relative_to(Path.cwd()).as_posix() if below else self.file.name
+
+    @property
     def runs(self) -> tuple[Run, ...]:
         """Every arm with every seed, in ladder order."""
         return tuple(Run(arm, seed) for arm in self.arms for seed in self.seeds)
@@ -120,16 +129,17 @@ def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
 
 def _find(path: str | Path) -> Path:
     """The file itself, the recipe of that name that ships, or ``<name>.yaml`` here: what a report's advice names."""
-    if Path(path).is_file():
-        return Path(path)
-    named = [folder / f"{path}.yaml" for folder in (SHIPPED, Path()) if Path(path).name == str(path)]
-    for file in named:
-        if file.is_file():
-            return file
+    if found := _named(path):
+        return found
     known = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
     meant = near(str(path), known)
     hint = f"did you mean {meant}? The" if meant else "give a path, or one of the"
     raise InputError(f"recipe {path}: no such file; {hint} recipes that ship: {', '.join(known)}")
+
+
+def _named(path: str | Path) -> Path | None:
+    named = [folder / f"{path}.yaml" for folder in (SHIPPED, Path()) if Path(path).name == str(path)]
+    return next((file for file in (Path(path), *named) if file.is_file()), None)
 
 
 def _chain(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -252,7 +262,11 @@ def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
     if not PLAIN_NAME.fullmatch(str(content["name"])):
         problems.append(draft.problem(["name"], f"{content['name']!r} must be letters, digits, - and _"))
     if content["arms"] == {}:
-        problems.append(draft.problem(["arms"], "no arm is left; {full: {}} is the recipe as it is"))
+        problems.append(
+            draft.problem(
+                ["arms"], "every arm is taken out; keep one, or write `full: {}` for an arm like the recipe itself"
+            )
+        )
     if isinstance(content["arms"], dict):
         for arm, sections in content["arms"].items():
             problems += _check_arm_outline(draft, arm, sections, story)
@@ -264,11 +278,14 @@ def _check_arm_outline(draft: _Draft, arm: str, sections: Any, story: Sequence[S
         yield draft.problem(["arms", arm], "the name of an arm must be letters, digits, - and _")
     if sections is None:
         others = [other for other, differs in draft.content["arms"].items() if differs is not None]
-        hint = f"{nearest(arm, others)}; " if others else ""
-        yield draft.problem(["arms", arm], f"no such arm to take out; {hint}{{}} is an arm like the recipe itself")
+        hint = f" ({nearest(arm, others)})" if others else ""
+        text = f"null, or nothing, takes out an inherited arm, and none has this name{hint}"
+        yield draft.problem(["arms", arm], f"{text}; for an arm like the recipe itself write `{arm}: {{}}`")
         return
     if not isinstance(sections, dict):
-        yield draft.problem(["arms", arm], "must hold stages and the settings that differ, or {}")
+        yield draft.problem(
+            ["arms", arm], "must hold stages and the settings that differ, or `{}` for an arm like the recipe itself"
+        )
         return
     stages = {stage.name: stage for stage in story}
     for name, section in sections.items():

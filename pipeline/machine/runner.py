@@ -211,7 +211,7 @@ class _Scheduler:
         if stage.wants("seed"):
             given["seed"] = identity.seed
         if stage.wants("recipe"):
-            given["recipe"] = plan.recipe.name
+            given["recipe"] = plan.recipe.called
         return Task(
             plan.store, stage, plan.settings(stage, run), identity, given, anew, why, run, self.command, self.by
         )

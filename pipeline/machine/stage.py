@@ -57,9 +57,9 @@ class Stage:
     """The declaration of a stage.
 
     The keyword parameters of ``function`` are the contract: ``settings``; the names of earlier stages (a ``Path`` each,
-    or ``Arms`` to collect every run's); ``seed: int`` if the result depends on the run's seed; ``recipe: str``, the
-    recipe's name, if the result says it; ``cache: Path``, a folder shared by all runs that may vanish at any time;
-    ``out: Path``, the only place it may write to.
+    or ``Arms`` to collect every run's); ``seed: int`` if the result depends on the run's seed; ``recipe: str``, what
+    to type for the recipe, if the result says it; ``cache: Path``, a folder shared by all runs that may vanish at any
+    time; ``out: Path``, the only place it may write to.
     """
 
     name: str

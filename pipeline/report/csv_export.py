@@ -69,10 +69,14 @@ def safe_cell(text: str) -> str:
 
 def write_csv(stream: IO[str], rows: Iterable[Sequence[str]], separator: str = ",") -> int:
     """Write rows of texts, a header first if they have one, as CSV; return how many cells got an apostrophe."""
-    table = csv.writer(stream, lineterminator="\n", delimiter=separator)
+    plain, quoted = (
+        csv.writer(stream, lineterminator="\n", delimiter=separator, quoting=how)
+        for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+    )
     changed = 0
     for row in rows:
         safe = [safe_cell(cell) for cell in row]
         changed += sum(map(str.__ne__, row, safe))
-        table.writerow(safe)
+        # The writer quotes what holds \n, but not a \r alone, which ends a row for readers.
+        (quoted if any("\r" in cell for cell in safe) else plain).writerow(safe)
     return changed

@@ -114,6 +114,16 @@ def test_a_tsv_is_written_with_tabs(classifier: Path, tmp_path: Path) -> None:
     assert (header[:2], row[0]) == (["text", "label"], "good, cheap")
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv"])
+def test_a_cell_of_two_lines_stays_one_row(classifier: Path, tmp_path: Path, name: str) -> None:
+    lines = [{"text": f"good{end}food", "n": "1"} for end in ("\r", "\n", "\r\n", "\u2028", "\x85")]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    assert call("predict", tmp_path / "in.jsonl", "--model", classifier, "-o", tmp_path / name) == 0
+    with (tmp_path / name).open(encoding="utf-8", newline="") as stream:
+        _, *found = csv.reader(stream, delimiter="\t" if name.endswith(".tsv") else ",")
+    assert [row[0] for row in found] == [line["text"] for line in lines]
+
+
 def test_a_file_of_empty_texts_is_no_error(classifier: Path, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,n\n,1\n ,2\n", "utf-8")
     assert call("predict", tmp_path / "in.csv", "--model", classifier, "-o", tmp_path / "out.csv") == 0

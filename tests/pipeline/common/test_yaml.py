@@ -27,6 +27,9 @@ def test_an_empty_document_is_an_empty_mapping() -> None:
         ("- 1\n- 2", "holds list, not `key: value` lines"),
         ("a: \x00", "not valid YAML"),
         ("[" * 5000, "nested too deeply"),
+        ("a: !!int ''", "not valid YAML"),
+        ("a: !!bool x", "not valid YAML"),
+        ("a: !!timestamp 2001-99-99", "not valid YAML"),
     ],
 )
 def test_what_is_not_plain_data_is_refused_with_its_line(text: str, says: str) -> None:

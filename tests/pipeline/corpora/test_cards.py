@@ -180,7 +180,7 @@ def test_cards_are_found_by_name_or_path(tmp_path: Path, monkeypatch: pytest.Mon
     write_reviews(tmp_path / "data_cards" / "shop")
     write_reviews(tmp_path / "mine" / "other")
     assert [card.name for card in load_cards(["shop", "mine/other"], None)] == ["shop", "other"]
-    with pytest.raises(InputError, match=r"corpus shp: no folder .* there are shop"):
+    with pytest.raises(InputError, match=r"corpus shp: no folder .*; did you mean shop\? there are shop"):
         load_cards(["shp"], None)
     with pytest.raises(InputError, match="two cards have this name"):
         load_cards(["shop", "data_cards/shop"], None)

@@ -132,3 +132,10 @@ def test_a_large_file_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.Monk
     assert [path.name for path in folder.iterdir()] == ["README.md"]
     assert "was not copied: run with `--data-root`" in (folder / "README.md").read_text()
     assert len(read_corpus(load_card(folder, tmp_path), Limits()).splits["train"]) == len(TEXTS)
+
+
+@pytest.mark.parametrize(("name", "says"), [("a.pdf", "no format is known by the name a.pdf"), ("a.zip", "not opened")])
+def test_a_file_of_no_known_format_is_one_line(tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / name).write_text("text\na\n")
+    with pytest.raises(InputError, match=says):
+        draft_card(tmp_path / name, tmp_path / "cards")

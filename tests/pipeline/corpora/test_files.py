@@ -25,7 +25,7 @@ from pipeline.corpora.check import drafted
 from pipeline.corpora.corpus import Corpus, Limits, read_corpus
 from pipeline.corpora.drafting import draft_card
 from pipeline.corpora.readers import PLAIN, read_rows
-from pipeline.corpora.tables import quotes_are_letters
+from pipeline.corpora.tables import QUOTED, quoting
 from tests.texts import read_texts
 
 DOC = (Path(__file__).parents[3] / "docs" / "files.md").read_text("utf-8")
@@ -194,6 +194,30 @@ def test_where_neither_reading_is_clean_both_rows_are_named(tmp_path: Path) -> N
     assert read(path, quoting=0) == [("nice, really", "5"), ("Love this,4\nTerrible 5", "2")]
 
 
+@kind("quotes that do not quote, lines above the header")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('stars, text\n5, "good, really"\n', '3 fields where the header has 2; a field is quoted by ", with no blank'),
+        ("text,stars\n'good, really',5\n", '3 fields where the header has 2; a field is quoted by ", with no blank'),
+        ("# export of May\ntext,stars\ngood,5\n", "2 fields where the header has 1; take out what stands above the"),
+        ("text,stars\ngood, really,5\n", "3 fields where the header has 2; quote a text that holds a ,"),
+    ],
+)
+def test_a_row_of_another_length_is_told_why(tmp_path: Path, content: str, says: str) -> None:
+    assert f"a.csv, row 1 (line 2): {says}" in refused(write(tmp_path / "a.csv", content))
+
+
+@kind("UTF-16 without a mark")
+def test_utf_16_without_a_mark_is_called_so(tmp_path: Path) -> None:
+    for code in ("utf-16-le", "utf-16-be"):
+        for text in ("text,stars\nfine,3\n", "text,stars\ncafé 😂,5\n"):
+            path = write(tmp_path / "a.csv", text.encode(code))
+            assert "a NUL byte; is it UTF-16 or no text? Save it as UTF-8" in refused(path)
+            with pytest.raises(InputError, match="is it UTF-16"):
+                draft_card(path, tmp_path / "cards")
+
+
 @kind("line breaks within quotes")
 @pytest.mark.parametrize("sep", [",", "\t", ";"])
 @pytest.mark.parametrize("gap", ["\n", "\n\n", ", \n", ",\n\n"])
@@ -211,9 +235,34 @@ def test_a_line_within_quotes_that_only_looks_like_a_row_is_text(tmp_path: Path)
 
 
 @kind("quotes behind a backslash")
-def test_quotes_behind_a_backslash_are_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", 'text,stars\nok,1\n"He said \\"wow\\", twice",5\n')
+def test_quotes_behind_a_backslash(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [
+        ('He said "wow", twice', "5"),
+        ("C:\\new and ¯\\_(ツ)_/¯", "3"),
+        ('"all" of it\n10"', "1"),
+        ("ends in \\", "2"),
+        *ROWS,
+    ]
+    text = table(rows, quoting=csv.QUOTE_ALL, doublequote=False, escapechar="\\")
+    path = write(tmp_path / "a.csv", text.replace("C:\\\\", "C:\\"))  # many escape quotes alone
+    assert '"He said \\"wow\\", twice","5"' in path.read_text("utf-8")
+    with caplog.at_level(logging.WARNING):
+        assert read(path) == rows == read(path, escapechar="\\")
+    assert 'a.csv: \\" was read as a quote within a text; where quotes are doubled, rows would break' in caplog.text
+    drawn, card = draft(path)
+    assert "escapechar: \\" in drawn
+    assert labelled(card)[:2] == [(rows[0][0], 2), (rows[1][0], 1)]
+    assert read_texts(str(path)).texts == [text for text, _ in rows]
+
+
+def test_quotes_behind_a_backslash_are_refused_where_rows_break_all_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'text,stars\nok,1\n"He said \\"wow\\", twice",5,7\n')
     assert refused(path) == 'a.csv, row 2 (line 3): a quote (") ends inside a field; double it ("")'
+
+
+def test_a_backslash_at_the_end_of_a_quoted_field_is_a_letter(tmp_path: Path) -> None:
+    rows = [("see C:\\", "1"), ('a "b" \\', "5"), *ROWS]
+    assert read(write(tmp_path / "a.csv", table(rows, quoting=csv.QUOTE_ALL))) == rows
 
 
 @kind("no header")
@@ -252,7 +301,9 @@ def test_a_repeated_header_is_asked_about(tmp_path: Path) -> None:
 
 
 @kind("JSON in other shapes")
-@pytest.mark.parametrize("shape", ["list", "list.jsonl", "pretty", "key", "columns", "lists", "split", "index"])
+@pytest.mark.parametrize(
+    "shape", ["list", "list.jsonl", "lines.ndjson", "pretty", "key", "columns", "lists", "split", "index"]
+)
 def test_json_shapes(tmp_path: Path, shape: str) -> None:
     rows = [{"text": text, "stars": stars} for text, stars in ROWS]
     numbered = {str(n): row for n, row in enumerate(rows)}
@@ -264,8 +315,10 @@ def test_json_shapes(tmp_path: Path, shape: str) -> None:
         "split": {"columns": ["text", "stars"], "index": list(range(len(rows))), "data": [list(row) for row in ROWS]},
         "index": numbered,
     }
-    path = tmp_path / ("a.jsonl" if shape == "list.jsonl" else "a.json")
+    path = tmp_path / f"a.{shape.partition('.')[2] or 'json'}"
     write(path, json.dumps(shapes.get(shape, rows), indent=1 if shape == "pretty" else None))
+    if shape == "lines.ndjson":
+        write(path, "\n".join(map(json.dumps, rows)))
     assert read(path) == ROWS
     text, card = draft(path)
     assert labelled(card) == MAPPED
@@ -292,6 +345,7 @@ def test_python_dicts_are_refused(tmp_path: Path) -> None:
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer, not the data"),
         (b"\n<!DOCTYPE html>\n<html>", "a web page or XML"),
+        (b"<table><tr><td>text</td></tr>", "a web page or XML"),
         (b"PK\x03\x04\x14\0", "an Excel workbook or another zip archive"),
         (b"\xd0\xcf\x11\xe0", "an old Excel or Word file"),
         (b"PAR1", "a parquet file; let its name end in .parquet"),
@@ -541,6 +595,32 @@ def test_columns_are_ranked_by_name_and_asked_about_when_close(
     assert ("## Questions" in drawn) is ("?" in {text, label})
 
 
+@kind("a title beside the text")
+def test_a_title_is_left_out_with_a_word_and_joined_where_a_card_says_so(tmp_path: Path) -> None:
+    titles = ["Great!", "meh", "", " 5 stars 😍 ", "Why?"]
+    rows = [(titles[n % 5], *row) for n, row in enumerate(ROWS)]
+    path = write(tmp_path / "a.csv", table(rows, ("Title", "body", "stars")))
+    text, card = draft(path)
+    assert "- columns.text: Title is left out; `text: [Title, body]` reads both as one text." in text
+    assert labelled(card) == MAPPED
+    readme = card.folder / "README.md"
+    readme.write_text(text.replace("text: body", "text: [Title, body]"), "utf-8")
+    said = [f"Great! {TEXTS[0]}", f"meh. {TEXTS[1]}", TEXTS[2], f"5 stars 😍. {TEXTS[3]}", f"Why? {TEXTS[4]}"]
+    assert [raw for raw, _ in labelled(load_card(card.folder))][:5] == said
+    found = read_texts(str(path), ["Title", "body"])
+    assert (found.texts[:5], found.columns) == (said, ["Title", "body", "stars"])
+    for wrong, says in {
+        "text: [Title, bdy]": "no column bdy; write the right one under retone.columns.text, did you mean body?",
+        "text: []": "retone.columns.text: name one column; text alone may be a list of several",
+        "text: body, label: [stars, Title]": "retone.columns.label: name one column",
+        "text: [body, 7]": "retone.columns.text: 7 is no column's name; write one, in quotes",
+    }.items():
+        changed = text.replace(", label: stars", "") if "label" in wrong else text
+        readme.write_text(changed.replace("text: body", wrong), "utf-8")
+        with pytest.raises(InputError, match=re.escape(says)):
+            corpus_of(load_card(card.folder))
+
+
 @kind("a folder of files")
 def test_a_folder_becomes_one_card(tmp_path: Path) -> None:
     data = tmp_path / "My Shop"
@@ -574,6 +654,15 @@ def test_a_draft_tells_three_rows_of_each_class(tmp_path: Path) -> None:
     assert shown[3] == f"neutral  {TEXTS[2]}"
 
 
+def test_half_an_emoji_in_a_name_or_label_is_drafted_as_u_fffd(tmp_path: Path) -> None:
+    rows = [{"text": text, "mood \ud83d": ["bad", "ok", "good", "\udd5e"][n % 4]} for n, text in enumerate(TEXTS)]
+    text = (
+        draft_card(write(tmp_path / "a.json", json.dumps(rows)), tmp_path / "cards").joinpath("README.md").read_text()
+    )
+    assert "mood \ufffd" in text
+    assert "where does \ufffd belong?" in text
+
+
 def test_a_card_that_appears_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.csv", table(ROWS))
     mine = write(write(tmp_path / "cards" / "x", "").parent / "a" / "README.md", "mine")
@@ -597,7 +686,7 @@ def test_a_row_in_is_a_row_out_or_a_refusal(tmp_path_factory: pytest.TempPathFac
     assert read_texts(str(write(folder / "a.json", f"[{','.join(lines)}]"))).cells == [list(row) for row in rows]
     path = write(folder / ("a.tsv" if sep == "\t" else "a.csv"), table(rows, delimiter=sep))
     if not any(says in told(path, rows) for says in ("the same", "holds whole rows")):
-        assert quotes_are_letters(path, "a", PLAIN, 1 << 30)
+        assert quoting(path, "a", PLAIN, 1 << 30) != QUOTED
 
 
 def told(path: Path, rows: Any) -> str:

@@ -83,18 +83,20 @@ def test_news_of_what_was_made_stands_below_its_line_once(capsys: pytest.Capture
 
 def test_dry_run_says_what_would_run_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("run", "--recipe", "toy.yaml", "--dry-run") == 0
-    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    table = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert table[:3] == [
-        ["stage", "arms", "would", "state"],
-        ["gather", "all", "run", "never", "run"],
-        ["grow", "all", "run", "waits", "for", "gather"],
+        "stage arms would state",
+        "gather plain, twin, full run once never run",
+        "grow plain, twin, full run 2 times waits for gather",  # the twin differs in speed alone
     ]
+    assert call("run", "--recipe", "toy.yaml", "--dry-run", "--set", "seeds=[0,1]") == 0
+    assert "plain, twin, full; seeds 0, 1  run 4 times" in capsys.readouterr().out.splitlines()[2]
     assert not Path("artifacts").exists()
     call("run", "--recipe", "toy.yaml")
     capsys.readouterr()
     assert call("run", "grow", "--recipe", "toy.yaml", "--dry-run", "--force") == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert rows == [["gather", "all", "reuse", "fresh"], ["grow", "all", "run", "forced"]]
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert rows == ["gather plain, twin, full reuse fresh", "grow plain, twin, full run 2 times forced"]
 
 
 def test_status_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,6 +190,11 @@ def test_a_fault_of_our_own_is_one_line_with_a_log(capsys: pytest.CaptureFixture
     err = capsys.readouterr().err
     assert err.startswith("RuntimeError: fallen; a fault of Retone's own, its traceback is in artifacts/logs/")
     assert "fallen" in Path(err.split()[-1]).read_text()
+
+
+def test_a_name_too_long_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "--recipe", "x" * 5000, "--dry-run") == 2
+    assert capsys.readouterr().err == f"{'x' * 60}...: too long for a name; name a file\n"
 
 
 def test_text_of_users_cannot_steer_the_terminal_or_pass_for_markup(capsys: pytest.CaptureFixture[str]) -> None:

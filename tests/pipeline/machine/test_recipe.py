@@ -6,6 +6,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.machine.recipe import Recipe, load_recipe, parse_changes
 from pipeline.machine.stage import Run
+from stages import STORY as REAL_STORY
 from tests.pipeline.toy_story import RECIPE, STORY, Gather, Grow, Light, write_recipe
 
 
@@ -91,9 +92,29 @@ def test_an_arm_to_take_out_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_recipe(path, STORY)
     assert str(caught.value) == (
-        "recipe mine.yaml: arms.plian: no such arm to take out; did you mean plain?; "
-        "{} is an arm like the recipe itself"
+        "recipe mine.yaml: arms.plian: null, or nothing, takes out an inherited arm, and none has this name "
+        "(did you mean plain?); for an arm like the recipe itself write `plian: {}`"
     )
+
+
+def test_a_recipe_is_called_what_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "below").mkdir()
+    for file, name, called in (
+        ("toy.yaml", "toy", "toy"),
+        ("toy.yaml", "shop", "toy.yaml"),
+        ("below/toy.yaml", "toy", "below/toy.yaml"),
+        ("below/../toy.yaml", "below", "toy.yaml"),
+    ):
+        Path(file).write_text(f"name: {name}\narms: {{full: {{}}}}")
+        recipe = load_recipe(tmp_path / file, STORY)
+        assert (recipe.name, recipe.called) == (name, called)
+        assert load_recipe(recipe.called, STORY).file.resolve() == recipe.file.resolve()
+        (tmp_path / file).unlink()
+    monkeypatch.chdir(tmp_path / "below")
+    Path("../toy.yaml").write_text("seeds: [0]")
+    assert load_recipe(tmp_path / "toy.yaml", STORY).called == "toy.yaml"
+    assert load_recipe("starter", REAL_STORY).called == "starter"
 
 
 def test_extends_finds_a_recipe_that_ships_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +223,7 @@ def test_a_problem_names_the_file_of_the_chain_that_it_stands_in(tmp_path: Path)
         ("arms: {a: {grw: {}}}", "arms.a.grw: unknown stage; did you mean grow?"),
         ("arms: {a: {total: {title: x}}}", "total runs once for all arms; set it in the recipe's own section"),
         ("arms: [a]", "arms: must hold `key: value` lines"),
-        ("arms: {a: null}", "arms.a: no such arm to take out; {} is an arm like the recipe itself"),
+        ("arms: {a: null}", "and none has this name; for an arm like the recipe itself write `a: {}`"),
         ("arms: {a: 3}", "arms.a: must hold stages"),
         ("arms: {a: {grow: 3}}", "arms.a.grow: must hold `key: value` lines"),
         ("arms: {../up: {}}", "arms.../up: the name of an arm must be letters"),
@@ -227,7 +248,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, says: str) -
         ("extends=x", "not of the form"),
         ("grw.steps=3", "--set grw.steps=3: grw: unknown stage or key; did you mean grow?"),
         ("arms.ful=null", "unknown arm ful; did you mean full?"),
-        ("arms={}", "arms: no arm is left; {full: {}} is the recipe as it is"),
+        ("arms={}", "arms: every arm is taken out; keep one, or write `full: {}` for an arm like the recipe itself"),
         ("arms.ful.grow.steps=3", "unknown arm ful; did you mean full?"),
         ("grow.step=3", "--set grow.step=3: grow.step: unknown key; did you mean steps?"),
         ("grow.steps=[", "--set grow.steps=[ line 1"),
