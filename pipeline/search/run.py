@@ -31,7 +31,7 @@ TRIALS = 40
 """Where neither trials nor minutes are asked."""
 LATEST = 1.05
 """Share of the time asked after which nothing is begun that would end later, and all is stopped."""
-FAILURES = 3
+FAILURES = 5
 """In a row, after which the study is at fault and no longer the values."""
 Say = Callable[[str], None]
 

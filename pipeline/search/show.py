@@ -62,7 +62,7 @@ def found(study: Study, asked: Asked, reference: Outcome) -> Found:
         "best": chosen["number"] if chosen else None,
         "within": _at_least(chosen) >= budget if chosen else None,
         "importance": study.importance(),
-        "tested": _tested(asked, chosen) if chosen else None,
+        "tested": tested(asked, chosen) if chosen else None,
     }
 
 
@@ -138,7 +138,7 @@ def best_arm(recipe: Recipe) -> str:
     return next(name for name in ("best", *(f"best{count}" for count in range(2, 100))) if name not in recipe.arms)
 
 
-def _tested(asked: Asked, chosen: Tried) -> Tested | None:
+def tested(asked: Asked, chosen: Tried) -> Tested | None:
     """What best.yaml got on test, where it has been run with this very trial."""
     runs = Store(asked.store).runs(best_name(asked.name))
     sides = {"recipe": asked.arm, "best": best_arm(asked.recipe)}

@@ -67,15 +67,13 @@ def changes(arm: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problems(plan: Plan, path: str, span: Span, until: str) -> Iterator[str]:
-    names = [stage.name for stage in plan.stages(until)]
-    stage, _, key = path.partition(".")
-    if stage not in names or not key:
-        after = stage in {each.name for each in plan.story}
-        yield (
-            f"comes after {until}, where a trial ends"
-            if after and key
-            else (f"is no stage.key of a trial; stages: {nearest(stage, names)}")
-        )
+    names, (stage, _, key) = [each.name for each in plan.stages(until)], path.partition(".")
+    if not key:
+        yield "names no setting; write stage.key"
+    elif stage not in names:
+        later = stage in {each.name for each in plan.story}
+        yield f"comes after {until}, where a trial ends" if later else f"unknown stage; {nearest(stage, names)}"
+    if not key or stage not in names:
         return
     for value in _values(span):
         yield from _refused(plan, path, value, until)

@@ -38,7 +38,9 @@ def figures(folder: Path) -> tuple[Estimate, Estimate, float]:
     return figure(recall), figure(kept), kept - 0.02
 
 
-def search(folder: Path, trials: int | None = 6, minutes: float | None = None, text: str = RECIPE, **more: Any) -> Found:
+def search(
+    folder: Path, trials: int | None = 6, minutes: float | None = None, text: str = RECIPE, **more: Any
+) -> Found:
     """Search in a folder of its own; the recipe is written unless it is there."""
     file = folder / "toy.yaml" if (folder / "toy.yaml").exists() else write_recipe(folder, text)
     changes = {"gather.source": str(folder / "source.txt")} | more.pop("changes", {})
