@@ -86,6 +86,7 @@ def search(
         raise InputError(f"study {name!r}: must be letters, digits, - and _")
     plan = Plan(story, recipe, Store(store), [arm])
     plan.check(until)
+    _can_be_judged(recipe, arm, until)
     settings, dimensions = space.of_plan(plan, until)
     folder = store / "search" / name
     searched = {path.partition(".")[0] for path in dimensions}
@@ -121,6 +122,16 @@ def search(
             found = show.found(study, asked, reference)
             show.write(found, asked, folder)
     return found, folder
+
+
+def _can_be_judged(recipe: Recipe, arm: str, until: str) -> None:
+    """Refuse what would only be known after the first training."""
+    frontier: Any = getattr(recipe.arms[arm][until], "frontier", None)
+    if frontier is not None and not frontier.points:
+        raise InputError(
+            f"recipe {recipe.name}, {arm}: finetune.frontier.points is 0, and nothing else tells what a trial keeps of "
+            'general English; SET="finetune.frontier.points=2" has it measured'
+        )
 
 
 def default_arm(recipe: Recipe) -> str:

@@ -57,7 +57,7 @@ class Study:
             was, is_now = (as_plain(side.get(key, "unset")) for side in (last, now))
             raise InputError(
                 f"study {self.name}: {what} {key} was {was}, and is {is_now}: trials of both cannot be compared; "
-                "give the new one a NAME of its own"
+                "give the new study a name of its own (STUDY=, --name)"
             )
         self.study.set_user_attr(what, dict(now))
 
