@@ -63,6 +63,8 @@ class Study:
 
     def aim(self, trials: int) -> int:
         """How many more trials to make where so many are asked: what an interrupted run of as many has left of them."""
+        if trials == 0:
+            return 0
         there = len(self.tried())
         asked, until = self.study.user_attrs.get("aim", (0, 0))
         if asked != trials or there >= until:

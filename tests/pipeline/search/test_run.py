@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("optuna", reason="the extra `search` is not installed")
 
 from pipeline.common.errors import InputError
+from pipeline.machine.store import Store
 from pipeline.machine.workers.local import LocalProcesses
 from pipeline.search.results import Found
 from tests.pipeline import toy_story
@@ -79,6 +80,21 @@ def test_models_off_the_front_are_taken_away(twelve: tuple[Path, Found]) -> None
     assert (folder / "store" / found["reference"]["outcome"]["artifacts"][0]).is_dir()
 
 
+def test_models_that_a_recipe_uses_are_left(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def use(line: str) -> None:
+        if "trial 0" in line:
+            (artifact,) = (path.parent for path in (tmp_path / "store" / "grow").glob("*/manifest.json") if
+                           path.parent.name not in told)  # fmt: skip
+            Store(tmp_path / "store").remember("mine", "full#0", "grow", artifact.name)
+        told.extend(path.parent.name for path in (tmp_path / "store" / "grow").glob("*/manifest.json"))
+
+    found = toy.search(tmp_path, 8, say=use)
+    assert not found["trials"][0]["front"]
+    assert (tmp_path / "store" / found["trials"][0]["outcome"]["artifacts"][0]).is_dir()
+
+
 def test_the_same_seed_gives_the_same_study_and_another_another(twelve: tuple[Path, Found], tmp_path: Path) -> None:
     for name in ("same", "other"):
         (tmp_path / name).mkdir()
@@ -96,6 +112,7 @@ def test_a_search_again_adds_trials_as_one_of_all_would_have_made_them(
     assert said[1].startswith("5 trials are there; a trial takes some 0 s: about 7 more")
     assert len(said) == 2 + 7
     assert tried(toy.search(tmp_path, 0)) == tried(twelve[1])
+    assert tried(toy.search(tmp_path, 7)) != tried(twelve[1])
 
 
 def test_random_learns_from_no_trial(twelve: tuple[Path, Found], tmp_path: Path) -> None:
