@@ -195,7 +195,7 @@ def _spare(study: Study, store: Path) -> None:
     """Take away the models of trials that no longer stand on the front, unless a recipe's runs use them, too."""
     tried = show.ranked(study.tried())
     kept = {name for trial in tried if trial["front"] for name in trial["outcome"]["artifacts"]}
-    best = show.best(tried, study.search.budget)
+    best = show.best_of(tried, study.search.budget)
     kept |= set(best["outcome"]["artifacts"]) if best else set()
     recipes = [file.stem for file in (store / "runs").glob("*.json") if not file.stem.startswith("search-")]
     used = {f"{stage}/{print_[:16]}" for recipe in recipes for run in Store(store).runs(recipe).values()

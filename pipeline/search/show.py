@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os.path import relpath
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
-import yaml
-
 from pipeline.common import results
-from pipeline.common.files import read_json, write_whole
-from pipeline.common.results import Estimate
-from pipeline.common.yaml import as_plain, flat
+from pipeline.common.files import write_whole
+from pipeline.common.yaml import as_plain
 from pipeline.drawing import svg, tables
 from pipeline.drawing.dots import Dot, dots
 from pipeline.drawing.svg import Picture
 from pipeline.drawing.tables import NOTHING, Cell, Table
-from pipeline.machine.recipe import SHIPPED, Recipe
-from pipeline.machine.stage import Run
-from pipeline.machine.store import Store
 from pipeline.measuring.frontier.score import choose, pareto_front
 from pipeline.measuring.frontier.show import trade_offs
 from pipeline.report import csv_export, pages
-from pipeline.search.results import Found, Outcome, Tested, Tried
+from pipeline.search import best
+from pipeline.search.results import Found, Outcome, Tried
 from pipeline.search.study import OBJECTIVES, Study
 from pipeline.search.trials import Asked
 
@@ -35,12 +28,12 @@ AS_IT_IS = "the recipe as it is"
 def ranked(tried: Sequence[Tried]) -> list[Tried]:
     """The same trials, each with whether it is on the Pareto front."""
     told = [trial for trial in tried if not trial["outcome"]["problem"]]
-    best = pareto_front([[_value(trial, side) for side in OBJECTIVES] for trial in told]) if told else []
-    front = {trial["number"] for trial, on_it in zip(told, best, strict=True) if on_it}
+    on_front = pareto_front([[_value(trial, side) for side in OBJECTIVES] for trial in told]) if told else []
+    front = {trial["number"] for trial, on_it in zip(told, on_front, strict=True) if on_it}
     return [{**trial, "front": trial["number"] in front} for trial in tried]
 
 
-def best(tried: Sequence[Tried], budget: float) -> Tried | None:
+def best_of(tried: Sequence[Tried], budget: float) -> Tried | None:
     """The highest macro-recall of those that keep the budget; where none does, the one that keeps most."""
     told = [trial for trial in tried if not trial["outcome"]["problem"]]
     if not told:
@@ -51,7 +44,7 @@ def best(tried: Sequence[Tried], budget: float) -> Tried | None:
 def found(study: Study, asked: Asked, reference: Outcome) -> Found:
     """What search.json says."""
     tried, budget = ranked(study.tried()), study.search.budget
-    chosen = best(tried, budget)
+    chosen = best_of(tried, budget)
     return {
         "name": study.name,
         "recipe": asked.recipe.name,
@@ -62,7 +55,7 @@ def found(study: Study, asked: Asked, reference: Outcome) -> Found:
         "best": chosen["number"] if chosen else None,
         "within": _at_least(chosen) >= budget if chosen else None,
         "importance": study.importance(),
-        "tested": tested(asked, chosen) if chosen else None,
+        "tested": best.tested(asked, chosen) if chosen else None,
     }
 
 
@@ -90,7 +83,7 @@ def write(told: Found, asked: Asked, folder: Path) -> None:
     csv_export.write(shown, folder / "tables")
     recipe = folder / "best.yaml"
     if told["best"] is not None:
-        write_whole(recipe, [best_recipe(told, asked.recipe, folder)])
+        write_whole(recipe, [best.written(told, asked.recipe, folder, _figures(_chosen(told)["outcome"]))])
     page = pages.rendered(
         "search.html.j2",
         title=f"Search: {told['name']}",
@@ -105,80 +98,15 @@ def write(told: Found, asked: Asked, folder: Path) -> None:
     write_whole(folder / "search.html", [page])
 
 
-def best_recipe(told: Found, recipe: Recipe, folder: Path) -> str:
-    """The recipe that was searched with one arm more, the best trial: what it takes is in the store already."""
-    chosen = _chosen(told)
-    arm, name = told["arm"], best_arm(recipe)
-    differs = {
-        path: value
-        for stage, own in recipe.arms[arm].items()
-        for path, value in flat(own.model_dump(mode="json")).items()
-        if flat(recipe.shared[stage].model_dump(mode="json"))[path] != value
-        for path in [f"{stage}.{path}"]
-    }
-    below = recipe.file.parent
-    extends = recipe.file.stem if below == SHIPPED else relpath(recipe.file.resolve(), folder.resolve())
-    content = {"name": best_name(told["name"]), "extends": extends, **_nested(recipe.changes)}
-    content = _merged(content, {"arms": {name: _nested(differs | chosen["values"])}})
-    if getattr(recipe.shared.get("report"), "final_arm", None):
-        content = _merged(content, {"report": {"final_arm": name}})
-    asked, of = f"{100 * told['budget']:g}% of general English", f"# Of {len(told['trials'])} trials"
-    comment = f"{of} the best on dev that keeps {asked}:" if told["within"] else f"{of} none is shown to keep {asked}:"
-    comment += f"\n# trial {told['best']}, {_figures(chosen['outcome'])}.\n"
-    return comment + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=118)
-
-
-def best_name(study: str) -> str:
-    """The name of the best's recipe."""
-    return f"{study[:59]}-best"
-
-
-def best_arm(recipe: Recipe) -> str:
-    """A name for its arm that the recipe has not."""
-    return next(name for name in ("best", *(f"best{count}" for count in range(2, 100))) if name not in recipe.arms)
-
-
-def tested(asked: Asked, chosen: Tried) -> Tested | None:
-    """What best.yaml got on test, where it has been run with this very trial."""
-    runs = Store(asked.store).runs(best_name(asked.name))
-    sides = {"recipe": asked.arm, "best": best_arm(asked.recipe)}
-    used = {side: [runs.get(str(Run(arm, seed)), {}) for seed in asked.recipe.seeds] for side, arm in sides.items()}
-    ended = [f"{asked.until}/{each.get(asked.until, '')[:16]}" for each in used["best"]]
-    folders = {side: [asked.store / "evaluate" / each.get("evaluate", "none")[:16] for each in of]
-               for side, of in used.items()}  # fmt: skip
-    scores = {side: [folder / "scores.json" for folder in of] for side, of in folders.items()}
-    if ended != chosen["outcome"]["artifacts"] or not all(file.is_file() for of in scores.values() for file in of):
-        return None
-    return {"recipe": _scored(scores["recipe"]), "best": _scored(scores["best"])}
-
-
-def _scored(files: Sequence[Path]) -> Estimate:
-    """Macro-recall on test, the mean over corpora and seeds; with its interval where there is one of each."""
-    scored = [each["model"]["macro_recall"] for file in files for each in read_json(file)["corpora"].values()]
-    if len(scored) == 1:
-        return {key: scored[0][key] for key in ("value", "low", "high", "n")}  # type: ignore[return-value]
-    return {"value": mean(each["value"] for each in scored), "low": None, "high": None,
-            "n": sum(each["n"] for each in scored) // len(files)}  # fmt: skip
-
-
 def _lead(told: Found) -> str:
     if told["best"] is None:
         return "No trial has come to an end yet."
-    outcome = _chosen(told)["outcome"]
-    within = f"keeps {100 * told['budget']:g}% of general English" if told["within"] else "keeps most general English"
-    gain = 100 * (_value(_chosen(told), "macro_recall") - _value(told["reference"], "macro_recall"))
-    share = tables.percent(outcome["macro_recall"]).text
-    return (
-        (
-            f"Trial {told['best']} {within} and has the best macro-recall of those that do: {share}% on dev, "
-            f"{tables.signed(gain)} points on {AS_IT_IS}."
-        )
-        if told["within"]
-        else (
-            f"No trial is shown to keep {100 * told['budget']:g}% of general English; trial {told['best']} {within}: "
-            f"macro-recall {share}% on dev."
-        )
-    )
+    recall, share = _value(_chosen(told), "macro_recall"), f"{100 * told['budget']:g}% of general English"
+    gain = tables.signed(100 * (recall - _value(told["reference"], "macro_recall")))
+    figures = f"macro-recall {100 * recall:.1f}% on dev, {gain} points on {AS_IT_IS}."
+    if told["within"]:
+        return f"Trial {told['best']} is the best of those that keep {share}: {figures}"
+    return f"No trial is shown to keep {share}; trial {told['best']} keeps most: {figures}"
 
 
 def _lines(told: Found) -> list[str]:
@@ -312,21 +240,3 @@ def _figures(outcome: Outcome) -> str:
 
 def _said(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{path.partition('.')[2]} {as_plain(value)}" for path, value in values.items())
-
-
-def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by dotted path as the sections of a recipe."""
-    content: dict[str, Any] = {}
-    for path, value in values.items():
-        *above, last = path.split(".")
-        inner = content
-        for key in above:
-            inner = inner.setdefault(key, {})
-        inner[last] = value
-    return content
-
-
-def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    both = {key: _merged(below[key], value) for key, value in above.items()
-            if isinstance(value, Mapping) and isinstance(below.get(key), dict)}  # fmt: skip
-    return {**below, **above, **both}

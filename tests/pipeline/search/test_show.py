@@ -12,7 +12,7 @@ from pipeline.common.files import read_json, write_json
 from pipeline.machine.recipe import load_recipe
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import Store
-from pipeline.search import show
+from pipeline.search import best, show
 from pipeline.search.results import Found, Outcome, Tried
 from pipeline.search.trials import Asked
 from tests.pipeline.search import toy
@@ -42,12 +42,12 @@ TRIED = [trial(0, 0.7, 1.0), trial(1, 0.9, 0.9), trial(2, 0.8, 0.98), trial(3, 0
 
 
 def found(tried: list[Tried] = TRIED, budget: float = 0.95, **more: Any) -> Found:
-    best = show.best(tried, budget)
+    chosen = show.best_of(tried, budget)
     told: Any = {
         "name": "toy", "recipe": "toy", "arm": "full", "budget": budget,
         "reference": {"number": None, "values": {}, "outcome": outcome(0.74, 0.96), "front": False},
-        "trials": show.ranked(tried), "best": best["number"] if best else None,
-        "within": best and (best["outcome"]["at_least"] or 0) >= budget, "importance": {}, "tested": None,
+        "trials": show.ranked(tried), "best": chosen["number"] if chosen else None,
+        "within": chosen and (chosen["outcome"]["at_least"] or 0) >= budget, "importance": {}, "tested": None,
     }  # fmt: skip
     return results.checked(Found, told | more)
 
@@ -59,16 +59,15 @@ def asked(folder: Path, text: str = toy.RECIPE, story: tuple[Stage, ...] = toy.S
 
 def test_front_and_best() -> None:
     assert [each["front"] for each in show.ranked(TRIED)] == [True, True, True, False, False]
-    assert [(show.best(TRIED, budget) or TRIED[0])["number"] for budget in (0.85, 0.95, 0.98, 0.999)] == [1, 2, 0, 0]
-    assert show.best([TRIED[4]], 0.95) is None
+    assert [(show.best_of(TRIED, budget) or TRIED[0])["number"] for budget in (0.85, 0.95, 0.98, 0.999)] == [1, 2, 0, 0]
+    assert show.best_of([TRIED[4]], 0.95) is None
 
 
 def test_the_lead_says_what_was_found_and_whether_enough_is_kept(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     show.write(found(), asked(tmp_path), folder)
     page = (folder / "search.html").read_text()
-    assert "Trial 2 keeps 95% of general English" in page
-    assert "80.0% on dev, +6.0 points on the recipe as it is." in page
+    assert "Trial 2 is the best of those that keep 95% of general English: macro-recall 80.0% on dev, +6.0" in page
     assert "Dev texts have judged 4 trials and the recipe as it is" in page
     assert "More of both than the recipe as it is has: trial 2 and trial 3." in page
     assert "Failed: 1" in page
@@ -124,14 +123,14 @@ def test_the_best_as_a_recipe_gives_the_settings_that_were_tried(tmp_path: Path)
         "# Of 5 trials the best on dev that keeps 95% of general English:\n# trial 2, macro-recall"
     )
     assert len(written.splitlines()) <= 14
-    best = load_recipe(folder / "best.yaml", toy.STORY)
-    assert best.name == "toy-best"
-    assert list(best.arms) == ["plain", "full", "best"]
-    assert {arm: best.arms[arm] for arm in of.recipe.arms} == of.recipe.arms
+    recipe = load_recipe(folder / "best.yaml", toy.STORY)
+    assert recipe.name == "toy-best"
+    assert list(recipe.arms) == ["plain", "full", "best"]
+    assert {arm: recipe.arms[arm] for arm in of.recipe.arms} == of.recipe.arms
     tried = load_recipe(
         of.recipe, toy.STORY, {f"arms.full.{path}": value for path, value in TRIED[2]["values"].items()}
     )
-    assert best.arms["best"] == tried.arms["full"]
+    assert recipe.arms["best"] == tried.arms["full"]
 
 
 def test_a_recipe_that_ships_is_extended_by_its_name(tmp_path: Path) -> None:
@@ -139,7 +138,7 @@ def test_a_recipe_that_ships_is_extended_by_its_name(tmp_path: Path) -> None:
 
     recipe = load_recipe("starter", STORY)
     told = found([{**TRIED[0], "values": {"finetune.learning_rate": 3e-5, "finetune.method": "lora"}}])
-    text = show.best_recipe(told, recipe, tmp_path)
+    text = best.written(told, recipe, tmp_path, "")
     assert yaml.safe_load(text) == {
         "name": "toy-best",
         "extends": "starter",
@@ -151,7 +150,7 @@ def test_a_final_arm_that_is_named_is_so_still() -> None:
     from stages import STORY
 
     recipe = load_recipe("starter", STORY, {"report.final_arm": "careful"})
-    assert yaml.safe_load(show.best_recipe(found([TRIED[0]]), recipe, Path()))["report"] == {"final_arm": "best"}
+    assert yaml.safe_load(best.written(found([TRIED[0]]), recipe, Path(), ""))["report"] == {"final_arm": "best"}
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
@@ -159,7 +158,7 @@ def test_dev_and_test_side_by_side_once_the_best_was_run(tmp_path: Path, seeds: 
     of, told = asked(tmp_path, f"seeds: {seeds}\n{toy.RECIPE}"), found()
     chosen = copy.deepcopy(TRIED[2])
     chosen["outcome"]["artifacts"] = [f"grow/{seed:x>16}" for seed in seeds]
-    assert show.tested(of, chosen) is None
+    assert best.tested(of, chosen) is None
     store = Store(tmp_path / "store")
     for arm, share in (("full", 0.74), ("best", 0.77)):
         for seed in seeds:
@@ -167,7 +166,7 @@ def test_dev_and_test_side_by_side_once_the_best_was_run(tmp_path: Path, seeds: 
             store.remember("toy-best", f"{arm}#{seed}", "evaluate", f"{arm}{seed}")
             scores = {"corpora": {"reviews": {"model": {"macro_recall": toy.figure(share + 0.01 * seed)}}}}
             write_json(tmp_path / "store" / "evaluate" / f"{arm}{seed}" / "scores.json", scores)
-    tested = show.tested(of, chosen)
+    tested = best.tested(of, chosen)
     assert tested is not None
     if len(seeds) == 1:
         assert tested == {"recipe": toy.figure(0.74), "best": toy.figure(0.77)}
@@ -179,4 +178,4 @@ def test_dev_and_test_side_by_side_once_the_best_was_run(tmp_path: Path, seeds: 
     assert "the best alone, once" in page
     assert "make all" not in page
     assert told["tested"] is None
-    assert show.tested(of, TRIED[1]) is None, "another trial is the best now"
+    assert best.tested(of, TRIED[1]) is None, "another trial is the best now"
