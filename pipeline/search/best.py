@@ -27,7 +27,7 @@ def written(told: Found, recipe: Recipe, folder: Path, said: str) -> str:
     """
     chosen = next(trial for trial in told["trials"] if trial["number"] == told["best"])
     arm, name = told["arm"], arm_of(recipe)
-    shared, own = map(_plain, (recipe.shared, recipe.arms[arm]))
+    shared, own = map(by_path, (recipe.shared, recipe.arms[arm]))
     differs = {path: value for path, value in own.items() if shared.get(path, ...) != value}
     below = recipe.file.parent
     extends = recipe.file.stem if below == SHIPPED else relpath(recipe.file.resolve(), folder.resolve())
@@ -41,7 +41,7 @@ def written(told: Found, recipe: Recipe, folder: Path, said: str) -> str:
     return comment + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=118)
 
 
-def _plain(settings: Settings) -> dict[str, Any]:
+def by_path(settings: Settings) -> dict[str, Any]:
     """All settings by path."""
     return flat({stage: own.model_dump(mode="json") for stage, own in settings.items()})
 

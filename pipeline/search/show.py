@@ -44,13 +44,14 @@ def best_of(tried: Sequence[Tried], budget: float) -> Tried | None:
 def found(study: Study, asked: Asked, reference: Outcome) -> Found:
     """What search.json says."""
     tried, budget = ranked(study.tried()), study.search.budget
-    chosen = best_of(tried, budget)
+    chosen, own = best_of(tried, budget), best.by_path(asked.recipe.arms[asked.arm])
+    as_it_is = {path: own.get(path) for path in study.space}
     return {
         "name": study.name,
         "recipe": asked.recipe.name,
         "arm": asked.arm,
         "budget": budget,
-        "reference": {"number": None, "values": {}, "outcome": reference, "front": False},
+        "reference": {"number": None, "values": as_it_is, "outcome": reference, "front": False},
         "trials": tried,
         "best": chosen["number"] if chosen else None,
         "within": _at_least(chosen) >= budget if chosen else None,

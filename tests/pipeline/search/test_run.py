@@ -45,6 +45,7 @@ def test_trials_are_runs_with_those_settings_and_figures(twelve: tuple[Path, Fou
         assert lamps in range(10)
         recall, kept = toy.worth(rate)
         assert (trial["outcome"]["macro_recall"], trial["outcome"]["kept"]) == (toy.figure(recall), toy.figure(kept))
+    assert found["reference"]["values"] == {"grow.learning_rate": 0.1, "grow.light.lamps": 1}
     assert found["reference"]["outcome"]["macro_recall"] == toy.figure(toy.worth(0.1)[0])
 
 
