@@ -6,12 +6,8 @@
 #   SET="finetune.learning_rate=5e-5 arms.naive.finetune.freezing.layers=1"   settings, as if edited in the recipe
 #   ARM="naive full"   these arms alone   FORCE=1   make anew   DRY=1   only say what would run, and why   DEBUG=1   show tracebacks
 #   JOBS=1   how many arms and seeds are made side by side: by default one a processor, 4 at most, and 1 on a GPU
-<<<<<<< HEAD
-#   ENGINE=ray:cpus=2,gpus=1   who makes them, and what a task takes: a cluster (docs/scaling.md); by default local
-=======
 #   make search MINUTES=30   the best settings for these reviews in that time; TRIALS=40 so many; STUDY=mine one of its own
-#   ENGINE=local   who makes them: `.venv/bin/python -m stages run --help` lists the engines
->>>>>>> 120a160 (make search: the command, a page on it, Optuna pinned as the extra search)
+#   ENGINE=ray:cpus=2,gpus=1   who makes them, and what a task takes: a cluster (docs/scaling.md); by default local
 
 PYTHON ?= python3
 STORE ?= artifacts
