@@ -7,6 +7,7 @@
 #   SET="finetune.learning_rate=5e-5 arms.naive.finetune.freezing.layers=1"   settings, as if edited in the recipe
 #   ARM="naive full"   these arms alone   FORCE=1   make anew   DRY=1   only say what would run, and why   DEBUG=1   show tracebacks
 #   JOBS=1   how many arms and seeds are made side by side: by default one a processor, 4 at most, and 1 on a GPU
+#   make search MINUTES=30   the best settings for these reviews in that time; TRIALS=40 so many; STUDY=mine one of its own
 #   ENGINE=ray:cpus=2,gpus=1   who makes them, and what a task takes: a cluster (docs/scaling.md); by default local
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ READY := .venv/.ready
 STORY := $(shell sed -n 's/^    \([a-z_]*\)\.STAGE,$$/\1/p' stages/__init__.py)
 
 # Values reach the shell through its environment, or in quotes, so that quotes in them mean what they say.
-export RECIPE SET STORE DATA_ROOT ENGINE JOBS A B
+export RECIPE SET STORE DATA_ROOT ENGINE JOBS A B MINUTES TRIALS STUDY
 quoted = '$(subst ','\'',$(1))'
 DATA = $(if $(DATA_ROOT),--data-root "$$DATA_ROOT") $(if $(filter-out 0,$(DEBUG)),--debug)
 WHAT = $(if $(RECIPE),--recipe "$$RECIPE") $(if $(SET),--set "$$SET") $(foreach arm,$(ARM),--arm $(call quoted,$(arm))) \
@@ -29,7 +30,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: $(STORY)
-.PHONY: help all status show history compare cards setup test lint acceptance bench clean
+.PHONY: help all search status show history compare cards setup test lint acceptance bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^([a-z]+|\$$\(STORY\)):.*## / {sub(/\$$.*/, "STAGE", $$1); sub(/STORY/, "$(STORY)", $$2); \
@@ -41,6 +42,10 @@ all: $(READY) ## the whole story: every stage, every arm, ends with the report a
 
 $(STORY): $(READY) ## one stage and what it needs: STORY
 	@$(STAGES) run $@ $(WHAT) $(HOW)
+
+search: $(READY) ## the best settings in the time you have: make search MINUTES=30; again, it goes on (docs/search.md)
+	@$(STAGES) search $(WHAT) $(if $(JOBS),--jobs "$$JOBS") $(if $(ENGINE),--engine "$$ENGINE") \
+		$(if $(MINUTES),--minutes "$$MINUTES") $(if $(TRIALS),--trials "$$TRIALS") $(if $(STUDY),--name "$$STUDY")
 
 status: $(READY) ## is it up to date, stage by stage and arm by arm, or why not
 	@$(STAGES) status $(WHAT)
@@ -89,7 +94,7 @@ bench: $(READY) ## speed beside what people would use instead (half an hour); BE
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean: ## delete all results (of STORE: artifacts/) and caches, without asking; .venv stays
-	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) fitted tensorboard runs cache logs latest .latest locks; }
+	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) search fitted tensorboard runs cache logs latest .latest locks; }
 	@rmdir "$$STORE" 2>/dev/null || true
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

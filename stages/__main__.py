@@ -26,10 +26,13 @@ from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.common.program import typed
+from pipeline.common.validation import nearest
 from pipeline.corpora.cards import CARDS, SHIPPED
 from pipeline.corpora.readers import formats
-from pipeline.machine import cli, console
-from pipeline.machine.store import DamagedError, check_around
+from pipeline.machine import cli, console, workers
+from pipeline.machine.plan import Plan
+from pipeline.machine.recipe import load_recipe
+from pipeline.machine.store import DamagedError, Store, check_around
 from pipeline.machine.workers import default_jobs
 from stages import STORY
 
@@ -331,6 +334,51 @@ def rank(
     print(plain(transferability.tables(found, len(asked))))
 
 
+def search(
+    recipe: cli.RecipeOption = "starter",
+    changes: cli.SetOption = None,
+    data_root: cli.DataRootOption = None,
+    arm: Annotated[str | None, typer.Option("--arm", help="Arm to search; by default the final one.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="End by then, with the best found so far.")] = None,
+    trials: Annotated[int | None, typer.Option(min=0, help="So many more; 40 where no minutes are given.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of the study; by default the recipe's.")] = None,
+    jobs: cli.JobsOption = None,
+    engine: cli.EngineOption = "local",
+    store: cli.StoreOption = Path("artifacts"),
+) -> None:
+    """Search a recipe's settings by dev macro-recall and general English kept. Again, it goes on where it was."""
+    from pipeline.search import run
+
+    jobs = jobs or workers.default_jobs()
+    checked = load_recipe(recipe, STORY, cli.rooted(STORY, changes, data_root))
+    if arm is not None and arm not in checked.arms:
+        raise InputError(f"arm {arm}: unknown in recipe {checked.name}; {nearest(arm, checked.arms)}")
+    team = workers.engine(engine, jobs, console.show_warnings)
+    workers.limit_threads(jobs)
+    plan = Plan(STORY, checked, Store(store))
+    try:
+        found, folder = run.search(
+            STORY,
+            checked,
+            run.Limits(minutes, trials),
+            arm=arm,
+            name=name,
+            store=store,
+            workers=team,
+            jobs=jobs,
+            observer=lambda step: console.show_step(plan, step),
+            say=lambda line: print(console.clean(line), flush=True),
+            command=f"{cli.PROGRAM} search",
+        )
+    except (KeyboardInterrupt, SystemExit):
+        console.say("stopped; the same command continues from there")
+        raise
+    print(f"page    {folder / 'search.html'}")
+    if found["best"] is not None and not found["tested"]:
+        print(f"best    trial {found['best']}; make all RECIPE={folder / 'best.yaml'} tests it, and then `make search "
+              "TRIALS=0` sets dev and test side by side")  # fmt: skip
+
+
 def _folder(model: str) -> Path:
     """The folder of a model to be ranked; `scratch`, which is a setting's, is none."""
     from pipeline.models.sources import resolve
@@ -378,6 +426,7 @@ def build() -> typer.Typer:
     app.command()(compare)
     app.command()(history)
     app.command()(rank)
+    app.command()(search)
     app.command()(doctor)
     return app
 

@@ -48,6 +48,10 @@ def test_variables_become_options() -> None:
     assert line.endswith(f'-m stages run {options} --debug --force --dry-run --jobs "$JOBS" --engine "$ENGINE"')
     assert make("-n", "all", "FORCE=0").splitlines()[-1].split()[-2:] == ["--store", '"$STORE"']
 
+    line = make("-n", "search", "MINUTES=30", "TRIALS=9", "STUDY=x", "JOBS=2").replace("\\\n", " ")
+    options = '--store "$STORE" --jobs "$JOBS" --minutes "$MINUTES" --trials "$TRIALS" --name "$STUDY"'
+    assert " ".join(line.split()).endswith(f"-m stages search {options}")
+
 
 @pytest.mark.parametrize("given", ["ARM='; touch {};'", 'JOBS="; touch {}; "', "JOBS=$(touch {})", "x'; touch {}; '"])
 def test_no_value_is_a_command(tmp_path: Path, given: str) -> None:

@@ -14,6 +14,7 @@ from pipeline.measuring.frontier.results import Frontier
 from pipeline.measuring.general.results import Retention
 from pipeline.measuring.reviews.results import Reviews
 from pipeline.report.results import Report
+from pipeline.search.results import Found
 from tests import toy_measures
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schema"
@@ -23,6 +24,7 @@ KINDS: dict[str, Any] = {
     "emoji": Emoji,
     "frontier": Frontier,
     "report": Report,
+    "search": Found,
 }
 
 

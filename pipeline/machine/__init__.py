@@ -10,4 +10,5 @@ store        artifacts, complete or absent
 lock         a piece of work is done by one run at a time
 workers/     who does the work, side by side: the engines
 stage        what a stage is
+space        which settings of a recipe may be searched
 """

@@ -97,7 +97,7 @@ def run(
             "without torchrun: --jobs, or --engine ray, has arms and seeds made side by side"
         )
     workers = engine(engine_name, jobs, console.show_warnings)
-    plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
+    plan = _plan(context, recipe, rooted(context.obj, changes, data_root), arm, store)
     if dry_run:
         plan.check(stage)
         console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
@@ -117,7 +117,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs to read.")] = False,
 ) -> None:
     """Say for each stage and arm whether it is up to date, or why not. Changes nothing."""
-    plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
+    plan = _plan(context, recipe, rooted(context.obj, changes, data_root), arm, store)
     if as_json:
         print(json.dumps(console.standings_data(plan, survey(plan)), indent=1, ensure_ascii=False))
     else:
@@ -137,7 +137,7 @@ def show(
     if stage is None:
         console.show_latest(store)
     else:
-        plan = _plan(context, recipe, _rooted(context, changes, data_root), arm, store)
+        plan = _plan(context, recipe, rooted(context.obj, changes, data_root), arm, store)
         console.show_stage(plan, plan.stages(stage)[-1], survey(plan, stage))
 
 
@@ -194,9 +194,9 @@ def _plan(context: typer.Context, recipe: str, changes: Mapping[str, Any], arms:
     return Plan(story, load_recipe(recipe, story, changes), Store(store), tuple(arms or ()))
 
 
-def _rooted(context: typer.Context, changes: list[str] | None, data_root: Path | None) -> dict[str, Any]:
+def rooted(story: Sequence[Stage], changes: list[str] | None, data_root: Path | None) -> dict[str, Any]:
     """The changes, with ``--data-root`` as one more: a short way to set it where a stage has it."""
-    names = [stage.name for stage in context.obj if "data_root" in stage.settings_type.model_fields]
+    names = [stage.name for stage in story if "data_root" in stage.settings_type.model_fields]
     rooted = {f"{name}.data_root": str(data_root) for name in names if data_root is not None}
     return parse_changes(changes or []) | rooted
 

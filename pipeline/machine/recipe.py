@@ -1,8 +1,9 @@
 """A recipe: every setting of every stage, checked before anything runs, for each arm that is compared.
 
 One section per stage; ``arms`` says how each arm differs from the recipe itself; ``extends`` takes another recipe and
-changes only what is written; ``arms: {ARM: null}`` takes one of its arms out. A change, path to value, does as if the
-recipe were edited at that path: what ``--set PATH=VALUE`` gives.
+changes only what is written; ``arms: {ARM: null}`` takes one of its arms out; ``search`` says which settings may be
+searched (``space.py``). A change, path to value, does as if the recipe were edited at that path: what
+``--set PATH=VALUE`` gives.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pydantic import ValidationError
 from pipeline.common.errors import InputError
 from pipeline.common.validation import explain, near, nearest
 from pipeline.common.yaml import as_plain, parse, read_mapping
+from pipeline.machine import space
 from pipeline.machine.stage import Run, Stage, StageSettings
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Recipe:
     file: Path
     changes: Mapping[str, Any]
     """What it was loaded from."""
+    search: space.Search
 
     @property
     def called(self) -> str:
@@ -103,12 +106,14 @@ def load_recipe(recipe: str | Path | Recipe, story: Sequence[Stage], changes: Ma
     warnings = [warning for path in changes if (warning := _change(draft, path, changes[path], problems))]
     problems += _check_outline(draft, story)
     shared = _check_sections(draft, story, problems)
+    search, slips = space.read(_section(draft.content, "search"))
+    problems += [draft.problem(["search", *loc], text) for loc, text in slips]
     arms = {arm: _check_arm(draft, arm, story, shared, problems) for arm in _section(draft.content, "arms")}
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
     for warning in warnings:
         logger.warning(warning)
-    return Recipe(draft.content["name"], tuple(draft.content["seeds"]), shared, arms, file, dict(changes))
+    return Recipe(draft.content["name"], tuple(draft.content["seeds"]), shared, arms, file, dict(changes), search)
 
 
 def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
@@ -247,10 +252,10 @@ def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
     content, names = draft.content, [stage.name for stage in story]
     problems = []
     for key, value in content.items():
-        if key not in {"name", "seeds", "arms", *names}:
-            hint = nearest(key, ["name", "extends", "seeds", "arms", *names])
+        if key not in {"name", "seeds", "arms", "search", *names}:
+            hint = nearest(key, ["name", "extends", "seeds", "arms", "search", *names])
             problems.append(draft.problem([key], f"unknown stage or key; {hint}"))
-        elif key in {"arms", *names} and value is not None and not isinstance(value, dict):
+        elif key in {"arms", "search", *names} and value is not None and not isinstance(value, dict):
             problems.append(draft.problem([key], "must hold `key: value` lines"))
     seeds = content["seeds"]
     if not (isinstance(seeds, list) and seeds and all(type(seed) is int and 0 <= seed < 1 << 32 for seed in seeds)):

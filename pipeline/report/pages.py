@@ -42,7 +42,12 @@ def write(report: Report, out: Path) -> None:
 
 
 def html(contents: Mapping[str, Any], drawn: Mapping[str, list[Picture]]) -> str:
-    """The page for a browser. Whatever the figures hold appears as text: escaped, controls written out."""
+    """The page for a browser."""
+    return rendered("report.html.j2", **contents, pictures=drawn)
+
+
+def rendered(template: str, **contents: Any) -> str:
+    """A page by one of the templates. Whatever the contents hold appears as text: escaped, controls written out."""
     style = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
     environment = Environment(
         loader=PackageLoader("pipeline.report"),
@@ -52,9 +57,7 @@ def html(contents: Mapping[str, Any], drawn: Mapping[str, list[Picture]]) -> str
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else printable(str(value)),
     )
-    return environment.get_template("report.html.j2").render(
-        **contents, style=Markup(style), pictures=drawn, svg=Markup
-    )
+    return environment.get_template(template).render(**contents, style=Markup(style), svg=Markup)
 
 
 def _contents(report: Report) -> dict[str, Any]:

@@ -103,42 +103,58 @@ def arms(points: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float], na
 
 
 def front(found: Frontier, *, name: str) -> str:
-    """Models between base and tuned : those on the Pareto front filled and joined, the chosen ringed."""
-    points: Any = found["points"]  # none without a value
+    """Models between base and tuned."""
+    points: Any = found["points"]
+    ends = {point["alpha"]: place for place, point in enumerate(points) if point["alpha"] in (0.0, 1.0)}
+    named = {ends[alpha]: said for alpha, said in ((0.0, "base, tuned head"), (1.0, "tuned")) if alpha in ends}
+    chosen = next((place for place, point in enumerate(points) if point["name"] == found["chosen"]), None)
+    said = [_weights(point) for point in points]
+    return trade_offs(points, said, name=name, chosen=chosen, budget=found["budget"], named=named)
+
+
+def trade_offs(
+    points: Sequence[Mapping[str, Any]],
+    said: Sequence[str],
+    *,
+    name: str,
+    chosen: int | None,
+    budget: float | None,
+    named: Mapping[int, str],
+) -> str:
+    """Points of {"kept", "macro_recall", "front"}: those on the Pareto front filled and joined, the chosen ringed.
+
+    ``said``: what each is, for who points at it; ``named``: what is written beside some, by their places.
+    """
     with mpl.rc_context(svg.STYLE):
         figure, axes = svg.canvas(5.4, 4.3)
         best = sorted((point for point in points if point["front"]), key=lambda point: point["kept"]["value"])
         line = [[100 * point[side]["value"] for point in best] for side in ("kept", "macro_recall")]
         axes.plot(*line, color=svg.ACCENT, linewidth=2, alpha=0.6, zorder=2, label="best trade-offs")
-        for point in points:
+        for place, (point, words) in enumerate(zip(points, said, strict=True)):
             colour = svg.ACCENT if point["front"] else svg.MUTED
             look = {"color": colour, "markersize": 7, "markerfacecolor": colour if point["front"] else svg.CARD}
-            said = f"{_weights(point)}{', on the front' if point['front'] else ''}"
-            _cross(axes, point["kept"], point["macro_recall"], said, look)
-            if point["name"] == found["chosen"]:
+            on_it = ", on the front" if point["front"] else ""
+            _cross(axes, point["kept"], point["macro_recall"], f"{words}{on_it}", look)
+            if place == chosen:
                 axes.plot(100 * point["kept"]["value"], 100 * point["macro_recall"]["value"], "o", color=svg.OTHER,
                           markersize=15, markerfacecolor="none", markeredgewidth=2, zorder=4, linestyle="none",
                           label="chosen")  # fmt: skip
-        if found["budget"] is not None:
-            axes.axvline(
-                100 * found["budget"], color=svg.OTHER, linewidth=1.4, linestyle="--", zorder=1, label="budget"
-            )
+        if budget is not None:
+            axes.axvline(100 * budget, color=svg.OTHER, linewidth=1.4, linestyle="--", zorder=1, label="budget")
         axes.margins(0.1, 0.1)
         axes.set_xlabel(KEPT)
         axes.set_ylabel(RECALL)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-        _name_ends(axes, points)
+        for place, words in named.items():
+            _write_beside(axes, points[place], words)
         return svg.inline(figure, name)
 
 
-def _name_ends(axes: Axes, points: Sequence[Any]) -> None:
-    for alpha, said in ((0.0, "base, tuned head"), (1.0, "tuned")):
-        for point in points:
-            if point["alpha"] == alpha:
-                here = (100 * point["kept"]["value"], 100 * point["macro_recall"]["value"])
-                side = "right" if 2 * here[0] > sum(axes.get_xlim()) else "left"
-                axes.annotate(said, here, xytext=(8 if side == "left" else -8, -12), textcoords="offset points",
-                              ha=side, va="top", fontweight="bold", fontsize=10)  # fmt: skip
+def _write_beside(axes: Axes, point: Mapping[str, Any], said: str) -> None:
+    here = (100 * point["kept"]["value"], 100 * point["macro_recall"]["value"])
+    side = "right" if 2 * here[0] > sum(axes.get_xlim()) else "left"
+    axes.annotate(said, here, xytext=(8 if side == "left" else -8, -12), textcoords="offset points",
+                  ha=side, va="top", fontweight="bold", fontsize=10)  # fmt: skip
 
 
 def _weights(point: Mapping[str, Any]) -> str:

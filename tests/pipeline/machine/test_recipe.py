@@ -219,7 +219,7 @@ def test_a_problem_names_the_file_of_the_chain_that_it_stands_in(tmp_path: Path)
     ("text", "says"),
     [
         ("grw: {}", "grw: unknown stage or key; did you mean grow?"),
-        ("zzz: 1", "known: name, extends, seeds, arms, gather, grow, judge, total"),
+        ("zzz: 1", "known: name, extends, seeds, arms, search, gather, grow, judge, total"),
         ("arms: {a: {grw: {}}}", "arms.a.grw: unknown stage; did you mean grow?"),
         ("arms: {a: {total: {title: x}}}", "total runs once for all arms; set it in the recipe's own section"),
         ("arms: [a]", "arms: must hold `key: value` lines"),

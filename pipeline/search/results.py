@@ -1,0 +1,64 @@
+"""What search.json says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from pipeline.common.results import Estimate, closed
+
+
+@closed
+class Outcome(TypedDict):
+    """What came of a trial, on dev, the mean over seeds; ``problem``: why nothing did, and then it has no figures."""
+
+    macro_recall: Estimate | None
+    kept: Estimate | None
+    at_least: float | None
+    """The one-sided 95% lower bound of ``kept``, by which a budget is met."""
+    seconds: float
+    """What making it took, or has taken once."""
+    artifacts: list[str]
+    """What it ended in, one a seed: folders in the store."""
+    made: list[str]
+    """Those of them that it made, and did not find there."""
+    problem: str
+
+
+@closed
+class Tried(TypedDict):
+    """A trial; ``number``: None for the recipe as it is."""
+
+    number: int | None
+    values: dict[str, Any]
+    outcome: Outcome
+    front: bool
+
+
+@closed
+class Tested(TypedDict):
+    """Macro-recall on test texts, the mean over corpora: of the recipe as it is and of the best."""
+
+    recipe: Estimate
+    best: Estimate
+
+
+@closed
+class Found(TypedDict):
+    """A study: the recipe as it is, all that was tried, and which is the best of those that keep the budget.
+
+    ``within``: whether that one keeps it; where none does it is the one that keeps most. ``importance``: by objective
+    and setting, shares that sum to 1; empty where there are too few trials to tell.
+    """
+
+    name: str
+    recipe: str
+    arm: str
+    budget: float
+    reference: Tried
+    trials: list[Tried]
+    best: int | None
+    within: bool | None
+    importance: dict[str, dict[str, float]]
+    tested: Tested | None

@@ -1,0 +1,239 @@
+"""Trial after trial, for as long or as many as are asked: the study's part of ``make search``."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import remove
+from pipeline.common.yaml import flat
+from pipeline.machine.fingerprint import chosen_settings
+from pipeline.machine.lock import hold
+from pipeline.machine.plan import Plan
+from pipeline.machine.recipe import PLAIN_NAME, Recipe
+from pipeline.machine.runner import Step
+from pipeline.machine.stage import Stage
+from pipeline.machine.store import Store
+from pipeline.machine.workers import Workers
+from pipeline.machine.workers.local import LocalProcesses
+from pipeline.search import show, space, trials
+from pipeline.search.results import Found, Outcome
+from pipeline.search.study import Study
+
+TRIALS = 40
+"""Where neither trials nor minutes are asked."""
+LATEST = 1.05
+"""Share of the time asked after which nothing is begun that would end later, and all is stopped."""
+FAILURES = 5
+"""In a row, after which the study is at fault and no longer the values."""
+Say = Callable[[str], None]
+
+
+class TimeUpError(BaseException):
+    """The time that was asked for is over: what is running saves what it has, as at Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to end."""
+
+    minutes: float | None = None
+    trials: int | None = None
+    """More of them; neither given: ``TRIALS``."""
+
+
+def search(
+    story: Sequence[Stage],
+    recipe: Recipe,
+    limits: Limits,
+    *,
+    arm: str | None = None,
+    name: str | None = None,
+    until: str = "finetune",
+    figures: trials.Figures = trials.tuned,
+    store: Path = Path("artifacts"),
+    workers: Workers | None = None,
+    jobs: int = 1,
+    observer: Callable[[Step], None] = lambda _: None,
+    say: Say = lambda _: None,
+    command: str = "",
+) -> tuple[Found, Path]:
+    """Try settings of one arm of a recipe; return what was found and its folder, ``<store>/search/<name>``.
+
+    There: ``journal.log``, ``search.json``, ``search.html``, ``figures/``, ``tables/`` and ``best.yaml``, renewed
+    whenever this ends, however it does.
+
+    Args:
+        arm: by default the one whose model is taken away.
+        name: of the study, by default the recipe's; one that is there is gone on with.
+        figures: what a trial is judged by, of the artifact of ``until``.
+        workers: who makes trials, ``jobs`` at a time.
+        observer: told of the steps of the first run, the recipe as it is.
+
+    Raises:
+        InputError: a space that is none, another study of that name, too short a time, trials that all fail.
+    """
+    began = time.monotonic()
+    arm, name = arm or default_arm(recipe), name or recipe.name
+    if not PLAIN_NAME.fullmatch(name):
+        raise InputError(f"study {name!r}: must be letters, digits, - and _")
+    plan = Plan(story, recipe, Store(store), [arm])
+    plan.check(until)
+    _can_be_judged(recipe, arm, until)
+    settings, dimensions = space.of_plan(plan, until)
+    folder = store / "search" / name
+    searched = {path.partition(".")[0] for path in dimensions}
+    first = next(stage.name for stage in plan.stages(until) if stage.name in searched)
+    asked = trials.Asked(story, recipe, arm, until, store, figures, first, name)
+    with hold(plan.store.locks / f"search-{name}", command or f"search {name}"):
+        study = Study(folder, settings, dimensions)
+        chosen = {stage.name: chosen_settings(plan.recipe.arms[arm][stage.name]) for stage in plan.stages(until)}
+        study.bind(
+            "setting", flat({stage: own for stage, own in chosen.items() if own} | {"seeds": list(recipe.seeds)})
+        )
+        study.bind("range of", {path: each.span.model_dump(mode="json") for path, each in dimensions.items()})
+        limit = None if limits.minutes is None else limits.minutes * 60 * LATEST
+
+        def left() -> float | None:
+            return None if limit is None else limit - (time.monotonic() - began)
+
+        with _time_up_after(left()) as over:
+            reference = trials.make(trials.Trial(asked), observer)
+        if over():
+            raise InputError(f"{limits.minutes:g} minutes were too few for the recipe as it is; the same again goes on")
+        if reference["problem"]:
+            raise InputError(reference["problem"])
+        study.bind("artifact", {"of the recipe as it is": reference["artifacts"]})
+        timed = limits.trials is None and limit is not None
+        count = None if timed else study.aim(TRIALS if limits.trials is None else limits.trials)
+        say(show.line(None, {}, reference))
+        say(_forecast(study, reference, count, left(), jobs))
+        try:
+            with _time_up_after(left()):
+                _all(study, asked, reference, count, left(), workers, say)
+        finally:
+            found = show.found(study, asked, reference)
+            show.write(found, asked, folder)
+    return found, folder
+
+
+def _can_be_judged(recipe: Recipe, arm: str, until: str) -> None:
+    """Refuse what would only be known after the first training."""
+    frontier: Any = getattr(recipe.arms[arm][until], "frontier", None)
+    if frontier is not None and not frontier.points:
+        raise InputError(
+            f"recipe {recipe.name}, {arm}: finetune.frontier.points is 0, and nothing else tells what a trial keeps of "
+            'general English; SET="finetune.frontier.points=2" has it measured'
+        )
+
+
+def default_arm(recipe: Recipe) -> str:
+    """The arm whose model is taken away."""
+    report: Any = recipe.shared.get("report")
+    rungs = [arm for arm in recipe.arms if arm not in getattr(report, "controls", ())]
+    return str(getattr(report, "final_arm", None) or rungs[-1])
+
+
+def _all(
+    study: Study,
+    asked: trials.Asked,
+    reference: Outcome,
+    count: int | None,
+    seconds: float | None,
+    workers: Workers | None,
+    say: Say,
+) -> None:
+    """Make trials until there are so many, or the next would end too late."""
+    end = None if seconds is None else time.monotonic() + seconds
+    begun, failures = 0, 0
+
+    def wanted() -> bool:
+        late = end is not None and time.monotonic() + _expected(study, reference) > end
+        return not late and (count is None or begun < count)
+
+    with workers or LocalProcesses() as team:
+        while True:
+            tasks: list[trials.Trial] = []
+            while len(tasks) < team.free and wanted():
+                tasks.append(trials.Trial(asked, *study.ask()))
+                begun += 1
+            team.begin(trials.make, tasks)
+            if not team.pending:
+                return
+            for trial, outcome in team.finished():
+                study.tell(trial.number, outcome)
+                say(show.line(trial.number, trial.values, outcome))
+                failures = failures + 1 if outcome["problem"] else 0
+                if failures == FAILURES:
+                    raise InputError(f"search: {FAILURES} trials in a row failed; the last one: {outcome['problem']}")
+            _spare(study, asked.store)
+
+
+def _expected(study: Study, reference: Outcome) -> float:
+    """Seconds that a trial takes."""
+    spent = [trial["outcome"]["seconds"] for trial in study.tried() if not trial["outcome"]["problem"]]
+    return mean(spent) if spent else reference["seconds"]
+
+
+def _forecast(study: Study, reference: Outcome, count: int | None, seconds: float | None, jobs: int) -> str:
+    """What is about to happen, in a line."""
+    there, each = len(study.tried()), max(0.1, _expected(study, reference))
+    fit = count if seconds is None else max(0, int(seconds / each * jobs))
+    more = min(many for many in (fit, count) if many is not None)
+    before = f"{there} trials are there; " if there else ""
+    return f"{before}a trial takes some {each:.0f} s: about {more} more, in {more * each / 60 / jobs:.0f} minutes"
+
+
+def _spare(study: Study, store: Path) -> None:
+    """Take away the models of trials that no longer stand on the front, unless a recipe's runs use them, too."""
+    tried = show.ranked(study.tried())
+    kept = {name for trial in tried if trial["front"] for name in trial["outcome"]["artifacts"]}
+    best = show.best_of(tried, study.search.budget)
+    kept |= set(best["outcome"]["artifacts"]) if best else set()
+    recipes = [file.stem for file in (store / "runs").glob("*.json") if not file.stem.startswith("search-")]
+    used = {f"{stage}/{print_[:16]}" for recipe in recipes for run in Store(store).runs(recipe).values()
+            for stage, print_ in run.items()}  # fmt: skip
+    for name in {name for trial in tried for name in trial["outcome"]["made"]} - kept - used:
+        remove(store / name)
+
+
+@contextmanager
+def _time_up_after(seconds: float | None) -> Iterator[Callable[[], bool]]:
+    """End what is inside after so many seconds, as SIGTERM would; what is yielded says whether that was so.
+
+    A training that runs in this process saves a checkpoint first, and so do those of other processes, by ``Workers``.
+    """
+    over = False
+
+    def ring(_number: int, _frame: Any) -> None:
+        nonlocal over
+        over = True
+        signal.raise_signal(signal.SIGTERM)
+
+    def end(number: int, _frame: Any) -> None:
+        if over:
+            raise TimeUpError
+        signal.signal(number, before)
+        signal.raise_signal(number)
+
+    if seconds is None:
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    earlier = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds))
+    try:
+        yield lambda: over
+    except TimeUpError:
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier)
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,243 @@
+"""What a study found, as a page, as data, and as a recipe of its best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.common import results
+from pipeline.common.files import write_whole
+from pipeline.common.yaml import as_plain
+from pipeline.drawing import svg, tables
+from pipeline.drawing.dots import Dot, dots
+from pipeline.drawing.svg import Picture
+from pipeline.drawing.tables import NOTHING, Cell, Table
+from pipeline.measuring.frontier.score import choose, pareto_front
+from pipeline.measuring.frontier.show import trade_offs
+from pipeline.report import csv_export, pages
+from pipeline.search import best
+from pipeline.search.results import Found, Outcome, Tried
+from pipeline.search.study import OBJECTIVES, Study
+from pipeline.search.trials import Asked
+
+NAMES = {"macro_recall": "macro-recall", "kept": "general English kept"}
+AS_IT_IS = "the recipe as it is"
+
+
+def ranked(tried: Sequence[Tried]) -> list[Tried]:
+    """The same trials, each with whether it is on the Pareto front."""
+    told = [trial for trial in tried if not trial["outcome"]["problem"]]
+    on_front = pareto_front([[_value(trial, side) for side in OBJECTIVES] for trial in told]) if told else []
+    front = {trial["number"] for trial, on_it in zip(told, on_front, strict=True) if on_it}
+    return [{**trial, "front": trial["number"] in front} for trial in tried]
+
+
+def best_of(tried: Sequence[Tried], budget: float) -> Tried | None:
+    """The highest macro-recall of those that keep the budget; where none does, the one that keeps most."""
+    told = [trial for trial in tried if not trial["outcome"]["problem"]]
+    if not told:
+        return None
+    return told[choose([_value(trial, "macro_recall") for trial in told], lambda at: _at_least(told[at]), budget)]
+
+
+def found(study: Study, asked: Asked, reference: Outcome) -> Found:
+    """What search.json says."""
+    tried, budget = ranked(study.tried()), study.search.budget
+    chosen, own = best_of(tried, budget), best.by_path(asked.recipe.arms[asked.arm])
+    as_it_is = {path: own.get(path) for path in study.space}
+    return {
+        "name": study.name,
+        "recipe": asked.recipe.name,
+        "arm": asked.arm,
+        "budget": budget,
+        "reference": {"number": None, "values": as_it_is, "outcome": reference, "front": False},
+        "trials": tried,
+        "best": chosen["number"] if chosen else None,
+        "within": _at_least(chosen) >= budget if chosen else None,
+        "importance": study.importance(),
+        "tested": best.tested(asked, chosen) if chosen else None,
+    }
+
+
+def line(number: int | None, values: Mapping[str, Any] | None, outcome: Outcome) -> str:
+    """A trial in a line of the terminal."""
+    who = AS_IT_IS if number is None else f"trial {number}"
+    if outcome["problem"]:
+        return f"{who}: failed: {outcome['problem']}; with {_said(values or {})}"
+    figures = (
+        f"macro-recall {tables.percent(outcome['macro_recall']).line}, kept {tables.percent(outcome['kept']).line}"
+    )
+    with_them = f": {_said(values)}" if values else ""
+    return f"{who}: dev {figures}, in %; {outcome['seconds']:.0f} s{with_them}"
+
+
+def write(told: Found, asked: Asked, folder: Path) -> None:
+    """Write search.json, search.html, ``figures/``, ``tables/`` and, where a trial came to an end, best.yaml."""
+    results.write(Found, folder / "search.json", told)
+    drawn, shown = (
+        _pictures(told),
+        [table for table in (_tested_table(told), _trials(told), _importance(told)) if table],
+    )
+    for picture in drawn:
+        write_whole(folder / "figures" / f"{picture.name}.svg", [svg.standalone(picture.svg)])
+    csv_export.write(shown, folder / "tables")
+    recipe = folder / "best.yaml"
+    if told["best"] is not None:
+        write_whole(recipe, [best.written(told, asked.recipe, folder, _figures(_chosen(told)["outcome"]))])
+    page = pages.rendered(
+        "search.html.j2",
+        title=f"Search: {told['name']}",
+        recipe=told["recipe"],
+        arm=told["arm"],
+        lead=_lead(told),
+        lines=_lines(told),
+        command=f"make all RECIPE={recipe}" if told["best"] is not None and not told["tested"] else "",
+        pictures=drawn,
+        shown=shown,
+    )
+    write_whole(folder / "search.html", [page])
+
+
+def _lead(told: Found) -> str:
+    if told["best"] is None:
+        return "No trial has come to an end yet."
+    recall, share = _value(_chosen(told), "macro_recall"), f"{100 * told['budget']:g}% of general English"
+    gain = tables.signed(100 * (recall - _value(told["reference"], "macro_recall")))
+    figures = f"macro-recall {100 * recall:.1f}% on dev, {gain} points on {AS_IT_IS}."
+    if told["within"]:
+        return f"Trial {told['best']} is the best of those that keep {share}: {figures}"
+    return f"No trial is shown to keep {share}; trial {told['best']} keeps most: {figures}"
+
+
+def _lines(told: Found) -> list[str]:
+    """What is to be known beside the figures."""
+    more = [
+        trial["number"]
+        for trial in told["trials"]
+        if not trial["outcome"]["problem"]
+        and all(_value(trial, side) > _value(told["reference"], side) for side in OBJECTIVES)
+    ]
+    failed = sum(bool(trial["outcome"]["problem"]) for trial in told["trials"])
+    count = len(told["trials"]) - failed
+    said = [
+        f"Dev texts have judged {count} {'trial' if count == 1 else 'trials'} and {AS_IT_IS}; the best of many is "
+        "partly the luckiest, so its dev figures flatter it. Test texts have judged "
+        + ("the best alone, once." if told["tested"] else "none; they judge the best alone, in a run of its recipe:")
+    ]
+    said += [
+        f"More of both than {AS_IT_IS} has: {tables.prose(f'trial {number}' for number in more)}."
+        if more
+        else f"No trial has more of both than {AS_IT_IS}."
+    ]
+    if failed:
+        said.append(f"Failed: {failed}; the table says why.")
+    return said if told["best"] is not None else []
+
+
+def _pictures(told: Found) -> list[Picture]:
+    points = [told["reference"], *(trial for trial in told["trials"] if not trial["outcome"]["problem"])]
+    places = {point["number"]: place for place, point in enumerate(points)}
+    drawn = [
+        Picture(
+            "pareto",
+            "Trials",
+            "Both sides on dev. Crosses: 95% intervals; the dashed line: the share that is to be kept.",
+            trade_offs(
+                [{**point["outcome"], "front": point["front"]} for point in points],
+                [line(point["number"], point["values"], point["outcome"]).partition(":")[0] for point in points],
+                name="pareto",
+                chosen=places.get(told["best"]) if told["best"] is not None else None,
+                budget=told["budget"],
+                named={0: "as it is"},
+            ),
+        )
+    ]
+    if told["importance"]:
+        paths = sorted(told["importance"][OBJECTIVES[0]], key=told["importance"][OBJECTIVES[0]].__getitem__)[::-1]
+        colours = dict(zip(OBJECTIVES, (svg.ACCENT, svg.OTHER), strict=True))
+
+        def dot(side: str, path: str) -> Dot:
+            share = told["importance"][side].get(path, 0.0)
+            figure = {"value": share, "low": None, "high": None, "n": len(points) - 1}
+            return Dot(figure, f"{path}, {NAMES[side]}: {100 * share:.0f}%", colours[side])
+
+        drawing = dots(
+            [(svg.label(path.partition(".")[2]), [dot(side, path) for side in OBJECTIVES]) for path in paths],
+            name="importance",
+            axis="share of what tells good trials from others, %",
+            legend=[Dot({"value": 0.0}, NAMES[side], colours[side]) for side in OBJECTIVES],
+        )
+        drawn.append(Picture("importance", "Which settings matter", "By PED-ANOVA; few trials tell little.", drawing))
+    return drawn
+
+
+def _trials(told: Found) -> Table:
+    """A row a trial, the recipe as it is first."""
+    paths = list(dict.fromkeys(path for trial in told["trials"] for path in trial["values"]))
+    rows = []
+    for trial in [told["reference"], *told["trials"]]:
+        outcome, number = trial["outcome"], trial["number"]
+        what = "chosen" if number is not None and number == told["best"] else "front" if trial["front"] else ""
+        rows.append(
+            (
+                Cell(AS_IT_IS if number is None else f"trial {number}", what),
+                tables.percent(outcome["macro_recall"]),
+                tables.percent(outcome["kept"]),
+                NOTHING if outcome["at_least"] is None else tables.number(100 * outcome["at_least"], 1),
+                tables.number(outcome["seconds"]),
+                *(Cell(as_plain(trial["values"][path])) if path in trial["values"] else NOTHING for path in paths),
+                Cell(outcome["problem"]) if outcome["problem"] else NOTHING,
+            )
+        )
+    columns = ("trial", "macro-recall on dev, %", "general English kept on dev, %", "kept at least, %", "seconds")
+    return Table("All trials", (*columns, *paths, "problem"), tuple(rows), words=(len(columns) + len(paths),))
+
+
+def _tested_table(told: Found) -> Table | None:
+    """Dev beside test: how much of the lead is luck."""
+    if not told["tested"]:
+        return None
+    rows = [
+        (Cell(who), tables.percent(trial["outcome"]["macro_recall"]), tables.percent(tested))
+        for who, trial, tested in (
+            (AS_IT_IS, told["reference"], told["tested"]["recipe"]),
+            (f"trial {told['best']}", _chosen(told), told["tested"]["best"]),
+        )
+    ]
+    dev, test = (
+        float(new.number or 0) - float(old.number or 0) for old, new in zip(rows[0][1:], rows[1][1:], strict=True)
+    )
+    note = f"Of a lead of {tables.signed(dev)} points on dev, {tables.signed(test)} are left on test."
+    return Table("Dev and test", ("", "macro-recall on dev, %", "macro-recall on test, %"), tuple(rows), note)
+
+
+def _importance(told: Found) -> Table | None:
+    if not told["importance"]:
+        return None
+    rows = tuple(
+        (Cell(path), *(tables.number(100 * told["importance"][side].get(path, 0.0)) for side in OBJECTIVES))
+        for path in told["importance"][OBJECTIVES[0]]
+    )
+    return Table("Importance of settings", ("setting", *(f"for {NAMES[side]}, %" for side in OBJECTIVES)), rows)
+
+
+def _chosen(told: Found) -> Tried:
+    return next(trial for trial in told["trials"] if trial["number"] == told["best"])
+
+
+def _value(trial: Tried, side: str) -> float:
+    return float(trial["outcome"][side]["value"])  # type: ignore[literal-required]
+
+
+def _at_least(trial: Tried) -> float:
+    return float(trial["outcome"]["at_least"] or 0.0)
+
+
+def _figures(outcome: Outcome) -> str:
+    recall, kept = (tables.percent(outcome[side]).line for side in ("macro_recall", "kept"))
+    return f"macro-recall {recall}, general English kept {kept}, in %"
+
+
+def _said(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path.partition('.')[2]} {as_plain(value)}" for path, value in values.items())

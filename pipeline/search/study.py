@@ -1,0 +1,155 @@
+"""What was tried, in Optuna's journal, which outlives its process, and what to try next."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import read_whole, remove
+from pipeline.common.yaml import as_plain
+from pipeline.machine.space import Search
+from pipeline.search.results import Outcome, Tried
+from pipeline.search.space import Dimension, Space
+
+OBJECTIVES = ("macro_recall", "kept")
+"""Of an outcome; more is better."""
+FEWEST = 8
+"""Trials without which nothing is said of importance."""
+
+
+class Study:
+    """Trials of a space, each a point of two objectives. Whoever opens it holds it alone."""
+
+    def __init__(self, folder: Path, search: Search, space: Space) -> None:
+        """Open the journal in a folder, or begin one; a trial that was running when its process died is lost.
+
+        Raises:
+            InputError: Optuna is not there, or the journal is not as it wrote it.
+        """
+        optuna = self.optuna = _optuna()
+        self.name, self.space, self.search = folder.name, space, search
+        self.begun: dict[int, Any] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        journal = folder.absolute() / "journal.log"
+        remove(journal.with_name(f"{journal.name}.lock"))  # of a process that died while it wrote
+        _mend(journal)
+        lock = optuna.storages.journal.JournalFileOpenLock(str(journal))
+        try:
+            backend = optuna.storages.journal.JournalFileBackend(str(journal), lock)
+            self.study = optuna.create_study(
+                storage=optuna.storages.JournalStorage(backend),
+                study_name="search",
+                directions=["maximize"] * len(OBJECTIVES),
+                load_if_exists=True,
+            )
+        except (ValueError, LookupError, TypeError) as error:
+            raise InputError(f"study {journal}: cannot be read ({error}); move it away to begin anew") from error
+        for trial in self._trials("RUNNING"):
+            self._tell(trial.number, trial.user_attrs.get("outcome"))
+
+    def bind(self, what: str, now: Mapping[str, Any]) -> None:
+        """Note what the study is of. Raises InputError where it is of something else: trials could not be compared."""
+        last = self.study.user_attrs.get(what, dict(now))
+        for key in (key for key in {**last, **now} if last.get(key) != now.get(key)):
+            was, is_now = (as_plain(side.get(key, "unset")) for side in (last, now))
+            raise InputError(
+                f"study {self.name}: {what} {key} was {was}, and is {is_now}: trials of both cannot be compared; "
+                "give the new study a name of its own (STUDY=, --name)"
+            )
+        self.study.set_user_attr(what, dict(now))
+
+    def aim(self, trials: int) -> int:
+        """How many more trials to make where so many are asked: what an interrupted run of as many has left of them."""
+        if trials == 0:
+            return 0
+        there = len(self.tried())
+        asked, until = self.study.user_attrs.get("aim", (0, 0))
+        if asked != trials or there >= until:
+            until = there + trials
+            self.study.set_user_attr("aim", (trials, until))
+        return int(until) - there
+
+    def ask(self) -> tuple[int, dict[str, Any]]:
+        """Begin a trial: its number, and the values to try by path.
+
+        What is drawn depends on the seed and on what came of earlier trials alone, so that a study that was interrupted
+        goes on as if it had not been. One that is lost is so begun again with the same values; lost twice, which may be
+        its own fault, it is passed over.
+        """
+        lost = sum("outcome" not in trial.user_attrs for trial in self._trials("FAIL"))
+        place = len(self.tried()) + len(self.begun) + lost // 2
+        samplers = self.optuna.samplers
+        sampler = samplers.TPESampler if self.search.sampler == "tpe" else samplers.RandomSampler
+        self.study.sampler = sampler(seed=(self.search.seed * 1_000_003 + place) % (1 << 32))
+        trial = self.study.ask({path: self._distribution(each) for path, each in self.space.items()})
+        self.begun[trial.number] = trial
+        return trial.number, self._values(trial.params)
+
+    def tell(self, number: int, outcome: Outcome) -> None:
+        """End a trial."""
+        trial = self.begun.pop(number)
+        if outcome["at_least"] is not None:
+            trial.set_constraint("kept", self.search.budget - outcome["at_least"])
+        trial.set_user_attr("outcome", outcome)
+        self._tell(number, outcome)
+
+    def tried(self) -> list[Tried]:
+        """All trials that came to an end, the oldest first."""
+        ended = [trial for trial in self._trials("COMPLETE", "FAIL") if "outcome" in trial.user_attrs]
+        return [
+            {"number": each.number, "values": self._values(each.params), "outcome": each.user_attrs["outcome"],
+             "front": False} for each in ended
+        ]  # fmt: skip
+
+    def importance(self) -> dict[str, dict[str, float]]:
+        """By objective and path, the share that a setting has in what trials differ by (PED-ANOVA)."""
+        if len(self._trials("COMPLETE")) < FEWEST:
+            return {}
+        told = self.optuna.importance.get_param_importances
+        return {
+            name: {path: round(float(share), 4) for path, share in
+                   told(self.study, target=lambda trial, place=place: trial.values[place]).items()}
+            for place, name in enumerate(OBJECTIVES)
+        }  # fmt: skip
+
+    def _trials(self, *states: str) -> list[Any]:
+        kinds = tuple(self.optuna.trial.TrialState[state] for state in states)
+        return list(self.study.get_trials(deepcopy=False, states=kinds))
+
+    def _tell(self, number: int, outcome: Outcome | None) -> None:
+        if outcome is None or outcome["problem"]:
+            self.study.tell(number, state=self.optuna.trial.TrialState.FAIL)
+        else:
+            self.study.tell(number, [outcome["macro_recall"]["value"], outcome["kept"]["value"]])  # type: ignore[index]
+
+    def _values(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        return {path: each.value(drawn[path]) for path, each in self.space.items() if path in drawn}
+
+    def _distribution(self, dimension: Dimension) -> Any:
+        kinds, span = self.optuna.distributions, dimension.span
+        if span.choices is not None:
+            return kinds.CategoricalDistribution(span.choices)
+        assert span.low is not None
+        assert span.high is not None
+        if dimension.whole:
+            return kinds.IntDistribution(int(span.low), int(span.high), log=span.log)
+        return kinds.FloatDistribution(span.low, span.high, log=span.log)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise InputError("search needs Optuna, which is not installed: pip install '.[search]'") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", module="optuna")
+    return optuna
+
+
+def _mend(journal: Path) -> None:
+    """Take off a last line that a killed process did not finish."""
+    if journal.exists() and not (content := read_whole(journal)).endswith(b"\n"):
+        journal.write_bytes(content[: content.rfind(b"\n") + 1])

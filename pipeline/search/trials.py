@@ -1,0 +1,107 @@
+"""A trial: a run of the machine, up to the stage whose dev figures it is judged by, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import read_json
+from pipeline.common.results import Estimate
+from pipeline.machine.plan import Plan
+from pipeline.machine.recipe import Recipe, load_recipe
+from pipeline.machine.runner import StageFailedError, Step, run
+from pipeline.machine.stage import Stage
+from pipeline.machine.store import Store
+from pipeline.search import space
+from pipeline.search.results import Outcome
+
+Figures = Callable[[Path], tuple[Estimate, Estimate, float]]
+"""Of an artifact: macro-recall, general English kept, and its lower bound, all on dev."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What all trials of a study share; can be sent to another process."""
+
+    story: Sequence[Stage]
+    recipe: Recipe
+    arm: str
+    until: str
+    store: Path
+    figures: Figures
+    first: str
+    """The earliest stage that the study sets: from there on a trial has its own work to do."""
+    name: str
+    """Of the study; what its runs are noted under."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Some values to be tried; none: the recipe as it is."""
+
+    of: Asked
+    number: int | None = None
+    values: Mapping[str, Any] | None = None
+
+
+def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None) -> Outcome:
+    """Run it. What stops a trial stops no study: it is told as the outcome's problem."""
+    of = trial.of
+    changes = {"name": f"search-{of.name}"[:64], **space.changes(of.arm, trial.values or {})}
+    made: set[Path] = set()
+
+    def note(step: Step) -> None:
+        if step.made and step.folder:
+            made.add(step.folder)
+        observer(step)
+
+    try:
+        if load_recipe(of.recipe, of.story) != of.recipe:
+            raise InputError(f"recipe {of.recipe.name}: was changed while it was searched; run the same again")
+        what = f"search {of.name}"
+        ran = run(of.story, of.recipe, changes, of.until, arms=[of.arm], store=of.store, observer=note, command=what)
+        ends = list(ran[of.until].values())
+        told = [of.figures(folder) for folder in ends]
+    except (InputError, StageFailedError) as problem:
+        return {"macro_recall": None, "kept": None, "at_least": None, "seconds": 0.0, "artifacts": [], "made": [],
+                "problem": str(problem)}  # fmt: skip
+    own = [stage.name for stage in Plan(of.story, of.recipe, Store(of.store)).stages(of.until)]
+    spent = {folder for stage in own[own.index(of.first) :] for folder in ran[stage].values()}
+    return {
+        "macro_recall": _mean([recall for recall, _, _ in told]),
+        "kept": _mean([kept for _, kept, _ in told]),
+        "at_least": mean(least for _, _, least in told),
+        "seconds": round(sum(float(read_json(folder / "manifest.json")["seconds"]) for folder in spent), 1),
+        "artifacts": [_within(of.store, folder) for folder in ends],
+        "made": [_within(of.store, folder) for folder in ends if folder in made],
+        "problem": "",
+    }
+
+
+def _within(store: Path, folder: Path) -> str:
+    return folder.relative_to(store).as_posix()
+
+
+def _mean(figures: Sequence[Estimate]) -> Estimate:
+    """Of several seeds the mean, which has no interval of its own; of one it is the figure."""
+    if len(figures) == 1:
+        return figures[0]
+    value = mean(figure["value"] or 0.0 for figure in figures)
+    return {"value": value, "low": None, "high": None, "n": figures[0]["n"]}
+
+
+def tuned(folder: Path) -> tuple[Estimate, Estimate, float]:
+    """Figures of what ``finetune`` chose (its frontier.json).
+
+    Raises:
+        InputError: nothing there tells what was kept.
+    """
+    told = read_json(folder / "frontier.json")
+    for point in told["points"]:
+        if point["name"] == told["chosen"]:
+            return point["macro_recall"], point["kept"], point["at_least"]
+    raise InputError(f"search: nothing tells what a trial keeps of general English: {told['reason']}")

@@ -1,0 +1,224 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("optuna", reason="the extra `search` is not installed")
+
+from pipeline.common.errors import InputError
+from pipeline.machine.store import Store
+from pipeline.machine.workers.local import LocalProcesses
+from pipeline.search.results import Found
+from tests.pipeline import toy_story
+from tests.pipeline.search import toy
+from tests.pipeline.toy_story import write_recipe
+
+SLOW = toy.RECIPE.replace("steps: 2", "steps: 4, pause: 0.1")
+
+
+def tried(found: Found) -> list[tuple[dict[str, Any], Any, Any]]:
+    """Values and figures of the trials, to the last digit."""
+    return [(trial["values"], trial["outcome"]["macro_recall"], trial["outcome"]["kept"]) for trial in found["trials"]]
+
+
+@pytest.fixture(scope="module")
+def twelve(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Found]:
+    """A study of twelve trials, and where it lies."""
+    folder = tmp_path_factory.mktemp("twelve")
+    return folder, toy.search(folder, 12)
+
+
+def test_trials_are_runs_with_those_settings_and_figures(twelve: tuple[Path, Found]) -> None:
+    _, found = twelve
+    assert [trial["number"] for trial in found["trials"]] == list(range(12))
+    for trial in found["trials"]:
+        rate, lamps = trial["values"]["grow.learning_rate"], trial["values"]["grow.light.lamps"]
+        assert 1e-3 <= rate <= 1
+        assert rate == float(f"{rate:.3g}")
+        assert lamps in range(10)
+        recall, kept = toy.worth(rate)
+        assert (trial["outcome"]["macro_recall"], trial["outcome"]["kept"]) == (toy.figure(recall), toy.figure(kept))
+    assert found["reference"]["values"] == {"grow.learning_rate": 0.1, "grow.light.lamps": 1}
+    assert found["reference"]["outcome"]["macro_recall"] == toy.figure(toy.worth(0.1)[0])
+
+
+def test_the_best_learnt_most_of_those_that_keep_enough(twelve: tuple[Path, Found]) -> None:
+    _, found = twelve
+    within = [each for each in found["trials"] if (each["outcome"]["at_least"] or 0) >= 0.95]
+    assert 0 < len(within) < 12
+    rates = {each["number"]: each["values"]["grow.learning_rate"] for each in within}
+    assert found["best"] == max(rates, key=lambda number: rates[number])
+    assert found["within"] is True
+
+
+def test_the_front_is_what_nothing_beats_in_both(twelve: tuple[Path, Found]) -> None:
+    _, found = twelve
+    rates = [each["values"]["grow.learning_rate"] for each in found["trials"]]
+    highest_that_keeps_all = max(rate for rate in rates if rate <= 0.1)
+    for trial, rate in zip(found["trials"], rates, strict=True):
+        assert trial["front"] is (rate >= highest_that_keeps_all)
+
+
+def test_what_counts_is_told_apart_from_what_does_not(twelve: tuple[Path, Found]) -> None:
+    _, found = twelve
+    for share in found["importance"].values():
+        assert sum(share.values()) == pytest.approx(1, abs=1e-3)
+        assert share["grow.learning_rate"] > share["grow.light.lamps"]
+
+
+def test_models_off_the_front_are_taken_away(twelve: tuple[Path, Found]) -> None:
+    folder, found = twelve
+    for trial in found["trials"]:
+        there = [(folder / "store" / name).is_dir() for name in trial["outcome"]["artifacts"]]
+        assert there == [trial["front"] or trial["number"] == found["best"]]
+    assert (folder / "store" / found["reference"]["outcome"]["artifacts"][0]).is_dir()
+
+
+def test_models_that_a_recipe_uses_are_left(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def use(line: str) -> None:
+        if "trial 0" in line:
+            (artifact,) = (path.parent for path in (tmp_path / "store" / "grow").glob("*/manifest.json") if
+                           path.parent.name not in told)  # fmt: skip
+            Store(tmp_path / "store").remember("mine", "full#0", "grow", artifact.name)
+        told.extend(path.parent.name for path in (tmp_path / "store" / "grow").glob("*/manifest.json"))
+
+    found = toy.search(tmp_path, 8, say=use)
+    assert not found["trials"][0]["front"]
+    assert (tmp_path / "store" / found["trials"][0]["outcome"]["artifacts"][0]).is_dir()
+
+
+def test_the_same_seed_gives_the_same_study_and_another_another(twelve: tuple[Path, Found], tmp_path: Path) -> None:
+    for name in ("same", "other"):
+        (tmp_path / name).mkdir()
+    assert tried(toy.search(tmp_path / "same", 12)) == tried(twelve[1])
+    other = toy.RECIPE.replace("search: {", "search: {seed: 1, ")
+    assert tried(toy.search(tmp_path / "other", 2, text=other)) != tried(twelve[1])[:2]
+
+
+def test_a_search_again_adds_trials_as_one_of_all_would_have_made_them(
+    twelve: tuple[Path, Found], tmp_path: Path
+) -> None:
+    toy.search(tmp_path, 5)
+    said: list[str] = []
+    assert tried(toy.search(tmp_path, 7, say=said.append)) == tried(twelve[1])
+    assert said[1].startswith("5 trials are there; a trial takes some 0 s: about 7 more")
+    assert len(said) == 2 + 7
+    assert tried(toy.search(tmp_path, 0)) == tried(twelve[1])
+    assert tried(toy.search(tmp_path, 7)) != tried(twelve[1])
+
+
+def test_random_learns_from_no_trial(twelve: tuple[Path, Found], tmp_path: Path) -> None:
+    random = tried(toy.search(tmp_path, 12, text=toy.RECIPE.replace("search: {", "search: {sampler: random, ")))
+    learnt = tried(twelve[1])
+    assert [values for values, *_ in random[:10]] == [values for values, *_ in learnt[:10]]
+    assert random[10:] != learnt[10:]
+
+
+def test_killed_in_a_trial_it_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    for folder in tmp_path.iterdir():
+        write_recipe(folder, SLOW)
+    command = [sys.executable, "-m", "tests.pipeline.search.toy", str(tmp_path / "killed"), "4"]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[3])
+    grown = tmp_path / "killed" / "store" / "grow"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:  # the recipe as it is, a trial, and the beginning of another
+        if sum(1 for _ in grown.glob("*/manifest.json")) >= 2 and list(grown.glob("*.partial/checkpoint.txt")):
+            break
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    journal = tmp_path / "killed" / "store" / "search" / "toy" / "journal.log"
+    journal.write_bytes(journal.read_bytes() + b'{"op_code":')  # as if it had been writing
+    before = len(toy_story.CALLS)
+    found = toy.search(tmp_path / "killed", 4)
+    assert tried(found) == tried(toy.search(tmp_path / "whole", 4))
+    assert [trial["number"] for trial in found["trials"]] in ([0, 2, 3, 4], [0, 1, 3, 4])  # the one that was lost
+    assert len(toy_story.CALLS) - before <= 3 + 2 + 5
+
+
+def test_trials_side_by_side(tmp_path: Path) -> None:
+    found = toy.search(tmp_path, 4, workers=LocalProcesses(2), jobs=2)
+    assert [trial["outcome"]["problem"] for trial in found["trials"]] == [""] * 4
+
+
+def test_nothing_is_begun_that_would_end_after_the_minutes(tmp_path: Path) -> None:
+    text = toy.RECIPE.replace("steps: 2", "steps: 4, pause: 0.1")
+    said: list[str] = []
+    found = toy.search(tmp_path, None, 0.05, text=text, say=said.append)
+    assert 1 <= len(found["trials"]) <= 3.15 / 0.4  # three seconds and a twentieth, of trials of 0.4
+    assert "a trial takes some 0 s: about " in said[1]
+
+
+def test_a_trial_that_takes_longer_than_told_is_stopped_with_its_checkpoint(tmp_path: Path) -> None:
+    slow = "{grow.pause: [4.0, 5.0], grow.learning_rate"
+    assert toy.search(tmp_path, None, 0.1, text=toy.RECIPE.replace("{grow.learning_rate", slow))["trials"] == []
+    assert list((tmp_path / "store" / "grow").glob("*.partial/checkpoint.txt"))
+
+
+def test_too_few_minutes_for_the_recipe_itself(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"0.005 minutes were too few for the recipe as it is; the same again goes on"):
+        toy.search(tmp_path, None, 0.005, text=toy.RECIPE.replace("steps: 2", "steps: 4, pause: 1"))
+
+
+def test_a_trial_that_fails_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    text = toy.RECIPE.replace("{settings: {", "{seed: 2, settings: {grow.fails: ['no', error], ")
+    said: list[str] = []
+    found = toy.search(tmp_path, 4, text=text, say=said.append)
+    problems = [trial["outcome"]["problem"] for trial in found["trials"]]
+    fails = [trial["values"]["grow.fails"] == "error" for trial in found["trials"]]
+    assert [bool(problem) for problem in problems] == fails
+    assert 0 < sum(fails) < 4
+    assert not any(trial["front"] for trial, failed in zip(found["trials"], fails, strict=True) if failed)
+    assert sum(": failed: stage grow: ValueError: broken" in line for line in said) == sum(fails)
+    assert tried(toy.search(tmp_path, 0)) == tried(found)
+
+
+def test_five_in_a_row_that_fail_end_it(tmp_path: Path) -> None:
+    text = toy.RECIPE.replace("{settings: {", "{settings: {grow.fails: [error, tensor], ")
+    with pytest.raises(InputError, match="search: 5 trials in a row failed; the last one: stage grow: "):
+        toy.search(tmp_path, 20, text=text)
+    told = json.loads((tmp_path / "store" / "search" / "toy" / "search.json").read_text())
+    assert len(told["trials"]) == 5
+    assert told["best"] is None
+
+
+def test_trials_of_other_settings_texts_or_ranges_are_not_mixed(tmp_path: Path) -> None:
+    toy.search(tmp_path, 1)
+    with pytest.raises(InputError, match=r"study toy: setting grow.steps was 2, and is 5: trials of both cannot be"):
+        toy.search(tmp_path, 1, changes={"grow.steps": 5})
+    (tmp_path / "source.txt").write_text("other")
+    with pytest.raises(InputError, match="study toy: artifact of the recipe as it is was"):
+        toy.search(tmp_path, 1)
+    assert len(toy.search(tmp_path, 1, name="new")["trials"]) == 1
+    (tmp_path / "toy.yaml").write_text(toy.RECIPE.replace("high: 9", "high: 8"))
+    with pytest.raises(InputError, match=r"study toy: range of grow.light.lamps was"):
+        toy.search(tmp_path, 1)
+
+
+def test_a_journal_that_is_none_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "store" / "search" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "journal.log").write_text("what is this\n{}\n")
+    with pytest.raises(InputError, match=r"study .*journal.log: cannot be read .*; move it away to begin anew"):
+        toy.search(tmp_path, 1)
+
+
+def test_a_recipe_edited_meanwhile_is_not_searched_on(tmp_path: Path) -> None:
+    def edit(line: str) -> None:
+        if "trial 0" in line:
+            (tmp_path / "toy.yaml").write_text(toy.RECIPE.replace("steps: 2", "steps: 3"))
+
+    with pytest.raises(InputError, match="recipe toy: was changed while it was searched"):
+        toy.search(tmp_path, 9, say=edit)
+    shutil.rmtree(tmp_path / "store")

@@ -1,0 +1,114 @@
+"""`make search` over the whole story, small: the same study twice, the best recipe run, and what was left on test."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("optuna", reason="the extra `search` is not installed")
+
+from pipeline.machine import cli
+from stages.__main__ import build
+from tests.test_story import write_place
+
+SEARCH = """
+arms: {naive: null, careful: null, adapted: null}
+search:
+  budget: 0.5
+  settings:
+    finetune.learning_rate: {low: 1e-4, high: 1e-2, log: true}
+    finetune.freezing.layers: {low: 0, high: 1}
+    finetune.method: [full, lora]
+"""
+
+
+def search(place: Path, *more: str) -> int:
+    where = ["--recipe", str(place / "recipe.yaml"), "--store", str(place / "store"), "--jobs", "1"]
+    return cli.main(build(), ["search", *where, *more])
+
+
+def told(place: Path, study: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((place / "store" / "search" / study / "search.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def place(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a recipe that is to be searched."""
+    folder = write_place(tmp_path_factory.mktemp("search"), toy_model)
+    text = (folder / "recipe.yaml").read_text().replace(f"{folder}/cards/stars, ", "").replace(", folds: 3", "")
+    (folder / "recipe.yaml").write_text(text.replace("num_train_epochs: 2", "num_train_epochs: 1") + SEARCH)
+    return folder
+
+
+def models(place: Path) -> dict[str, str]:
+    """Digests of the tuned models that are kept."""
+    manifests = (place / "store" / "finetune").glob("*/manifest.json")
+    return {path.parent.name: json.loads(path.read_text())["digest"] for path in manifests}
+
+
+def test_one_seed_twice_is_the_same_study_to_the_last_digit(place: Path) -> None:
+    assert search(place, "--trials", "2") == 0
+    before = models(place)
+    shutil.rmtree(place / "store" / "finetune")
+    assert search(place, "--trials", "2", "--name", "again") == 0
+    assert models(place) == before
+    assert len(before) >= 2
+    first, second = (told(place, study)["trials"] for study in ("toy", "again"))
+    assert len(first) == 2
+    for one, other in zip(first, second, strict=True):
+        assert one["values"] == other["values"]
+        assert {**one["outcome"], "seconds": 0} == {**other["outcome"], "seconds": 0}
+
+
+def test_the_best_is_a_recipe_that_runs_and_is_tested_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search(place, "--trials", "0", "--name", "again") == 0
+    assert told(place, "again")["tested"] is None
+    recipe = place / "store" / "search" / "again" / "best.yaml"
+    assert f"make all RECIPE={recipe}" in capsys.readouterr().out
+    made = set((place / "store" / "finetune").iterdir())
+    assert cli.main(build(), ["run", "--recipe", str(recipe), "--store", str(place / "store"), "--jobs", "1"]) == 0
+    assert set((place / "store" / "finetune").iterdir()) == made
+    report = json.loads((place / "store" / "latest" / "report.json").read_text())
+    assert [rung["arm"] for rung in report["ladder"]] == ["full", "best"]
+    assert report["final_arm"] == "best"
+    assert search(place, "--trials", "0", "--name", "again") == 0
+    scores = [rung["scores"] for rung in report["ladder"]]
+    means = [sum(each["macro_recall"]["value"] for each in own.values()) / len(own) for own in scores]
+    tested = told(place, "again")["tested"]
+    assert [tested["recipe"]["value"], tested["best"]["value"]] == pytest.approx(means)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--arm", "ful"], "arm ful: unknown in recipe toy; did you mean full?"),
+        (["--name", "a/b"], "study 'a/b': must be letters, digits, - and _"),
+        (
+            ["--set", "finetune.frontier={points: 0, budget: null}"],
+            "finetune.frontier.points is 0, and nothing else tells what a trial",
+        ),
+        (["--set", "search.settings={finetune.freezing.layers: [0, 9]}"], "finetune.freezing.layers"),
+        (["--set", "search.settings={finetune.lerning_rate: [1e-3, 1e-4]}"], "did you mean learning_rate?"),
+        (["--minutes", "0"], "--minutes"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_line_before_anything_runs(
+    place: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert search(place, *more) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+
+
+def test_without_optuna_a_line_says_what_to_install(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    assert search(place) == 2
+    assert capsys.readouterr().err.strip() == "search needs Optuna, which is not installed: pip install '.[search]'"
