@@ -16,7 +16,7 @@ READY := .venv/.ready
 STORY := $(shell sed -n 's/^    \([a-z_]*\)\.STAGE,$$/\1/p' stages/__init__.py)
 
 # Values reach the shell through its environment, or in quotes, so that quotes in them mean what they say.
-export RECIPE SET STORE DATA_ROOT ENGINE JOBS A B
+export RECIPE SET STORE DATA_ROOT ENGINE JOBS A B MODEL OUT
 quoted = '$(subst ','\'',$(1))'
 DATA = $(if $(DATA_ROOT),--data-root "$$DATA_ROOT") $(if $(filter-out 0,$(DEBUG)),--debug)
 WHAT = $(if $(RECIPE),--recipe "$$RECIPE") $(if $(SET),--set "$$SET") $(foreach arm,$(ARM),--arm $(call quoted,$(arm))) \
@@ -28,7 +28,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: $(STORY)
-.PHONY: help all status show compare cards setup test lint acceptance bench clean
+.PHONY: help all status show compare export demo cards setup test lint acceptance bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^([a-z]+|\$$\(STORY\)):.*## / {sub(/\$$.*/, "STAGE", $$1); sub(/STORY/, "$(STORY)", $$2); \
@@ -52,6 +52,14 @@ compare: $(READY) ## two runs side by side: make compare A=artifacts/latest B=an
 		{ echo "make compare: A= and B= name two runs, such as A=artifacts/latest B=artifacts/report/FOLDER" >&2; exit 2; }
 	@$(STAGES) compare "$$A" "$$B"
 
+export: $(READY) ## the last model as ONNX and int8, to be run without torch: make export OUT=folder (MODEL=another)
+	@$(STAGES) export $(if $(MODEL),"$$MODEL","$$STORE/latest/model") -o $(if $(OUT),"$$OUT","$$STORE/exported")
+
+demo: $(READY) ## a page on this machine to try the model on (MODEL=another); gradio is installed the first time
+	@$(BIN)/python -c 'import gradio' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[demo]'
+	@$(STAGES) demo $(if $(MODEL),"$$MODEL","$$STORE/latest/model")
+
 cards: $(READY) ## check every data card and show five rows of each
 	@$(STAGES) cards $(DATA)
 
@@ -70,7 +78,7 @@ $(READY): pyproject.toml .ci/constraints.txt
 	@touch $@
 
 test: $(READY) ## the tests: offline, some minutes
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m "not acceptance and not benchmark"
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -rs -m "not acceptance and not benchmark"
 
 lint: $(READY) ## style, types, and the import contract
 	@$(BIN)/ruff check .
@@ -85,7 +93,7 @@ bench: $(READY) ## speed beside what people would use instead (half an hour); BE
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean: ## delete all results (of STORE: artifacts/) and caches, without asking; .venv stays
-	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) runs cache logs latest .latest locks; }
+	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) runs cache logs latest .latest locks exported; }
 	@rmdir "$$STORE" 2>/dev/null || true
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

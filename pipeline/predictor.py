@@ -41,7 +41,7 @@ class Predictor:
             raise InputError(f"model {folder}: its classes are not {', '.join(LABELS)}; give a model that Retone tuned")
         reader = Reader.of(folder)
         self.reader = replace(reader, max_length=min(max_length or reader.max_length, reader.max_length))
-        self._model = loading.load_classifier(folder)
+        self.model = loading.load_classifier(folder)
 
     def __call__(self, texts: str | Iterable[str]) -> list[Prediction]:
         """A prediction for each text, in order; one text alone gives a list of one.
@@ -50,6 +50,7 @@ class Predictor:
             InputError: something that is no text, or a text with nothing to read in it.
         """
         many = isinstance(texts, Iterable) and not isinstance(texts, str | bytes | Mapping)
+<<<<<<< HEAD
         return self._told(self.reader.raw_ids(list(texts) if many else [texts]))  # type: ignore[list-item]
 
     def in_bulk(self, texts: Sequence[str]) -> tuple[list[Prediction | None], int]:
@@ -68,5 +69,9 @@ class Predictor:
 
     def _told(self, ids: Sequence[Ids]) -> list[Prediction]:
         found = scoring.class_probabilities(self._model, ids).round(scoring.DIGITS)
+=======
+        ids = self.reader.raw_ids(list(texts) if many else [texts])  # type: ignore[list-item]
+        found = scoring.class_probabilities(self.model, ids).round(scoring.DIGITS)
+>>>>>>> ac9050c (Models get to others: export to ONNX and int8 run without torch, a page to try, a push to the Hub)
         answers = zip(found.argmax(axis=1), found.tolist(), strict=True)
         return [Prediction(LABELS[best], dict(zip(LABELS, shares, strict=True))) for best, shares in answers]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.predictor import Prediction
 
 MODEL = Path("artifacts/latest/model")
+EXPORTED = Path("artifacts/exported")
 CARDS = Path("data_cards")
 
 
@@ -114,12 +115,7 @@ def predict(
     from pipeline.predictor import Predictor
     from pipeline.report.csv_export import write_csv
 
-    if model == MODEL and not model.exists():
-        raise InputError(f"model {model}: none there yet; make one with `make all`, or name one with --model")
-    try:
-        check_around(model)
-    except DamagedError as damage:
-        raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
+    _check_model(model)
     _check_out(out)
     given = read_texts(source, text_column, sheet)
     predictor = Predictor(model, max_length)
@@ -166,6 +162,7 @@ def predict(
         console.say(f"{changed:,} {cells} that a spreadsheet would run as formulas got an apostrophe (') before {them}")
 
 
+<<<<<<< HEAD
 @contextlib.contextmanager
 def _standard_output() -> Iterator[Growing]:
     from pipeline.common.growing import Growing
@@ -183,6 +180,58 @@ def _under_bar(chunks: Iterator[list[Any]], done: int, count: int, *, off: bool)
         for chunk in chunks:
             yield chunk
             bar.update(len(chunk))
+=======
+def export(
+    model: Annotated[Path, typer.Argument(help="Folder of a model that `make all` made.")] = MODEL,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder to write; an earlier export is replaced.")
+    ] = EXPORTED,
+) -> None:
+    """Write a model as ONNX and int8, with twenty lines that run it without torch or Retone; answers are compared."""
+    _check_model(model)
+    from pipeline.deployment import export as exporting
+
+    console.say("exporting: half a minute, then the same texts through torch, ONNX and int8")
+    for form, size, speed, apart, _ in (measured := exporting.export(model, out)):
+        print(f"{form:16} {size:8.1f} MB  {speed:7.1f} ms a text  largest difference of a logit {apart:.1e}")
+    print(exporting.sentence(measured))
+    print(console.clean(f"wrote {out}; README.md there says how to run it"))
+
+
+def demo(
+    model: Annotated[Path, typer.Argument(help="Folder of a model that `make all` made.")] = MODEL,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of 127.0.0.1; by default from 7860 on.")] = None,
+) -> None:
+    """Serve a page to try a model on, to this machine alone: classes, pieces that tip them, two arms side by side."""
+    _check_model(model)
+    from pipeline.deployment import demo as page
+
+    page.serve(page.page(*page.arms(model)), port)
+
+
+def push(
+    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hub; made where it is not there.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of a model, or of an exported one.")] = MODEL,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody read it; without it, you alone.")] = False,
+) -> None:
+    """Upload a model to the Hugging Face Hub with its card and the report's pictures, and nothing of the data."""
+    _check_model(model)
+    from pipeline.deployment.push import files_of, push
+
+    for name in files_of(model):
+        console.say(f"uploading {name}")
+    print(console.clean(push(model, repo, public=public)))
+
+
+def _check_model(model: Path) -> None:
+    """Refuse a model that is not there, or that changed on disk."""
+    if model == MODEL and not model.exists():
+        raise InputError(f"model {model}: none there yet; make one with `make all`, or name one with --model")
+    try:
+        check_around(model)
+    except DamagedError as damage:
+        raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
+>>>>>>> ac9050c (Models get to others: export to ONNX and int8 run without torch, a page to try, a push to the Hub)
 
 
 def _check_out(out: Path | None) -> None:
@@ -291,6 +340,9 @@ def build() -> typer.Typer:
     app.command()(predict)
     app.command()(compare)
     app.command()(rank)
+    app.command()(export)
+    app.command()(demo)
+    app.command()(push)
     return app
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 
-OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RECIPE", "SET", "STORE", "DATA_ROOT", "ENGINE", "JOBS")
+OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RECIPE", "SET", "STORE", "DATA_ROOT", "ENGINE", "JOBS", "MODEL", "OUT")
 """What the ``make test`` around these tests leaves in the environment."""
 
 
@@ -47,6 +47,13 @@ def test_variables_become_options() -> None:
     )
     assert line.endswith(f'-m stages run {options} --debug --force --dry-run --jobs "$JOBS" --engine "$ENGINE"')
     assert make("-n", "all", "FORCE=0").splitlines()[-1].split()[-2:] == ["--store", '"$STORE"']
+
+
+def test_what_is_exported_and_where_to() -> None:
+    assert make("-n", "export").splitlines()[-1].endswith('-m stages export "$STORE/latest/model" -o "$STORE/exported"')
+    assert make("-n", "demo").splitlines()[-1].endswith('-m stages demo "$STORE/latest/model"')
+    given = make("-n", "export", "MODEL=one", "OUT=two").splitlines()[-1]
+    assert given.endswith('-m stages export "$MODEL" -o "$OUT"')
 
 
 @pytest.mark.parametrize("given", ["ARM='; touch {};'", 'JOBS="; touch {}; "', "JOBS=$(touch {})", "x'; touch {}; '"])
