@@ -20,7 +20,7 @@ from pipeline.deployment.extras import need
 from pipeline.measuring import scoring
 from pipeline.models.batches import Ids
 from pipeline.predictor import Predictor
-from pipeline.text.cleaning import cleaned, normalise
+from pipeline.text.cleaning import cleaned
 from pipeline.text.emoji import emoji_list
 
 LONGEST = 10_000
@@ -59,7 +59,7 @@ def shown(predictor: Predictor, text: str) -> Shown:
     """
     (told,), (ids,) = predictor(text), predictor.reader.raw_ids([text])
     pieces = predictor.reader.tokenizer.convert_ids_to_tokens(ids[1:-1].tolist())
-    read, mended = cleaned(text, short=True)
+    read, mended = cleaned(text, short=True, without=predictor.reader.uncleaned)
     emoji = emoji_list(read)
     how = {"all": "tokens", "words": "the words of their names", "none": "the base reads them"}[predictor.reader.emoji]
     longest, unknown = predictor.reader.max_length, pieces.count("[UNK]")
@@ -76,7 +76,7 @@ def shown(predictor: Predictor, text: str) -> Shown:
 
 def labelled(predictor: Predictor, file: str, column: str | None) -> list[list[str]]:
     """The first texts of a file: text, label, and the probability of each class. Those without a word get none."""
-    texts = [text for text in read_texts(file, column or None).texts[:MOST] if normalise(text)]
+    texts = [text for text in read_texts(file, column or None).texts[:MOST] if predictor.reader.cleaned(text)]
     found = zip(texts, predictor(texts), strict=True)
     return [[text, each.label, *(f"{share:.4f}" for share in each.probabilities.values())] for text, each in found]
 

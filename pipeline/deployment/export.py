@@ -89,7 +89,8 @@ def _write_beside(predictor: Predictor, model: Path, out: Path) -> None:
     reader.tokenizer.backend_tokenizer.no_padding()
     reader.tokenizer.backend_tokenizer.enable_truncation(reader.max_length)
     reader.tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
-    write_config(out / "config.json", read_json(model / "config.json") | {"emoji": reader.emoji})
+    reads = {"emoji": reader.emoji, "uncleaned": list(reader.uncleaned)}
+    write_config(out / "config.json", read_json(model / "config.json") | reads)
     package = resources.files("pipeline")
     cleaning = out / "retone_text"
     cleaning.mkdir()

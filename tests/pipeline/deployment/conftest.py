@@ -26,7 +26,7 @@ def model(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():  # a fresh toy hardly tells texts apart
         for weight in tuned.parameters():
             weight.add_(torch.randn_like(weight), alpha=0.2)
-    loading.save(tuned, loading.load_tokenizer(toy_model), folder, emoji="words")
+    loading.save(tuned, loading.load_tokenizer(toy_model), folder, emoji="words", uncleaned=["elongation"])
     (folder / "README.md").write_text(CARD)
     fingerprints = {"full": {"prepare": {"0": "a" * 64}}}
     told = {"fingerprints": fingerprints, "arms": {"full": {}}, "final_arm": "full"}
