@@ -50,7 +50,6 @@ class Predictor:
             InputError: something that is no text, or a text with nothing to read in it.
         """
         many = isinstance(texts, Iterable) and not isinstance(texts, str | bytes | Mapping)
-<<<<<<< HEAD
         return self._told(self.reader.raw_ids(list(texts) if many else [texts]))  # type: ignore[list-item]
 
     def in_bulk(self, texts: Sequence[str]) -> tuple[list[Prediction | None], int]:
@@ -68,10 +67,6 @@ class Predictor:
         return [told.get(cleaned[text]) for text in texts], sum(cleaned[text] in long for text in texts)
 
     def _told(self, ids: Sequence[Ids]) -> list[Prediction]:
-        found = scoring.class_probabilities(self._model, ids).round(scoring.DIGITS)
-=======
-        ids = self.reader.raw_ids(list(texts) if many else [texts])  # type: ignore[list-item]
         found = scoring.class_probabilities(self.model, ids).round(scoring.DIGITS)
->>>>>>> ac9050c (Models get to others: export to ONNX and int8 run without torch, a page to try, a push to the Hub)
         answers = zip(found.argmax(axis=1), found.tolist(), strict=True)
         return [Prediction(LABELS[best], dict(zip(LABELS, shares, strict=True))) for best, shares in answers]

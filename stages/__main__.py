@@ -162,7 +162,6 @@ def predict(
         console.say(f"{changed:,} {cells} that a spreadsheet would run as formulas got an apostrophe (') before {them}")
 
 
-<<<<<<< HEAD
 @contextlib.contextmanager
 def _standard_output() -> Iterator[Growing]:
     from pipeline.common.growing import Growing
@@ -180,7 +179,8 @@ def _under_bar(chunks: Iterator[list[Any]], done: int, count: int, *, off: bool)
         for chunk in chunks:
             yield chunk
             bar.update(len(chunk))
-=======
+
+
 def export(
     model: Annotated[Path, typer.Argument(help="Folder of a model that `make all` made.")] = MODEL,
     out: Annotated[
@@ -231,7 +231,6 @@ def _check_model(model: Path) -> None:
         check_around(model)
     except DamagedError as damage:
         raise InputError(f"model {model}: {damage} changed on disk; `make all` makes it again") from None
->>>>>>> ac9050c (Models get to others: export to ONNX and int8 run without torch, a page to try, a push to the Hub)
 
 
 def _check_out(out: Path | None) -> None:
