@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,8 +77,8 @@ def shown(predictor: Predictor, text: str) -> Shown:
 
 def labelled(predictor: Predictor, file: str, column: str | None) -> list[list[str]]:
     """The first texts of a file: text, label, and the probability of each class. Those without a word get none."""
-    texts = [text for text in read_texts(file, column or None).texts[:MOST] if predictor.reader.cleaned(text)]
-    found = zip(texts, predictor(texts), strict=True)
+    texts = [text for text, _ in islice(read_texts(file, column or None).rows(), MOST)]
+    found = [(text, each) for text, each in zip(texts, predictor.in_bulk(texts)[0], strict=True) if each]
     return [[text, each.label, *(f"{share:.4f}" for share in each.probabilities.values())] for text, each in found]
 
 
