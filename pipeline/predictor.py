@@ -41,7 +41,7 @@ class Predictor:
             raise InputError(f"model {folder}: its classes are not {', '.join(LABELS)}; give a model that Retone tuned")
         reader = Reader.of(folder)
         self.reader = replace(reader, max_length=min(max_length or reader.max_length, reader.max_length))
-        self._model = loading.load_classifier(folder)
+        self.model = loading.load_classifier(folder)
 
     def __call__(self, texts: str | Iterable[str]) -> list[Prediction]:
         """A prediction for each text, in order; one text alone gives a list of one.
@@ -67,6 +67,6 @@ class Predictor:
         return [told.get(cleaned[text]) for text in texts], sum(cleaned[text] in long for text in texts)
 
     def _told(self, ids: Sequence[Ids]) -> list[Prediction]:
-        found = scoring.class_probabilities(self._model, ids).round(scoring.DIGITS)
+        found = scoring.class_probabilities(self.model, ids).round(scoring.DIGITS)
         answers = zip(found.argmax(axis=1), found.tolist(), strict=True)
         return [Prediction(LABELS[best], dict(zip(LABELS, shares, strict=True))) for best, shares in answers]

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 STORE = Path("artifacts")
 MODEL = STORE / "latest" / "model"
+EXPORTED = STORE / "exported"
 
 
 def cards(
@@ -243,6 +244,48 @@ def score(
     )
 
 
+def export(
+    model: Annotated[Path, typer.Argument(help="Folder of a model that a run made.")] = MODEL,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder to write; an earlier export is replaced.")
+    ] = EXPORTED,
+) -> None:
+    """Write a model as ONNX and int8, with twenty lines that run it without torch or Retone; answers are compared."""
+    _check_model(model)
+    from pipeline.deployment import export as exporting
+
+    console.say("exporting: half a minute, then the same texts through torch, ONNX and int8")
+    for form, size, speed, apart, _ in (measured := exporting.export(model, out)):
+        print(f"{form:16} {size:8.1f} MB  {speed:7.1f} ms a text  largest difference of a logit {apart:.1e}")
+    print(exporting.sentence(measured))
+    print(console.clean(f"wrote {out}; README.md there says how to run it"))
+
+
+def demo(
+    model: Annotated[Path, typer.Argument(help="Folder of a model that a run made.")] = MODEL,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of 127.0.0.1; by default from 7860 on.")] = None,
+) -> None:
+    """Serve a page to try a model on, to this machine alone: classes, pieces that tip them, two arms side by side."""
+    _check_model(model)
+    from pipeline.deployment import demo as page
+
+    page.serve(page.page(*page.arms(model)), port)
+
+
+def push(
+    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hub; made where it is not there.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of a model, or of an exported one.")] = MODEL,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody read it; without it, you alone.")] = False,
+) -> None:
+    """Upload a model to the Hugging Face Hub with its card and the report's pictures, and nothing of the data."""
+    _check_model(model)
+    from pipeline.deployment.push import files_of, push
+
+    for name in files_of(model):
+        console.say(f"uploading {name}")
+    print(console.clean(push(model, repo, public=public)))
+
+
 def _check_model(model: Path) -> None:
     """Refuse a model that is not there, or not as a run left it."""
     again = typed("make all")
@@ -428,6 +471,9 @@ def build() -> typer.Typer:
     app.command()(rank)
     app.command()(search)
     app.command()(doctor)
+    app.command()(export)
+    app.command()(demo)
+    app.command()(push)
     return app
 
 

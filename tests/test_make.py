@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 
-OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RECIPE", "SET", "STORE", "DATA_ROOT", "ENGINE", "JOBS")
+OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RECIPE", "SET", "STORE", "DATA_ROOT", "ENGINE", "JOBS", "MODEL", "OUT")
 """What the ``make test`` around these tests leaves in the environment."""
 
 
@@ -51,6 +51,13 @@ def test_variables_become_options() -> None:
     line = make("-n", "search", "MINUTES=30", "TRIALS=9", "STUDY=x", "JOBS=2").replace("\\\n", " ")
     options = '--store "$STORE" --jobs "$JOBS" --minutes "$MINUTES" --trials "$TRIALS" --name "$STUDY"'
     assert " ".join(line.split()).endswith(f"-m stages search {options}")
+
+
+def test_what_is_exported_and_where_to() -> None:
+    assert make("-n", "export").splitlines()[-1].endswith('-m stages export "$STORE/latest/model" -o "$STORE/exported"')
+    assert make("-n", "demo").splitlines()[-1].endswith('-m stages demo "$STORE/latest/model"')
+    given = make("-n", "export", "MODEL=one", "OUT=two").splitlines()[-1]
+    assert given.endswith('-m stages export "$MODEL" -o "$OUT"')
 
 
 @pytest.mark.parametrize("given", ["ARM='; touch {};'", 'JOBS="; touch {}; "', "JOBS=$(touch {})", "x'; touch {}; '"])

@@ -2,9 +2,7 @@
 
 import base64
 import json
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +12,8 @@ import pytest
 
 from stages import report as stage
 from tests import toy_runs
+from tests.chromium import BROWSER, QUIET
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
-BROWSER = os.environ.get("RETONE_BROWSER") or next((path for name in NAMES if (path := shutil.which(name))), None)
-QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update", "--window-size=1300,900",
-         "--timeout=20000")  # fmt: skip
 WIDTHS = (390, 1200)
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here; name one in RETONE_BROWSER")
@@ -71,7 +65,7 @@ def looked_at(page: str, folder: Path) -> dict[str, Mapping[str, Any]]:
     (folder / "page.html").write_text(watched, encoding="utf-8")
     frames = "".join(f'<iframe width="{width}" height="800" data-page="page.html"></iframe>' for width in WIDTHS)
     (folder / "around.html").write_text(AROUND.format(frames=frames), encoding="utf-8")
-    command = [str(BROWSER), *QUIET, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
+    command = [str(BROWSER), *QUIET, "--timeout=20000", f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
     address = (folder / "around.html").as_uri()
     done = subprocess.run([*command, address], capture_output=True, text=True, timeout=120, check=False)
     match = re.search(r'<pre id="told">([^<]+)</pre>', done.stdout)
