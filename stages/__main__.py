@@ -411,7 +411,7 @@ def search(
             jobs=jobs,
             observer=lambda step: console.show_step(plan, step),
             say=lambda line: print(console.clean(line), flush=True),
-            command=f"{cli.PROGRAM} search",
+            command=f"{program.name()} search",
         )
     except (KeyboardInterrupt, SystemExit):
         console.say("stopped; the same command continues from there")
