@@ -2,7 +2,7 @@
 #
 #   RECIPE=mine.yaml           another recipe (a file, or the name of one that ships)
 #   RECIPE=quick               a first look, in minutes: two arms on a fifth of the text
-#   RECIPE=remedies            fifteen remedies side by side; RECIPE=layers how deep to freeze; RECIPE=curve how many labels;
+#   RECIPE=remedies            sixteen remedies side by side; RECIPE=layers how deep to freeze; RECIPE=curve how many labels;
 #                              RECIPE=domains a target without labels
 #   SET="finetune.learning_rate=5e-5 arms.naive.finetune.freezing.layers=1"   settings, as if edited in the recipe
 #   ARM="naive full"   these arms alone   FORCE=1   make anew   DRY=1   only say what would run, and why   DEBUG=1   show tracebacks
