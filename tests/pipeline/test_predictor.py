@@ -122,4 +122,4 @@ def test_the_package_is_light_until_a_predictor_is_wanted() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "set()\n"
     assert not hasattr(pipeline, "nothing")
-    assert set(pipeline.__all__) == {"InputError", "Predictor"}
+    assert set(pipeline.__all__) == {"InputError", "Predictor", "RetoneClassifier"}

@@ -235,7 +235,7 @@ def test_runs_of_other_recipes_work_side_by_side_and_of_the_same_wait_for_each_o
     assert "waiting" not in capsys.readouterr().err
     assert call(*QUICK) == 0
     out, err = capsys.readouterr()
-    assert re.search(rf"waiting for grow-[0-9a-f]{{16}}, which is made by PID {first.pid}, command python -m ", err)
+    assert re.search(rf"waiting for grow-[0-9a-f]{{16}}, which is made by PID {first.pid}, command \S*python -m ", err)
     assert ["grow", "full", "reused"] in [line.split() for line in out.splitlines()]
     assert first.wait(30) == 0
     assert "Traceback" not in first.communicate()[1]
