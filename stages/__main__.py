@@ -14,6 +14,7 @@ if not sys.stderr.isatty():
 
 import contextlib
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -128,7 +129,7 @@ def predict(
     from pipeline.report.csv_export import write_csv
 
     _check_model(model)
-    _check_out(out)
+    _check_out(out, source)
     given = read_texts(source, text_column, sheet)
     predictor = Predictor(model, max_length)
     ours = ["label", *LABELS]
@@ -281,8 +282,9 @@ def push(
     _check_model(model)
     from pipeline.deployment.push import files_of, push
 
-    for name in files_of(model):
-        console.say(f"uploading {name}")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise InputError(f"push {repo}: name it as OWNER/NAME")
+    console.say(f"uploading {', '.join(files_of(model))}")
     print(console.clean(push(model, repo, public=public)))
 
 
@@ -297,14 +299,16 @@ def _check_model(model: Path) -> None:
         raise InputError(f"model {model}: {damage} changed on disk; `{again}` makes it again") from None
 
 
-def _check_out(out: Path | None) -> None:
-    """Refuse before any work what could not be written after it."""
+def _check_out(out: Path | None, source: str) -> None:
+    """Refuse before any work what could not be written after it, or would replace what is read."""
     if out is None:
         return
     if out.suffix.lower() not in {"", ".csv", ".tsv", ".txt"}:
         raise InputError(f"output {out}: CSV is written, and .tsv; let its name end in .csv, which spreadsheets open")
     if out.exists() and not out.is_file():
         raise InputError(f"output {out}: is no file; name one")
+    if out.exists() and Path(source).exists() and out.samefile(source):
+        raise InputError(f"output {out}: is the input; name another file")
     if not out.parent.is_dir():
         raise InputError(f"output {out}: cannot be written (no folder {out.parent}); choose another place")
 

@@ -176,7 +176,9 @@ def read_labelled(
     if strange:
         shown = ", ".join(f"{label} ({count:,})" for label, count in strange.most_common(5))
         advice = (
-            "add them to the card" if card else f"write {', '.join(LABELS)}, or name a card that says what they mean"
+            "add them to the card"
+            if card
+            else f"write {', '.join(LABELS)}, or name with --card one that says what they mean"
         )
         raise InputError(f"input {source}, column {name}: labels that belong to no class: {shown}; {advice}")
     if dropped:

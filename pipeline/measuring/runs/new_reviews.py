@@ -141,13 +141,15 @@ def advice(now: Estimate, then: Past, moved: Sequence[str]) -> str:
     """Whether to tune anew, from macro-recall of then and now and what of the inputs has drifted."""
     apart_by = apart(then.macro_recall, now)
     low, high = (100 * apart_by[end] for end in ("low", "high"))
-    said = f"macro-recall changed by {100 * apart_by['value']:+.1f} points ({low:+.1f} to {high:+.1f})"
+    change = f"{100 * apart_by['value']:+.1f} points ({low:+.1f} to {high:+.1f})".replace("-", "−")
+    said = f"macro-recall changed by {change}"
     inputs = f"; drifted: {', '.join(moved)}" if moved else "; no input has drifted"
     if high < 0:
         return f"tune anew: {said}{inputs}"
     if apart_by["low"] > -then.margin:
         return f"no need to tune anew: {said}{inputs}"
-    more = "tuning anew is worth a try" if moved else "label more to tell"
+    fell = apart_by["value"] < 0
+    more = "tuning anew is worth a try" if moved and fell else "label more to tell"
     return f"not decided, {more}: {said}{inputs}"
 
 

@@ -54,14 +54,15 @@ def test_the_same_texts_have_not_drifted_and_no_emoji_is_no_figure() -> None:
 @pytest.mark.parametrize(
     ("now", "moved", "says"),
     [
-        (figure(0.70, 0.03), ["x"], "tune anew: macro-recall changed by -10.0 points (-14.2 to -5.8); drifted: x"),
+        (figure(0.70, 0.03), ["x"], "tune anew: macro-recall changed by −10.0 points (−14.2 to −5.8); drifted: x"),
         (
             figure(0.90, 0.03),
             [],
             "no need to tune anew: macro-recall changed by +10.0 points (+5.8 to +14.2); no input",
         ),
-        (figure(0.79, 0.03), [], "not decided, label more to tell: macro-recall changed by -1.0 points"),
-        (figure(0.79, 0.03), ["x"], "not decided, tuning anew is worth a try: macro-recall changed by -1.0 points"),
+        (figure(0.79, 0.03), [], "not decided, label more to tell: macro-recall changed by −1.0 points"),
+        (figure(0.82, 0.06), ["x"], "not decided, label more to tell: macro-recall changed by +2.0 points"),
+        (figure(0.79, 0.03), ["x"], "not decided, tuning anew is worth a try: macro-recall changed by −1.0 points"),
     ],
 )
 def test_what_to_do_follows_from_the_interval(now: dict[str, Any], moved: list[str], says: str) -> None:
@@ -135,7 +136,7 @@ def test_a_file_is_scored_against_what_the_store_tells(
         assert "99.0 (98.5–99.5)" in out
         assert "45 texts; 95% intervals." in out
         assert "New to it: bad tacos" in out
-        assert "\ntune anew: macro-recall changed by -" in out
+        assert "\ntune anew: macro-recall changed by −" in out
         assert "drifted: words it knows" in out
     assert cli.main(verbs.build(), ["score", str(file), "--model", str(tuned)]) == 0
     assert "What it was tuned on is not at hand" in capsys.readouterr().out
