@@ -129,7 +129,7 @@ STAGE = Stage(
     "evaluate",
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
-    version=11,
+    version=12,
     reads=reads,
     tell=tell,
 )

@@ -195,6 +195,13 @@ def check(settings: Mapping[str, Any]) -> None:
                 f"finetune.regularisation.{name}: it holds weights that method {own.method} does not move; set it to "
                 "0, or method to full"
             )
+    learnt = {"contrast.weight": own.contrast.weight, "replay.states": own.replay.states, "replay.mlm": own.replay.mlm}
+    for name, weight in learnt.items():
+        if own.method == "features" and weight:
+            raise InputError(
+                f"finetune.{name}: it is for an encoder that learns, and with method features none does; set it to 0, "
+                "or method to full"
+            )
     adversary = own.domain_adversary.weight
     if adversary and own.method != "full":
         raise InputError(f"finetune.domain_adversary.weight: method {own.method} does not take it; set method to full")

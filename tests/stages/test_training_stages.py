@@ -690,6 +690,15 @@ def test_holding_weights_that_a_method_does_not_move_is_refused(method: str) -> 
         finetune.check({"finetune": own, "prepare": prepare.Settings(), "source": source.Settings()})
 
 
+@pytest.mark.parametrize(
+    "asked", [{"contrast": {"weight": 0.1}}, {"replay": {"states": 1.0}}, {"replay": {"mlm": 0.3}}]
+)
+def test_teaching_an_encoder_that_does_not_learn_is_refused(asked: dict[str, Any]) -> None:
+    own = finetune.Settings(method="features", **asked)
+    with pytest.raises(InputError, match=r"finetune\.(contrast|replay)\.\w+: it is for an encoder that learns"):
+        finetune.check({"finetune": own, "prepare": prepare.Settings(), "source": source.Settings()})
+
+
 def test_features_are_fitted_for_every_fold(story: dict[str, Path], tmp_path: Path) -> None:
     prepared = write_prepared(tmp_path / "prepared")
     ids = in_folds(prepared, 4)  # of 3 each fold would be a class
