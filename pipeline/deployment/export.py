@@ -235,7 +235,9 @@ def sentence(measured: Sequence[Measured]) -> str:
         return "What int8 costs in macro-recall is not known: no labelled dev texts lie around the model."
     told = f"int8 has {100 * after:.1f}% macro-recall on dev texts, float32 {100 * before:.1f}%"
     within = before - after <= MARGIN
-    return f"{told}: {'within half a point' if within else f'more than half a point lower, so take {FLOAT}'}."
+    return (
+        f"{told}: {'no more than half a point lower' if within else f'more than half a point lower, so take {FLOAT}'}."
+    )
 
 
 def _card(model: Path, measured: Sequence[Measured]) -> str:

@@ -94,7 +94,7 @@ def test_labels_are_read_as_class_names_or_as_a_card_says(tmp_path: Path, caplog
     file.write_text("text,stars\ngood,6\nbad,six\nmeh,six\n", "utf-8")
     with pytest.raises(InputError, match=r"column stars: .* no class: six \(2\), 6 \(1\); add them to the card"):
         read_labelled(str(file), card=card)
-    with pytest.raises(InputError, match=r"no class: six \(2\), 6 \(1\); write negative, neutral, positive, or name with --card"):
+    with pytest.raises(InputError, match=r"no class: six \(2\), 6 \(1\); write negative, neutral, positive, or name"):
         read_labelled(str(file), labels="stars")
 
 
