@@ -34,7 +34,6 @@ from pipeline.machine import cli, console, workers
 from pipeline.machine.plan import Plan
 from pipeline.machine.recipe import load_recipe
 from pipeline.machine.store import DamagedError, Store, check_around
-from pipeline.machine.workers import default_jobs
 from stages import STORY
 
 if TYPE_CHECKING:
@@ -459,7 +458,7 @@ def doctor(store: cli.StoreOption = STORE) -> None:
     """Say what a report of a fault should tell of this machine: versions, cores, memory, threads, GPU, the Hub."""
     from pipeline.doctor import findings
 
-    for word, told in findings(store, default_jobs()):
+    for word, told in findings(store, workers.default_jobs()):
         print(console.clean(f"{word:<9} {told}"), flush=True)
 
 

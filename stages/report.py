@@ -217,10 +217,9 @@ def _swept(
         return None
     labels = sum(found["splits"]["train"] for found in described["corpora"].values() if found["role"] == "reviews")
     values = score.values(settings.across, {arm: flat(described["arms"][arm]["settings"]) for arm in rungs}, labels)
-    draws = Draws(settings.draws, settings.seed)
-    laws = {corpus: score.law(values, arms, draws) for corpus, arms in measured.items()}
-    kept = {corpus: law for corpus, law in laws.items() if law and settings.across == score.LABELS}
-    return {"setting": settings.across, "values": values, "laws": kept}
+    draws, labelled = Draws(settings.draws, settings.seed), measured if settings.across == score.LABELS else {}
+    laws = {corpus: law for corpus, arms in labelled.items() if (law := score.law(values, arms, draws))}
+    return {"setting": settings.across, "values": values, "laws": laws}
 
 
 def _looked_at(
