@@ -101,4 +101,4 @@ def prepare(settings: Settings, *, out: Path) -> None:
     write_json(out / "shift.json", shift(corpora))
 
 
-STAGE = Stage("prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=5, reads=reads)
+STAGE = Stage("prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=6, reads=reads)
