@@ -116,5 +116,5 @@ def check(settings: Mapping[str, Any]) -> None:
 
 
 STAGE = Stage(
-    "prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=5, reads=reads, check=check
+    "prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=6, reads=reads, check=check
 )

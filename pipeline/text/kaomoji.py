@@ -1,7 +1,4 @@
-"""Faces made of signs that an English BERT has no word for, and the emoji that says the same.
-
-The shrug ``¯\\_(ツ)_/¯`` is not among them: its face, ツ, is in BERT's vocabulary.
-"""
+"""Faces made of signs that an English BERT has no word for, and the emoji that says the same."""
 
 from __future__ import annotations
 
@@ -41,6 +38,12 @@ _FACES = {
     "😏": ("( ͡° ͜ʖ ͡°)", "͡° ͜ʖ ͡°"),
     "😮": ("(⊙_⊙)", "(⊙﹏⊙)", "⊙﹏⊙", "(°ロ°)", "Σ(°△°)"),
 }
+# Markdown takes the shrug's backslash or its underscores, a code page its face and its hands.
+_LOST = r"[\\\s]{0,4}_?[\\\s]{0,4}"
+_SHRUG = re.compile(
+    rf"[¯￣‾]{_LOST}\([ツッシʘ]\){_LOST}/(?:\s?[¯￣‾])?|(?:\\\s?)?_?\([ツッシʘ]\)\\{{0,3}}_\s?/|[¯?]\\{{1,4}}_\(\?\)_/[¯?]"
+)
+_SHRUGS = frozenset("ツッシʘ")
 _BETWEEN = re.compile(r"[\s\\]")
 """Blanks, and the backslashes that Markdown and JSON double: they come and go."""
 _EMOJI = {_BETWEEN.sub("", face): one for one, faces in _FACES.items() for face in faces}
@@ -51,7 +54,9 @@ _PATTERN = re.compile(
 
 
 def without_kaomoji(text: str) -> str:
-    """Each of the common faces as its emoji: ``(◕‿◕)`` is 😊. Others stay."""
+    """Each of the common faces as its emoji: ``(◕‿◕)`` is 😊, ``¯\\_(ツ)_/¯`` is 🤷 however damaged. Others stay."""
+    if "_(?)_/" in text or not (text.isascii() or _SHRUGS.isdisjoint(text)):
+        text = _SHRUG.sub(" 🤷 ", text)
     if text.isascii() or _SIGNS.isdisjoint(text):
         return text
     return _PATTERN.sub(lambda match: f" {_EMOJI[_BETWEEN.sub('', match[0])]} ", text)
