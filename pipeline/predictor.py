@@ -35,7 +35,7 @@ class Predictor:
         Raises:
             InputError: no model there, or not one that Retone tuned.
         """
-        folder = Path(model)
+        self.folder = folder = Path(model)
         config = loading.check_folder(folder)
         if list((config.get("id2label") or {}).values()) != list(LABELS):
             raise InputError(f"model {folder}: its classes are not {', '.join(LABELS)}; give a model that Retone tuned")

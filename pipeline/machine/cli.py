@@ -26,7 +26,7 @@ from pipeline.machine.plan import Plan, Standing, survey
 from pipeline.machine.recipe import load_recipe, parse_changes
 from pipeline.machine.runner import StageFailedError, Step
 from pipeline.machine.stage import Stage
-from pipeline.machine.store import Store
+from pipeline.machine.store import STORE, Store
 from pipeline.machine.workers import ENGINES, Workers, default_jobs, engine, limit_threads
 
 RecipeOption = Annotated[str, typer.Option("--recipe", help="Recipe file, or the name of one that ships.")]
@@ -88,7 +88,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and why.")] = False,
     jobs: JobsOption = None,
     engine_name: EngineOption = "local",
-    store: StoreOption = Path("artifacts"),
+    store: StoreOption = STORE,
 ) -> None:
     """Run the story, or one stage and what it needs. What is up to date is reused."""
     if os.environ.get("WORLD_SIZE", "1") != "1":
@@ -113,7 +113,7 @@ def status(
     changes: SetOption = None,
     data_root: DataRootOption = None,
     arm: ArmOption = None,
-    store: StoreOption = Path("artifacts"),
+    store: StoreOption = STORE,
     as_json: Annotated[bool, typer.Option("--json", help="For programs to read.")] = False,
 ) -> None:
     """Say for each stage and arm whether it is up to date, or why not. Changes nothing."""
@@ -131,7 +131,7 @@ def show(
     changes: SetOption = None,
     data_root: DataRootOption = None,
     arm: ArmOption = None,
-    store: StoreOption = Path("artifacts"),
+    store: StoreOption = STORE,
 ) -> None:
     """Show the last report; of a stage, its settings and what it made."""
     if stage is None:
@@ -174,7 +174,7 @@ def _explained(error: Exception) -> tuple[int, str]:
         return codes[type(error)], str(error)
     if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
         return 2, f"{str(error.filename)[:60]}...: too long for a name; name a file"
-    log = Path("artifacts/logs") / f"{datetime.now():%Y%m%d-%H%M%S}.log"
+    log = STORE / "logs" / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("".join(traceback.format_exception(error)), "utf-8")

@@ -21,7 +21,7 @@ from pipeline.machine.lock import hold, this_run
 from pipeline.machine.plan import Plan, why_run
 from pipeline.machine.recipe import NO_CHANGES, Recipe, load_recipe
 from pipeline.machine.stage import Run, Stage, StageSettings
-from pipeline.machine.store import Artifact, DamagedError, Store
+from pipeline.machine.store import STORE, Artifact, DamagedError, Store
 from pipeline.machine.workers import Workers
 from pipeline.machine.workers.local import LocalProcesses
 
@@ -79,7 +79,7 @@ def run(
     until: str | None = None,
     *,
     arms: Sequence[str] = (),
-    store: Path = Path("artifacts"),
+    store: Path = STORE,
     force: bool = False,
     workers: Workers | None = None,
     observer: Callable[[Step], None] = lambda _: None,

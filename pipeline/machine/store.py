@@ -21,6 +21,8 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import digest, held, read_object, remove, sha256, sync, write_json
 from pipeline.machine.fingerprint import fingerprint
 
+STORE = Path("artifacts")
+"""Folder of all results, unless a command is given another."""
 logger = logging.getLogger(__name__)
 LEAST_FREE_BYTES = 300_000_000
 LIBRARIES = (

@@ -20,7 +20,7 @@ from pipeline.machine.plan import Plan
 from pipeline.machine.recipe import PLAIN_NAME, Recipe
 from pipeline.machine.runner import Step
 from pipeline.machine.stage import Stage
-from pipeline.machine.store import Store
+from pipeline.machine.store import STORE, Store
 from pipeline.machine.workers import Workers
 from pipeline.machine.workers.local import LocalProcesses
 from pipeline.search import show, space, trials
@@ -58,7 +58,7 @@ def search(
     name: str | None = None,
     until: str = "finetune",
     figures: trials.Figures = trials.tuned,
-    store: Path = Path("artifacts"),
+    store: Path = STORE,
     workers: Workers | None = None,
     jobs: int = 1,
     observer: Callable[[Step], None] = lambda _: None,

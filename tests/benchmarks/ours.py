@@ -100,8 +100,8 @@ def pairs(spec: Spec) -> Work:
 def predict(spec: Spec) -> Work:
     """The command itself: a file of texts read, cleaned, labelled and written as CSV."""
     from pipeline import predictor  # noqa: F401  as above
+    from pipeline.commands.predict import predict
     from pipeline.corpora import new_texts  # noqa: F401
-    from stages.__main__ import predict
 
     def work() -> Told:
         with TemporaryDirectory() as place:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import doctor
+from pipeline.commands.doctor import findings
 from pipeline.common import hub
 
 
 def test_everything_is_said_in_order_and_no_secret_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("MKL_NUM_THREADS", "7")
-    found = dict(doctor.findings(tmp_path / "not" / "there", 1))
+    found = dict(findings(tmp_path / "not" / "there", 1))
     words = ["retone", "python", "versions", "cores", "memory", "disk", "threads", "BLAS", "GPU", "base", "Hub"]
     assert list(found) == words
     assert "MKL_NUM_THREADS=7" in found["threads"]

@@ -11,6 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 from pipeline.common import hub
+from pipeline.machine import cli, console
+from pipeline.machine.store import STORE
+from pipeline.machine.workers import default_jobs
 
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "datasets", "accelerate", "peft", "evaluate", "scikit-learn", "numpy"),
@@ -21,6 +24,12 @@ SET = ("OMP_", "MKL_", "OPENBLAS_", "HF_", "CUDA_", "RETONE_", "TOKENIZERS_")
 SECRET = ("TOKEN", "KEY", "SECRET")
 
 
+def doctor(store: cli.StoreOption = STORE) -> None:
+    """Say what a report of a fault should tell of this machine: versions, cores, memory, threads, GPU, the Hub."""
+    for word, told in findings(store, default_jobs()):
+        print(console.clean(f"{word:<9} {told}"), flush=True)
+
+
 def findings(store: Path, jobs: int) -> Iterator[tuple[str, str]]:
     """Pairs of a word and what was found, each as soon as it is known; takes seconds where nothing answers.
 
@@ -28,7 +37,7 @@ def findings(store: Path, jobs: int) -> Iterator[tuple[str, str]]:
         store: folder of results, of which the disk is asked.
         jobs: arms that would be made side by side.
     """
-    yield "retone", f"{_version('retone')} in {Path(__file__).parent}"
+    yield "retone", f"{_version('retone')} in {Path(__file__).parents[1]}"
     yield "python", f"{platform.python_version()} at {sys.executable}, {platform.platform()}"
     yield "versions", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     yield "cores", f"{_cores()} of {os.cpu_count()} usable, {jobs} {'arm' if jobs == 1 else 'arms'} side by side"

@@ -1,0 +1,148 @@
+"""Label a file of texts, in memory that does not grow with it; broken off, it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.commands.models import MODEL, check_model
+from pipeline.common.errors import InputError
+from pipeline.common.labels import LABELS
+from pipeline.common.program import typed
+from pipeline.corpora.readers import formats
+from pipeline.machine import console
+
+if TYPE_CHECKING:
+    from pipeline.common.growing import Growing
+    from pipeline.corpora.new_texts import NewTexts
+    from pipeline.predictor import Prediction, Predictor
+
+
+def predict(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help=f"A file: {formats()}; - for lines.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of a model that a run made.")] = MODEL,
+    text_column: Annotated[
+        list[str] | None, typer.Option("--text-column", help="Column with the texts; several times: read as one text.")
+    ] = None,
+    sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook that has several.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="CSV or .tsv file to write; without it, the terminal.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=8, max=512, help="Word pieces of a text that are read, if fewer than in training.")
+    ] = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="Begin the file with a byte order mark, so that Excel reads its UTF-8.")
+    ] = False,
+) -> None:
+    """Label texts negative, neutral or positive, the way the model was taught to read them.
+
+    Every row and column is kept; label and the probabilities negative, neutral and positive are added (predicted_label
+    and so on where the file has such columns of its own). A row without text gets no label. Broken off, it goes on
+    where it was when the same is run again.
+    """
+    from pipeline.corpora.new_texts import read_texts
+    from pipeline.predictor import Predictor
+
+    check_model(model)
+    _check_out(out, source)
+    given = read_texts(source, text_column, sheet)
+    predictor = Predictor(model, max_length)
+    ours = ["label", *LABELS]
+    while set(ours) & set(given.columns):
+        ours = [f"predicted_{name}" for name in ours]
+    told = _write(given, predictor, out, ours, excel)
+    longest, empty = predictor.reader.max_length, told["empty"]
+    if told["cut"]:
+        console.say(
+            f"{told['cut']} of {given.count} texts are longer than {longest} word pieces; their ends were not read"
+        )
+    console.say(
+        f"{given.count:,} rows{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
+        f"{f'; {empty:,} without text got no label' if empty else ''}. How far to trust the labels: "
+        f"{typed('make show') if model == MODEL else model / 'README.md'}"
+    )
+    if changed := told["changed"]:
+        cells, them = ("cell", "it") if changed == 1 else ("cells", "them")
+        console.say(f"{changed:,} {cells} that a spreadsheet would run as formulas got an apostrophe (') before {them}")
+
+
+def _write(given: NewTexts, predictor: Predictor, out: Path | None, ours: list[str], excel: bool) -> Counter[str]:
+    """Write every row with its label, beyond those an earlier try has written; returns how many of what."""
+    from pipeline.common.files import digest, sha256
+    from pipeline.common.growing import growing
+    from pipeline.report.csv_export import write_csv
+
+    terminal = out is None and sys.stdout.isatty()
+    safe = console.clean if terminal else str  # a file has the cells as they were
+    separator, encoding = "\t" if out and out.suffix.lower() == ".tsv" else ",", "utf-8-sig" if excel else "utf-8"
+    read_by = predictor.reader.max_length, sha256(predictor.folder.resolve())
+    identity = digest([given.identity(), *read_by, encoding, separator]) if out else ""
+    with growing(out, identity, encoding) if out else _standard_output() as file:
+        told = Counter(file.told)
+        if told["rows"]:
+            console.say(f"going on after the {told['rows']:,} rows that an earlier try has labelled")
+        else:
+            told["changed"] = write_csv(file.stream, [[*map(safe, given.columns), *ours]], separator)
+        try:
+            for chunk in _under_bar(given.chunks(told["rows"]), told["rows"], given.count, off=terminal):
+                answers, cut = predictor.in_bulk([text for text, _ in chunk])
+                rows = ([*map(safe, cells), *_cells(each)] for (_, cells), each in zip(chunk, answers, strict=True))
+                changed = write_csv(file.stream, rows, separator)
+                told.update(rows=len(chunk), cut=cut, empty=answers.count(None), changed=changed)
+                file.keep(told)
+        except (KeyboardInterrupt, SystemExit):
+            if out:
+                done = f"{told['rows']:,} of {given.count:,} rows"
+                console.say(f"stopped after {done}; the same command goes on from there")
+            raise
+        if told["rows"] != given.count:
+            raise InputError("input: was changed while it was read; run the same again")
+    return told
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[Growing]:
+    from pipeline.common.growing import Growing
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no emoji is no reason to stop
+    yield Growing(sys.stdout, {}, lambda _: None)
+
+
+def _under_bar(chunks: Iterator[list[Any]], done: int, count: int, *, off: bool) -> Iterator[list[Any]]:
+    """Chunks of rows, under a bar that says how long the rest will take."""
+    from tqdm import tqdm
+
+    with tqdm(total=count, initial=done, desc="rows", unit="", disable=off or None, leave=False) as bar:
+        for chunk in chunks:
+            yield chunk
+            bar.update(len(chunk))
+
+
+def _cells(told: Prediction | None) -> list[str]:
+    """The likeliest label and the probability of each, as cells of a table; empty ones for a text without a word."""
+    if told is None:
+        return [""] * (1 + len(LABELS))
+    return [told.label, *(f"{share:.4f}" for share in told.probabilities.values())]
+
+
+def _check_out(out: Path | None, source: str) -> None:
+    """Refuse before any work what could not be written after it, or would replace what is read."""
+    if out is None:
+        return
+    if out.suffix.lower() not in {"", ".csv", ".tsv", ".txt"}:
+        raise InputError(f"output {out}: CSV is written, and .tsv; let its name end in .csv, which spreadsheets open")
+    if out.exists() and not out.is_file():
+        raise InputError(f"output {out}: is no file; name one")
+    if out.exists() and Path(source).exists() and out.samefile(source):
+        raise InputError(f"output {out}: is the input; name another file")
+    if not out.parent.is_dir():
+        raise InputError(f"output {out}: cannot be written (no folder {out.parent}); choose another place")
