@@ -48,11 +48,12 @@ def predict(
     and so on where the file has such columns of its own). A row without text gets no label. Broken off, it goes on
     where it was when the same is run again.
     """
+    check_model(model)
+    _check_out(out, source)
+
     from pipeline.corpora.new_texts import read_texts
     from pipeline.predictor import Predictor
 
-    check_model(model)
-    _check_out(out, source)
     given = read_texts(source, text_column, sheet)
     predictor = Predictor(model, max_length)
     ours = ["label", *LABELS]

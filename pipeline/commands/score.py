@@ -29,6 +29,8 @@ def score(
 
     Texts that it was tuned on are left out. What it was tuned on is read from the store in which the model lies.
     """
+    check_model(model)
+
     from pipeline.corpora.cards import load_cards
     from pipeline.corpora.new_texts import read_labelled
     from pipeline.measuring.runs import new_reviews
@@ -36,7 +38,6 @@ def score(
     from pipeline.report import new_reviews as shown
     from pipeline.report.summary import plain
 
-    check_model(model)
     predictor = Predictor(model)
     meanings = load_cards([card], data_root)[0] if card else None
     texts = read_labelled(source, text_column, label_column, sheet, meanings, predictor.reader.cleaned)

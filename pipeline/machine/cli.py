@@ -118,10 +118,13 @@ def status(
 ) -> None:
     """Say for each stage and arm whether it is up to date, or why not. Changes nothing."""
     plan = _plan(context, recipe, rooted(context.obj, changes, data_root), arm, store)
+    standings = survey(plan)
+    if not store.exists():
+        console.say(f"store {store}: not there yet; `{program.typed('make all')}` makes it")
     if as_json:
-        print(json.dumps(console.standings_data(plan, survey(plan)), indent=1, ensure_ascii=False))
+        print(json.dumps(console.standings_data(plan, standings), indent=1, ensure_ascii=False))
     else:
-        console.show_standings(plan, survey(plan))
+        console.show_standings(plan, standings)
 
 
 def show(

@@ -150,9 +150,10 @@ def show_stage(plan: Plan, stage: Stage, standings: Iterable[Standing]) -> None:
     """Print a stage's settings, arm by arm where they differ, and what it made."""
     screen = console()
     screen.print(Text(stage.title, style="bold"))
-    table = Table("setting", "value", "takes", "what it is", box=None, pad_edge=False, header_style="bold")
+    table = Table("setting", "value", box=None, pad_edge=False, header_style="bold")
+    table.add_column("what it is [takes]", max_width=80)
     for name, takes, meaning in settings_of(stage.settings_type):
-        table.add_row(name, _values(plan, stage, name), Text(takes), Text(meaning))
+        table.add_row(name, _values(plan, stage, name), Text(f"{meaning} [{takes}]"))
     screen.print(table)
     here = [each for each in standings if each.stage == stage]
     for why, group in groupby(here, key=lambda each: each.why or each.artifact):

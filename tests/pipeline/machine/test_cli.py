@@ -141,7 +141,7 @@ def test_show_prints_the_report_and_a_stage_with_its_settings_and_files(capsys: 
     assert "number > 0 and <= 1" in out
     assert "plain: 0.5" in out
     assert "34 bytes  model/weights.txt" in out
-    assert re.search(r"light.lamps +1 +whole number >= 0 and <= 9 +how many lamps", out)
+    assert re.search(r"light.lamps +1 +how many lamps \[whole number >= 0 and <= 9\]", out)
 
 
 @pytest.mark.parametrize(
