@@ -195,7 +195,12 @@ def check(settings: Mapping[str, Any]) -> None:
                 f"finetune.regularisation.{name}: it holds weights that method {own.method} does not move; set it to "
                 "0, or method to full"
             )
-    learnt = {"contrast.weight": own.contrast.weight, "replay.states": own.replay.states, "replay.mlm": own.replay.mlm}
+    learnt = {
+        "regularisation.l2_sp": own.regularisation.l2_sp,
+        "contrast.weight": own.contrast.weight,
+        "replay.states": own.replay.states,
+        "replay.mlm": own.replay.mlm,
+    }
     for name, weight in learnt.items():
         if own.method == "features" and weight:
             raise InputError(

@@ -691,11 +691,17 @@ def test_holding_weights_that_a_method_does_not_move_is_refused(method: str) -> 
 
 
 @pytest.mark.parametrize(
-    "asked", [{"contrast": {"weight": 0.1}}, {"replay": {"states": 1.0}}, {"replay": {"mlm": 0.3}}]
+    "asked",
+    [
+        {"contrast": {"weight": 0.1}},
+        {"replay": {"states": 1.0}},
+        {"replay": {"mlm": 0.3}},
+        {"regularisation": {"l2_sp": 0.1}},
+    ],
 )
 def test_teaching_an_encoder_that_does_not_learn_is_refused(asked: dict[str, Any]) -> None:
     own = finetune.Settings(method="features", **asked)
-    with pytest.raises(InputError, match=r"finetune\.(contrast|replay)\.\w+: it is for an encoder that learns"):
+    with pytest.raises(InputError, match=r"finetune\.(contrast|replay|regularisation)\.\w+: it is for an encoder that learns"):
         finetune.check({"finetune": own, "prepare": prepare.Settings(), "source": source.Settings()})
 
 
