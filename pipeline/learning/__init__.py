@@ -17,6 +17,7 @@ general_text      text without labels, read beside the reviews
 contrastive       texts of a class drawn together
 domain_adversary  domains that are not to be told apart
 tuning            one tuning on reviews, a fold held out
+tuning_terms      what it learns from beside its labels
 tuning_steps      its batches, weights, loss and logits
 features          a head fitted on the frozen encoder
 options           settings in groups, as trainings ask for them

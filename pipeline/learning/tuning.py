@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from functools import partial
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +13,9 @@ from transformers import set_seed
 from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
 from pipeline.corpora.prepared import Rows
-from pipeline.learning import fisher, freezing, frozen_cache, general_text, loop, lora, regularisers, tuning_steps
-from pipeline.learning.contrastive import contrastive_term
-from pipeline.learning.domain_adversary import Adversary, adversary_of
-from pipeline.learning.held_states import HeldStates, held_term
+from pipeline.learning import fisher, freezing, frozen_cache, loop, lora, regularisers, tuning_steps
 from pipeline.learning.options import Augmentation, Options
+from pipeline.learning.tuning_terms import Terms
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import batches, loading
@@ -48,41 +45,33 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
     frozen = freezing.freeze(model, settings.freezing.layers)
     layers = freezing.layer_count(model)
-    depth = freezing.frozen_depth(settings.freezing.layers, layers)
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
         model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
     train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, settings.target)
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
-    weights = tuning_steps.row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
-    where: Any = {"bf16": loop.use_bf16(settings.compute.precision), "folder": cache}
     texts = [ids for some in epochs for ids in some]
-    hold = partial(_held_states, settings, model, where)
-    held = hold(texts, epochs[0]) if settings.distillation.states and depth < layers else None
-    beside = general_text.beside_of(settings.replay, prepare, reader, seed, hold) if depth < layers else None
-    adversary = adversary_of(settings, model, prepare, reader, seed, fold)
+    terms = Terms.of(settings, model, reader, epochs, prepare, seed, fold, cache)
     with frozen_cache.feed(
         model,
-        [*texts, *dev_ids, *(adversary.texts if adversary is not None else ())],
+        [*texts, *dev_ids, *terms.fed],
         settings.frozen_cache,
-        layers=depth,
+        layers=freezing.frozen_depth(settings.freezing.layers, layers),
         padding=reader.tokenizer.pad_token_id,
-        beside=beside.ids if beside is not None else (),
-        **where,
+        beside=terms.read,
+        bf16=loop.use_bf16(settings.compute.precision),
+        folder=cache,
     ) as (feed, megabytes, table):
-
-        def joined(place: int) -> dict[str, Any]:
-            found = beside.batch(place, table) if beside is not None else {}
-            return found | (adversary.batch(place, len(plan), feed) if adversary is not None else {})
-
         plan = tuning_steps.plan(
             epochs,
             labels,
             feed,
-            weights=weights,
-            held=held,
-            beside=joined,
+            weights=tuning_steps.row_weights(labels, [row["corpus"] for row in train])
+            if settings.class_weights
+            else None,
+            held=terms.held,
+            beside=lambda place: terms.batch(place, len(plan), feed, table),
             batch_size=settings.batch_size,
             tokens_per_batch=settings.tokens_per_batch,
             seed=seed,
@@ -98,28 +87,25 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             seed=seed,
         )
         freeze = freezing.FreezingSchedule.of(settings.freezing, layers, schedule.eval_steps)
+        held_by = settings.regularisation
         outcome, history = loop.train(
             model,
             plan,
             schedule,
             groups=freezing.groups_of(model, settings),
-            figures=_dev_figures(dev_ids, dev, feed, adversary.classifier.figures if adversary is not None else dict),
-            objective=_objective(settings, model, start, held, beside, adversary),
+            figures=lambda model: dev_figures(tuning_steps.dev_logits(model, dev_ids, feed), dev) | terms.figures(),
+            objective=terms.objective(model, start),
             penalty=regularisers.penalty_of(
-                model,
-                settings.regularisation,
-                steps,
-                fisher.of_general_text(model, start, prepare, reader) if settings.regularisation.ewc else None,
+                model, held_by, steps, fisher.of_general_text(model, start, prepare, reader) if held_by.ewc else None
             ),
             callbacks=freeze.callbacks(model),
             folder=folder,
         )
 
-    aligned = {"domain_adversary": adversary.told(model)} if adversary is not None else {}
-
     def epoch(step: float) -> float:
         return round(float(step) / schedule.eval_steps, 2)
 
+    told = terms.told(model)
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     story = {
         "method": settings.method,
@@ -136,7 +122,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "stopped": outcome.stopped,
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
-    } | aligned
+    } | told
     return Tuned(model, reader, story, [{"epoch": epoch(row["step"]), **row} for row in history])
 
 
@@ -162,34 +148,6 @@ def reviews(prepare: Path, split: str, fold: int, target: Collection[str] = ()) 
     if not rows:
         raise InputError("finetune: no reviews to train on; add a corpus with role reviews under prepare.corpora")
     return rows
-
-
-def _held_states(settings: Options, model: Any, where: Any, texts: list[Ids], sample: list[Ids]) -> HeldStates:
-    """What the model makes of texts as it is now, which it is to keep."""
-    halved, layers = settings.frozen_cache.model_copy(update={"dtype": "float16"}), freezing.layer_count(model)
-    states = frozen_cache.states_of(model, texts, halved, layers=layers, every_token=True, **where)
-    return HeldStates.of(states, sample)
-
-
-def _objective(
-    settings: Options,
-    model: Any,
-    start: Path,
-    held: HeldStates | None,
-    beside: general_text.Beside | None,
-    adversary: Adversary | None,
-) -> loop.Objective:
-    """The class loss and all that settings add to it."""
-    terms: list[tuple[float, loop.Term]] = [(settings.distillation.states, held_term)] if held is not None else []
-    if settings.contrast.weight:
-        terms.append((settings.contrast.weight, contrastive_term(settings.contrast.temperature)))
-    if adversary is not None:
-        terms.append((1.0, adversary.term(model)))
-    objective = loop.summed(tuning_steps.weighted_loss(settings.regularisation.label_smoothing), terms)
-    if beside is not None:
-        objective = beside.objective(objective, loading.load_masked_lm(start))
-    share = settings.regularisation.mixout
-    return regularisers.mixout(objective, model, share) if share else objective
 
 
 def _ids(
@@ -218,11 +176,6 @@ def _augmented(
     if known is not None:
         texts = augmentation.augment(texts, labels, known, share=draw.emoji_share, noise=draw.emoji_noise, seed=seed)
     return texts
-
-
-def _dev_figures(ids: list[Ids], dev: Rows, feed: Any, more: Callable[[], dict[str, float]] = dict) -> Any:
-    """A function model -> ``dev_figures``, and more that is told."""
-    return lambda model: dev_figures(tuning_steps.dev_logits(model, ids, feed), dev) | more()
 
 
 def dev_figures(logits: NDArray[np.float64], dev: Rows) -> dict[str, float]:
