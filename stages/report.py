@@ -104,7 +104,7 @@ def report(
     described["ladder"] = [told[arm] for arm in rungs]
     described["controls"] = [told[arm] for arm in settings.controls]
     described["sweep"] = _swept(described, rungs, described.pop("measured"), settings)
-    described["errors"] = _looked_at(prepare[arms[final][0]], final, described.pop("tested"), settings)
+    described["errors"] = _looked_at(prepare[arms[final][0]], first, final, described.pop("tested"), settings)
     described["diagnosis"] = rules.diagnose(described)
     pages.write(results.checked(Report, described), out)
     for arm, runs in arms.items():
@@ -223,13 +223,18 @@ def _swept(
 
 
 def _looked_at(
-    prepared: Path, arm: str, tested: Mapping[str, Mapping[str, Any]], settings: Settings
+    prepared: Path, beside: Path, arm: str, tested: Mapping[str, Mapping[str, Any]], settings: Settings
 ) -> dict[str, dict[str, Any]]:
-    """Where one arm errs, by corpus: kinds of texts, classes, confidence, its surest mistakes, doubtful labels."""
+    """Where one arm errs, by corpus: kinds of texts, classes, confidence, its surest mistakes, doubtful labels.
+
+    Args:
+        beside: the evaluation that has the floors.
+    """
     import numpy as np
 
     from pipeline.corpora.prepared import corpus_rows, folds_of
     from pipeline.measuring.reviews import calibration, doubtful, mistakes, slices
+    from pipeline.measuring.runs import evaluated
     from pipeline.measuring.statistics.ladder import Draws
     from pipeline.text.words import TRAITS, traits
 
@@ -238,13 +243,15 @@ def _looked_at(
         rows = by_arm[arm]
         folds = range(folds_of(prepared, corpus))
         texts = {row["id"]: row["text"] for fold in folds for row in corpus_rows(prepared, corpus, "test", fold)}
-        mean = np.mean([[row["probabilities"] for row in seed] for seed in rows], axis=0)
+        said = np.array([[row["probabilities"] for row in seed] for seed in rows])
+        words = [row["probabilities"] for row in evaluated.floor(beside, "tfidf", corpus, rows[0])]
+        pooled = doubtful.pooled([said.mean(axis=0), words])  # test texts: neither saw their labels
         found[corpus] = {
             "slices": slices.by_trait(rows, {name: traits(text) for name, text in texts.items()}, TRAITS, draws),
             "classes": slices.by_class(rows, draws),
             "calibration": calibration.calibration(rows, draws),
             "mistakes": mistakes.most_confident(rows, texts),
-            "label_noise": doubtful.candidates(rows[0], mean, texts),  # test texts: no model saw their labels
+            "label_noise": doubtful.candidates(rows[0], pooled, texts),
         }
     return found
 
@@ -283,7 +290,7 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=17,
+    version=18,
     check=check,
     check_arms=_rungs,
 )

@@ -701,7 +701,9 @@ def test_holding_weights_that_a_method_does_not_move_is_refused(method: str) -> 
 )
 def test_teaching_an_encoder_that_does_not_learn_is_refused(asked: dict[str, Any]) -> None:
     own = finetune.Settings(method="features", **asked)
-    with pytest.raises(InputError, match=r"finetune\.(contrast|replay|regularisation)\.\w+: it is for an encoder that learns"):
+    with pytest.raises(
+        InputError, match=r"finetune\.(contrast|replay|regularisation)\.\w+: it is for an encoder that learns"
+    ):
         finetune.check({"finetune": own, "prepare": prepare.Settings(), "source": source.Settings()})
 
 

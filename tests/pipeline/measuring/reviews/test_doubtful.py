@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.measuring.reviews.doubtful import candidates, doubt, thresholds
+from pipeline.measuring.reviews.doubtful import candidates, doubt, pooled, thresholds
 
 LABELS = [0, 0, 1, 1, 2]
 TABLE = [
@@ -39,6 +39,13 @@ def test_candidates_by_hand() -> None:
                   "confidence": 0.7, "doubt": pytest.approx(7 / 9)}],
     }  # fmt: skip
     assert candidates(ROWS, TABLE, TEXTS, count=0)["suspects"] == 1
+
+
+def test_opinions_pooled_by_hand() -> None:
+    one, other = [[0.8, 0.1, 0.1], [1.0, 0.0, 0.0]], [[0.2, 0.4, 0.4], [0.0, 1.0, 0.0]]
+    roots = np.sqrt([0.16, 0.04, 0.04])
+    np.testing.assert_allclose(pooled([one, other]), [roots / roots.sum(), [0.5, 0.5, 0.0]], atol=1e-3)
+    np.testing.assert_allclose(pooled([one[:1]]), one[:1], atol=1e-5)
 
 
 def test_nothing_to_look_at() -> None:
