@@ -16,7 +16,7 @@ from pipeline.learning import options
 from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
-    from pipeline.learning.frontier import Ground
+    from pipeline.learning.frontier import Reference
     from pipeline.learning.tuning import Tuned
     from pipeline.models.reader import Reader
 
@@ -86,7 +86,7 @@ def finetune(
     from pipeline.common import results
     from pipeline.corpora import prepared
     from pipeline.learning import tuning
-    from pipeline.learning.frontier import Ground, frontier_of
+    from pipeline.learning.frontier import Reference, frontier_of
     from pipeline.measuring.frontier.results import Frontier
     from pipeline.models import loading
 
@@ -96,21 +96,21 @@ def finetune(
             "finetune.frontier.budget: it is measured on general dev text and there is none; add a corpus with role "
             "general under prepare.corpora (with prepare.dev_share above 0), or set the budget to null"
         )
-    ground = Ground(tokenizer, pretrain / "model", general)
+    reference = Reference(tokenizer, pretrain / "model", general)
     folds = max((prepared.folds_of(prepare, corpus) for corpus in prepared.corpora_of(prepare, "reviews")), default=1)
     for fold in range(1, folds):
-        _test_fold(settings, ground, prepare, seed, fold, cache, out)
-    tuned = _tuned(settings, ground.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
+        _test_fold(settings, reference, prepare, seed, fold, cache, out)
+    tuned = _tuned(settings, reference.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
     model = tuned.merged(out / "adapter")
     told = frontier_of(
-        settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", 0, settings.target), ground
+        settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", 0, settings.target), reference
     )
     vocabulary = tuned.reader.tokenizer
     vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
     loading.save(model, vocabulary, out / "model", emoji=tuned.reader.emoji, uncleaned=tuned.reader.uncleaned)
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
     if settings.target:
-        apart = _told_apart(settings, ground.adapted, model, tuned.reader, prepare, seed)
+        apart = _told_apart(settings, reference.adapted, model, tuned.reader, prepare, seed)
         tuned.story.update(target=settings.target, domains=apart)
     story = tuned.story | {
         "chosen": told["chosen"],
@@ -121,7 +121,9 @@ def finetune(
     write_jsonl(out / "history.jsonl", tuned.history)
 
 
-def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fold: int, cache: Path, out: Path) -> None:
+def _test_fold(
+    settings: Settings, reference: Reference, prepare: Path, seed: int, fold: int, cache: Path, out: Path
+) -> None:
     """Tune with a fold held out and write what the model says of it, unless an interrupted run has done so."""
     from pipeline.corpora import prepared
     from pipeline.learning import tuning
@@ -131,11 +133,13 @@ def _test_fold(settings: Settings, ground: Ground, prepare: Path, seed: int, fol
     path, folder = out / "folds" / f"{fold}.jsonl", out / "checkpoints" / str(fold)
     if path.exists():
         return
-    tuned = _tuned(settings, ground.adapted, prepare, seed, fold, cache, folder)
+    tuned = _tuned(settings, reference.adapted, prepare, seed, fold, cache, folder)
     model = tuned.model
     if settings.frontier.budget is not None:  # what is tested is what would be taken
         model = tuned.merged(folder / "adapter")
-        take_best(settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", fold, settings.target), ground)
+        take_best(
+            settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", fold, settings.target), reference
+        )
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
     told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)

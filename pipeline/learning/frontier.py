@@ -19,7 +19,7 @@ DEV_TEXTS = 600
 """Reviews that each point is scored on, as many of each corpus, evenly from the classes: nineteen models read them."""
 
 
-class Ground(NamedTuple):
+class Reference(NamedTuple):
     """What a tuned model is held against: base with its emoji rows (its artifact), adapted model, general dev text."""
 
     tokenizer: Path
@@ -27,37 +27,37 @@ class Ground(NamedTuple):
     general: Rows
 
 
-def frontier_of(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, ground: Ground) -> Frontier:
+def frontier_of(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, reference: Reference) -> Frontier:
     """Score models between base and ``model`` on dev; make ``model`` the chosen one; return what frontier.json says."""
-    if not asked.points or not ground.general:
+    if not asked.points or not reference.general:
         reason = "no general dev text" if asked.points else "finetune.frontier.points is 0"
         return score.left_out(reason, tuned=blending.TUNED)
-    panel, blends = _panel(asked, model, reader, dev, ground), blending.blends(asked.points)
+    panel, blends = _panel(asked, model, reader, dev, reference), blending.blends(asked.points)
     points = [score.Point(blend.name, blend.alphas, panel.recalled(blend), panel.kept(blend)) for blend in blends]
     told = score.told(points, tuned=blending.TUNED, budget=asked.budget)
     panel.become(model, next(blend for blend in blends if blend.name == told["chosen"]))
     return told
 
 
-def take_best(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, ground: Ground) -> None:
+def take_best(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, reference: Reference) -> None:
     """Make ``model`` the one that ``frontier_of`` would choose, asking no more than that takes.
 
     A blend that scores less than one within the budget is not asked what it keeps.
     """
     assert asked.budget is not None
-    panel, blends = _panel(asked, model, reader, dev, ground), blending.blends(asked.points)
+    panel, blends = _panel(asked, model, reader, dev, reference), blending.blends(asked.points)
     recalls = [panel.recalled(blend).value for blend in blends]
     place = score.choose(recalls, lambda at: score.surely_kept(panel.kept(blends[at])), asked.budget)
     panel.become(model, blends[place])
 
 
-def _panel(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, ground: Ground) -> blending.Panel:
+def _panel(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, reference: Reference) -> blending.Panel:
     """Whom to ask what blends of base and ``model`` are worth."""
     corpora = dict.fromkeys(row["corpus"] for row in dev)
     own = ([row for row in dev if row["corpus"] == corpus] for corpus in corpora)
     dev = [row for rows in own for row in fixed_sample(rows, DEV_TEXTS // len(corpora), 0, by="label")]
-    first_row = read_json(ground.tokenizer / "coverage.json")["first_row"]
-    documents = [(row["id"], row["text"]) for row in fixed_sample(ground.general, asked.windows, 0)]
+    first_row = read_json(reference.tokenizer / "coverage.json")["first_row"]
+    documents = [(row["id"], row["text"]) for row in fixed_sample(reference.general, asked.windows, 0)]
     questions = blending.Questions(
         reader.ids([row["text"] for row in dev]),
         [row["label"] for row in dev],
@@ -65,5 +65,5 @@ def _panel(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, ground
         blending.general_masks(reader.tokenizer, first_row, documents, asked.windows, reader.max_length),
         first_row,
     )
-    base, adapted = map(loading.load_masked_lm, (ground.tokenizer / "model", ground.adapted))
+    base, adapted = map(loading.load_masked_lm, (reference.tokenizer / "model", reference.adapted))
     return blending.Panel(base, model, adapted, questions)

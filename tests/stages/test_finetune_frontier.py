@@ -16,7 +16,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl
 from pipeline.corpora.prepared import rows
 from pipeline.learning import blending, tuning
-from pipeline.learning.frontier import Ground, frontier_of, take_best
+from pipeline.learning.frontier import Reference, frontier_of, take_best
 from pipeline.learning.options import Compute, FrontierOptions, TuningFreezing
 from pipeline.measuring import scoring
 from pipeline.measuring.frontier import score as frontier_score
@@ -145,11 +145,11 @@ def test_a_test_fold_takes_what_the_frontier_would_choose(
     )
     adapted, prepared = before["pretrain"] / "model", before["prepare"]
     trained = tuning.tuned(settings, adapted, prepared, 0, 0, tmp_path / "cache", tmp_path / "checkpoints")
-    ground = Ground(before["tokenizer"], adapted, rows(prepared, role="general", split="dev"))
+    reference = Reference(before["tokenizer"], adapted, rows(prepared, role="general", split="dev"))
     chosen, taken = (copy.deepcopy(trained.model) for _ in range(2))
     dev = tuning.reviews(prepared, "dev", 0)
-    found = frontier_of(settings.frontier, chosen, trained.reader, dev, ground)
-    take_best(settings.frontier, taken, trained.reader, dev, ground)
+    found = frontier_of(settings.frontier, chosen, trained.reader, dev, reference)
+    take_best(settings.frontier, taken, trained.reader, dev, reference)
     for name, weight in chosen.named_parameters():
         assert torch.equal(weight, taken.get_parameter(name)), (name, found["chosen"])
 
