@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from pipeline.common.arms import rungs
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, write_jsonl, write_whole
 from pipeline.common.labels import LABELS
@@ -47,7 +48,7 @@ class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             recipe: a file, or the name of one that ships.
-            arm: which of its arms; the last one by default.
+            arm: which of its arms; by default the one whose model a run of the recipe would have you take away.
             changes: values by path, as ``--set`` gives them: ``{"finetune.num_train_epochs": 3}``.
             store: folder of results.
         """
@@ -75,7 +76,7 @@ class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         _write_card(card, rows)
         story = _story()
         loaded = load_recipe(self.recipe, story)
-        arm = self.arm or list(loaded.arms)[-1]
+        arm = self.arm or rungs(loaded.shared["report"], loaded.arms)[1]
         if arm not in loaded.arms:
             raise InputError(f"fit: no arm {arm} in recipe {loaded.name}; there are {', '.join(loaded.arms)}")
         prepare: Any = loaded.arms[arm]["prepare"]

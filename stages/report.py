@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline.common.arms import rungs as rungs_of
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.machine.stage import Arms, Run, Stage, StageSettings
@@ -81,7 +82,7 @@ def report(
     stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
     stages |= {"finetune": finetune, "evaluate": evaluate}
     arms = _by_arm(evaluate)
-    rungs, final = _rungs(settings, list(arms))
+    rungs, final = rungs_of(settings, arms)
     described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
     described |= {"primary": settings.primary, "margin": settings.margin, "beside": settings.beside}
     described |= _compared(arms, rungs, final, evaluate, settings)
@@ -119,25 +120,6 @@ def _by_arm(runs: Arms) -> dict[str, list[Run]]:
     for run in runs:
         arms.setdefault(run.arm, []).append(run)
     return arms
-
-
-def _rungs(settings: Settings, arms: Sequence[str]) -> tuple[list[str], str]:
-    """The arms of the ladder in order, and the one whose model is taken away.
-
-    Raises:
-        InputError: an arm that is not in this run is named, or a control as the final arm.
-    """
-    rungs = [arm for arm in arms if arm not in settings.controls]
-    for key, named in (
-        ("final_arm", [settings.final_arm] if settings.final_arm else []),
-        ("controls", settings.controls),
-    ):
-        for arm in named:
-            if arm not in arms:
-                raise InputError(f"report.{key}: no arm {arm} in this run; choose one of {', '.join(arms)}")
-    if not rungs or settings.final_arm in settings.controls:
-        raise InputError("report.controls: the final arm is judged against them, and is one itself; take it out")
-    return rungs, settings.final_arm or rungs[-1]
 
 
 def _compared(
@@ -292,5 +274,5 @@ STAGE = Stage(
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
     version=18,
     check=check,
-    check_arms=_rungs,
+    check_arms=rungs_of,
 )

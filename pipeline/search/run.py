@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from pipeline.common.arms import rungs
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove
 from pipeline.common.yaml import flat
@@ -136,9 +137,7 @@ def _can_be_judged(recipe: Recipe, arm: str, until: str) -> None:
 
 def default_arm(recipe: Recipe) -> str:
     """The arm whose model is taken away."""
-    report: Any = recipe.shared.get("report")
-    rungs = [arm for arm in recipe.arms if arm not in getattr(report, "controls", ())]
-    return str(getattr(report, "final_arm", None) or rungs[-1])
+    return rungs(recipe.shared["report"], recipe.arms)[1] if "report" in recipe.shared else list(recipe.arms)[-1]
 
 
 def _all(
