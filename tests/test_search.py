@@ -111,4 +111,4 @@ def test_without_optuna_a_line_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     assert search(place) == 2
-    assert capsys.readouterr().err.strip() == "search needs Optuna, which is not installed: pip install '.[search]'"
+    assert capsys.readouterr().err.strip() == "search: needs optuna; pip install '.[search]'"

@@ -12,5 +12,6 @@ settings    settings that belong together
 yaml        plain YAML, and the front matter of cards
 validation  problems of settings and cards in words, the nearest name beside them
 cache       answers remembered by what was asked
+extras      packages that only some want
 program     what people type, in a clone and where the package is installed
 """

@@ -14,6 +14,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from pipeline.common.errors import InputError
+from pipeline.common.extras import need
 from pipeline.corpora.card_files import Reading
 from pipeline.corpora.lines import OPENERS, refuse_foreign, unpacked
 from pipeline.corpora.tables import Row, header_of
@@ -89,13 +90,9 @@ def _records(book: Any, name: str) -> Iterator[tuple[Any, ...]]:
 
 @contextmanager
 def _workbook(path: Path, place: str, max_bytes: int) -> Iterator[Any]:
-    try:
-        from openpyxl import load_workbook  # type: ignore[import-untyped]
-    except ImportError:
-        raise InputError(
-            f"{place}: workbooks are read by openpyxl, which is not installed; `pip install openpyxl`, or save the "
-            "sheet as CSV UTF-8"
-        ) from None
+    need("excel", "openpyxl", who=place, instead="save the sheet as CSV UTF-8")
+    from openpyxl import load_workbook  # type: ignore[import-untyped]
+
     packed = path.suffix.lower() in OPENERS
     try:
         source = io.BytesIO(unpacked(path, place, max_bytes=max_bytes)) if packed else path.open("rb")

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
+from pipeline.common.extras import need
 from pipeline.common.files import read_json
 from pipeline.common.labels import LABELS
 from pipeline.corpora.new_texts import read_texts
 from pipeline.corpora.readers import formats
-from pipeline.deployment.extras import need
 from pipeline.measuring import scoring
 from pipeline.models.batches import Ids
 from pipeline.predictor import Predictor

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
+from pipeline.common.extras import need
 from pipeline.common.files import read_json, remove, write_config, write_whole
 from pipeline.corpora.prepared import rows
-from pipeline.deployment.extras import need
 from pipeline.measuring.statistics.classification import confusion, macro_recall
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models.batches import Ids

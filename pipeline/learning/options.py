@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from pipeline.common.errors import InputError
+from pipeline.common.extras import need
 from pipeline.common.settings import Group, speed_only
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -21,8 +22,10 @@ Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 def installed(trackers: tuple[Tracker, ...]) -> tuple[Tracker, ...]:
     """The trackers. Raises ValueError for one that is not installed."""
     for name in trackers:
-        if find_spec(name) is None:
-            raise ValueError(f"{name} is not installed; pip install {name}, or leave it out")
+        try:
+            need(name, name, instead="leave it out")
+        except InputError as error:
+            raise ValueError(str(error)) from None
     return trackers
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
+from pipeline.common.extras import need
 from pipeline.common.files import read_whole, remove
 from pipeline.common.yaml import as_plain
 from pipeline.machine.space import Search
@@ -140,10 +141,9 @@ class Study:
 
 
 def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise InputError("search needs Optuna, which is not installed: pip install '.[search]'") from None
+    need("search", "optuna")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", module="optuna")
     return optuna

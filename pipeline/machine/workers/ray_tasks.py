@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.common.errors import InputError
+from pipeline.common.extras import need
 from pipeline.machine.workers import THREADS
 
 Task = TypeVar("Task")
@@ -50,11 +51,10 @@ class RayTasks:
             gpus: that a task takes; a part is a share of one.
             memory: GB that a task takes.
         """
-        try:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            import ray
-        except ImportError:
-            raise InputError("--engine ray: needs Ray; pip install '.[ray]'") from None
+        need("ray", "ray", who="--engine ray")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+
         self.ray, self.jobs, self.initializer = ray, jobs, initializer
         self.each = {name: part for name, part in (("CPU", cpus), ("GPU", gpus), ("memory", memory * 1e9)) if part}
         self.begun: list[tuple[Any, Any, Callable[[], Any], int]] = []

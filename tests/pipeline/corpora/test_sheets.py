@@ -139,4 +139,4 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
 def test_without_openpyxl_it_is_said_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04")
-    assert "`pip install openpyxl`, or save the sheet as CSV UTF-8" in refused(tmp_path / "a.xlsx")
+    assert ": needs openpyxl; pip install '.[excel]', or save the sheet as CSV UTF-8" in refused(tmp_path / "a.xlsx")

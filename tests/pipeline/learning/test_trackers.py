@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.learning import options, trackers
+from pipeline.common import extras
+from pipeline.learning import trackers
 from pipeline.machine import cli
 from pipeline.machine.fingerprint import result_settings
 from stages import evaluate, finetune
@@ -15,7 +16,7 @@ from tests.toy_training import SCHEDULE, run, same
 
 
 def test_they_change_no_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "find_spec", lambda name: name)
+    monkeypatch.setattr(extras, "find_spec", lambda name: name)
     every = ["tensorboard", "trackio", "wandb", "mlflow"]
     asked = finetune.Settings.model_validate({"compute": {"report_to": every}})
     assert asked.compute.report_to == tuple(every)
@@ -26,10 +27,10 @@ def test_they_change_no_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_is_not_installed_is_refused_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(options, "find_spec", lambda _: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
     line = ["run", "--dry-run", "--store", str(tmp_path), "--set", "finetune.compute.report_to=[wandb]"]
     assert cli.main(build(), line) == 2
-    assert "wandb is not installed; pip install wandb, or leave it out" in capsys.readouterr().err
+    assert "wandb: needs wandb; pip install '.[wandb]', or leave it out" in capsys.readouterr().err
     assert trackers.callbacks([]) == []
 
 

@@ -180,3 +180,10 @@ def test_an_engine_is_told_what_a_task_takes(monkeypatch: pytest.MonkeyPatch) ->
             engine(wrong, 1)
     with pytest.raises(InputError, match="--engine local:gpus=1: local can be told nothing"):
         engine("local:gpus=1", 1)
+
+
+@pytest.mark.parametrize("asked", ["ray", "ray:gpus=1"])
+def test_an_engine_that_is_not_installed(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"^--engine ray: needs ray; pip install '\.\[ray\]'$"):
+        engine(asked)
