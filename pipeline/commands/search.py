@@ -31,12 +31,12 @@ def search(
     """Search a recipe's settings by dev macro-recall and general English kept. Again, it goes on where it was."""
     from pipeline.search import run
 
-    jobs = jobs or workers.default_jobs()
     checked = load_recipe(recipe, context.obj, cli.rooted(context.obj, changes, data_root))
     if arm is not None and arm not in checked.arms:
         raise InputError(f"arm {arm}: unknown in recipe {checked.name}; {nearest(arm, checked.arms)}")
     team = workers.engine(engine, jobs, console.show_warnings)
-    workers.limit_threads(jobs)
+    if engine == "local":  # another engine says itself how many threads a task has
+        workers.limit_threads(jobs or workers.default_jobs())
     plan = Plan(context.obj, checked, Store(store))
     try:
         found, folder = run.search(
@@ -47,7 +47,6 @@ def search(
             name=name,
             store=store,
             workers=team,
-            jobs=jobs,
             observer=lambda step: console.show_step(plan, step),
             say=lambda line: print(console.clean(line), flush=True),
             command=f"{program.name()} search",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, cast
 
 from pipeline.common.arms import rungs
 from pipeline.common.errors import InputError
@@ -22,7 +22,7 @@ from pipeline.machine.recipe import PLAIN_NAME, Recipe
 from pipeline.machine.runner import Step
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import STORE, Store
-from pipeline.machine.workers import Workers
+from pipeline.machine.workers import LostTaskError, Workers
 from pipeline.machine.workers.local import LocalProcesses
 from pipeline.search import show, space, trials
 from pipeline.search.results import Found, Outcome
@@ -61,7 +61,6 @@ def search(
     figures: trials.Figures = trials.tuned,
     store: Path = STORE,
     workers: Workers | None = None,
-    jobs: int = 1,
     observer: Callable[[Step], None] = lambda _: None,
     say: Say = lambda _: None,
     command: str = "",
@@ -75,7 +74,7 @@ def search(
         arm: by default the one whose model is taken away.
         name: of the study, by default the recipe's; one that is there is gone on with.
         figures: what a trial is judged by, of the artifact of ``until``.
-        workers: who makes trials, ``jobs`` at a time.
+        workers: who makes trials, as many at a time as it takes; by default this process.
         observer: told of the steps of the first run, the recipe as it is.
 
     Raises:
@@ -105,24 +104,31 @@ def search(
         def left() -> float | None:
             return None if limit is None else limit - (time.monotonic() - began)
 
-        with _time_up_after(left()) as over:
-            reference = trials.make(trials.Trial(asked), observer)
-        if over():
-            raise InputError(f"{limits.minutes:g} minutes were too few for the recipe as it is; the same again goes on")
-        if reference["problem"]:
-            raise InputError(reference["problem"])
-        study.bind("artifact", {"of the recipe as it is": reference["artifacts"]})
-        timed = limits.trials is None and limit is not None
-        count = None if timed else study.aim(TRIALS if limits.trials is None else limits.trials)
-        say(show.line(None, {}, reference))
-        say(_forecast(study, reference, count, left(), jobs))
+        reference: Outcome | None = None
         try:
-            with _time_up_after(left()):
-                _all(study, asked, reference, count, left(), workers, say)
+            with _time_up_after(left()), workers or LocalProcesses() as team:
+                first_run = trials.make(trials.Trial(asked), observer, _entered(team))
+                if first_run["problem"]:
+                    raise InputError(first_run["problem"])
+                study.bind("artifact", {"of the recipe as it is": first_run["artifacts"]})
+                reference = first_run
+                timed = limits.trials is None and limit is not None
+                count = None if timed else study.aim(TRIALS if limits.trials is None else limits.trials)
+                say(show.line(None, {}, reference))
+                say(_forecast(study, reference, count, left(), team.free))
+                _all(study, asked, reference, count, left(), team, say)
         finally:
-            found = show.found(study, asked, reference)
-            show.write(found, asked, folder)
+            if reference:
+                found = show.found(study, asked, reference)
+                show.write(found, asked, folder)
+        if not reference:
+            raise InputError(f"{limits.minutes:g} minutes were too few for the recipe as it is; the same again goes on")
     return found, folder
+
+
+def _entered(team: Workers) -> Workers:
+    """The same for one run among others, which does not end it."""
+    return cast(Workers, nullcontext(team))
 
 
 def _can_be_judged(recipe: Recipe, arm: str, until: str) -> None:
@@ -146,7 +152,7 @@ def _all(
     reference: Outcome,
     count: int | None,
     seconds: float | None,
-    workers: Workers | None,
+    team: Workers,
     say: Say,
 ) -> None:
     """Make trials until there are so many, or the next would end too late."""
@@ -157,22 +163,25 @@ def _all(
         late = end is not None and time.monotonic() + _expected(study, reference) > end
         return not late and (count is None or begun < count)
 
-    with workers or LocalProcesses() as team:
-        while True:
-            tasks: list[trials.Trial] = []
-            while len(tasks) < team.free and wanted():
-                tasks.append(trials.Trial(asked, *study.ask()))
-                begun += 1
-            team.begin(trials.make, tasks)
-            if not team.pending:
-                return
-            for trial, outcome in team.finished():
-                study.tell(trial.number, outcome)
-                say(show.line(trial.number, trial.values, outcome))
-                failures = failures + 1 if outcome["problem"] else 0
-                if failures == FAILURES:
-                    raise InputError(f"search: {FAILURES} trials in a row failed; the last one: {outcome['problem']}")
-            _spare(study, asked.store)
+    while True:
+        tasks: list[trials.Trial] = []
+        while len(tasks) < team.free and wanted():
+            tasks.append(trials.Trial(asked, *study.ask()))
+            begun += 1
+        team.begin(trials.make, tasks)
+        if not team.pending:
+            return
+        try:
+            finished = team.finished()
+        except LostTaskError as lost:
+            finished = [(lost.task, trials.failed(lost))]
+        for trial, outcome in finished:
+            study.tell(trial.number, outcome)
+            say(show.line(trial.number, trial.values, outcome))
+            failures = failures + 1 if outcome["problem"] else 0
+            if failures == FAILURES:
+                raise InputError(f"search: {FAILURES} trials in a row failed; the last one: {outcome['problem']}")
+        _spare(study, asked.store)
 
 
 def _expected(study: Study, reference: Outcome) -> float:
@@ -204,8 +213,8 @@ def _spare(study: Study, store: Path) -> None:
 
 
 @contextmanager
-def _time_up_after(seconds: float | None) -> Iterator[Callable[[], bool]]:
-    """End what is inside after so many seconds, as SIGTERM would; what is yielded says whether that was so.
+def _time_up_after(seconds: float | None) -> Iterator[None]:
+    """End what is inside after so many seconds, as SIGTERM would.
 
     A training that runs in this process saves a checkpoint first, and so do those of other processes, by ``Workers``.
     """
@@ -223,13 +232,13 @@ def _time_up_after(seconds: float | None) -> Iterator[Callable[[], bool]]:
         signal.raise_signal(number)
 
     if seconds is None:
-        yield lambda: False
+        yield
         return
     before = signal.signal(signal.SIGTERM, end)
     earlier = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds))
     try:
-        yield lambda: over
+        yield
     except TimeUpError:
         pass
     finally:

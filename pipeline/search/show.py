@@ -77,7 +77,7 @@ def write(told: Found, asked: Asked, folder: Path) -> None:
     results.write(Found, folder / "search.json", told)
     drawn, shown = (
         _pictures(told),
-        [table for table in (_tested_table(told), _trials(told), _importance(told)) if table],
+        [table for table in (_tested_table(told), _trials(told), _failed(told), _importance(told)) if table],
     )
     for picture in drawn:
         write_whole(folder / "figures" / f"{picture.name}.svg", [svg.standalone(picture.svg)])
@@ -131,7 +131,7 @@ def _lines(told: Found) -> list[str]:
         else f"No trial has more of both than {AS_IT_IS}."
     ]
     if failed:
-        said.append(f"Failed: {failed}; the table says why.")
+        said.append(f"Failed: {failed}; a table below says why.")
     return said if told["best"] is not None else []
 
 
@@ -142,9 +142,10 @@ def _pictures(told: Found) -> list[Picture]:
         Picture(
             "pareto",
             "Trials",
-            "Both sides on dev. Crosses: 95% intervals; the dashed line: the share that is to be kept.",
+            "Both sides on dev. Crosses: 95% intervals of the front, the chosen and the recipe as it is; the dashed line: "
+            "the share that is to be kept.",
             trade_offs(
-                [{**point["outcome"], "front": point["front"]} for point in points],
+                [_crossed(point, point["front"] or point["number"] in {None, told["best"]}) for point in points],
                 [line(point["number"], point["values"], point["outcome"]).partition(":")[0] for point in points],
                 name="pareto",
                 chosen=places.get(told["best"]) if told["best"] is not None else None,
@@ -163,7 +164,7 @@ def _pictures(told: Found) -> list[Picture]:
             return Dot(figure, f"{path}, {NAMES[side]}: {100 * share:.0f}%", colours[side])
 
         drawing = dots(
-            [(svg.label(path.partition(".")[2]), [dot(side, path) for side in OBJECTIVES]) for path in paths],
+            [(path.partition(".")[2], [dot(side, path) for side in OBJECTIVES]) for path in paths],
             name="importance",
             axis="share of what tells good trials from others, %",
             legend=[Dot({"value": 0.0}, NAMES[side], colours[side]) for side in OBJECTIVES],
@@ -172,11 +173,20 @@ def _pictures(told: Found) -> list[Picture]:
     return drawn
 
 
+def _crossed(trial: Tried, sure: bool) -> dict[str, Any]:
+    """A point of the picture; with its intervals only where asked, since forty crosses hide each other."""
+    figures = {side: trial["outcome"][side] for side in OBJECTIVES}  # type: ignore[literal-required]
+    bare = figures if sure else {side: {**figure, "low": None, "high": None} for side, figure in figures.items()}
+    return {**bare, "front": trial["front"]}
+
+
 def _trials(told: Found) -> Table:
-    """A row a trial, the recipe as it is first."""
+    """A row a trial: the recipe as it is, the chosen one, the front, then the others, each by macro-recall."""
+    ended = [trial for trial in told["trials"] if not trial["outcome"]["problem"]]
+    ended.sort(key=lambda trial: (trial["number"] != told["best"], not trial["front"], -_value(trial, "macro_recall")))
     paths = list(dict.fromkeys(path for trial in told["trials"] for path in trial["values"]))
     rows = []
-    for trial in [told["reference"], *told["trials"]]:
+    for trial in [told["reference"], *ended]:
         outcome, number = trial["outcome"], trial["number"]
         what = "chosen" if number is not None and number == told["best"] else "front" if trial["front"] else ""
         rows.append(
@@ -187,11 +197,19 @@ def _trials(told: Found) -> Table:
                 NOTHING if outcome["at_least"] is None else tables.number(100 * outcome["at_least"], 1),
                 tables.number(outcome["seconds"]),
                 *(Cell(as_plain(trial["values"][path])) if path in trial["values"] else NOTHING for path in paths),
-                Cell(outcome["problem"]) if outcome["problem"] else NOTHING,
             )
         )
     columns = ("trial", "macro-recall on dev, %", "general English kept on dev, %", "kept at least, %", "seconds")
-    return Table("All trials", (*columns, *paths, "problem"), tuple(rows), words=(len(columns) + len(paths),))
+    return Table("All trials", (*columns, *(path.partition(".")[2] for path in paths)), tuple(rows))
+
+
+def _failed(told: Found) -> Table | None:
+    rows = tuple(
+        (Cell(f"trial {trial['number']}"), Cell(_said(trial["values"])), Cell(trial["outcome"]["problem"]))
+        for trial in told["trials"]
+        if trial["outcome"]["problem"]
+    )
+    return Table("Failed trials", ("trial", "settings", "why"), rows, words=(1, 2)) if rows else None
 
 
 def _tested_table(told: Found) -> Table | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +82,17 @@ class Study:
         goes on as if it had not been. One that is lost is so begun again with the same values; lost twice, which may be
         its own fault, it is passed over.
         """
-        lost = sum("outcome" not in trial.user_attrs for trial in self._trials("FAIL"))
-        place = len(self.tried()) + len(self.begun) + lost // 2
+        known = [
+            (each.user_attrs.get("place", each.number), each) for each in self._trials("RUNNING", "COMPLETE", "FAIL")
+        ]
+        begun = Counter(place for place, _ in known)
+        lost = {place for place, each in known if each.state.name == "FAIL" and "outcome" not in each.user_attrs}
+        place = next(place for place in count() if not begun[place] or (begun[place] == 1 and place in lost))
         samplers = self.optuna.samplers
         sampler = samplers.TPESampler if self.search.sampler == "tpe" else samplers.RandomSampler
         self.study.sampler = sampler(seed=(self.search.seed * 1_000_003 + place) % (1 << 32))
         trial = self.study.ask({path: self._distribution(each) for path, each in self.space.items()})
+        trial.set_user_attr("place", place)
         self.begun[trial.number] = trial
         return trial.number, self._values(trial.params)
 

@@ -16,6 +16,7 @@ from pipeline.machine.recipe import Recipe, load_recipe
 from pipeline.machine.runner import StageFailedError, Step, run
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import Store
+from pipeline.machine.workers import Workers
 from pipeline.search import space
 from pipeline.search.results import Outcome
 
@@ -48,7 +49,7 @@ class Trial:
     values: Mapping[str, Any] | None = None
 
 
-def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None) -> Outcome:
+def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None, workers: Workers | None = None) -> Outcome:
     """Run it. What stops a trial stops no study: it is told as the outcome's problem."""
     of = trial.of
     changes = {"name": f"search-{of.name}"[:64], **space.changes(of.arm, trial.values or {})}
@@ -63,12 +64,12 @@ def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None) -> Out
         if load_recipe(of.recipe, of.story) != of.recipe:
             raise InputError(f"recipe {of.recipe.name}: was changed while it was searched; run the same again")
         what = f"search {of.name}"
-        ran = run(of.story, of.recipe, changes, of.until, arms=[of.arm], store=of.store, observer=note, command=what)
+        ran = run(of.story, of.recipe, changes, of.until, arms=[of.arm], store=of.store, workers=workers,
+                  observer=note, command=what)  # fmt: skip
         ends = list(ran[of.until].values())
         told = [of.figures(folder) for folder in ends]
     except (InputError, StageFailedError) as problem:
-        return {"macro_recall": None, "kept": None, "at_least": None, "seconds": 0.0, "artifacts": [], "made": [],
-                "problem": str(problem)}  # fmt: skip
+        return failed(problem)
     own = [stage.name for stage in Plan(of.story, of.recipe, Store(of.store)).stages(of.until)]
     spent = {folder for stage in own[own.index(of.first) :] for folder in ran[stage].values()}
     return {
@@ -80,6 +81,12 @@ def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None) -> Out
         "made": [_within(of.store, folder) for folder in ends if folder in made],
         "problem": "",
     }
+
+
+def failed(problem: Exception) -> Outcome:
+    """Of a trial that came to nothing."""
+    return {"macro_recall": None, "kept": None, "at_least": None, "seconds": 0.0, "artifacts": [], "made": [],
+            "problem": str(problem)}  # fmt: skip
 
 
 def _within(store: Path, folder: Path) -> str:

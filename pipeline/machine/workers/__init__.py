@@ -34,6 +34,14 @@ name, which are what a task takes."""
 Task = TypeVar("Task")
 
 
+class LostTaskError(InputError):
+    """Whoever was to do ``task`` died of it, again and again; other tasks go on."""
+
+    def __init__(self, task: Any, why: str) -> None:
+        super().__init__(why)
+        self.task = task
+
+
 def default_jobs() -> int:
     """How many processes suit this machine: one a processor, but one alone where they would share a GPU."""
     return 1 if Path("/dev/nvidiactl").exists() else min(MAX_JOBS, _processors())
@@ -72,7 +80,10 @@ class Workers(Protocol):
         """Hand out tasks, at most as many as are ``free``."""
 
     def finished(self) -> list[tuple[Any, Any]]:
-        """Wait until a task is done; return what is done now with its results. Raises what a task has raised."""
+        """Wait until a task is done; return what is done now with its results.
+
+        Raises what a task has raised; LostTaskError, where whoever does one died and no other suffered.
+        """
 
     def __enter__(self) -> Workers: ...
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pipeline.common.errors import InputError
 from pipeline.common.extras import need
-from pipeline.machine.workers import THREADS
+from pipeline.machine.workers import THREADS, LostTaskError
 
 Task = TypeVar("Task")
 log = logging.getLogger(__name__)
@@ -116,32 +116,29 @@ class RayTasks:
             self.begun.append((task, start(), start, 1))
 
     def finished(self) -> list[tuple[Any, Any]]:
-        """Wait until one of the tasks is done; return what is done now with its results, in the order of the tasks.
+        """Wait until one of the tasks is done; return it with its result.
 
         Raises:
-            InputError: the workers of a task died again and again. The failure of a task is raised as it is.
+            LostTaskError: the workers of a task died again and again. The failure of a task is raised as it is.
         """
-        found: list[tuple[Any, Any]] = []
-        while not found:
+        while True:
             promised = [promise for _, promise, *_ in self.begun]
-            self.ray.wait(promised)
-            done = set(self.ray.wait(promised, num_returns=len(promised), timeout=0)[0])
-            begun, self.begun = self.begun, [each for each in self.begun if each[1] not in done]
-            for task, promise, start, tries in (each for each in begun if each[1] in done):
-                try:
-                    found.append((task, self.ray.get(promise)))
-                except self.ray.exceptions.RayTaskError as error:
-                    raise (error.cause if isinstance(error.cause, Exception) else error) from None
-                except self.ray.exceptions.RayError as error:
-                    why = type(error).__name__
-                    if tries == TRIES:
-                        raise InputError(
-                            f"--engine ray: the workers of a task died {TRIES} times ({why}), perhaps for want of "
-                            "memory; let it take more (memory=), or find the cause in Ray's logs"
-                        ) from error
-                    log.warning("a worker died (%s); its task is begun again, from its last checkpoint", why)
-                    self.begun.append((task, start(), start, tries + 1))
-        return found
+            (first,), _ = self.ray.wait(promised)
+            task, promise, start, tries = self.begun.pop(promised.index(first))
+            try:
+                return [(task, self.ray.get(promise))]
+            except self.ray.exceptions.RayTaskError as error:
+                raise (error.cause if isinstance(error.cause, Exception) else error) from None
+            except self.ray.exceptions.RayError as error:
+                why = type(error).__name__
+                if tries == TRIES:
+                    raise LostTaskError(
+                        task,
+                        f"--engine ray: the workers of a task died {TRIES} times ({why}), perhaps for want of "
+                        "memory; let it take more (memory=), or find the cause in Ray's logs",
+                    ) from error
+                log.warning("a worker died (%s); its task is begun again, from its last checkpoint", why)
+                self.begun.append((task, start(), start, tries + 1))
 
     def _room(self) -> int:
         """How many tasks the machines of the cluster hold at a time."""

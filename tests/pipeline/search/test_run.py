@@ -148,7 +148,7 @@ def test_killed_in_a_trial_it_goes_on_as_if_nothing_had_been(tmp_path: Path) -> 
 
 
 def test_trials_side_by_side(tmp_path: Path) -> None:
-    found = toy.search(tmp_path, 4, workers=LocalProcesses(2), jobs=2)
+    found = toy.search(tmp_path, 4, workers=LocalProcesses(2))
     assert [trial["outcome"]["problem"] for trial in found["trials"]] == [""] * 4
 
 
