@@ -121,17 +121,17 @@ def _lines(told: Found) -> list[str]:
     failed = sum(bool(trial["outcome"]["problem"]) for trial in told["trials"])
     count = len(told["trials"]) - failed
     said = [
-        f"Dev texts have judged {count} {'trial' if count == 1 else 'trials'} and {AS_IT_IS}; the best of many is "
-        "partly the luckiest, so its dev figures flatter it. Test texts have judged "
-        + ("the best alone, once." if told["tested"] else "none; they judge the best alone, in a run of its recipe:")
-    ]
-    said += [
         f"More of both than {AS_IT_IS} has: {tables.prose(f'trial {number}' for number in more)}."
         if more
         else f"No trial has more of both than {AS_IT_IS}."
     ]
     if failed:
         said.append(f"Failed: {failed}; a table below says why.")
+    said.append(
+        f"Dev texts have judged {count} {'trial' if count == 1 else 'trials'} and {AS_IT_IS}; the best of many is "
+        "partly the luckiest, so its dev figures flatter it. Test texts have judged "
+        + ("the best alone, once." if told["tested"] else "none; they judge the best alone, in a run of its recipe:")
+    )
     return said if told["best"] is not None else []
 
 
@@ -142,8 +142,8 @@ def _pictures(told: Found) -> list[Picture]:
         Picture(
             "pareto",
             "Trials",
-            "Both sides on dev. Crosses: 95% intervals of the front, the chosen and the recipe as it is; the dashed line: "
-            "the share that is to be kept.",
+            "Both sides on dev. Crosses: 95% intervals of the front, the chosen and the recipe as it is; the dashed "
+            "line: the share that is to be kept.",
             trade_offs(
                 [_crossed(point, point["front"] or point["number"] in {None, told["best"]}) for point in points],
                 [line(point["number"], point["values"], point["outcome"]).partition(":")[0] for point in points],
@@ -151,6 +151,7 @@ def _pictures(told: Found) -> list[Picture]:
                 chosen=places.get(told["best"]) if told["best"] is not None else None,
                 budget=told["budget"],
                 named={0: "as it is"},
+                crowded=True,
             ),
         )
     ]
@@ -166,7 +167,7 @@ def _pictures(told: Found) -> list[Picture]:
         drawing = dots(
             [(path.partition(".")[2], [dot(side, path) for side in OBJECTIVES]) for path in paths],
             name="importance",
-            axis="share of what tells good trials from others, %",
+            axis="share of the differences, %",
             legend=[Dot({"value": 0.0}, NAMES[side], colours[side]) for side in OBJECTIVES],
         )
         drawn.append(Picture("importance", "Which settings matter", "By PED-ANOVA; few trials tell little.", drawing))

@@ -15,6 +15,8 @@ from pipeline.drawing.tables import Estimate, Report
 from pipeline.measuring.frontier.results import Frontier
 
 KEPT, RECALL = "general English kept, % of the base (right is better)", "macro-recall, % (up is better)"
+OVER = {"facecolor": svg.CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1}
+"""Behind words that lie over points."""
 
 
 def pictures(report: Report) -> list[svg.Picture]:
@@ -120,10 +122,12 @@ def trade_offs(
     chosen: int | None,
     budget: float | None,
     named: Mapping[int, str],
+    crowded: bool = False,
 ) -> str:
     """Points of {"kept", "macro_recall", "front"}: those on the Pareto front filled and joined, the chosen ringed.
 
-    ``said``: what each is, for who points at it; ``named``: what is written beside some, by their places.
+    ``said``: what each is, for who points at it; ``named``: what is written beside some, by their places, over what
+    lies there if it is ``crowded``.
     """
     with mpl.rc_context(svg.STYLE):
         figure, axes = svg.canvas(5.4, 4.3)
@@ -146,15 +150,15 @@ def trade_offs(
         axes.set_ylabel(RECALL)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         for place, words in named.items():
-            _write_beside(axes, points[place], words)
+            _write_beside(axes, points[place], words, {"zorder": 6, "bbox": OVER} if crowded else {})
         return svg.inline(figure, name)
 
 
-def _write_beside(axes: Axes, point: Mapping[str, Any], said: str) -> None:
+def _write_beside(axes: Axes, point: Mapping[str, Any], said: str, how: Mapping[str, Any]) -> None:
     here = (100 * point["kept"]["value"], 100 * point["macro_recall"]["value"])
     side = "right" if 2 * here[0] > sum(axes.get_xlim()) else "left"
     axes.annotate(said, here, xytext=(8 if side == "left" else -8, -12), textcoords="offset points",
-                  ha=side, va="top", fontweight="bold", fontsize=10)  # fmt: skip
+                  ha=side, va="top", fontweight="bold", fontsize=10, **how)  # fmt: skip
 
 
 def _weights(point: Mapping[str, Any]) -> str:
