@@ -51,8 +51,9 @@ class Search(Group):
     settings: dict[str, Span] = Field(
         default={}, description="`finetune.learning_rate: {low: 1e-5, high: 1e-4, log: true}`"
     )
-    sampler: Literal["tpe", "random"] = Field(
-        default="tpe", description="who proposes values; random learns from no trial"
+    sampler: Literal["tpe", "nsga2", "random"] = Field(
+        default="tpe",
+        description="who proposes values; nsga2: by crossing the best, ten at a time; random learns from no trial",
     )
     seed: int = Field(default=0, ge=0, lt=1 << 32, description="of what is proposed")
     budget: float = Field(

@@ -37,10 +37,6 @@ FAILURES = 5
 Say = Callable[[str], None]
 
 
-class TimeUpError(BaseException):
-    """The time that was asked for is over: what is running saves what it has, as at Ctrl-C."""
-
-
 @dataclass(frozen=True)
 class Limits:
     """When to end."""
@@ -214,7 +210,7 @@ def _spare(study: Study, store: Path) -> None:
 
 @contextmanager
 def _time_up_after(seconds: float | None) -> Iterator[None]:
-    """End what is inside after so many seconds, as SIGTERM would.
+    """End what is inside after so many seconds, as SIGTERM and Ctrl-C would.
 
     A training that runs in this process saves a checkpoint first, and so do those of other processes, by ``Workers``.
     """
@@ -227,7 +223,7 @@ def _time_up_after(seconds: float | None) -> Iterator[None]:
 
     def end(number: int, _frame: Any) -> None:
         if over:
-            raise TimeUpError
+            raise KeyboardInterrupt  # the one exception that Ray, where it waits, lets through
         signal.signal(number, before)
         signal.raise_signal(number)
 
@@ -239,8 +235,9 @@ def _time_up_after(seconds: float | None) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds))
     try:
         yield
-    except TimeUpError:
-        pass
+    except KeyboardInterrupt:
+        if not over:
+            raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, earlier)

@@ -19,6 +19,8 @@ from pipeline.search.space import Dimension, Space
 
 OBJECTIVES = ("macro_recall", "kept")
 """Of an outcome; more is better."""
+POPULATION = 10
+"""Of NSGA-II: its 50 would be more than most can try, and all of them random."""
 FEWEST = 8
 """Trials without which nothing is said of importance."""
 
@@ -88,9 +90,7 @@ class Study:
         begun = Counter(place for place, _ in known)
         lost = {place for place, each in known if each.state.name == "FAIL" and "outcome" not in each.user_attrs}
         place = next(place for place in count() if not begun[place] or (begun[place] == 1 and place in lost))
-        samplers = self.optuna.samplers
-        sampler = samplers.TPESampler if self.search.sampler == "tpe" else samplers.RandomSampler
-        self.study.sampler = sampler(seed=(self.search.seed * 1_000_003 + place) % (1 << 32))
+        self.study.sampler = self._sampler((self.search.seed * 1_000_003 + place) % (1 << 32))
         trial = self.study.ask({path: self._distribution(each) for path, each in self.space.items()})
         trial.set_user_attr("place", place)
         self.begun[trial.number] = trial
@@ -122,6 +122,12 @@ class Study:
                    told(self.study, target=lambda trial, place=place: trial.values[place]).items()}
             for place, name in enumerate(OBJECTIVES)
         }  # fmt: skip
+
+    def _sampler(self, seed: int) -> Any:
+        kinds = self.optuna.samplers
+        if self.search.sampler == "nsga2":
+            return kinds.NSGAIISampler(population_size=POPULATION, seed=seed)
+        return (kinds.TPESampler if self.search.sampler == "tpe" else kinds.RandomSampler)(seed=seed)
 
     def _trials(self, *states: str) -> list[Any]:
         kinds = tuple(self.optuna.trial.TrialState[state] for state in states)

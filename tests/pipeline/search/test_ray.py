@@ -45,6 +45,15 @@ def fatal(folder: Path) -> tuple[Estimate, Estimate, float]:
     return toy.figures(folder)
 
 
+def fatal_once(folder: Path) -> tuple[Estimate, Estimate, float]:
+    """Whoever is the first to ask is killed."""
+    died = folder.parents[2] / folder.name
+    if not died.exists() and toy.figures(folder)[1]["value"] != 1.0:
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return toy.figures(folder)
+
+
 def test_a_random_sampler_makes_the_same_study_on_a_cluster_two_at_a_time(tmp_path: Path) -> None:
     for place in ("here", "there"):
         (tmp_path / place).mkdir()
@@ -52,6 +61,16 @@ def test_a_random_sampler_makes_the_same_study_on_a_cluster_two_at_a_time(tmp_pa
     assert whole(toy.search(tmp_path / "there", 8, text=RANDOM, workers=engine("ray"))) == whole(here)
     best = [(tmp_path / place / "store/search/toy/best.yaml").read_text() for place in ("here", "there")]
     assert best[0] == best[1].replace("there/source.txt", "here/source.txt")
+
+
+def test_a_worker_that_dies_costs_time_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+    here = toy.search(tmp_path / "here", 6, text=RANDOM)
+    assert whole(toy.search(tmp_path / "there", 6, text=RANDOM, workers=engine("ray"), figures=fatal_once)) == whole(
+        here
+    )
+    assert "a worker died (WorkerCrashedError); its task is begun again" in caplog.text
 
 
 def test_one_at_a_time_so_does_the_sampler_that_learns(tmp_path: Path) -> None:
@@ -73,8 +92,8 @@ def test_a_trial_that_kills_its_workers_is_lost_alone(tmp_path: Path, monkeypatc
 
 
 def test_when_the_minutes_are_over_what_runs_there_saves_and_stops(tmp_path: Path) -> None:
-    slow = "{grow.pause: [100.0, 101.0], grow.learning_rate"
-    text, began = RANDOM.replace("{grow.learning_rate", slow), time.monotonic()
+    text = RANDOM.replace("{grow.learning_rate", "{grow.pause: [0.2, 0.3], grow.learning_rate")
+    text, began = text.replace("steps: 2", "steps: 900"), time.monotonic()
     assert toy.search(tmp_path, None, 1, text=text, workers=engine("ray"))["trials"] == []
     assert time.monotonic() - began < 100
     assert len(list((tmp_path / "store" / "grow").glob("*.partial/checkpoint.txt"))) == 2

@@ -1,11 +1,15 @@
 import json
+import math
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ pytest.importorskip("optuna", reason="the extra `search` is not installed")
 from pipeline.common.errors import InputError
 from pipeline.machine.store import Store
 from pipeline.machine.workers.local import LocalProcesses
+from pipeline.search import run, trials
 from pipeline.search.results import Found
 from tests.pipeline import toy_story
 from tests.pipeline.search import toy
@@ -123,6 +128,20 @@ def test_random_learns_from_no_trial(twelve: tuple[Path, Found], tmp_path: Path)
     assert random[10:] != learnt[10:]
 
 
+def test_nsga2_crosses_the_best_and_goes_on_as_one_study(twelve: tuple[Path, Found], tmp_path: Path) -> None:
+    text = toy.RECIPE.replace("search: {", "search: {sampler: nsga2, ")
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    whole = toy.search(tmp_path / "whole", 20, text=text)
+    toy.search(tmp_path / "parts", 13, text=text)
+    assert tried(toy.search(tmp_path / "parts", 7, text=text)) == tried(whole)
+    assert tried(whole)[:10] != tried(whole)[10:]
+    first, then = (
+        {trial["values"]["grow.learning_rate"] for trial in whole["trials"][start : start + 10]} for start in (0, 10)
+    )
+    assert first & then, "children have a setting of a parent's"
+
+
 def test_killed_in_a_trial_it_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
@@ -158,6 +177,80 @@ def test_nothing_is_begun_that_would_end_after_the_minutes(tmp_path: Path) -> No
     found = toy.search(tmp_path, None, 0.05, text=text, say=said.append)
     assert 1 <= len(found["trials"]) <= 3.15 / 0.4  # three seconds and a twentieth, of trials of 0.4
     assert "a trial takes some 0 s: about " in said[1]
+
+
+def fatal(folder: Path) -> Any:
+    """Figures as ever, but whoever asks for those of a high rate is killed, as for want of memory."""
+    if toy.figures(folder)[1]["value"] != 1.0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return toy.figures(folder)
+
+
+def test_a_process_that_is_killed_ends_it_in_a_line_and_the_same_again_loses_no_values(tmp_path: Path) -> None:
+    text = toy.RECIPE.replace("search: {", "search: {sampler: random, ")
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match="a process was killed, perhaps for want of memory"):
+        toy.search(tmp_path / "killed", 6, text=text, workers=LocalProcesses(2), figures=fatal)
+    again = tried(toy.search(tmp_path / "killed", 6))
+    expected = tried(toy.search(tmp_path / "whole", 6, text=text))
+    assert len(again) == 6
+    assert sorted(again, key=str) == sorted(expected, key=str)
+
+
+class Paced:
+    """A team whose trials last as long as is told, by a clock that they alone move."""
+
+    def __init__(self, seconds: Iterator[float], jobs: int) -> None:
+        self.seconds, self.jobs = seconds, jobs
+        self.now, self.alarm, self.stopped = 0.0, math.inf, False
+        self.begun: list[tuple[float, Any, Any]] = []
+
+    @property
+    def free(self) -> int:
+        return self.jobs - len(self.begun)
+
+    @property
+    def pending(self) -> list[Any]:
+        return [task for _, task, _ in self.begun]
+
+    def begin(self, work: Any, tasks: Sequence[Any]) -> None:
+        for task in tasks:
+            if isinstance(task, trials.Trial):
+                told = {"seconds": next(self.seconds), "artifacts": [], "made": [], "problem": "", "at_least": 1.0}
+                outcome = {"macro_recall": toy.figure(0.7), "kept": toy.figure(1.0), **told}
+                self.begun.append((self.now + outcome["seconds"], task, outcome))
+            else:
+                self.begun.append((self.now, task, work(task)))
+
+    def finished(self) -> list[tuple[Any, Any]]:
+        first = min(self.begun, key=lambda each: each[0])
+        self.now = min(first[0], self.alarm)
+        if first[0] > self.alarm:
+            signal.raise_signal(signal.SIGALRM)
+        self.begun.remove(first)
+        return [first[1:]]
+
+    def __enter__(self) -> "Paced":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self.stopped = kind is not None
+
+
+@pytest.mark.parametrize(("jobs", "longest"), [(1, 400), (3, 400), (1, 60), (4, 1000)])
+def test_it_ends_within_a_tenth_of_the_minutes_by_a_clock_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, longest: float
+) -> None:
+    draw = random.Random(longest)
+    team = Paced(iter(lambda: draw.uniform(longest / 5, longest), None), jobs)
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: team.now))
+    monkeypatch.setattr(signal, "setitimer", lambda _, seconds: setattr(team, "alarm", team.now + seconds or math.inf))
+    found = toy.search(tmp_path, None, 30, workers=team)
+    assert 0.9 * 1800 <= team.now <= 1.05 * 1800
+    seconds = [trial["outcome"]["seconds"] for trial in found["trials"]]
+    assert 0.7 * jobs * 1800 <= sum(seconds) <= 1.05 * jobs * 1800
+    assert team.stopped is bool(team.begun), "what still ran was stopped"
 
 
 def test_a_trial_that_takes_longer_than_told_is_stopped_with_its_checkpoint(tmp_path: Path) -> None:

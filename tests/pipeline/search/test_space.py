@@ -88,7 +88,10 @@ def test_slips_in_the_section_itself(tmp_path: Path) -> None:
     for text, said in (
         ("serch: {}", "recipe toy.yaml: serch: unknown stage or key; did you mean search?"),
         ("search: {bugdet: 0.9}", "recipe toy.yaml: search.bugdet: unknown key; did you mean budget?"),
-        ("search: {sampler: best}", "recipe toy.yaml: search.sampler: 'best' does not fit; it takes tpe | random"),
+        (
+            "search: {sampler: best}",
+            "recipe toy.yaml: search.sampler: 'best' does not fit; it takes tpe | nsga2 | random",
+        ),
         ("search: {settings: [1]}", "recipe toy.yaml: search.settings: must hold `stage.key: values` lines"),
         ("search: 3", "recipe toy.yaml: search: must hold `key: value` lines"),
     ):
@@ -121,5 +124,5 @@ def test_the_space_that_ships_is_possible_for_the_recipe_that_ships(tmp_path: Pa
     assert {path for path, each in found.items() if each.whole} == {"finetune.freezing.layers"}
     assert {path.removeprefix("finetune.") for path in found} == {
         "learning_rate", "batch_size", "freezing.layers", "layerwise_lr_decay", "method", "regularisation.dropout",
-        "regularisation.weight_decay", "regularisation.l2_sp", "augmentation.emoji_share",
+        "regularisation.weight_decay", "regularisation.l2_sp", "augmentation.emoji_share", "augmentation.noise_share",
     }  # fmt: skip
