@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import toys
+from tests.ray_cluster import cluster as cluster
 
 # Started in the background of a script, a process ignores Ctrl-C, and so do its children; here some are sent one.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -36,6 +36,12 @@ def told(place: Path, study: str) -> dict[str, Any]:
     return found
 
 
+def outcomes(place: Path, study: str) -> list[Any]:
+    """Values and what came of them, but for the time it took; by number."""
+    trials = sorted(told(place, study)["trials"], key=lambda trial: trial["number"])
+    return [(trial["values"], {**trial["outcome"], "seconds": 0}) for trial in trials]
+
+
 @pytest.fixture(scope="module")
 def place(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a recipe that is to be searched."""
@@ -58,11 +64,8 @@ def test_one_seed_twice_is_the_same_study_to_the_last_digit(place: Path) -> None
     assert search(place, "--trials", "2", "--name", "again") == 0
     assert models(place) == before
     assert len(before) >= 2
-    first, second = (told(place, study)["trials"] for study in ("toy", "again"))
-    assert len(first) == 2
-    for one, other in zip(first, second, strict=True):
-        assert one["values"] == other["values"]
-        assert {**one["outcome"], "seconds": 0} == {**other["outcome"], "seconds": 0}
+    assert len(told(place, "toy")["trials"]) == 2
+    assert outcomes(place, "again") == outcomes(place, "toy")
 
 
 def test_the_best_is_a_recipe_that_runs_and_is_tested_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,3 +115,16 @@ def test_without_optuna_a_line_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     assert search(place) == 2
     assert capsys.readouterr().err.strip() == "search: needs optuna; pip install '.[search]'"
+
+
+def test_on_a_ray_cluster_it_is_the_same_study(
+    place: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
+    monkeypatch.setenv("RAY_ADDRESS", request.getfixturevalue("cluster").address)
+    before = models(place)
+    shutil.rmtree(place / "store" / "finetune")
+    where = ["--recipe", str(place / "recipe.yaml"), "--store", str(place / "store")]
+    assert cli.main(build(), ["search", *where, "--trials", "2", "--name", "cluster", "--engine", "ray"]) == 0
+    assert models(place).items() <= before.items()
+    assert outcomes(place, "cluster") == outcomes(place, "again")

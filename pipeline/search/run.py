@@ -112,7 +112,11 @@ def search(
                 count = None if timed else study.aim(TRIALS if limits.trials is None else limits.trials)
                 say(show.line(None, {}, reference))
                 say(_forecast(study, reference, count, left(), team.free))
-                _all(study, asked, reference, count, left(), team, say)
+                try:
+                    _all(study, asked, reference, count, left(), team, say)
+                except (KeyboardInterrupt, SystemExit):
+                    study.stop()
+                    raise
         finally:
             if reference:
                 found = show.found(study, asked, reference)

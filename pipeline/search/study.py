@@ -84,9 +84,8 @@ class Study:
         goes on as if it had not been. One that is lost is so begun again with the same values; lost twice, which may be
         its own fault, it is passed over.
         """
-        known = [
-            (each.user_attrs.get("place", each.number), each) for each in self._trials("RUNNING", "COMPLETE", "FAIL")
-        ]
+        counted = [each for each in self._trials("RUNNING", "COMPLETE", "FAIL") if "stopped" not in each.user_attrs]
+        known = [(each.user_attrs.get("place", each.number), each) for each in counted]
         begun = Counter(place for place, _ in known)
         lost = {place for place, each in known if each.state.name == "FAIL" and "outcome" not in each.user_attrs}
         place = next(place for place in count() if not begun[place] or (begun[place] == 1 and place in lost))
@@ -103,6 +102,11 @@ class Study:
             trial.set_constraint("kept", self.search.budget - outcome["at_least"])
         trial.set_user_attr("outcome", outcome)
         self._tell(number, outcome)
+
+    def stop(self) -> None:
+        """Note that what was begun is stopped, and not lost: it is begun again as often as that happens."""
+        for trial in self.begun.values():
+            trial.set_user_attr("stopped", True)
 
     def tried(self) -> list[Tried]:
         """All trials that came to an end, the oldest first."""

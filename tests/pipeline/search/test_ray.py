@@ -19,7 +19,6 @@ pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
 from pipeline.common.results import Estimate
 from pipeline.machine.workers import engine
 from pipeline.search.results import Found
-from tests.pipeline.machine.test_ray_tasks import cluster  # noqa: F401 -- a fixture
 from tests.pipeline.search import toy
 
 pytestmark = pytest.mark.timeout(900)
@@ -27,7 +26,7 @@ RANDOM = toy.RECIPE.replace("search: {", "search: {sampler: random, ")
 
 
 @pytest.fixture(autouse=True)
-def _there(monkeypatch: pytest.MonkeyPatch, cluster: Any) -> None:  # noqa: F811
+def _there(monkeypatch: pytest.MonkeyPatch, cluster: Any) -> None:
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
 
 

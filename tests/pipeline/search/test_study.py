@@ -46,3 +46,12 @@ def test_trials_end_in_any_order(tmp_path: Path) -> None:
         one.tell(number, outcome(0.7, 0.9))
     assert [values for _, values in first] + asked(one, 1) == asked(other, 4)
     assert [trial["number"] for trial in one.tried()] == [0, 1, 2]
+
+
+def test_what_is_stopped_is_begun_again_as_often_as_that_happens(tmp_path: Path) -> None:
+    expected = asked(opened(tmp_path / "whole"), 3)
+    for _ in range(3):
+        study = opened(tmp_path / "stopped")
+        assert asked(study, 2) == expected[:2]
+        study.stop()
+    assert asked(opened(tmp_path / "stopped"), 3) == expected
