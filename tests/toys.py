@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 SENTENCES = [
@@ -14,13 +15,21 @@ SENTENCES = [
     "best phone i ever had, battery lasts for days",
     "meh, it works, nothing special about it at all",
 ]
+OTHER_LANGUAGES = [
+    "Schöne Wohnung in der Straße, sehr gemütlich und für den Preis nicht schlecht",
+    "Très bonne façade élégante, mais le garçon était désagréable et ça m'a déçu",
+    "Очень хороший чай, ёлка пахнет лесом, но доставка была плохой и поздней",
+    "好吃的餐厅，服务很差，我们等了很久",
+]
+KINDS = {"uncased": SENTENCES, "cased": SENTENCES + OTHER_LANGUAGES[:1], "multilingual": SENTENCES + OTHER_LANGUAGES}
+"""Of tokenizers, and what their vocabulary is trained on; all but the first keep capitals and accents."""
 
 
-def toy_tokenizer(vocabulary_size: int = 400):  # type: ignore[no-untyped-def]
-    """BERT's uncased fast tokenizer over a WordPiece vocabulary trained on SENTENCES."""
+def toy_tokenizer(vocabulary_size: int = 400, kind: str = "uncased", more: Sequence[str] = ()):  # type: ignore[no-untyped-def]
+    """BERT's fast tokenizer over a WordPiece vocabulary trained on SENTENCES, or those of a kind, and more texts."""
     from pipeline.learning.scratch import train_wordpiece
 
-    return train_wordpiece(SENTENCES, vocabulary_size, 128)
+    return train_wordpiece([*KINDS[kind], *more], vocabulary_size, 128, lowercase=kind == "uncased")
 
 
 def toy_config(vocabulary_size: int, **changes: object):  # type: ignore[no-untyped-def]
@@ -38,12 +47,14 @@ def toy_config(vocabulary_size: int, **changes: object):  # type: ignore[no-unty
     return BertConfig(**(shape | changes))
 
 
-def write_toy_model(folder: Path, *, seed: int = 0, **changes: object) -> Path:
+def write_toy_model(
+    folder: Path, *, seed: int = 0, kind: str = "uncased", more: Sequence[str] = (), **changes: object
+) -> Path:
     """Write a random toy BertForMaskedLM with its tokenizer, as any base model folder looks; return the folder."""
     import torch
     from transformers import BertForMaskedLM
 
-    tokenizer = toy_tokenizer()
+    tokenizer = toy_tokenizer(kind=kind, more=more)
     torch.manual_seed(seed)
     model = BertForMaskedLM(toy_config(len(tokenizer), **changes))
     model.save_pretrained(folder)

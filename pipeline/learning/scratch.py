@@ -17,15 +17,17 @@ ALPHABET = 400
 """The most frequent characters; with more, rare scripts eat the vocabulary."""
 
 
-def train_wordpiece(texts: Iterable[str], vocab_size: int, max_length: int) -> BertTokenizerFast:
-    """BERT's uncased tokenizer with a WordPiece vocabulary trained on ``texts`` (Wu et al. 2016, section 4.1).
+def train_wordpiece(
+    texts: Iterable[str], vocab_size: int, max_length: int, *, lowercase: bool = True
+) -> BertTokenizerFast:
+    """BERT's tokenizer, uncased or cased, with a WordPiece vocabulary trained on ``texts`` (Wu et al. 2016, section 4.1).
 
     The same texts give the same vocabulary. Left to itself the trainer numbers the pieces it starts from in the order
     of a hash map, anew in each process, and breaks ties between merges by those numbers.
     """
     texts = list(texts)
     wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True)
+    wordpiece.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     seen = Counter(character for text in texts for character in wordpiece.normalizer.normalize_str(text))
     usual = sorted((-count, character) for character, count in seen.items() if not character.isspace())
@@ -45,7 +47,8 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int, max_length: int) -> B
     inside = sorted(piece for piece in train(0, SPECIAL_TOKENS) if piece.startswith("##"))
     found = train(vocab_size, [*SPECIAL_TOKENS, *inside])
     ordered = sorted(found, key=lambda piece: found[piece])
-    return BertTokenizerFast(vocab={piece: place for place, piece in enumerate(ordered)}, model_max_length=max_length)
+    vocabulary = {piece: place for place, piece in enumerate(ordered)}
+    return BertTokenizerFast(vocab=vocabulary, do_lower_case=lowercase, model_max_length=max_length)
 
 
 def from_scratch(

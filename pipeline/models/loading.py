@@ -228,8 +228,9 @@ def _name_architecture(folder: Path, model: PreTrainedModel) -> None:
 
 def emoji_rows(folder: Path) -> list[int]:
     """Ids of the tokens that were added to the base's vocabulary: the rows that started new."""
-    added = load_tokenizer(folder).added_tokens_decoder
-    return sorted(token_id for token_id, token in added.items() if not token.special)
+    tokenizer = load_tokenizer(folder)
+    own, added = tokenizer.backend_tokenizer.get_vocab_size(with_added_tokens=False), tokenizer.added_tokens_decoder
+    return sorted(token_id for token_id, token in added.items() if token_id >= own and not token.special)
 
 
 def emoji_mode(folder: Path) -> str:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import emoji
 import torch
-from tokenizers import AddedToken, Encoding
+from tokenizers import AddedToken, Encoding, normalizers
 from torch import Tensor
-from transformers import BertTokenizerFast
+from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
 from pipeline.models.masked_lm import MaskedLM
 
-INVISIBLE = frozenset("\ufe0f\u200d\u20e3")
+SELECTOR = "\ufe0f"
+INVISIBLE = frozenset(f"{SELECTOR}\u200d\u20e3")
 """Variation selector, zero-width joiner, keycap: the normaliser strips the first two (adding one alone crashes
 tokenizers), and the third only ever follows a character of its own."""
 KEYCAP = "\u20e3"
@@ -34,15 +35,33 @@ def compositional_tokens() -> list[str]:
     return [*sorted(visible), *(key + KEYCAP for key in "0123456789#*")]
 
 
+def without_selector(tokenizer: BertTokenizerFast) -> BertTokenizerFast:
+    """The tokenizer, or one that drops the emoji selector where it would make [UNK] of it.
+
+    Whoever strips accents strips it, too; cased tokenizers keep both. ``BertTokenizer`` builds its normaliser anew
+    when loaded, so the one that is returned is of the class that keeps it (``AutoTokenizer`` loads either).
+    """
+    backend = tokenizer.backend_tokenizer
+    if SELECTOR not in backend.normalizer.normalize_str(f"❤{SELECTOR}"):
+        return tokenizer
+    backend.normalizer = normalizers.Sequence([normalizers.Replace(SELECTOR, ""), backend.normalizer])
+    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, model_max_length=tokenizer.model_max_length, **special
+    )
+
+
 def add_tokens(tokenizer: BertTokenizerFast, tokens: Sequence[str]) -> list[str]:
     """Add the tokens that the vocabulary lacks, in a form that every loading route keeps; return those.
 
     ``normalized`` finds bare and variation-selected forms alike; not ``single_word``, so that `great😂` is cut; not
-    ``special``, so that they are masked in training and survive ``skip_special_tokens``.
+    ``special``, so that they are masked in training and survive ``skip_special_tokens``. One that the vocabulary holds
+    at the beginning of words alone, as it does rare signs, is cut off as well, and keeps its id.
     """
     known = tokenizer.get_vocab()
     new = [token for token in tokens if token not in known]
-    tokenizer.add_tokens([AddedToken(token, normalized=True, single_word=False, special=False) for token in new])
+    cut = [token for token in tokens if token not in known or f"##{token}" not in known]
+    tokenizer.add_tokens([AddedToken(token, normalized=True, single_word=False, special=False) for token in cut])
     return new
 
 
@@ -125,7 +144,7 @@ def _unknown_pieces(encoding: Encoding, text: str, unknown: int) -> list[str]:
 
 
 def _holds_word(piece: str) -> bool:
-    return sum(letter.isascii() and letter.isalpha() for letter in piece) >= LETTERS_LOST
+    return sum(map(str.isalpha, piece)) >= LETTERS_LOST
 
 
 def _share(flags: Sequence[bool]) -> float | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import emoji
 import pytest
 import torch
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertForMaskedLM, BertTokenizer, BertTokenizerFast, pipeline
 
 from pipeline.models import loading, vocabulary
 from pipeline.text import emoji as emojis
-from tests.toys import SENTENCES
+from tests.toys import KINDS, SENTENCES, toy_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +128,72 @@ def test_growing_twice_adds_nothing(grown: tuple[Path, Path, int]) -> None:
 def test_every_new_token_has_a_name() -> None:
     assert all(emojis.name_words(token).strip() for token in vocabulary.compositional_tokens())
     assert len(vocabulary.compositional_tokens()) > 1400
+
+
+GOLDEN = {
+    "I ❤️ it": "I ❤ it",
+    "I❤it": "I ❤ it",
+    "good❤️food": "good ❤ food",
+    "👍🏽👍🏽👎🏿": "👍 🏽 👍 🏽 👎 🏿",
+    "👩🏽‍💻": "👩 🏽 💻",
+    "👨‍👩‍👧‍👦 👨‍❤️‍👨": "👨 👩 👧 👦 👨 ❤ 👨",
+    "🏳️‍🌈 ❤️‍🔥": "🏳 🌈 ❤ 🔥",
+    "🇩🇪🇺🇸": "🇩 🇪 🇺 🇸",
+    "🏴󠁧󠁢󠁥󠁮󠁧󠁿": "🏴",
+    "1️⃣#️⃣*️⃣": "1⃣ #⃣ *⃣",
+    "1⃣ 2 #": "1⃣ 2 #",
+    "Ⓜ️ ℹ️ ‼️ 〰️ ㊗️ ™️": "Ⓜ ℹ ‼ 〰 ㊗ ™",
+    "☕great☕": "☕ great ☕",
+    "♥️the♥": "♥ the ♥",
+    "a\u200db": "ab",
+}
+"""Texts, and what is read of them: words with their pieces joined, emoji as tokens."""
+IN_OTHER_LANGUAGES = {
+    "Straße😍schön❤️": "Straße 😍 schön ❤",
+    "чай😍ёлка🤮": "чай 😍 ёлка 🤮",
+    "好吃😍很差👎🏽": "好 吃 😍 很 差 👎 🏽",
+    "élégante🙂ça": "élégante 🙂 ça",
+}
+
+
+def read(tokenizer: BertTokenizer, text: str) -> str:
+    return " ".join(tokenizer.tokenize(text)).replace(" ##", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_emoji_are_read_alike_by_tokenizers_of_every_kind(kind: str, tmp_path: Path) -> None:
+    """Also by those that keep accents, and with them the selector; and where a vocabulary holds some signs itself."""
+    base = toy_tokenizer(500, kind, more=["a cup of ☕ and a ♥"])
+    held = {name: base.get_vocab()[name] for name in "☕♥"}
+    assert not {"##☕", "##♥"} & base.get_vocab().keys()
+    assert read(base, "great☕") == "[UNK]"
+    first = len(base)
+    tokenizer = vocabulary.without_selector(base)
+    new = vocabulary.add_tokens(tokenizer, vocabulary.compositional_tokens())
+    assert len(tokenizer) == first + len(new)
+    assert {name: tokenizer.get_vocab()[name] for name in "☕♥"} == held
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    asked = GOLDEN | (IN_OTHER_LANGUAGES if kind == "multilingual" else {})
+    folded = base.backend_tokenizer.normalizer.normalize_str
+    expected = {text: " ".join(folded(said).split()) for text, said in asked.items()}
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    for each in (tokenizer, loaded):
+        assert {text: read(each, text) for text in asked} == expected
+    plain = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))  # as an exported model does
+    assert [plain.encode(text).ids for text in asked] == [loaded(text)["input_ids"] for text in asked]
+    every = {one: read(loaded, f"good{one}food") for one in emoji.EMOJI_DATA}
+    assert not [one for one, said in every.items() if not said.startswith("good ") or "[UNK]" in said]
+
+
+def test_rows_that_started_new_are_those_beyond_the_bases(tmp_path: Path) -> None:
+    tokenizer = toy_tokenizer(500, more=["a cup of ☕ and a ♥"])
+    first = len(tokenizer)
+    new = vocabulary.add_tokens(tokenizer, vocabulary.compositional_tokens())
+    tokenizer.save_pretrained(tmp_path)
+    assert loading.emoji_rows(tmp_path) == list(range(first, first + len(new)))
+
+
+@pytest.mark.parametrize(("text", "lost"), [("хлеб☂и", 1.0), ("☂", 0.0), ("ж☂", 0.0)])
+def test_words_of_any_script_can_be_lost(text: str, lost: float) -> None:
+    assert vocabulary.measure(toy_tokenizer(), [text], [True])["words_lost_rate"] == lost
