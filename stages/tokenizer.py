@@ -41,7 +41,7 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     first_row = len(grown)
     new: list[str] = []
     if settings.emoji == "all":
-        grown = vocabulary.without_selector(grown)
+        grown = vocabulary.without_invisible(grown)
         new = vocabulary.add_tokens(grown, vocabulary.compositional_tokens())
         vocabulary.grow(model, grown, first_row, mean_resizing=settings.row_init == "library")
     rows = {first_row + place: token for place, token in enumerate(new)}

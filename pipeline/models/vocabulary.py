@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import emoji
 import torch
-from tokenizers import AddedToken, Encoding, normalizers
+from tokenizers import AddedToken, Encoding, Regex, normalizers
 from torch import Tensor
 from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
 from pipeline.models.masked_lm import MaskedLM
 
-SELECTOR = "\ufe0f"
-INVISIBLE = frozenset(f"{SELECTOR}\u200d\u20e3")
+INVISIBLE = frozenset("\ufe0f\u200d\u20e3")
 """Variation selector, zero-width joiner, keycap: the normaliser strips the first two (adding one alone crashes
 tokenizers), and the third only ever follows a character of its own."""
 KEYCAP = "\u20e3"
+_DRESS = "[\ufe0f\u200d\U000e0020-\U000e007f]"
 BIAS_QUANTILE = 0.05
 """New tokens start with the output bias of a rare old token: a bias of 0 would make them the most likely guess."""
 LETTERS_LOST = 2
@@ -35,20 +35,20 @@ def compositional_tokens() -> list[str]:
     return [*sorted(visible), *(key + KEYCAP for key in "0123456789#*")]
 
 
-def without_selector(tokenizer: BertTokenizerFast) -> BertTokenizerFast:
-    """The tokenizer, or one that drops the emoji selector where it would make [UNK] of it.
+def without_invisible(tokenizer: BertTokenizerFast) -> BertTokenizerFast:
+    """The tokenizer, or one that drops what emoji are joined and dressed by where it would make pieces or [UNK] of it.
 
-    Whoever strips accents strips it, too; cased tokenizers keep both. ``BertTokenizer`` builds its normaliser anew
-    when loaded, so the one that is returned is of the class that keeps it (``AutoTokenizer`` loads either).
+    Whoever strips accents strips the selector, too; cased tokenizers keep both, and those with pieces of bytes keep
+    all. ``BertTokenizer`` builds its normaliser anew when loaded, so the one that is returned is of the class that
+    keeps it (``AutoTokenizer`` loads either).
     """
     backend = tokenizer.backend_tokenizer
-    if SELECTOR not in backend.normalizer.normalize_str(f"❤{SELECTOR}"):
+    own = [backend.normalizer] if backend.normalizer else []
+    if own and not set(own[0].normalize_str("❤\ufe0f\u200d🏴\U000e007f")) - set("❤🏴"):
         return tokenizer
-    backend.normalizer = normalizers.Sequence([normalizers.Replace(SELECTOR, ""), backend.normalizer])
+    backend.normalizer = normalizers.Sequence([normalizers.Replace(Regex(_DRESS), ""), *own])
     special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, model_max_length=tokenizer.model_max_length, **special
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=tokenizer.model_max_length, **special)
 
 
 def add_tokens(tokenizer: BertTokenizerFast, tokens: Sequence[str]) -> list[str]:

@@ -7,8 +7,15 @@ from pathlib import Path
 import emoji
 import pytest
 import torch
-from tokenizers import Tokenizer
-from transformers import AutoTokenizer, BertForMaskedLM, BertTokenizer, BertTokenizerFast, pipeline
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoTokenizer,
+    BertForMaskedLM,
+    BertTokenizer,
+    BertTokenizerFast,
+    PreTrainedTokenizerFast,
+    pipeline,
+)
 
 from pipeline.models import loading, vocabulary
 from pipeline.text import emoji as emojis
@@ -168,7 +175,7 @@ def test_emoji_are_read_alike_by_tokenizers_of_every_kind(kind: str, tmp_path: P
     assert not {"##☕", "##♥"} & base.get_vocab().keys()
     assert read(base, "great☕") == "[UNK]"
     first = len(base)
-    tokenizer = vocabulary.without_selector(base)
+    tokenizer = vocabulary.without_invisible(base)
     new = vocabulary.add_tokens(tokenizer, vocabulary.compositional_tokens())
     assert len(tokenizer) == first + len(new)
     assert {name: tokenizer.get_vocab()[name] for name in "☕♥"} == held
@@ -184,6 +191,32 @@ def test_emoji_are_read_alike_by_tokenizers_of_every_kind(kind: str, tmp_path: P
     assert [plain.encode(text).ids for text in asked] == [loaded(text)["input_ids"] for text in asked]
     every = {one: read(loaded, f"good{one}food") for one in emoji.EMOJI_DATA}
     assert not [one for one, said in every.items() if not said.startswith("good ") or "[UNK]" in said]
+
+
+def test_emoji_are_tokens_where_pieces_are_of_bytes(tmp_path: Path) -> None:
+    names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+    base = Tokenizer(models.BPE())
+    base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=[*names.values()], initial_alphabet=alphabet, show_progress=False
+    )
+    base.train_from_iterator(SENTENCES, trainer)
+    base.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=base, **{f"{name}_token": token for name, token in names.items()}
+    )
+    plain = tokenizer.tokenize("a good 2 schön")
+    tokenizer = vocabulary.without_invisible(tokenizer)
+    vocabulary.add_tokens(tokenizer, vocabulary.compositional_tokens())
+    assert tokenizer.tokenize("a good 2 schön") == plain
+    tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    ours = set(vocabulary.compositional_tokens())
+    for text, said in GOLDEN.items():
+        pieces = loaded.tokenize(text)
+        assert [piece for piece in pieces if piece in ours] == [one for one in said.split() if one in ours]
+        assert "".join(pieces).replace("Ġ", "") == said.replace(" ", "")
 
 
 def test_rows_that_started_new_are_those_beyond_the_bases(tmp_path: Path) -> None:
