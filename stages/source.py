@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from pydantic import Field
@@ -74,7 +75,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
 
     from pipeline.corpora import prepared
     from pipeline.learning import head_restoration, scratch
-    from pipeline.models import attachments, loading, sources
+    from pipeline.models import architectures, attachments, loading, sources
 
     general = [row["text"] for row in prepared.rows(prepare, role="general", split="train")]
     if settings.model == "scratch":
@@ -84,7 +85,11 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     else:
         torch.manual_seed(settings.seed)  # of the parts that the folder lacks
         folder = sources.resolve(settings.model, settings.revision)
-        model, tokenizer = loading.load_masked_lm(folder), loading.load_tokenizer(folder)
+        loading.check_folder(folder, alike=True)
+        tokenizer = loading.load_tokenizer(folder)
+        with TemporaryDirectory(dir=out) as beside:
+            model = loading.load_masked_lm(architectures.as_bert(folder, Path(beside)))
+        loading.check_fit(len(tokenizer), model, folder)
         story = {"name": settings.model, "revision": settings.revision, "sha256": sources.weights_digest(folder)}
         story |= {"licence": sources.licence_of(folder)}
         if settings.model == "minilm":
@@ -121,11 +126,14 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Refuse a shape that does not divide, and windows that are longer than the base can read."""
+    """Refuse another architecture, a shape that does not divide, and windows longer than the base can read."""
     from pipeline.common.errors import InputError
-    from pipeline.models.sources import check_numbers
+    from pipeline.models import architectures
+    from pipeline.models.sources import check_numbers, local_folder
 
     own = settings["source"]
+    if folder := local_folder(own.model):
+        architectures.check_folder(folder, f"source.model: {folder}")
     if own.model == "scratch" and own.hidden_size % own.num_attention_heads:
         raise InputError(
             f"source.hidden_size: {own.hidden_size} is no multiple of num_attention_heads {own.num_attention_heads}; "

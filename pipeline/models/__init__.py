@@ -2,6 +2,7 @@
 
 loading      loading and saving, and what tells one model from another
 sources      where a base comes from
+architectures which encoders run, and what is written as a BERT
 attachments  head, pooler and adapter put on a base that lacks them
 encoder      the layers, computed only where somebody looks
 masked_lm    a masked language model

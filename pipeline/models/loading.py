@@ -18,6 +18,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import digest, read_object, write_config, write_whole
 from pipeline.common.labels import ID_TO_LABEL, LABEL_TO_ID
 from pipeline.common.validation import nearest
+from pipeline.models import architectures
 from pipeline.models.classifier import Classifier
 from pipeline.models.masked_lm import MaskedLM
 from pipeline.text.cleaning import RULES
@@ -30,8 +31,11 @@ _SIZES = (
 )
 
 
-def check_folder(folder: Path) -> dict[str, Any]:
+def check_folder(folder: Path, *, alike: bool = False) -> dict[str, Any]:
     """Refuse a folder that is no BERT, or that could run code when loaded; return its config.
+
+    Args:
+        alike: take what can be written as a BERT, too (``architectures``).
 
     Raises:
         InputError: no config.json, another architecture, code of its own, or weights only as pickle.
@@ -39,9 +43,7 @@ def check_folder(folder: Path) -> dict[str, Any]:
     config = _description(folder, "config.json")
     if config is None:
         raise InputError(f"model {folder}: no config.json there; give the folder of a saved BERT")
-    if config.get("model_type") != "bert":
-        kind = config.get("model_type")
-        raise InputError(f"model {folder}: its model_type is {kind!r}; Retone works on model_type 'bert'")
+    architectures.check(config, f"model {folder}", alike=alike)
     if not list(folder.glob("*.safetensors")):
         pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.ckpt")]
         found = f"only {pickles[0].name}, a pickle, which can run code when loaded" if pickles else "no weights"
@@ -53,7 +55,8 @@ def check_folder(folder: Path) -> dict[str, Any]:
                 raise InputError(
                     f"model {folder}: {index.name} names {name!r} for weights; only *.safetensors beside it are loaded"
                 )
-    _check_size(config, folder)
+    if config["model_type"] == "bert":
+        _check_size(config, folder)
     return config
 
 
@@ -102,7 +105,8 @@ def load_tokenizer(folder: Path) -> BertTokenizerFast:
         raise InputError(
             f"model {folder}: its tokenizer has {len(tokenizer)} tokens and lacks BERT's; copy the right one"
         )
-    limit = check_folder(folder).get("max_position_embeddings", 512) if (folder / "config.json").exists() else 512
+    described = check_folder(folder, alike=True) if (folder / "config.json").exists() else {}
+    limit = described.get("max_position_embeddings", 512)
     _lay_bare(tokenizer)
     tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
     return tokenizer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from pipeline.common.files import sha256
 from pipeline.common.hub import snapshot
 from pipeline.common.yaml import split_front_matter
 from pipeline.corpora.cards import licence
+from pipeline.models import architectures
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
@@ -130,11 +132,9 @@ def resolve(model: str, revision: str | None) -> Path:
     folder = local_folder(model)
     if folder is not None:
         return folder
-    return _fetched(
-        model,
-        revision,
-        "put the model into a folder and give its path, or point HF_HOME at a filled cache, or use `minilm`",
-    )
+    advice = "put the model into a folder and give its path, or point HF_HOME at a filled cache, or use `minilm`"
+    architectures.check_folder(_fetched(model, revision, advice, ["config.json"]), f"source.model: {model}")
+    return _fetched(model, revision, advice)
 
 
 def _minilm() -> Path:
@@ -191,14 +191,14 @@ def _whole(folder: Path) -> Path | None:
     return folder if all((folder / name).is_file() for name in needed) else None
 
 
-def _fetched(model: str, revision: str | None, advice: str) -> Path:
-    """The snapshot of a Hub model; its folder is named by the commit.
+def _fetched(model: str, revision: str | None, advice: str, files: Sequence[str] = FILES) -> Path:
+    """The snapshot of a Hub model, or some of its files; its folder is named by the commit.
 
     Raises:
         InputError: it cannot be had, with the ``advice``.
     """
     try:
-        return snapshot(model, revision, "model", **_wanted())
+        return snapshot(model, revision, "model", **_wanted(files))
     except Exception as problem:  # the Hub's client raises a dozen kinds, and httpx its own
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise InputError(
@@ -206,6 +206,6 @@ def _fetched(model: str, revision: str | None, advice: str) -> Path:
         ) from None
 
 
-def _wanted() -> dict[str, Any]:
+def _wanted(files: Sequence[str] = FILES) -> dict[str, Any]:
     """What of a repository is downloaded; its patterns match in folders too, where other formats and models lie."""
-    return {"allow_patterns": list(FILES), "ignore_patterns": ["*/*"]}
+    return {"allow_patterns": list(files), "ignore_patterns": ["*/*"]}

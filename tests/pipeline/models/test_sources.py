@@ -75,6 +75,23 @@ def test_a_hub_model_is_fetched_at_the_commit_that_was_asked_for(
     assert list(filter_repo_objects(published, **patterns)) == published[:3]  # no pickles, no other formats
 
 
+def test_another_architecture_on_the_hub_is_refused_before_its_weights_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def download(model: str, **options: object) -> str:
+        asked.append(options["allow_patterns"])
+        (tmp_path / "config.json").write_text('{"model_type": "modernbert"}')
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha="b" * 40))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    with pytest.raises(InputError, match=r"^source\.model: owner/name: its model_type is 'modernbert'; .* take "):
+        sources.resolve("owner/name", None)
+    assert asked == [["config.json"]]
+
+
 @pytest.mark.parametrize("model", ["starter", "./starter", "no/such/place"])
 def test_a_model_that_is_not_there_is_refused_with_what_to_take(model: str) -> None:
     with pytest.raises(InputError, match=r"^source\.model: folder .* not found; take `minilm`, an existing folder"):

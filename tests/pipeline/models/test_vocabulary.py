@@ -202,7 +202,9 @@ def test_emoji_are_tokens_where_pieces_are_of_bytes(tmp_path: Path) -> None:
         vocab_size=400, special_tokens=[*names.values()], initial_alphabet=alphabet, show_progress=False
     )
     base.train_from_iterator(SENTENCES, trainer)
-    base.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    base.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=base, **{f"{name}_token": token for name, token in names.items()}
     )

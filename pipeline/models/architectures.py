@@ -1,0 +1,116 @@
+"""Which encoders run: BERTs, and those that compute what a BERT computes and are written as one. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import read_object, write_config
+
+_ROBERTA = {
+    "roberta.": "bert.",
+    "lm_head.bias": "cls.predictions.bias",
+    "lm_head.dense.": "cls.predictions.transform.dense.",
+    "lm_head.layer_norm.": "cls.predictions.transform.LayerNorm.",
+}
+_DISTILBERT = {
+    "distilbert.transformer.": "bert.encoder.",
+    "distilbert.": "bert.",
+    **{f".attention.{name[0]}_lin.": f".attention.self.{name}." for name in ("query", "key", "value")},
+    ".attention.out_lin.": ".attention.output.dense.",
+    ".sa_layer_norm.": ".attention.output.LayerNorm.",
+    ".ffn.lin1.": ".intermediate.dense.",
+    ".ffn.lin2.": ".output.dense.",
+    ".output_layer_norm.": ".output.LayerNorm.",
+    "vocab_transform.": "cls.predictions.transform.dense.",
+    "vocab_layer_norm.": "cls.predictions.transform.LayerNorm.",
+    "vocab_projector.bias": "cls.predictions.bias",
+}
+LIKE_BERT: Mapping[str, Mapping[str, str]] = {
+    "distilbert": _DISTILBERT,
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "camembert": _ROBERTA,
+}
+"""model_type -> parts of their weights' names, and a BERT's."""
+_SIZES = {
+    **{"dim": "hidden_size", "n_layers": "num_hidden_layers", "n_heads": "num_attention_heads"},
+    **{"hidden_dim": "intermediate_size", "activation": "hidden_act", "dropout": "hidden_dropout_prob"},
+    "attention_dropout": "attention_probs_dropout_prob",
+}
+"""DistilBERT's words in config.json, and BERT's."""
+_OTHERS = {
+    "albert": "all its layers are one set of weights, so none can be frozen by itself",
+    "deberta": "its attention reads distances between tokens, which a BERT's does not",
+    "deberta-v2": "its attention reads distances between tokens, which a BERT's does not",
+    "electra": "it was trained to spot replaced words, and has no head that guesses hidden ones",
+    "modernbert": "its layers turn positions and look near and far by turns, which a BERT's do not",
+    "mpnet": "its attention reads distances between tokens, which a BERT's does not",
+}
+INSTEAD = "google-bert/bert-base-uncased, or for other languages google-bert/bert-base-multilingual-cased"
+
+
+def check(config: Mapping[str, Any], place: str, *, alike: bool = True) -> None:
+    """Refuse a config.json of another architecture, with why and what to take instead.
+
+    Args:
+        alike: take those of ``LIKE_BERT``, too.
+    """
+    kind = config.get("model_type")
+    if kind == "bert" or (alike and kind in LIKE_BERT):
+        return
+    if kind in LIKE_BERT:
+        raise InputError(f"{place}: its model_type is {kind!r}, which only a base (source.model) may be")
+    why = _OTHERS.get(str(kind), "Retone freezes, looks into and grows the layers of a BERT")
+    raise InputError(f"{place}: its model_type is {kind!r}; {why}; take {INSTEAD}")
+
+
+def check_folder(folder: Path, place: str) -> None:
+    """Refuse a folder of another architecture. Whatever else may be wrong there, the loader says."""
+    try:
+        check(read_object(folder / "config.json"), place)
+    except (OSError, ValueError, RecursionError):
+        return
+
+
+def as_bert(folder: Path, into: Path) -> Path:
+    """The folder itself, or ``into``, with weights and config of a BERT that computes the same.
+
+    DistilBERT is a BERT without kinds of sentences and pooler (Sanh et al. 2019, "DistilBERT, a distilled version of
+    BERT", section 3); RoBERTa is one whose positions are counted from the padding's number + 1 (Liu et al. 2019,
+    "RoBERTa", section 3, and its configuration in ``transformers``).
+    """
+    config = read_object(folder / "config.json")
+    kind = str(config.get("model_type"))
+    if kind not in LIKE_BERT:
+        return folder
+    from safetensors.torch import load_file, save_file
+
+    weights = {
+        _renamed(name, kind): weight
+        for path in sorted(folder.glob("*.safetensors"))
+        for name, weight in load_file(path).items()
+        if not name.endswith("position_ids") and "vocab_projector.weight" not in name and "lm_head.decoder" not in name
+    }
+    words, places, kinds = (f"bert.embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type"))
+    told = {ours: config[theirs] for theirs, ours in _SIZES.items() if theirs in config}
+    if kind == "distilbert":
+        weights[kinds] = weights[words].new_zeros(1, weights[words].shape[1])
+    else:
+        weights[places] = weights[places][config.get("pad_token_id", 1) + 1 :].clone()
+    told |= {"type_vocab_size": len(weights[kinds]), "max_position_embeddings": len(weights[places])}
+    told |= {"model_type": "bert", "architectures": ["BertForMaskedLM"]}
+    into.mkdir(parents=True, exist_ok=True)
+    save_file({name: weight.contiguous() for name, weight in weights.items()}, into / "model.safetensors")
+    write_config(into / "config.json", {name: value for name, value in config.items() if name not in _SIZES} | told)
+    return into
+
+
+def _renamed(name: str, kind: str) -> str:
+    if name.startswith(("embeddings.", "encoder.", "transformer.", "pooler.")):  # saved without a head
+        name = f"{'distilbert' if kind == 'distilbert' else 'roberta'}.{name}"
+    for theirs, ours in LIKE_BERT[kind].items():
+        name = name.replace(theirs, ours, 1)
+    return name

@@ -1,0 +1,94 @@
+"""Which encoders run: those that are BERTs under other names compute the same as one, all others are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import DistilBertConfig, DistilBertForMaskedLM, RobertaConfig, RobertaForMaskedLM
+
+from pipeline.common.errors import InputError
+from pipeline.models import architectures, loading
+from tests.toys import SENTENCES, toy_tokenizer
+
+
+def _distilbert(tokens: int) -> Any:
+    return DistilBertForMaskedLM(
+        DistilBertConfig(vocab_size=tokens, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128)
+    )
+
+
+def _roberta(tokens: int) -> Any:
+    return RobertaForMaskedLM(
+        RobertaConfig(
+            vocab_size=tokens, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+            max_position_embeddings=130, pad_token_id=1, type_vocab_size=1, layer_norm_eps=1e-5,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [_distilbert, _roberta])
+def test_one_that_computes_what_a_bert_computes_is_one(make: Any, tmp_path: Path) -> None:
+    tokenizer = toy_tokenizer()
+    torch.manual_seed(0)
+    theirs = make(len(tokenizer)).eval()
+    with torch.no_grad():
+        for weight in theirs.parameters():
+            weight.normal_(std=0.3)
+    theirs.save_pretrained(tmp_path / "theirs")
+    tokenizer.save_pretrained(tmp_path / "theirs")
+    loading.check_folder(tmp_path / "theirs", alike=True)
+    assert architectures.as_bert(tmp_path / "theirs", tmp_path / "ours") == tmp_path / "ours"
+    ours = loading.load_masked_lm(tmp_path / "ours")
+    assert ours.missing == ["bert.pooler.dense.bias", "bert.pooler.dense.weight"]
+    read = tokenizer(SENTENCES, padding=True, return_tensors="pt", return_token_type_ids=False)
+    there = read["attention_mask"].bool()
+    if make is _roberta:  # which counts positions by what is no padding
+        read["input_ids"][~there] = 1
+    with torch.no_grad():
+        torch.testing.assert_close(ours(**read).logits[there], theirs(**read).logits[there], rtol=1e-4, atol=1e-4)
+    with pytest.raises(InputError, match=r"its model_type is '.*', which only a base \(source.model\) may be"):
+        loading.load_classifier(tmp_path / "theirs")
+
+
+def test_weights_saved_without_a_head_are_found(tmp_path: Path) -> None:
+    model = _roberta(400)
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    bare = {name.removeprefix("roberta."): weight for name, weight in weights.items() if "lm_head" not in name}
+    save_file(bare, tmp_path / "model.safetensors")
+    found = loading.load_masked_lm(architectures.as_bert(tmp_path, tmp_path / "ours"))
+    assert not [name for name in found.missing if not name.startswith(("cls.", "bert.pooler."))]
+    assert torch.equal(
+        found.bert.encoder.layer[1].output.dense.weight, model.roberta.encoder.layer[1].output.dense.weight
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("albert", "all its layers are one set of weights"),
+        ("deberta-v2", "its attention reads distances"),
+        ("modernbert", "its layers turn positions"),
+        ("electra", "it was trained to spot replaced words, and has no head that guesses hidden ones"),
+        ("t5", "Retone freezes, looks into and grows the layers of a BERT"),
+    ],
+)
+def test_others_are_refused_with_why_and_what_to_take(kind: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(InputError) as refused:
+        architectures.check_folder(tmp_path, "source.model: it")
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"source.model: it: its model_type is '{kind}'; {why}")
+    assert line.endswith(f"take {architectures.INSTEAD}")
+
+
+@pytest.mark.parametrize("content", ['{"model_type": "bert"}', '{"model_type": "xlm-roberta"}', "no JSON", None])
+def test_what_may_run_or_cannot_be_read_passes_the_door(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    architectures.check_folder(tmp_path, "it")
