@@ -85,6 +85,7 @@ def evaluate(
     from pipeline.measuring.reviews.results import Reviews
     from pipeline.measuring.reviews.run import score_reviews
     from pipeline.measuring.scoring import Known
+    from pipeline.models import sources
 
     remember = partial(remembered, cache)
     said: Known = {}
@@ -98,9 +99,11 @@ def evaluate(
     results.write(Reviews, out / "scores.json", {"corpora": corpora})
     started = read_json(tokenizer / "coverage.json")["rows_started"]
     folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}
-    kept = general_english(settings, prepare, folders, remember, out / "retention")
+    spoken = sources.languages_told(source)
+    kept = general_english(settings, prepare, folders, remember, out / "retention", spoken)
     results.write(Retention, out / "retention.json", kept)
-    results.write(Emoji, out / "emoji.json", emoji_understood(settings, prepare, folders, started, remember, said))
+    understood = emoji_understood(settings, prepare, folders, started, remember, said, spoken)
+    results.write(Emoji, out / "emoji.json", understood)
     trackers.tell(settings.report_to, _final(corpora, kept))
 
 

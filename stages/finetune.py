@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove, write_json, write_jsonl
+from pipeline.common.languages import ENGLISH, reads
 from pipeline.corpora.cards import load_cards, need
 from pipeline.corpora.domains import check_sources
 from pipeline.learning import options
@@ -107,7 +108,7 @@ def finetune(
     )
     vocabulary = tuned.reader.tokenizer
     vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
-    loading.save(model, vocabulary, out / "model", emoji=tuned.reader.emoji, uncleaned=tuned.reader.uncleaned)
+    loading.save(model, vocabulary, out / "model", **tuned.reader.how)
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
     if settings.target:
         apart = _told_apart(settings, reference.adapted, model, tuned.reader, prepare, seed)
@@ -217,6 +218,12 @@ def check(settings: Mapping[str, Any]) -> None:
     if adversary and not own.target:
         raise InputError(
             "finetune.domain_adversary.weight: it needs a target; name a reviews corpus in finetune.target"
+        )
+    foreign = [card.name for card in load_cards(prepare.corpora, prepare.data_root)
+               if card.role == "reviews" and not reads(card.languages, ENGLISH)]  # fmt: skip
+    if foreign and own.augmentation.noise_share and "slang" in own.augmentation.noise_kinds:
+        raise InputError(
+            f"finetune.augmentation.noise_kinds: slang is English and {', '.join(foreign)} is not; leave slang out"
         )
     if own.target:
         check_sources(own.target, prepare.target, load_cards(prepare.corpora, prepare.data_root))

@@ -124,8 +124,7 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
         story, history = _adapt(settings, model, reader.tokenizer, windows, first_row, out / "checkpoints")
         if len(informal) < found:
             story |= {"informal_texts": len(informal), "informal_texts_left_out": found - len(informal)}
-    how: Any = {"emoji": reader.emoji, "uncleaned": reader.uncleaned, "dtype": settings.save_dtype}
-    loading.save(model, reader.tokenizer, out / "model", **how)
+    loading.save(model, reader.tokenizer, out / "model", **reader.how, dtype=settings.save_dtype)
     write_json(out / "pretrain.json", story)
     write_jsonl(out / "history.jsonl", history)
 
@@ -144,6 +143,8 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Rows) 
     Raises:
         InputError: the replay share asks for text of a role that no corpus has.
     """
+    from functools import partial
+
     from pipeline.common.errors import InputError
     from pipeline.corpora import prepared
     from pipeline.learning import adaptation
@@ -159,7 +160,7 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Rows) 
                 # With folds each is tested, by one of them.
                 rows = [*rows, *(row for row in reviews if "fold" not in row)]
             texts = [reader.text(row["text"]) for row in rows]
-            taught = demojize if split == "train" and _taught(settings) else None
+            taught = partial(demojize, language=reader.language) if split == "train" and _taught(settings) else None
             windows[role, split] = adaptation.cut(reader.tokenizer, texts, reader.max_length, taught=taught)
         if wanted and not len(windows[role, "train"]):
             share = 1 if role == "informal" else 0

@@ -214,13 +214,14 @@ def _looked_at(
     """
     import numpy as np
 
-    from pipeline.corpora.prepared import corpus_rows, folds_of
+    from pipeline.common.languages import ENGLISH, reads
+    from pipeline.corpora.prepared import corpus_rows, folds_of, languages
     from pipeline.measuring.reviews import calibration, doubtful, mistakes, slices
     from pipeline.measuring.runs import evaluated
     from pipeline.measuring.statistics.ladder import Draws
     from pipeline.text.words import TRAITS, traits
 
-    draws, found = Draws(settings.draws, settings.seed), {}
+    draws, found, spoken = Draws(settings.draws, settings.seed), {}, languages(prepared)
     for corpus, by_arm in tested.items():
         rows = by_arm[arm]
         folds = range(folds_of(prepared, corpus))
@@ -228,8 +229,9 @@ def _looked_at(
         said = np.array([[row["probabilities"] for row in seed] for seed in rows])
         words = [row["probabilities"] for row in evaluated.floor(beside, "tfidf", corpus, rows[0])]
         pooled = doubtful.pooled([said.mean(axis=0), words])  # test texts: neither saw their labels
+        asked = TRAITS if reads(spoken[corpus], ENGLISH) else [trait for trait in TRAITS if trait != "negation"]
         found[corpus] = {
-            "slices": slices.by_trait(rows, {name: traits(text) for name, text in texts.items()}, TRAITS, draws),
+            "slices": slices.by_trait(rows, {name: traits(text) for name, text in texts.items()}, asked, draws),
             "classes": slices.by_class(rows, draws),
             "calibration": calibration.calibration(rows, draws),
             "mistakes": mistakes.most_confident(rows, texts),

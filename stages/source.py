@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.common.files import sha256, write_json, write_jsonl
+from pipeline.common.languages import ENGLISH
 from pipeline.learning.options import Compute
 from pipeline.machine.stage import Reads, Stage, StageSettings
 
@@ -28,6 +29,11 @@ class Settings(StageSettings):
     adapter: Literal["shipped", "none"] = Field(
         "shipped",
         description="minilm: put on the MLM head, pooler and adapter that ship with Retone; none: as it is published",
+    )
+    language: str | None = Field(
+        None,
+        min_length=2,
+        description="what the base reads, such as `de`, or `multilingual`, where its own card (README.md) does not say",
     )
     revision: str | None = Field(None, description="commit of the Hub repository, to pin what a Hub id means")
     vocab_size: int = Field(8192, ge=200, le=200_000, description="scratch: word pieces of the trained vocabulary")
@@ -82,6 +88,8 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         shape = settings.model_dump(include={"vocab_size", "num_hidden_layers", "hidden_size", "num_attention_heads"})
         model, tokenizer = scratch.from_scratch(general, **shape, seed=settings.seed)
         story = {"name": "scratch", **shape}
+        spoken = {code: None for codes in prepared.languages(prepare, "general").values() for code in codes}
+        languages = (settings.language,) if settings.language else tuple(spoken)
     else:
         torch.manual_seed(settings.seed)  # of the parts that the folder lacks
         folder = sources.resolve(settings.model, settings.revision)
@@ -94,6 +102,8 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         story |= {"licence": sources.licence_of(folder)}
         if settings.model == "minilm":
             story |= {"revision": sources.MINILM_REVISION}
+        told = sources.languages_of(sources.PARTS if settings.model == "minilm" else folder)
+        languages = (settings.language,) if settings.language else told
         if parts := _parts(settings):
             model = attachments.attach(model, sources.PARTS)
             digests = {name: sha256(path) for name, path in parts.items()}
@@ -102,6 +112,10 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
             _LOG.warning(
                 "source.adapter: no parts ship for minilm; its MLM head is trained on the general corpora alone"
             )
+    if languages != ENGLISH:
+        story["language"] = list(languages)
+    if line := sources.apart(languages, prepared.languages(prepare)):
+        _LOG.warning("%s", line)
     missing = head_restoration.missing_parts(model) if settings.model != "scratch" else []
     history: list[dict[str, float]] = []
     if "mlm_head" in missing and settings.head_tokens + settings.model_tokens:
@@ -143,7 +157,7 @@ def check(settings: Mapping[str, Any]) -> None:
         check_numbers("source", own, max_length=own.max_length)
 
 
-_OF_THE_MODEL = ("model", "revision", "adapter", "vocab_size")
+_OF_THE_MODEL = ("model", "language", "revision", "adapter", "vocab_size")
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
 STAGE = Stage(
     "source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, check=check, resumes=True

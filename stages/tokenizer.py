@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +22,9 @@ class Settings(StageSettings):
         "all", description="`all`: every emoji as tokens; `words`: replaced by their names; `none`: as the base does"
     )
     row_init: Literal["names", "library"] = Field(
-        "names", description="new rows start from the emoji's name, or as transformers makes them (nearly all alike)"
+        "names",
+        description="new rows start from the emoji's name, in the reviews' language, or as transformers makes them (nearly "
+        "all alike)",
     )
     row_noise: float = Field(0.1, ge=0, le=1, description="noise on a new row, as a share of its size")
     seed: int = Field(0, ge=0, lt=1 << 32, description="of the noise")
@@ -31,8 +34,9 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     """Write ``model/`` (grown), ``coverage.json`` (per corpus, before and after), ``emoji_rows.json`` (the new ids)."""
     import torch
 
+    from pipeline.common.languages import reads
     from pipeline.corpora import prepared
-    from pipeline.models import loading, vocabulary
+    from pipeline.models import loading, sources, vocabulary
     from pipeline.models.reader import Reader
     from pipeline.text import emoji
 
@@ -45,9 +49,14 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
         new = vocabulary.add_tokens(grown, vocabulary.compositional_tokens())
         vocabulary.grow(model, grown, first_row, mean_resizing=settings.row_init == "library")
     rows = {first_row + place: token for place, token in enumerate(new)}
+    base = sources.languages_told(source)
+    codes = (code for spoken in prepared.languages(prepare, "reviews").values() for code in spoken)
+    language = emoji.named_in(code for code in codes if reads(base, [code]))
     if rows and settings.row_init == "names":
-        vocabulary.name_rows(model, grown, rows, emoji.name_words, noise=settings.row_noise, seed=settings.seed)
-    loading.save(model, grown, out / "model", emoji=settings.emoji, uncleaned=prepared.uncleaned(prepare))
+        names = partial(emoji.name_words, language=language)
+        vocabulary.name_rows(model, grown, rows, names, noise=settings.row_noise, seed=settings.seed)
+    how: Any = {"emoji": settings.emoji, "uncleaned": prepared.uncleaned(prepare), "language": language}
+    loading.save(model, grown, out / "model", **how)
     readers = Reader.of(source / "model"), Reader.of(out / "model")
     figures = {
         "emoji": settings.emoji,

@@ -3,6 +3,7 @@
 errors      what the user can cause, in one line
 labels      the three classes, and the two floors
 arms        which arms are the ladder, and which one is taken away
+languages   codes of languages, as cards say them
 files       whole files of JSON, digests, who holds what
 growing     long files that go on where they were broken off
 results     JSON that is declared and checked

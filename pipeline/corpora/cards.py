@@ -15,6 +15,7 @@ from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_whole
 from pipeline.common.labels import LABELS
+from pipeline.common.languages import ENGLISH, languages
 from pipeline.common.validation import near
 from pipeline.common.yaml import LARGEST_BYTES, split_front_matter
 from pipeline.corpora.card_files import Reading, card_files, reading, sole_config
@@ -46,7 +47,7 @@ class Card:
     """What of the front matter can change the result, in one normal form: prose and comments are not in it."""
     licence: str | None = None
     """As the front matter says under ``license``; None: not stated."""
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = ENGLISH
     """Codes, as the front matter says under ``language``."""
     cuts: tuple[float, float] | None = None
     """For labels on a scale: below the first is negative, above the second positive, else neutral."""
@@ -87,6 +88,9 @@ def load_card(folder: Path, data_root: Path | None = None) -> Card:
     own = own_section(front, place)
     config = {} if own.hub else sole_config(front, place)
     identity = {name: front.get(name) for name in ("pretty_name", "license", "retone")} | {"config": config}
+    spoken = languages(front.get("language")) or ENGLISH
+    if spoken != ENGLISH:
+        identity["language"] = spoken
     return Card(
         name=folder.resolve().name,
         folder=folder,
@@ -100,14 +104,9 @@ def load_card(folder: Path, data_root: Path | None = None) -> Card:
         hub=own.hub,
         identity=json.dumps(identity, sort_keys=True, ensure_ascii=False, default=str),
         licence=licence(front),
-        languages=_languages(front),
+        languages=spoken,
         cuts=own.cuts,
     )
-
-
-def _languages(front: Mapping[str, Any]) -> tuple[str, ...]:
-    found = front.get("language") or "en"
-    return tuple(str(code).lower() for code in (found if isinstance(found, list) else [found]))
 
 
 def licence(front: Mapping[str, Any]) -> str | None:

@@ -89,7 +89,7 @@ def _notes(corpus: Corpus) -> tuple[str, ...]:
         return ()
     shares = ", ".join(f"{code} {count / len(texts):.0%}" for code, count in other.items())
     said = f"{sum(other.values()) / len(texts):.0%} of the texts are not in {', '.join(sorted(ours))}: about {shares}"
-    return (f"{said}; Retone reads English alone",)
+    return (f"{said}; a base reads the languages it was made for (docs/bases.md)",)
 
 
 def drafted(folder: Path, data_root: Path | None = None) -> tuple[list[str], list[str], list[str]]:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
+from pipeline.common.languages import ENGLISH
 from pipeline.common.validation import nearest
 from pipeline.corpora.cards import Card, Split
 from pipeline.corpora.cells import joined, label_as_written
@@ -60,7 +61,7 @@ class Corpus:
     mended: Counter[str] = field(default_factory=Counter)
     """Rows that were damaged, by the kind of damage that was undone; a row may have several."""
     unknown: Counter[str] = field(default_factory=Counter)
-    """Rows that hold what no English BERT reads, by kind."""
+    """Rows that hold what few BERTs read, by kind; letters are told of English corpora alone."""
     repeated: list[str] = field(default_factory=list)
     """The texts that were most often dropped as standing twice, or with two labels, for people to see."""
     folds: int = 1
@@ -162,7 +163,7 @@ def _add_text(
         return
     text, mended = cleaned(raw if short else rejoin(raw), short=short)
     corpus.mended.update(mended)
-    corpus.unknown.update(unknown(text) if short else ())
+    corpus.unknown.update(unknown(text, latin=card.languages == ENGLISH) if short else ())
     if not text:
         corpus.dropped["empty"] += 1
         return

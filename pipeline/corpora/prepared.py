@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.common.files import read_json, read_jsonl, write_json, write_jsonl
 from pipeline.common.labels import LABELS
+from pipeline.common.languages import ENGLISH
 from pipeline.corpora.cards import Split
 from pipeline.corpora.corpus import Corpus, Text
 from pipeline.corpora.splits import SPLITS_OF, split_of
@@ -69,6 +70,8 @@ def _description(corpus: Corpus, counts: dict[str, int]) -> dict[str, Any]:
         "splits": counts,
         "dropped": {reason: count for reason, count in sorted(corpus.dropped.items()) if count},
     }
+    if corpus.card.languages != ENGLISH:
+        described["language"] = list(corpus.card.languages)
     if corpus.card.role == "reviews":
         described["folds"] = corpus.folds
         described["classes"] = {name: _classes(corpus.splits.get(name, [])) for name in SPLITS_OF["reviews"]}
@@ -88,6 +91,12 @@ def corpora_of(prepare: Path, role: str) -> list[str]:
 def folds_of(prepare: Path, corpus: str) -> int:
     """Number of folds that a corpus is scored by; 1: it has a test split instead."""
     return int(_described(prepare)[corpus].get("folds", 1))
+
+
+def languages(prepare: Path, role: str | None = None) -> dict[str, tuple[str, ...]]:
+    """The languages of each prepared corpus, or those with a role, as their cards say."""
+    described = _described(prepare).items()
+    return {name: tuple(told.get("language", ENGLISH)) for name, told in described if role in (None, told["role"])}
 
 
 def uncleaned(prepare: Path) -> list[str]:

@@ -89,7 +89,7 @@ def _write_beside(predictor: Predictor, model: Path, out: Path) -> None:
     reader.tokenizer.backend_tokenizer.no_padding()
     reader.tokenizer.backend_tokenizer.enable_truncation(reader.max_length)
     reader.tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
-    reads = {"emoji": reader.emoji, "uncleaned": list(reader.uncleaned)}
+    reads = {"emoji": reader.emoji, "uncleaned": list(reader.uncleaned), "language": reader.language}
     write_config(out / "config.json", read_json(model / "config.json") | reads)
     package = resources.files("pipeline")
     cleaning = out / "retone_text"

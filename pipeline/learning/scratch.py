@@ -20,7 +20,7 @@ ALPHABET = 400
 def train_wordpiece(
     texts: Iterable[str], vocab_size: int, max_length: int, *, lowercase: bool = True
 ) -> BertTokenizerFast:
-    """BERT's tokenizer, uncased or cased, with a WordPiece vocabulary trained on ``texts`` (Wu et al. 2016, section 4.1).
+    """BERT's tokenizer, uncased or cased, over a WordPiece vocabulary of ``texts`` (Wu et al. 2016, section 4.1).
 
     The same texts give the same vocabulary. Left to itself the trainer numbers the pieces it starts from in the order
     of a hash map, anew in each process, and breaks ties between merges by those numbers.

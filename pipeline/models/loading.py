@@ -22,6 +22,7 @@ from pipeline.models import architectures
 from pipeline.models.classifier import Classifier
 from pipeline.models.masked_lm import MaskedLM
 from pipeline.text.cleaning import RULES
+from pipeline.text.emoji import named_in
 
 EMOJI_FILE = "retone.json"
 EMOJI_MODES = ("all", "words", "none")
@@ -208,6 +209,7 @@ def save(
     *,
     emoji: str,
     uncleaned: Sequence[str] = (),
+    language: str = "en",
     dtype: str = "float32",
 ) -> None:
     """Write weights (safetensors), config, tokenizer and how texts must be prepared; loads in plain transformers."""
@@ -217,7 +219,8 @@ def save(
     _name_architecture(folder, model)
     _lay_bare(tokenizer)
     tokenizer.save_pretrained(str(folder))
-    told = {"emoji": emoji} | ({"uncleaned": list(uncleaned)} if uncleaned else {})
+    told: dict[str, Any] = {"emoji": emoji} | ({"uncleaned": list(uncleaned)} if uncleaned else {})
+    told |= {"language": language} if language != "en" else {}
     write_whole(folder / EMOJI_FILE, [json.dumps(told), "\n"])
 
 
@@ -244,6 +247,16 @@ def emoji_mode(folder: Path) -> str:
         known = ", ".join(EMOJI_MODES)
         raise InputError(f"model {folder}: {EMOJI_FILE} says emoji {mode!r}; it is one of {known}: mend it")
     return str(mode)
+
+
+def emoji_language(folder: Path) -> str:
+    """The language in which a model was told the names of emoji."""
+    language = (_description(folder, EMOJI_FILE) or {}).get("language", "en")
+    if named_in([str(language)]) != language:
+        raise InputError(
+            f"model {folder}: {EMOJI_FILE} says language {language!r}, in which emoji have no names; mend it"
+        )
+    return str(language)
 
 
 def uncleaned(folder: Path) -> tuple[str, ...]:

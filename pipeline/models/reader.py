@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from transformers import BertTokenizerFast
@@ -30,6 +31,8 @@ class Reader:
     """Word pieces of a text that are read, [CLS] and [SEP] counted; the rest is cut off."""
     uncleaned: tuple[str, ...] = ()
     """Rules of cleaning that it was trained without."""
+    language: str = "en"
+    """Of the names of emoji."""
 
     @classmethod
     def of(cls, folder: Path, max_length: int | None = None) -> Reader:
@@ -45,7 +48,13 @@ class Reader:
                 f"max_length: {max_length} of a model with {positions} positions; give {positions} or less"
             )
         length = max_length or tokenizer.model_max_length
-        return cls(tokenizer, loading.emoji_mode(folder), length, loading.uncleaned(folder))
+        mode, language = loading.emoji_mode(folder), loading.emoji_language(folder)
+        return cls(tokenizer, mode, length, loading.uncleaned(folder), language)
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What a model's folder tells of it (``loading.save``)."""
+        return {"emoji": self.emoji, "uncleaned": self.uncleaned, "language": self.language}
 
     def cleaned(self, raw: str) -> str:
         """A text as people wrote it, cleaned as ``prepare`` did; empty where nothing is left."""
@@ -53,7 +62,7 @@ class Reader:
 
     def text(self, prepared: str) -> str:
         """What the tokenizer gets of a text that is cleaned already, as ``prepare`` leaves it."""
-        return demojize(prepared) if self.emoji == "words" else prepared
+        return demojize(prepared, self.language) if self.emoji == "words" else prepared
 
     def ids(self, prepared: Sequence[str]) -> list[Ids]:
         """Ids of texts that are cleaned already."""

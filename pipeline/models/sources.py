@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.common import program
 from pipeline.common.errors import InputError
-from pipeline.common.files import sha256
+from pipeline.common.files import read_json, sha256
 from pipeline.common.hub import snapshot
+from pipeline.common.languages import ENGLISH, languages, reads
 from pipeline.common.yaml import split_front_matter
 from pipeline.corpora.cards import licence
 from pipeline.models import architectures
@@ -114,11 +115,35 @@ def weights_digest(folder: Path) -> str:
 
 def licence_of(folder: Path) -> str | None:
     """What the model's own card says of its licence; None where there is no card, or it says nothing."""
+    return licence(_front_matter(folder))
+
+
+def languages_of(folder: Path) -> tuple[str, ...]:
+    """What the model's own card says of its languages, as codes; none where there is no card, or it says nothing."""
+    return languages(_front_matter(folder).get("language"))
+
+
+def _front_matter(folder: Path) -> dict[str, Any]:
     try:
-        front, _ = split_front_matter((folder / "README.md").read_text(encoding="utf-8"), "card")
+        return split_front_matter((folder / "README.md").read_text(encoding="utf-8"), "card")[0]
     except (OSError, UnicodeDecodeError, InputError):
+        return {}
+
+
+def languages_told(source: Path) -> tuple[str, ...]:
+    """The languages of the base that the stage ``source`` wrote; none: nobody says."""
+    return tuple(read_json(source / "source.json").get("language", ENGLISH))
+
+
+def apart(base: Sequence[str], corpora: Mapping[str, Sequence[str]]) -> str | None:
+    """A line for people where cards are in other languages than the base, or where nobody says what it is for."""
+    others = {name: spoken for name, spoken in corpora.items() if not reads(base or ENGLISH, spoken)}
+    if not others:
         return None
-    return licence(front)
+    named = ", ".join(f"{name} ({' '.join(spoken)})" for name, spoken in others.items())
+    if not base:
+        return f"source.language: nobody says which languages the base reads, and not English are {named}; set it"
+    return f"source.model: the base reads {' '.join(base)}, and of other languages are {named}; see docs/bases.md"
 
 
 def resolve(model: str, revision: str | None) -> Path:

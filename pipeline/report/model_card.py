@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.common.files import write_whole
 from pipeline.common.labels import FLOORS
+from pipeline.common.languages import ENGLISH
 from pipeline.common.printable import markdown, printable
 from pipeline.drawing import tables
 from pipeline.report import answers
@@ -32,10 +33,10 @@ def write(report: Report, arm: str, folder: Path, *, licence: str | None) -> Non
     """
     described = report["arms"][arm]
     scores = described["seeds"][str(described["model_seed"])]
-    parts = _licences(report, arm)
+    parts, spoken = _licences(report, arm), _languages(report)
     data = ModelCardData(
         model_name=f"retone-{printable(arm)}",
-        language="en",
+        language=spoken if len(spoken) > 1 else spoken[0],
         license=licence or derived(parts),
         library_name="transformers",
         pipeline_tag="text-classification",
@@ -112,6 +113,7 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any]) -> dict[str, Any]
         ],
         "longest": described["settings"].get("finetune", {}).get("max_length", 512),
         "emoji": report["coverage"].get(arm, {}).get("emoji"),
+        "languages": ", ".join(_languages(report)),
         "training": [name for name, corpus in report["corpora"].items() if corpus["role"] == "reviews"],
     }
 
@@ -127,6 +129,12 @@ def derived(licences: Mapping[str, str | None]) -> str:
         return "cc0-1.0"
     alone = asking.pop() or "other"
     return "other" if asking or ", " in alone else alone  # several of one work stand with commas between
+
+
+def _languages(report: Report) -> list[str]:
+    """Of the reviews, as codes, each once."""
+    reviews = (corpus for corpus in report["corpora"].values() if corpus["role"] == "reviews")
+    return list(dict.fromkeys(printable(code) for corpus in reviews for code in corpus.get("language", ENGLISH)))
 
 
 def _licences(report: Report, arm: str) -> dict[str, str | None]:

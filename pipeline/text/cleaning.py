@@ -114,14 +114,18 @@ def cleaned(text: str, *, short: bool, without: Collection[str] = ()) -> tuple[s
 _DEEPEST = 8
 
 
-def unknown(text: str) -> set[str]:
-    """Kinds of what is left in a cleaned text that no English BERT reads: custom shortcodes, symbols, other scripts."""
+def unknown(text: str, *, latin: bool = True) -> set[str]:
+    """Kinds of what is left in a cleaned text that few BERTs read: custom shortcodes, symbols, other scripts.
+
+    Args:
+        latin: whether letters of scripts that are not Latin are among it.
+    """
     odd = {character for character in set(text) if character > "\u024f"}
     odd -= set("".join(every_emoji(text))) if odd else set()
     kinds = {unicodedata.category(one) for one in odd if not unicodedata.name(one, "").startswith("LATIN")}
     found = {
         "symbols": bool(kinds & {"So", "Co", "Cn"}),
-        "letters of other scripts": bool(kinds & {"Lo", "Lu", "Ll"}),
+        "letters of other scripts": latin and bool(kinds & {"Lo", "Lu", "Ll"}),
         "shortcodes": ":" in text and _SHORTCODE.search(text) is not None,
     }
     return {kind for kind, there in found.items() if there}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 import emoji
 
@@ -36,24 +37,31 @@ def has_emoji(text: str) -> bool:
     return bool(emoji_list(text))
 
 
-def name_words(character: str) -> str:
-    """The emoji's CLDR short name as plain words: 😂 is ``face with tears of joy``.
+def named_in(languages: Iterable[str]) -> str:
+    """The first of some languages, as codes, that emoji have names in; English, if none is."""
+    return next((name for code in languages if (name := code.partition("-")[0]) in emoji.LANGUAGES), "en")
+
+
+def name_words(character: str, language: str = "en") -> str:
+    """The emoji's CLDR short name as plain words: 😂 is ``face with tears of joy``, in German ``gesicht mit ...``.
 
     Forms without their selector (❤, 1⃣) have the name of the full form; a part that is no emoji alone, such as a
     letter of a flag, has Unicode's name.
     """
+    emoji.config.load_language(language)
     for form in (character, character + "\ufe0f", character.replace("\u20e3", "\ufe0f\u20e3")):
         if form in emoji.EMOJI_DATA:
-            return str(emoji.EMOJI_DATA[form]["en"]).strip(":").replace("_", " ")
+            names = emoji.EMOJI_DATA[form]
+            return str(names.get(language, names["en"])).strip(":").replace("_", " ")
     return unicodedata.name(character[0], "symbol").lower()
 
 
-def demojize(text: str) -> str:
+def demojize(text: str, language: str = "en") -> str:
     """Every emoji written out as the words of its name, set off by spaces: ``great😂`` is ``great face with ...``."""
     if _FIRSTS.isdisjoint(text):
         return text
 
     def words(character: str, _: object) -> str:
-        return character if character in TYPOGRAPHY else f" {name_words(character)} "
+        return character if character in TYPOGRAPHY else f" {name_words(character, language)} "
 
     return " ".join(emoji.replace_emoji(text, replace=words).split())

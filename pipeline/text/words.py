@@ -10,7 +10,9 @@ import re
 
 from pipeline.text.emoji import has_emoji
 
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_SIGNS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+"""Chinese and Japanese, which put no blanks between words: each sign counts as one, as BERT reads them."""
+_WORD = re.compile(rf"[{_SIGNS}]|[^\W\d_{_SIGNS}]+(?:'[^\W\d_{_SIGNS}]+)*")
 TRAITS = ("emoji", "short", "middle", "long", "negation", "elongation", "question", "exclamation")
 SHORT, LONG = 10, 20
 """A text of fewer than 10 words is short, one of 20 or more is long: about a third each of reviews and posts."""

@@ -17,14 +17,14 @@ class Classifier:
     def __init__(self, file: str = "model.onnx", folder: Path = Path(__file__).parent) -> None:
         told = json.loads((folder / "config.json").read_text("utf-8"))
         self.labels, self.words = list(told["id2label"].values()), told["emoji"] == "words"
-        self.uncleaned = told["uncleaned"]
+        self.uncleaned, self.language = told["uncleaned"], told["language"]
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.session = onnxruntime.InferenceSession(str(folder / file), providers=["CPUExecutionProvider"])
 
     def __call__(self, text: str) -> dict[str, float]:
         """Each class's probability."""
         cleaned = normalise(text, self.uncleaned)
-        read = self.tokenizer.encode(demojize(cleaned) if self.words else cleaned)
+        read = self.tokenizer.encode(demojize(cleaned, self.language) if self.words else cleaned)
         ids = np.array([read.ids], dtype=np.int64)
         (logits,) = self.session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         shares = np.exp(logits[0] - logits[0].max())

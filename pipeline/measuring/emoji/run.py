@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.common.cache import Remember
+from pipeline.common.languages import ENGLISH, reads
 from pipeline.corpora import prepared
 from pipeline.measuring import scoring
 from pipeline.measuring.emoji import ask as emoji_ask
@@ -31,10 +32,14 @@ def emoji_understood(
     started: Mapping[str, Any],
     remember: Remember,
     said: scoring.Known | None = None,
+    spoken: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Polarity of emoji in each model against people's, and what changing the emoji of test texts does.
 
+    Polarity is asked in English sentences: of no emoji where base or reviews are of other languages.
+
     Args:
+        spoken: the base's languages; none: nobody says.
         said: what the tuned model has said of texts before, so that it need not be asked again.
         started: ``noise`` and ``seed`` of the rows that the tokenizer stage started for emoji.
     """
@@ -44,6 +49,9 @@ def emoji_understood(
     ranking = settings.emoji_ranking
     reference = emoji_reference.ranking(ranking) if ranking else seen()
     asked = list(dict.fromkeys([*reference, *list(seen(at_least=1))[:EMOJI_ASKED]]))
+    codes = prepared.languages(prepare, "reviews").values()
+    if not all(reads(one, ENGLISH) for one in (spoken, *codes)):
+        asked = []
     found = polarity(settings, asked, folders, started, remember)
     sure = {"draws": settings.draws, "seed": settings.seed}
     known = counterfactuals.sides(seen(at_least=3))

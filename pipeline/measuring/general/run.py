@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from pipeline.common.cache import Remember
 from pipeline.common.files import write_jsonl
-from pipeline.corpora.prepared import Rows, corpora_of, corpus_rows, rows
+from pipeline.common.languages import reads
+from pipeline.corpora.prepared import Rows, corpora_of, corpus_rows, languages, rows
 from pipeline.measuring.general import ask as general_ask
 from pipeline.measuring.general import drift
 from pipeline.measuring.general import score as general_score
@@ -27,10 +29,19 @@ ASKED = {"general": "test", "informal": "dev", "reviews": "test"}
 
 
 def general_english(
-    settings: Options, prepare: Path, folders: dict[str, Path], remember: Remember, out: Path
+    settings: Options,
+    prepare: Path,
+    folders: dict[str, Path],
+    remember: Remember,
+    out: Path,
+    spoken: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Ask the models the exam and look at their layers; store the answers, return what retention.json says."""
-    exam = _exam(settings, prepare, folders["base"])
+    """Ask the models the exam and look at their layers; store the answers, return what retention.json says.
+
+    Args:
+        spoken: the base's languages: pairs in others are not asked. None: nobody says, and all are.
+    """
+    exam = _exam(settings, prepare, folders["base"], spoken)
     asking: dict[str, Any] = {"tokens_per_batch": settings.tokens_per_batch, "remember": remember}
     answers = general_ask.ask_models(exam, folders, **asking)
     general_ask.store(exam, answers, out)
@@ -54,14 +65,15 @@ def general_english(
     }
 
 
-def _exam(settings: Options, prepare: Path, base: Path) -> Any:
+def _exam(settings: Options, prepare: Path, base: Path, spoken: Sequence[str]) -> Any:
     """The exam of this recipe: masks chosen once with the base's tokenizer, pairs sampled evenly over phenomena."""
 
     def texts(role: str) -> dict[str, list[tuple[str, str]]]:
         every = {corpus: corpus_rows(prepare, corpus, ASKED[role]) for corpus in corpora_of(prepare, role)}
         return {corpus: _sample(settings, found) for corpus, found in every.items()}
 
-    pairs = {corpus: corpus_rows(prepare, corpus, "test") for corpus in corpora_of(prepare, "pairs")}
+    known = [corpus for corpus, codes in languages(prepare, "pairs").items() if reads(spoken, codes)]
+    pairs = {corpus: corpus_rows(prepare, corpus, "test") for corpus in known}
     tokenizer = loading.load_tokenizer(base)
     return general_ask.exam_of(
         tokenizer,

@@ -14,7 +14,7 @@ from pipeline.common.cache import Question, Remember
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, read_jsonl, write_jsonl
 from pipeline.common.labels import FLOORS
-from pipeline.corpora.prepared import Rows, corpus_rows, folds_of
+from pipeline.corpora.prepared import Rows, corpus_rows, folds_of, languages
 from pipeline.measuring import scoring
 from pipeline.measuring.layers import ask as layers_ask
 from pipeline.measuring.options import Options
@@ -23,7 +23,7 @@ from pipeline.measuring.reviews.score import compared
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import loading, sources
 from pipeline.models.reader import Reader
-from pipeline.text.emoji import demojize, has_emoji
+from pipeline.text.emoji import demojize, has_emoji, named_in
 
 Labelled = list[tuple[str, int]]
 """(text, label id) of each row."""
@@ -110,7 +110,9 @@ def _floors(
             for split in ("train", "dev")
         )
         dealt.append((train, dev, test))
-    questions = {"tfidf": _tfidf(dealt), "features": _features(settings, base, dealt)}
+    codes = (code for corpus in sources for code in languages(prepare)[corpus])
+    named = partial(demojize, language=named_in(codes))
+    questions = {"tfidf": _tfidf(dealt), "features": _features(settings, base, dealt, named)}
     answers = remember([questions[name] for name in FLOORS])
     tables = [[np.asarray(fold["probabilities"]).reshape(-1, 3) for fold in answer] for answer in answers]
     return {
@@ -126,10 +128,12 @@ def _tfidf(dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
     return key, partial(tfidf_baseline.floor_scores, folds)
 
 
-def _features(settings: Options, base: Path, dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
+def _features(
+    settings: Options, base: Path, dealt: Sequence[tuple[Rows, Rows, Rows]], named: Callable[[str], str]
+) -> Question:
     """The feature floor, asked of the same rows with emoji in words; of many training texts, of a sample."""
     folds = [
-        _as_fold(fixed_sample(train, FEATURE_FLOOR_TEXTS, 0, by="label"), dev, test, demojize)
+        _as_fold(fixed_sample(train, FEATURE_FLOOR_TEXTS, 0, by="label"), dev, test, named)
         for train, dev, test in dealt
     ]
     reads = [sources.weight_digests(base), loading.how_it_reads(loading.load_tokenizer(base)), settings.max_length]
