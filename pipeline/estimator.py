@@ -22,9 +22,9 @@ from pipeline.machine.recipe import load_recipe
 from pipeline.predictor import Predictor
 
 CARD = """---
-language: en
-configs: [{config_name: default, data_files: texts.jsonl}]
-retone: {role: reviews, labels: {negative: negative, neutral: neutral, positive: positive}}
+language: {language}
+configs: [{{config_name: default, data_files: texts.jsonl}}]
+retone: {{role: reviews, labels: {{negative: negative, neutral: neutral, positive: positive}}}}
 ---
 """
 FOR_TESTS = 0.01
@@ -72,14 +72,15 @@ class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             raise InputError(f"fit: labels are {', '.join(names[:5])}; give {', '.join(LABELS)}, or three numbers")
         rows = [{"text": text, "label": meant[label]} for text, label in zip(texts, given.tolist(), strict=True)]
-        card = Path(self.store) / "fitted" / digest(rows)[:16]  # by content: the same texts again are reused
-        _write_card(card, rows)
         story = _story()
         loaded = load_recipe(self.recipe, story)
         arm = self.arm or rungs(loaded.shared["report"], loaded.arms)[1]
         if arm not in loaded.arms:
             raise InputError(f"fit: no arm {arm} in recipe {loaded.name}; there are {', '.join(loaded.arms)}")
         prepare: Any = loaded.arms[arm]["prepare"]
+        source: Any = loaded.arms[arm]["source"]
+        card = Path(self.store) / "fitted" / digest(rows)[:16]  # by content: the same texts again are reused
+        _write_card(card, rows, (self.changes or {}).get("source.language") or source.language or "en")
         others = [name for name in prepare.corpora if load_cards([name], prepare.data_root)[0].role != "reviews"]
         changes = {"prepare.corpora": [str(card), *others], "prepare.test_share": FOR_TESTS, **(self.changes or {})}
         made = runner.run(story, loaded, changes, "finetune", arms=[arm], store=Path(self.store))
@@ -116,8 +117,8 @@ def _story() -> Any:
     return found.STORY
 
 
-def _write_card(card: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_card(card: Path, rows: Sequence[Mapping[str, Any]], language: str) -> None:
     """A card of texts whose labels are class names."""
     card.mkdir(parents=True, exist_ok=True)
     write_jsonl(card / "texts.jsonl", rows)
-    write_whole(card / "README.md", [CARD])
+    write_whole(card / "README.md", [CARD.format(language=language)])

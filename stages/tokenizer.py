@@ -23,8 +23,8 @@ class Settings(StageSettings):
     )
     row_init: Literal["names", "library"] = Field(
         "names",
-        description="new rows start from the emoji's name, in the reviews' language, or as transformers makes them (nearly "
-        "all alike)",
+        description="new rows start from the emoji's name (in the reviews' language), or as transformers makes them "
+        "(nearly all alike)",
     )
     row_noise: float = Field(0.1, ge=0, le=1, description="noise on a new row, as a share of its size")
     seed: int = Field(0, ge=0, lt=1 << 32, description="of the noise")

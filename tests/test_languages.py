@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +13,12 @@ import torch
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertForMaskedLM
 
 from pipeline import Predictor
+from pipeline.common.errors import InputError
 from pipeline.common.files import read_json
 from pipeline.machine import cli
 from pipeline.measuring.general import run as general_run
 from pipeline.models import sources
-from stages import evaluate, prepare, source
+from stages import evaluate, finetune, prepare, source
 from stages.__main__ import build
 from tests.toys import toy_tokenizer, write_toy_model
 
@@ -84,10 +86,10 @@ def _texts(language: Language, count: int, seed: int) -> list[dict[str, Any]]:
 def _write(folder: Path, language: Language, pairs: str) -> list[str]:
     """Cards of every role; return their texts."""
     others = language.others.split()
-    sentence = lambda seed: " ".join(random.Random(seed).choices(others, k=9)).capitalize() + "."  # noqa: E731
+    sentence = lambda seed: " ".join(random.Random(seed).choices(others, k=7 + seed % 6)).capitalize() + "."  # noqa: E731
     articles = [{"text": " ".join(sentence(100 * index + part) for part in range(8))} for index in range(40)]
     labels = "reviews, labels: {negative: negative, neutral: neutral, positive: positive}"
-    good = [f"{one} {two} {language.code}" for one, two in zip(others, others[1:], strict=False)]
+    good = [f"{one} {two} {language.code}" for one, two in pairwise(others)]
     corpora: dict[str, tuple[str, str, list[dict[str, Any]]]] = {
         "reviews": (labels, language.code, _texts(language, 150, 1)),
         "posts": ("informal", language.code, [{"text": row["text"]} for row in _texts(language, 60, 2)]),
@@ -155,6 +157,9 @@ def test_what_is_asked_in_english_is_not_asked(german: Path) -> None:
     emoji = read_json(_made(german, "evaluate") / "emoji.json")
     assert {told["asked"] for told in emoji["polarity"].values()} == {0}
     assert emoji["counterfactuals"]["reviews"]["delete"]["n"] > 0
+    page = (german / "latest" / "report.html").read_text(encoding="utf-8")
+    assert "General text, before and after" in page
+    assert "eneral English" not in page
     assert "negation" not in read_json(german / "latest" / "report.json")["errors"]["reviews"]["slices"]
 
 
@@ -163,6 +168,7 @@ def test_the_models_card_says_the_language_and_it_predicts(german: Path) -> None
     card = (model / "README.md").read_text(encoding="utf-8")
     assert "language: de\n" in card
     assert "- Reviews in de only." in card
+    assert "## General text it kept" in card
     (told,) = Predictor(model)("sehr schlecht 😡")
     assert told.label in {"negative", "neutral", "positive"}
 
@@ -207,3 +213,25 @@ def test_letters_of_a_script_are_nothing_strange_in_its_own_language(tmp_path: P
     prepare.prepare(prepare.Settings(corpora=cards), out=tmp_path / "en")
     strange = read_json(tmp_path / "en" / "audit.json")["unknown"]
     assert strange["posts"]["letters of other scripts"] == 60
+
+
+def test_slang_is_refused_of_reviews_that_are_not_english(tmp_path: Path) -> None:
+    _write(tmp_path / "cards", RUSSIAN, "ru")
+    own = finetune.Settings(augmentation={"noise_share": 0.3}, frontier={"budget": None})
+    corpora = prepare.Settings(corpora=(str(tmp_path / "cards" / "reviews"),))
+    settings = {"finetune": own, "prepare": corpora, "source": source.Settings()}
+    with pytest.raises(InputError, match=r"noise_kinds: slang is English and reviews is not; leave slang out"):
+        finetune.check(settings)
+    without = own.augmentation.model_copy(update={"noise_kinds": ("typos", "dropped")})
+    finetune.check(settings | {"finetune": own.model_copy(update={"augmentation": without})})
+
+
+def test_another_architecture_is_refused_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "albert"}', encoding="utf-8")
+    store = tmp_path / "store"
+    assert cli.main(build(), ["run", "--set", f"source.model={tmp_path}", "--store", str(store)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"recipe starter: source.model: {tmp_path}: its model_type is 'albert'; all its layers are")
+    assert not list(store.glob("*/*/manifest.json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,7 +23,10 @@ from pipeline.corpora.readers import FORMATS, class_names, formats, looks_like_t
 from pipeline.corpora.schema import QUESTION, SPLITS
 from pipeline.corpora.sheets import sheet_names
 from pipeline.corpora.tables import ESCAPED, LETTERS, quoting, separator
+from pipeline.text.languages import language
 
+MOST_ASKED = 2000
+"""Texts that are asked for their language."""
 COPIED_BYTES = 50 << 20
 """A larger file stays where it is, and the run is told where with ``data_root``."""
 
@@ -184,9 +188,12 @@ def _card(title: str, files: Sequence[Path]) -> str:
         draft.notes.append('quoting: quotes (") are letters like any other; as quotes, one would swallow rows.')
     if reading.escapechar:
         draft.notes.append('escapechar: quotes within texts stand behind a backslash (\\").')
+    spoken = _language([str(row.get(draft.columns.get("text", ""), "")) for row in rows])
+    if spoken != "en":
+        draft.notes.append(f"language: most texts look like {spoken}; take a base that reads it (docs/bases.md).")
     own: dict[str, Any] = {"role": draft.role, "columns": draft.columns}
     own |= {key: value for key in ("labels", "cuts", "drop") if (value := getattr(draft, key))}
-    front = {"pretty_name": title.replace("_", " "), "language": "en", "license": "unknown", "configs": [config]}
+    front = {"pretty_name": title.replace("_", " "), "language": spoken, "license": "unknown", "configs": [config]}
     dumped = yaml.safe_dump(front | {"retone": own}, sort_keys=False, allow_unicode=True, default_flow_style=None)
     return "\n".join(
         [
@@ -199,6 +206,13 @@ def _card(title: str, files: Sequence[Path]) -> str:
             _PROSE,
         ]
     )
+
+
+def _language(texts: Sequence[str]) -> str:
+    """What most of those texts are in of which the language can be told; English, where that is no other."""
+    told = Counter(code for text in texts[:MOST_ASKED] if (code := language(text)))
+    ((code, count),) = told.most_common(1) or [("en", 0)]
+    return code if 2 * count > max(told.total(), len(texts[:MOST_ASKED]) // 2) else "en"
 
 
 def _left_where_it_is(file: Path) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.common.labels import FLOORS
+from pipeline.common.languages import ENGLISH, reads
 
 Estimate = Mapping[str, Any]
 """A figure with its interval: {"value", "low", "high", "n"}; None stands for what could not be measured."""
@@ -320,6 +321,14 @@ def _what_can_be_decided(report: Report, corpus: str) -> str:
 
 PLACES = {"masked": "masked words", "pairs": "minimal pairs"}
 """What general English was measured on, in words."""
+
+
+def in_its_language(report: Report, text: str) -> str:
+    """What people read of a report: where no general corpus is English, ``general English`` is general text."""
+    general = [corpus.get("language", ENGLISH) for corpus in report["corpora"].values() if corpus["role"] == "general"]
+    if not general or any(reads(ENGLISH, codes) for codes in general):
+        return text
+    return text.replace("eneral English", "eneral text")
 
 
 def place_names(places: list[tuple[str, str]]) -> list[str]:

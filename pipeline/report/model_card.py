@@ -50,7 +50,8 @@ def write(report: Report, arm: str, folder: Path, *, licence: str | None) -> Non
         .get_template("model_card.md.j2")
         .render(**_told(report, arm, scores), licence=licence, licences=parts, derived=derived(parts))
     )
-    write_whole(folder / "README.md", [f"---\n{data.to_yaml()}\n---\n\n{body}"])
+    text = tables.in_its_language(report, f"---\n{data.to_yaml()}\n---\n\n{body}")
+    write_whole(folder / "README.md", [text])
     ModelCard.load(folder / "README.md")  # what cannot be read back must not be shipped
 
 

@@ -36,8 +36,8 @@ def write(report: Report, out: Path) -> None:
         for picture in group:
             write_whole(shelf / f"{picture.name}.svg", [svg.standalone(picture.svg)])
     write_json(out / "report.json", report)
-    write_whole(out / "report.html", [html(contents, drawn)])
-    write_whole(out / "summary.txt", [summary(report)])
+    for name, text in (("report.html", html(contents, drawn)), ("summary.txt", summary(report))):
+        write_whole(out / name, [tables.in_its_language(report, text)])
     csv_export.write(contents, out / "tables")
 
 

@@ -139,3 +139,21 @@ def test_a_file_of_no_known_format_is_one_line(tmp_path: Path, name: str, says: 
     (tmp_path / name).write_text("text\na\n")
     with pytest.raises(InputError, match=says):
         draft_card(tmp_path / name, tmp_path / "cards")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Ganz okay, aber nichts Besonderes für den Preis, Nummer {}", "de"),
+        ("Доставка поздно, чай хороший {}", "ru"),
+        ("质量很差 两天就坏了 {}", "zh"),
+        ("The tea is good and it was on time {}", "en"),
+        ("Tee {} Kanne", "en"),  # nobody can tell
+    ],
+)
+def test_a_draft_says_the_language_of_most_texts(text: str, code: str, tmp_path: Path) -> None:
+    rows = [f'"{text.format(index)}",{index % 5 + 1}' for index in range(40)]
+    (tmp_path / "shop.csv").write_text("\n".join(["body,stars", *rows]) + "\n", encoding="utf-8")
+    card = (draft_card(tmp_path / "shop.csv", tmp_path / "cards") / "README.md").read_text(encoding="utf-8")
+    assert f"\nlanguage: {code}\n" in card
+    assert ("most texts look like" in card) == (code != "en")

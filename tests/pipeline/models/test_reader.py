@@ -94,3 +94,14 @@ def test_no_more_can_be_read_than_the_model_has_positions(toy_model: Path) -> No
     assert Reader.of(toy_model, 128).max_length == 128
     with pytest.raises(InputError, match="max_length: 129 of a model with 128 positions; give 128 or less"):
         Reader.of(toy_model, 129)
+
+
+def test_names_of_emoji_are_in_the_language_that_the_folder_says(toy_model: Path, tmp_path: Path) -> None:
+    tokenizer = loading.load_tokenizer(toy_model)
+    loading.save(loading.load_classifier(toy_model), tokenizer, tmp_path, emoji="words", language="de")
+    reader = Reader.of(tmp_path)
+    assert reader.text("gut 😂") == "gut gesicht mit freudentränen"
+    assert reader.how == {"emoji": "words", "uncleaned": (), "language": "de"}
+    (tmp_path / "retone.json").write_text('{"emoji": "words", "language": "xx"}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"retone.json says language 'xx', in which emoji have no names; mend it"):
+        Reader.of(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.emoji import demojize, emoji_list, every_emoji, has_emoji, name_words
+from pipeline.text.emoji import demojize, emoji_list, every_emoji, has_emoji, name_words, named_in
 
 
 def test_emoji_of_a_text_in_order_each_a_whole() -> None:
@@ -24,6 +24,13 @@ def test_typography_is_no_emoji_unless_selected(text: str, holds: bool) -> None:
 def test_names_are_words() -> None:
     assert name_words("😂") == "face with tears of joy"
     assert name_words("👍🏽") == "thumbs up medium skin tone"
+
+
+def test_names_are_told_in_other_languages_where_there_are_some() -> None:
+    assert name_words("😂", "de") == "gesicht mit freudentränen"
+    assert demojize("чай❤", "ru") == "чай алое сердце"
+    assert name_words("🇩", "de") == "regional indicator symbol letter d"  # which has a name in Unicode alone
+    assert (named_in(["xx", "de-CH", "fr"]), named_in([])) == ("de", "en")
 
 
 def test_every_emoji_is_found_and_has_a_name() -> None:

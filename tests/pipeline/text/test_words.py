@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.text.cleaning import normalise
-from pipeline.text.words import TRAITS, traits
+from pipeline.text.words import TRAITS, traits, words
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,17 @@ from pipeline.text.words import TRAITS, traits
 )
 def test_by_example(text: str, expected: set[str]) -> None:
     assert traits(normalise(text)) == expected
+
+
+def test_signs_of_scripts_without_blanks_are_words() -> None:
+    assert words("服务很差, don't go ラーメン屋 Füße ёлка") == [
+        *"服务很差",
+        "don't",
+        "go",
+        *"ラーメン屋",
+        "füsse",
+        "ёлка",
+    ]
 
 
 @pytest.mark.parametrize(
