@@ -33,7 +33,7 @@ pretrain:
 finetune:
   {freezing: {layers: 1}, num_train_epochs: 1, compute: {precision: fp32}, frontier: {points: 0, budget: null}}
 evaluate:
-  {draws: 100, general_documents: 6, pairs: 6, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}
+  {draws: 100, general_documents: 6, pairs: 6, probe_sentences: 24, refit_tokens: 1000, counterfactuals: 6}
 report: {draws: 1000, verdict_draws: 1000}
 arms: {naive: null, careful: null, adapted: null}
 """
