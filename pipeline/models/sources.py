@@ -132,7 +132,8 @@ def _front_matter(folder: Path) -> dict[str, Any]:
 
 def languages_told(source: Path) -> tuple[str, ...]:
     """The languages of the base that the stage ``source`` wrote; none: nobody says."""
-    return tuple(read_json(source / "source.json").get("language", ENGLISH))
+    path = source / "source.json"
+    return tuple(read_json(path).get("language", ENGLISH)) if path.exists() else ()
 
 
 def apart(base: Sequence[str], corpora: Mapping[str, Sequence[str]]) -> str | None:
