@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pipeline.corpora.corpus import Corpus, Text
-from pipeline.corpora.duplicates import key, near_pairs, telling
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.corpora.corpus import Corpus
+from pipeline.corpora.duplicates import Keys, key, near_pairs, numbered, telling
 from pipeline.corpora.passages import contained
 from pipeline.corpora.splits import MUCH
+from pipeline.corpora.texts import Texts, joined
 
 _ROLES = ("informal", "general", "reviews")
 FOLDED = "folds"
@@ -40,10 +44,10 @@ class Side(NamedTuple):
 
 
 class Link(NamedTuple):
-    """Two keys that are the same text or nearly so; the first side may hold the second (a passage in a document)."""
+    """Two numbers of texts that are the same or nearly so; the first may hold the second (a passage in a document)."""
 
-    first: str
-    second: str
+    first: int
+    second: int
     similarity: float
 
 
@@ -51,10 +55,10 @@ class Link(NamedTuple):
 class Crossing:
     """What two sides share, seen from the held-out one."""
 
-    exact: set[str] = field(default_factory=set)
-    near: set[str] = field(default_factory=set)
-    removed: set[str] = field(default_factory=set)
-    """Ids of the training side's rows."""
+    exact: set[int] = field(default_factory=set)
+    near: set[int] = field(default_factory=set)
+    removed: set[int] = field(default_factory=set)
+    """Rows of the training side."""
     examples: list[tuple[float, str]] = field(default_factory=list)
 
 
@@ -81,7 +85,7 @@ def audit(corpora: Sequence[Corpus], threshold: float) -> dict[str, Any]:
         ``within``: by split, what stands twice in it (and stays, in a dev or test split that was given); ``across``:
         by pair of splits, how many texts of the held-out one the other holds, and how many rows it lost for that.
     """
-    holders = _holders(corpora)
+    holders = _Holders(corpora)
     within: dict[str, Counter[str]] = {}
     for corpus in corpora:
         within |= {f"{corpus.card.name}/{part}": counts.copy() for part, counts in corpus.doubles.items()}
@@ -115,85 +119,114 @@ def audit(corpora: Sequence[Corpus], threshold: float) -> dict[str, Any]:
     }
 
 
-def _holders(corpora: Sequence[Corpus]) -> dict[str, dict[Side, list[Text]]]:
-    """Which sides hold the text of a key, and their rows."""
-    found: dict[str, dict[Side, list[Text]]] = {}
-    for corpus in corpora:
-        for split, texts in corpus.splits.items():
-            side = Side(corpus.card.name, corpus.card.role, FOLDED if corpus.folds > 1 else split)
-            for text in texts:
-                found.setdefault(key(text.text), {}).setdefault(side, []).append(text)
-    return found
+class _Holders:
+    """Which sides hold a text, and in which rows: positions among the texts of all corpora, one after the other."""
+
+    def __init__(self, corpora: Sequence[Corpus]) -> None:
+        parts = [(corpus, split) for corpus in corpora for split in corpus.splits]
+        self._sides = [
+            Side(corpus.card.name, corpus.card.role, FOLDED if corpus.folds > 1 else split) for corpus, split in parts
+        ]
+        self._texts = joined([corpus.splits[split] for corpus, split in parts])
+        lengths = [len(corpus.splits[split]) for corpus, split in parts]
+        self._side = np.repeat(np.arange(len(parts)), lengths).astype(np.int16)
+        self._number, self._labels = numbered(self._texts), self._texts.labels()
+        self._order = np.argsort(self._number, kind="stable")
+        self._starts = np.searchsorted(self._number[self._order], np.arange(len(self) + 1))
+
+    def __len__(self) -> int:
+        return int(self._number.max(initial=-1)) + 1
+
+    def __getitem__(self, number: int) -> dict[Side, list[int]]:
+        found: dict[Side, list[int]] = {}
+        for row in self._order[self._starts[number] : self._starts[number + 1]].tolist():
+            found.setdefault(self._sides[self._side[row]], []).append(row)
+        return found
+
+    def label(self, row: int) -> int:
+        return int(self._labels[row])
+
+    def text(self, row: int) -> str:
+        return str(self._texts.cell("text", row))
+
+    def telling(self, number: int) -> Any:
+        return telling(key(self.text(int(self._order[self._starts[number]]))))
+
+    def twice(self) -> list[int]:
+        """Texts that stand on two sides."""
+        _, of = np.unique([self._sides.index(side) for side in self._sides], return_inverse=True)
+        pairs = np.unique(self._number * len(self._sides) + of[self._side])
+        numbers, sides = np.unique(pairs // max(1, len(self._sides)), return_counts=True)
+        return list(map(int, numbers[sides > 1]))
+
+    def where(self, asked: Callable[[Side], bool]) -> tuple[NDArray[np.int64], Texts]:
+        """Texts that a side holds of which something is asked: their numbers, and the first row of each."""
+        held = np.array([asked(side) for side in self._sides], np.bool_)[self._side]
+        numbers = np.unique(self._number[held])
+        rows = np.sort(self._order[self._starts[numbers]])
+        return self._number[rows], self._texts.take(rows)
 
 
-def _links(holders: Mapping[str, Mapping[Side, list[Text]]], threshold: float) -> Iterator[Link]:
+def _links(holders: _Holders, threshold: float) -> Iterator[Link]:
     """All texts that stand on two sides, pairs of short texts that are nearly the same, passages in documents."""
-    yield from (Link(same, same, 1.0) for same, sides in holders.items() if len(sides) > 1)
-    short = sorted(same for same, sides in holders.items() if any(side.role != "general" for side in sides))
-    for pair in near_pairs(short, threshold):
-        yield Link(short[pair.first], short[pair.second], pair.similarity)
-    documents = [same for same, sides in holders.items() if any(_is_training_document(side) for side in sides)]
-    held_out = [same for same, sides in holders.items() if any(_is_protected(side) for side in sides)]
-    texts = {same: next(iter(holders[same].values()))[0].text for same in {*documents, *held_out}}
-    found = contained([texts[same] for same in documents], [texts[same] for same in held_out], threshold)
-    yield from (Link(documents[at], held_out[of], share) for at, of, share in found if documents[at] != held_out[of])
+    yield from (Link(same, same, 1.0) for same in holders.twice())
+    numbers, short = holders.where(lambda side: side.role != "general")
+    keys = Keys(short)
+    for pair in near_pairs(keys, threshold, by=keys.__getitem__):
+        yield Link(int(numbers[pair.first]), int(numbers[pair.second]), pair.similarity)
+    long, documents = holders.where(lambda side: side.role == "general" and side.split != "test")
+    held, held_out = holders.where(lambda side: side.role != "informal" and side.split != "train")
+    if documents:
+        for at, of, share in contained(documents.column("text"), held_out.column("text"), threshold):
+            if long[at] != held[of]:
+                yield Link(int(long[at]), int(held[of]), share)
 
 
-def _is_training_document(side: Side) -> bool:
-    return side.role == "general" and side.split != "test"
-
-
-def _is_protected(side: Side) -> bool:
-    return side.role != "informal" and side.split != "train"
-
-
-def _record_within(
-    link: Link, holders: Mapping[str, Mapping[Side, list[Text]]], within: dict[str, Counter[str]]
-) -> None:
-    for side in holders[link.first].keys() & holders[link.second].keys():
-        if _same_text(link, side, side):
+def _record_within(link: Link, holders: _Holders, within: dict[str, Counter[str]]) -> None:
+    one, other = holders[link.first], holders[link.second]
+    for side in one.keys() & other.keys():
+        if _same_text(link, side, side, holders):
             counts = within.setdefault(str(side), Counter())
             counts["near_duplicate_pairs"] += 1
-            labels = {text.label for half in (link.first, link.second) for text in holders[half][side]}
+            labels = {holders.label(row) for row in [*one[side], *other[side]]}
             counts["near_duplicate_pairs_with_two_labels"] += len(labels) > 1
 
 
-def _record(
-    link: Link,
-    holders: Mapping[str, Mapping[Side, list[Text]]],
-    crossings: dict[tuple[Side, Side], Crossing],
-) -> None:
+def _record(link: Link, holders: _Holders, crossings: dict[tuple[Side, Side], Crossing]) -> None:
     for mine, theirs in {(link.first, link.second), (link.second, link.first)}:
-        for training in holders[mine]:
-            for held_out in holders[theirs]:
-                if gives_way(training, held_out) and _same_text(link, training, held_out):
+        held = holders[theirs]
+        for training, rows in holders[mine].items():
+            for held_out in held:
+                if gives_way(training, held_out) and _same_text(link, training, held_out, holders):
                     crossing = crossings[training, held_out]
                     (crossing.exact if mine == theirs else crossing.near).add(theirs)
-                    crossing.removed.update(text.id for text in holders[mine][training])
-                    crossing.examples.append((link.similarity, holders[theirs][held_out][0].text))
+                    crossing.removed.update(rows)
+                    crossing.examples.append((link.similarity, holders.text(held[held_out][0])))
 
 
-def _same_text(link: Link, one: Side, other: Side) -> bool:
+def _same_text(link: Link, one: Side, other: Side, holders: _Holders) -> bool:
     """Reviews that differ in emoji or numbers are not the same, however alike their words.
 
     😡 for 😍 turns the label, and ``1 star`` for ``5 stars``; elsewhere only the words count.
     """
     if link.first == link.second or {one.role, other.role} != {"reviews"}:
         return True
-    return telling(link.first) == telling(link.second)
+    return bool(holders.telling(link.first) == holders.telling(link.second))
 
 
 def _remove(corpora: Sequence[Corpus], crossings: Mapping[tuple[Side, Side], Crossing]) -> None:
-    gone = set().union(*(crossing.removed for crossing in crossings.values()))
+    gone = np.array(sorted(set().union(*(crossing.removed for crossing in crossings.values()))), np.int64)
+    begin = 0
     for corpus in corpora:
         for split, texts in corpus.splits.items():
-            corpus.splits[split] = [text for text in texts if text.id not in gone]
-            lost = len(texts) - len(corpus.splits[split])
-            corpus.dropped["leak"] += lost
-            if lost > MUCH * len(texts):
+            own = gone[(begin <= gone) & (gone < begin + len(texts))] - begin
+            begin += len(texts)
+            corpus.splits[split] = texts.take(np.setdiff1d(np.arange(len(texts)), own))
+            corpus.dropped["leak"] += len(own)
+            if len(own) > MUCH * len(texts):
                 _LOG.warning(
                     "%s: %d of %d texts in %s are (nearly) the same as held-out ones and were removed; see audit.json",
-                    *(corpus.card.name, lost, len(texts), split),
+                    *(corpus.card.name, len(own), len(texts), split),
                 )
 
 

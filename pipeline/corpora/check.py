@@ -16,6 +16,7 @@ from pipeline.common.yaml import split_front_matter
 from pipeline.corpora.cards import load_card
 from pipeline.corpora.corpus import Corpus, Limits, read_corpus
 from pipeline.corpora.drafting import draft_card
+from pipeline.corpora.texts import NO_LABEL
 from pipeline.text.languages import KNOWN, language
 
 __all__ = ["CardReport", "contents", "describe_card", "describe_cards", "draft_card", "drafted"]
@@ -78,12 +79,12 @@ def describe_card(folder: Path, data_root: Path | None) -> CardReport:
 
 def _notes(corpus: Corpus) -> tuple[str, ...]:
     """The share of texts in other languages than the card's, where all of those can be told and it is no accident."""
-    texts = [text.text for rows in corpus.splits.values() for text in rows]
+    texts = corpus.texts()
     ours = {code.partition("-")[0] for code in corpus.card.languages}
     if not texts or not ours <= KNOWN:
         return ()
     texts = texts[:: math.ceil(len(texts) / MOST_ASKED)]
-    found = Counter(language(text) for text in texts)
+    found = Counter(map(language, texts.column("text")))
     other = {code: count for code, count in found.most_common() if code is not None and code not in ours}
     if sum(other.values()) <= ACCIDENT * len(texts):
         return ()
@@ -105,16 +106,16 @@ def drafted(folder: Path, data_root: Path | None = None) -> tuple[list[str], lis
     if asked != [""]:
         return asked, [line for line in noticed if line], []
     card = load_card(folder, data_root)
-    texts = [text for rows in read_corpus(card, Limits()).splits.values() for text in rows]
+    texts = read_corpus(card, Limits()).texts()
     shown = []
-    for index, label in enumerate(LABELS) if card.role == "reviews" else [(None, card.role)]:
-        shown += [f"{label}  {text.text}" for text in [text for text in texts if text.label == index][:SHOWN_OF_CLASS]]
+    for index, label in enumerate(LABELS) if card.role == "reviews" else [(NO_LABEL, card.role)]:
+        shown += [f"{label}  {text.text}" for text in texts.take(texts.labels() == index)[:SHOWN_OF_CLASS]]
     return [], [line for line in noticed if line], shown
 
 
 def _sample(corpus: Corpus) -> tuple[Mapping[str, str], ...]:
     pairs = [{"good": pair.good, "bad": pair.bad, "phenomenon": pair.phenomenon} for pair in corpus.pairs[:SHOWN]]
-    texts = [text for rows in corpus.splits.values() for text in rows][:SHOWN]
+    texts = list(corpus.texts()[:SHOWN])
     labels = [{} if text.label is None else {"label": LABELS[text.label]} for text in texts]
     return (*pairs, *({"text": text.text} | label for text, label in zip(texts, labels, strict=True)))
 

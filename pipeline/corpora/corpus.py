@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,27 +15,17 @@ from pipeline.common.labels import LABELS
 from pipeline.common.languages import ENGLISH
 from pipeline.common.validation import nearest
 from pipeline.corpora.cards import Card, Split
-from pipeline.corpora.cells import joined, label_as_written
+from pipeline.corpora.cells import as_written, label_as_written
+from pipeline.corpora.cells import joined as joined_cells
 from pipeline.corpora.lines import MAX_FILE_BYTES
 from pipeline.corpora.readers import read_rows
+from pipeline.corpora.texts import Text, Texts, joined, stored
 from pipeline.text.cleaning import cleaned, rejoin, repair, unknown
 
+_Row = tuple[Split, str, int, dict[str, Any]]
+"""The split a row is given for, the name of its file, its number there, its values."""
 _FIRST_ROWS = 3
 _MOST_VALUES = 20
-
-
-@dataclass(slots=True)
-class Text:
-    """One text of a corpus. ``label`` is a class id for reviews, None elsewhere."""
-
-    id: str
-    raw: str
-    text: str
-    label: int | None = None
-    fold: int | None = None
-    """The fold that tests it, in a corpus that is scored by cross-validation."""
-    domain: str | None = None
-    """What its file says in the column that ``read_corpus`` was asked to look at."""
 
 
 @dataclass(slots=True)
@@ -53,7 +43,7 @@ class Corpus:
     """The rows of one card by split, and how many were dropped for which reason."""
 
     card: Card
-    splits: dict[Split, list[Text]] = field(default_factory=dict)
+    splits: dict[Split, Texts] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     doubles: dict[str, Counter[str]] = field(default_factory=dict)
@@ -66,6 +56,14 @@ class Corpus:
     """The texts that were most often dropped as standing twice, or with two labels, for people to see."""
     folds: int = 1
     """Above 1 every text is tested once, by a model tuned on other folds; ``splits`` are those of fold 0."""
+
+    def texts(self) -> Texts:
+        """Those of all splits, one after the other."""
+        return joined(list(self.splits.values()))
+
+    def classes(self) -> Counter[int]:
+        """How many texts each class id has."""
+        return Counter(self.texts().labels().tolist())
 
 
 @dataclass(frozen=True)
@@ -100,23 +98,34 @@ def read_corpus(card: Card, limits: Limits, domain: str | None = None) -> Corpus
     # Where no bar can be drawn, a line now and then, if it takes long.
     how = {} if sys.stderr.isatty() else {"delay": SAID_EVERY, "mininterval": SAID_EVERY, "bar_format": _LINE}
     rows = tqdm(_rows(card, limits), desc=f"reading {card.name}", unit=" rows", leave=False, **how)
-    for split, key, number, values in rows:
-        if domain is not None and domain not in values:
-            raise InputError(
-                f"card {card.name}, {key}: no column {domain} (prepare.target.column); {nearest(domain, values)}"
-            )
-        row_id = f"{card.name}:{key}:{number}"
-        place = f"card {card.name}, {key}, row {number}"
-        if card.role == "pairs":
-            _add_pair(corpus, row_id, values, place, limits)
-        else:
-            _add_text(corpus, split, row_id, values, place, limits, problems, domain)
+    if card.role == "pairs":
+        for _, key, number, values in rows:
+            _add_pair(corpus, f"{card.name}:{key}:{number}", values, f"card {card.name}, {key}, row {number}", limits)
+    else:
+        corpus.splits = stored(_texts(corpus, rows, limits, problems, domain))
     problems.raise_if_any()
     _check_counts(corpus)
     return corpus
 
 
-def _rows(card: Card, limits: Limits) -> Iterator[tuple[Split, str, int, dict[str, Any]]]:
+def _texts(
+    corpus: Corpus, rows: Iterable[_Row], limits: Limits, problems: LabelProblems, domain: str | None
+) -> Iterator[tuple[Split, Text]]:
+    """The texts that are kept of rows, each with the split it was given for; the rest is counted."""
+    card = corpus.card
+    for split, key, number, values in rows:
+        if domain is not None and domain not in values:
+            raise InputError(
+                f"card {card.name}, {key}: no column {domain} (prepare.target.column); {nearest(domain, values)}"
+            )
+        row_id, place = f"{card.name}:{key}:{number}", f"card {card.name}, {key}, row {number}"
+        text = _text(corpus, row_id, values, place, limits, problems)
+        if text is not None:
+            text.domain = None if domain is None else as_written(label_as_written(values[domain]))
+            yield split, text
+
+
+def _rows(card: Card, limits: Limits) -> Iterator[_Row]:
     """(given split, name of the file, number of the row, values) of every row; each file must have one."""
     if card.hub is not None:
         from pipeline.corpora.hub_datasets import hub_rows
@@ -145,28 +154,21 @@ def _check_columns(card: Card, values: dict[str, Any], place: str) -> None:
                 raise InputError(f"{place}: no column {name}; write the right one under retone.columns.{ours}, {known}")
 
 
-def _add_text(
-    corpus: Corpus,
-    split: Split,
-    row_id: str,
-    values: dict[str, Any],
-    place: str,
-    limits: Limits,
-    problems: LabelProblems,
-    domain: str | None,
-) -> None:
+def _text(
+    corpus: Corpus, row_id: str, values: dict[str, Any], place: str, limits: Limits, problems: LabelProblems
+) -> Text | None:
     card = corpus.card
     raw = _written(values, card.columns["text"], place, limits)
     short = card.role != "general"
     if short and len(raw) > limits.max_review_characters:
         corpus.dropped["too long"] += 1
-        return
+        return None
     text, mended = cleaned(raw if short else rejoin(raw), short=short)
     corpus.mended.update(mended)
     corpus.unknown.update(unknown(text, latin=card.languages == ENGLISH) if short else ())
     if not text:
         corpus.dropped["empty"] += 1
-        return
+        return None
     label = None
     if card.role == "reviews":
         value = label_as_written(values[str(card.columns["label"])])
@@ -174,13 +176,11 @@ def _add_text(
             label = card.class_of(value)
         except KeyError:
             problems.note(value, place)
-            return
+            return None
         if label is None:
             corpus.dropped["dropped label"] += 1
-            return
-    text = raw if text == raw else text  # held once
-    told = None if domain is None else label_as_written(values[domain])
-    corpus.splits.setdefault(split, []).append(Text(row_id, raw, text, label, domain=told))
+            return None
+    return Text(row_id, raw, text, label)
 
 
 def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, limits: Limits) -> None:
@@ -198,7 +198,7 @@ def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, l
 
 def _written(values: dict[str, Any], columns: str | Sequence[str], place: str, limits: Limits) -> str:
     """The text of a row, checked to be one of a sane length."""
-    text = joined(values, columns, place)
+    text = joined_cells(values, columns, place)
     if len(text) > limits.max_text_characters:
         raise InputError(
             f"{place}: one text of {len(text):,} characters; a quote left open? "
@@ -213,11 +213,10 @@ def _check_counts(corpus: Corpus) -> None:
         if not corpus.pairs:
             raise InputError(f"card {name}: no pair is left of {corpus.dropped.total()} rows; check retone.columns")
         return
-    kept = [text for texts in corpus.splits.values() for text in texts]
-    if not kept:
+    if not corpus.splits:
         raise InputError(f"card {name}: no text is left of {corpus.dropped.total()} rows; check retone.columns")
     if corpus.card.role == "reviews":
-        rows = Counter(text.label for text in kept)
+        rows = corpus.classes()
         for index, label in enumerate(LABELS):
             if rows[index] < FEWEST:
                 raise InputError(f"card {name}: class {label} has {rows[index]} rows, needs {FEWEST}; add some")

@@ -67,9 +67,11 @@ def set_apart(corpus: Corpus, target: Target) -> list[Corpus]:
     Raises:
         InputError: a value that no row has, or values that leave the corpus no row.
     """
+    import numpy as np
+
     if corpus.card.name != target.corpus:
         return [corpus]
-    known = sorted({str(text.domain) for texts in corpus.splits.values() for text in texts})
+    known = sorted(set(corpus.texts().column("domain")))
     for value in target.values:
         if value not in known:
             raise InputError(
@@ -84,9 +86,9 @@ def set_apart(corpus: Corpus, target: Target) -> list[Corpus]:
     card = replace(
         corpus.card, name=str(target.name), pretty_name=f"{corpus.card.pretty_name}: {'; '.join(target.values)}"
     )
-    own = {split: [text for text in texts if text.domain in target.values] for split, texts in corpus.splits.items()}
-    rest = {
-        split: [text for text in texts if text.domain not in target.values] for split, texts in corpus.splits.items()
-    }
+    own, rest = {}, {}
+    for split, texts in corpus.splits.items():
+        chosen = np.array([domain in target.values for domain in texts.column("domain")])
+        own[split], rest[split] = texts.take(chosen), texts.take(~chosen)
     corpus.splits = {split: texts for split, texts in rest.items() if texts}
     return [corpus, type(corpus)(card, {split: texts for split, texts in own.items() if texts})]

@@ -9,17 +9,21 @@ of the few texts that are proposed are made again.
 from __future__ import annotations
 
 import re
+import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from datasketch import MinHash
 from numpy.typing import NDArray
 
 from pipeline.common.printable import printable
-from pipeline.corpora.corpus import Text
+from pipeline.corpora.texts import Texts
 from pipeline.text.cleaning import without_masks
 from pipeline.text.emoji import emoji_list
 
@@ -37,6 +41,8 @@ _CRC = np.array(
 _MIXERS = np.random.RandomState(1).randint(0, 1 << 64, ROWS, np.uint64)
 """What makes one number of a band's hashes; where two bands share it by accident, their texts are compared in vain."""
 _MOST_IN_BUCKET = 50
+_AT_ONCE = 4096
+"""Texts whose signatures, or pairs whose shingles, are held at a time."""
 _SHOWN, _SHOWN_CHARACTERS = 3, 60
 
 
@@ -48,43 +54,71 @@ def key(text: str) -> str:
     return without_masks(text, by="").casefold().translate(_IGNORED) or text
 
 
+class Keys(Sequence[str]):
+    """The key of each of some texts, made when it is asked for."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(key, self._texts.column("text"))
+
+    def __getitem__(self, at: Any) -> Any:
+        return key(self._texts.cell("text", at))
+
+
+def numbered(texts: Texts) -> NDArray[np.int64]:
+    """A number for each text, from 0 up as they come; equal texts (same ``key``) have the same."""
+    digests = (blake2b(each.encode(), digest_size=16).digest() for each in Keys(texts))
+    _, first, number = np.unique(np.fromiter(digests, "S16", len(texts)), return_index=True, return_inverse=True)
+    ordered = np.empty_like(first)
+    ordered[np.argsort(first)] = np.arange(len(first))
+    return ordered[number]
+
+
 @dataclass(frozen=True)
 class Twins:
-    """Equal texts among some: the rows that repeat an earlier one, and the groups that bear two labels or more."""
+    """Equal texts among some, by their positions."""
 
-    duplicates: list[Text]
-    conflicts: list[list[Text]]
+    duplicates: NDArray[np.int64]
+    """Those that repeat an earlier one."""
+    conflicts: NDArray[np.int64]
+    """All of those that stand there with two labels or more."""
+    conflicting: int
+    """How many different texts these are."""
+    numbers: NDArray[np.int64]
+    """Of all texts, as ``numbered`` has them."""
 
     def counts(self) -> Counter[str]:
         """Their figures for the audit."""
         return Counter(
             duplicates=len(self.duplicates),
-            texts_with_two_labels=len(self.conflicts),
-            rows_with_two_labels=sum(len(group) for group in self.conflicts),
+            texts_with_two_labels=self.conflicting,
+            rows_with_two_labels=len(self.conflicts),
         )
 
 
-def twins(texts: Iterable[Text]) -> Twins:
-    """Find equal texts (same ``key``). A group with two labels is a conflict, and none of it a duplicate."""
-    groups: dict[str, list[Text]] = {}
-    for text in texts:
-        groups.setdefault(key(text.text), []).append(text)
-    found = Twins([], [])
-    for group in groups.values():
-        if len({text.label for text in group}) > 1:
-            found.conflicts.append(group)
-        else:
-            found.duplicates.extend(group[1:])
-    return found
+def twins(texts: Texts) -> Twins:
+    """Find equal texts (same ``key``). Where they bear two labels it is a conflict, and none of them a duplicate."""
+    numbers = numbered(texts)
+    order = np.argsort(numbers, kind="stable")
+    number, labels = numbers[order], texts.labels()[order]
+    repeats = np.diff(number, prepend=-1) == 0
+    two_labels = repeats & (np.diff(labels, prepend=-1) != 0)
+    torn = np.isin(number, number[two_labels])
+    return Twins(order[repeats & ~torn], order[torn], len(np.unique(number[torn])), numbers)
 
 
-def commonest(texts: Iterable[Text]) -> list[str]:
-    """The three that stand most often among some, shortened, each with how often."""
-    groups: dict[str, list[str]] = {}
-    for text in texts:
-        groups.setdefault(key(text.text), []).append(text.text)
-    shown = sorted(groups.values(), key=len, reverse=True)[:_SHOWN]
-    return [f'"{printable(same[0][:_SHOWN_CHARACTERS])}" ({len(same)} rows)' for same in shown]
+def commonest(texts: Texts, numbers: NDArray[np.int64], some: NDArray[np.int64]) -> list[str]:
+    """The three that stand most often among those at some positions, shortened, each with how often."""
+    _, first, counts = np.unique(numbers[some], return_index=True, return_counts=True)
+    return [
+        f'"{printable(texts[int(some[first[at]])].text[:_SHOWN_CHARACTERS])}" ({counts[at]} rows)'
+        for at in np.lexsort((first, -counts))[:_SHOWN]
+    ]
 
 
 def telling(text: str) -> tuple[set[str], list[str]]:
@@ -92,17 +126,12 @@ def telling(text: str) -> tuple[set[str], list[str]]:
     return {*emoji_list(text)}, _NUMBERS.findall(text)
 
 
-def near_twins(texts: Sequence[Text], threshold: float) -> list[Text]:
-    """The later one of each pair of reviews that are nearly the same, with nothing that tells them apart."""
-    keys = [key(text.text) for text in texts]
+def near_twins(texts: Texts, threshold: float) -> NDArray[np.int64]:
+    """Of each pair of reviews that are nearly the same, and nothing tells them apart, the position of the later one."""
+    keys = Keys(texts)
     pairs = near_pairs(keys, threshold)
-    return [texts[pair.second] for pair in pairs if telling(keys[pair.first]) == telling(keys[pair.second])]
-
-
-def without(texts: Sequence[Text], gone: Iterable[Text]) -> list[Text]:
-    """The texts less some of them, order kept."""
-    ids = {text.id for text in gone}
-    return [text for text in texts if text.id not in ids]
+    same = (pair.second for pair in pairs if telling(keys[pair.first]) == telling(keys[pair.second]))
+    return np.fromiter(same, np.int64)
 
 
 @dataclass(frozen=True)
@@ -128,15 +157,21 @@ def shingles(key: str) -> NDArray[np.uint32]:
     return np.append(hashed[:1], hashed[1:][hashed[1:] != hashed[:-1]])
 
 
-def near_pairs(keys: Sequence[str], threshold: float) -> list[NearPair]:
+def near_pairs(keys: Sequence[str], threshold: float, by: Callable[[int], Any] | None = None) -> list[NearPair]:
     """All pairs of keys with a similarity of at least ``threshold``, but for the rare ones that no band proposes.
 
     In a bucket of very many texts (a phrase everybody writes) each is compared to the first fifty only.
+
+    Args:
+        by: what orders positions there; None: as they are.
     """
-    pairs = _proposed(_signatures(keys))
-    sets = {at: shingles(keys[at]) for at in np.unique(pairs).tolist()}
-    found = (NearPair(one, other, jaccard(sets[one], sets[other])) for one, other in pairs.tolist())
-    return [pair for pair in found if pair.similarity >= threshold]
+    proposed, found = _proposed(_buckets(keys), by), []
+    for start in range(0, len(proposed), _AT_ONCE):
+        pairs = proposed[start : start + _AT_ONCE]
+        sets = {at: shingles(keys[at]) for at in np.unique(pairs).tolist()}
+        near = (NearPair(one, other, jaccard(sets[one], sets[other])) for one, other in pairs.tolist())
+        found += [pair for pair in near if pair.similarity >= threshold]
+    return found
 
 
 def jaccard(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
@@ -158,16 +193,32 @@ def _signatures(keys: Sequence[str]) -> NDArray[np.uint32]:
     return found
 
 
-def _proposed(signatures: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Pairs [pairs, 2] of rows that agree in all hashes of at least one band, in order."""
+def _buckets(keys: Sequence[str]) -> NDArray[np.uint64]:
+    """A number for each band of each text's signature [BANDS, texts], on disk: one band is looked at at a time."""
+    with tempfile.TemporaryFile() as file:
+        found = np.memmap(file, np.uint64, "w+", shape=(BANDS, max(1, len(keys))))[:, : len(keys)]
+    rest, at = iter(keys), 0
+    while some := list(islice(rest, _AT_ONCE)):
+        bands = _signatures(some).reshape(len(some), BANDS, ROWS).astype(np.uint64) @ _MIXERS
+        found[:, at : at + len(some)] = bands.T
+        at += len(some)
+    return found
+
+
+def _proposed(buckets: NDArray[np.uint64], by: Callable[[int], Any] | None = None) -> NDArray[np.int64]:
+    """Pairs [pairs, 2] of texts that are in one bucket of at least one band, in order."""
     found = np.empty(0, np.int64)
-    for band in range(BANDS):
-        bucket = signatures[:, band * ROWS : (band + 1) * ROWS].astype(np.uint64) @ _MIXERS
+    for bucket in buckets:
         order = np.argsort(bucket, kind="stable")
         ends = np.append(np.flatnonzero(np.diff(bucket[order])) + 1, len(order))
-        parts = [found]
-        for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
-            for at in range(start, min(end - 1, start + _MOST_IN_BUCKET)):
-                parts.append(order[at] << 32 | order[at + 1 : end])
+        starts = np.append(0, ends[:-1])
+        shared, parts = ends - starts > 1, [found]
+        for start, end in zip(starts[shared], ends[shared], strict=True):
+            members = order[start:end]
+            if by is not None and len(members) > _MOST_IN_BUCKET:
+                members = np.array(sorted(members.tolist(), key=by))
+            for at in range(min(len(members) - 1, _MOST_IN_BUCKET)):
+                one, others = members[at], members[at + 1 :]
+                parts.append(np.minimum(one, others) << 32 | np.maximum(one, others))
         found = np.unique(np.concatenate(parts))
     return np.stack([found >> 32, found & 0xFFFFFFFF], axis=1)

@@ -7,7 +7,8 @@ word 5-grams that one document holds can (contamination by n-grams, as in Brown 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from pipeline.text.words import words
 RUN = 5
 FEWEST_RUNS = 8
 """A text of fewer runs (12 words) is too short to tell a leak from a common phrase."""
+_LOW = np.uint64(0xFFFFFFFF)
 
 
 def runs(text: str) -> NDArray[np.uint32]:
@@ -26,24 +28,29 @@ def runs(text: str) -> NDArray[np.uint32]:
     return np.unique(np.fromiter(hashed, np.uint32))
 
 
-def contained(documents: Sequence[str], held_out: Sequence[str], threshold: float) -> Iterator[tuple[int, int, float]]:
+def contained(documents: Iterable[str], held_out: Iterable[str], threshold: float) -> Iterator[tuple[int, int, float]]:
     """Yield (document, held-out text, share) where a document holds at least ``threshold`` of the text's runs.
 
-    Both are positions in the arguments. One pass over the documents; memory grows with the held-out side only.
+    Both are positions in the arguments. One pass over the documents; memory grows with the held-out side only, by 8
+    bytes a run.
     """
-    sets = [found if len(found := runs(text)) >= FEWEST_RUNS else found[:0] for text in held_out]
-    sizes = np.array([len(members) for members in sets], dtype=np.int64)
-    if not sizes.sum():
+    held = array("Q")  # each run, and below it whose it is
+    sizes = array("I")
+    for number, whole in enumerate(held_out):
+        members = runs(whole)
+        sizes.append(len(members))
+        if len(members) >= FEWEST_RUNS:
+            held.frombytes((members.astype(np.uint64) << 32 | np.uint64(number)).tobytes())
+    if not held:
         return
-    hashes = np.concatenate(sets)
-    order = np.argsort(hashes, kind="stable")
-    hashes, owners = hashes[order], np.repeat(np.arange(len(sets)), sizes)[order]
+    index, size = np.frombuffer(held, np.uint64), np.array(sizes)
+    index.sort()
     for at, document in enumerate(documents):
-        members = runs(document)
-        left, right = np.searchsorted(hashes, members, "left"), np.searchsorted(hashes, members, "right")
-        hit = [owners[start:end] for start, end in zip(left, right, strict=True) if start < end]
+        least = runs(document).astype(np.uint64) << 32
+        left, right = np.searchsorted(index, least), np.searchsorted(index, least | _LOW, "right")
+        hit = [index[start:end] & _LOW for start, end in zip(left, right, strict=True) if start < end]
         if hit:
             found, counts = np.unique(np.concatenate(hit), return_counts=True)
-            shares = counts / sizes[found]
+            shares = counts / size[found]
             for text in np.flatnonzero(shares >= threshold):
                 yield at, int(found[text]), float(shares[text])

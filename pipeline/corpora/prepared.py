@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from pipeline.common.files import read_json, read_jsonl, write_json, write_jsonl
 from pipeline.common.labels import LABELS
 from pipeline.common.languages import ENGLISH
 from pipeline.corpora.cards import Split
-from pipeline.corpora.corpus import Corpus, Text
+from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.splits import SPLITS_OF, split_of
+from pipeline.corpora.texts import NONE, Text, Texts
 from pipeline.text.cleaning import normalise
 
 Rows = list[dict[str, Any]]
@@ -30,16 +32,13 @@ def write_corpora(corpora: Sequence[Corpus], out: Path, uncleaned: Sequence[str]
     described = {}
     for corpus in corpora:
         folder = out / "texts" / corpus.card.name
-        rows = {
-            name: [_row(text, name, corpus.card.role, uncleaned) for text in texts]
-            for name, texts in corpus.splits.items()
-        }
-        if corpus.card.role == "pairs":
-            rows = {"test": [_pair_row(pair) for pair in corpus.pairs]}
-        rows = {name: rows.get(name, []) for name in SPLITS_OF[corpus.card.role]}
-        for name, content in rows.items():
-            write_jsonl(folder / f"{name}.jsonl", content)
-        described[corpus.card.name] = _description(corpus, {name: len(content) for name, content in rows.items()})
+        counts: dict[str, int] = {}
+        for name in SPLITS_OF[corpus.card.role]:
+            texts = corpus.splits.get(name, NONE)
+            counts[name] = len(texts) + len(corpus.pairs)
+            rows = (_row(text, name, corpus.card.role, uncleaned) for text in texts)
+            write_jsonl(folder / f"{name}.jsonl", chain(rows, map(_pair_row, corpus.pairs)))
+        described[corpus.card.name] = _description(corpus, counts)
         if uncleaned and corpus.card.role in _WRITTEN_BY_PEOPLE:
             described[corpus.card.name]["uncleaned"] = list(uncleaned)
     write_json(out / "corpora.json", described)
@@ -74,12 +73,12 @@ def _description(corpus: Corpus, counts: dict[str, int]) -> dict[str, Any]:
         described["language"] = list(corpus.card.languages)
     if corpus.card.role == "reviews":
         described["folds"] = corpus.folds
-        described["classes"] = {name: _classes(corpus.splits.get(name, [])) for name in SPLITS_OF["reviews"]}
+        described["classes"] = {name: _classes(corpus.splits.get(name, NONE)) for name in SPLITS_OF["reviews"]}
     return described
 
 
-def _classes(texts: Sequence[Text]) -> dict[str, int]:
-    rows = Counter(text.label for text in texts)
+def _classes(texts: Texts) -> dict[str, int]:
+    rows = Counter(texts.labels().tolist())
     return {label: rows[index] for index, label in enumerate(LABELS)}
 
 

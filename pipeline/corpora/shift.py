@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.corpora.corpus import Corpus
@@ -26,25 +26,21 @@ def shift(corpora: Sequence[Corpus]) -> dict[str, dict[str, Any]]:
     words of both that they have in common (Gururangan et al. 2020, section 3). None without a general corpus.
     The masks ``@user`` and ``http`` are no words here.
     """
-    texts = {
-        corpus.card.name: [text.text for split in corpus.splits.values() for text in split]
-        for corpus in corpora
-        if corpus.card.role != "pairs"
-    }
-    vocabulary = {name: counted(found) for name, found in texts.items()}
+    texts = {corpus.card.name: corpus.texts() for corpus in corpora if corpus.card.role != "pairs"}
+    vocabulary = {name: counted(found.column("text")) for name, found in texts.items()}
     general: Counter[str] = Counter()
     for corpus in corpora:
         if corpus.card.role == "general":
             general += vocabulary[corpus.card.name]
     return {
-        corpus.card.name: habits(texts[corpus.card.name], vocabulary[corpus.card.name])
+        corpus.card.name: habits(texts[corpus.card.name].column("text"), vocabulary[corpus.card.name])
         | (overlap(vocabulary[corpus.card.name], general) if corpus.card.role != "general" else {})
         for corpus in corpora
         if corpus.card.name in texts
     }
 
 
-def counted(texts: Sequence[str]) -> Counter[str]:
+def counted(texts: Iterable[str]) -> Counter[str]:
     """How often each word stands in texts; masks are no words."""
     found: Counter[str] = Counter()
     for text in texts:
@@ -52,20 +48,25 @@ def counted(texts: Sequence[str]) -> Counter[str]:
     return found
 
 
-def habits(texts: Sequence[str], own: Mapping[str, int]) -> dict[str, float]:
+def habits(texts: Iterable[str], own: Mapping[str, int]) -> dict[str, float]:
     """How people write here, from texts and their words (word -> count): rates per text, shares of words, means."""
-    emoji = [emoji_list(text) for text in texts]
-    count = max(1, len(texts))
+    emoji: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    for text in texts:
+        some = emoji_list(text)
+        emoji.update(some)
+        found.update(texts=1, with_emoji=bool(some), capitals=_capitals(text), masks=len(MASK.findall(text)))
+    count = max(1, found["texts"])
     tokens = max(1, sum(own.values()))
     return {
-        "texts": len(texts),
+        "texts": found["texts"],
         "mean_words": sum(own.values()) / count,
-        "emoji_rate": sum(bool(some) for some in emoji) / count,
-        "emoji_per_text": sum(len(some) for some in emoji) / count,
-        "different_emoji": len({one for some in emoji for one in some}),
+        "emoji_rate": found["with_emoji"] / count,
+        "emoji_per_text": emoji.total() / count,
+        "different_emoji": len(emoji),
         "elongated_words": sum(often for word, often in own.items() if _ELONGATED.search(word)) / tokens,
-        "capital_words": sum(_capitals(text) for text in texts) / tokens,
-        "masks_per_text": sum(len(MASK.findall(text)) for text in texts) / count,
+        "capital_words": found["capitals"] / tokens,
+        "masks_per_text": found["masks"] / count,
     }
 
 

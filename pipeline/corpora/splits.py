@@ -10,16 +10,18 @@ import hashlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.corpora.cards import Split
-from pipeline.corpora.corpus import FEWEST, Corpus, Text
-from pipeline.corpora.duplicates import commonest, near_twins, twins, without
+from pipeline.corpora.corpus import FEWEST, Corpus
+from pipeline.corpora.duplicates import commonest, near_twins, twins
+from pipeline.corpora.texts import NONE, Texts
 
-Key = TypeVar("Key", bound=Hashable)
 MUCH = 0.1
 """Share of a corpus, or of a split, above which a loss is said aloud."""
 _LOG = logging.getLogger(__name__)
@@ -34,12 +36,20 @@ SPLITS_OF: dict[str, tuple[Split, ...]] = {
 """The files that a corpus of each role is written to; one may be empty."""
 
 
-def rank(text: str, seed: int) -> str:
-    """Where a text stands in the seeded order: hex digits, uniform over texts."""
-    return hashlib.sha256(f"{seed}\n{text}".encode()).hexdigest()
+def rank(text: str, seed: int) -> bytes:
+    """Where a text stands in the seeded order: 32 bytes, uniform over texts."""
+    return hashlib.sha256(f"{seed}\n{text}".encode()).digest()
 
 
-def cut(texts: Sequence[Text], shares: Mapping[Split, float], seed: int) -> dict[Split, list[Text]]:
+def _ordered(texts: Texts, seed: int) -> Iterator[NDArray[np.int64]]:
+    """The positions of each class's texts, in the seeded order."""
+    ranks = np.fromiter((rank(text, seed) for text in texts.column("text")), "S32", len(texts))
+    order, labels = np.argsort(ranks, kind="stable"), texts.labels()
+    for label in np.unique(labels):
+        yield order[labels[order] == label]
+
+
+def cut(texts: Texts, shares: Mapping[Split, float], seed: int) -> dict[Split, Texts]:
     """Split texts so that every class has its exact share (rounded) in each part; the rest is ``train``.
 
     Args:
@@ -50,18 +60,15 @@ def cut(texts: Sequence[Text], shares: Mapping[Split, float], seed: int) -> dict
     Returns:
         Each part in the order of ``texts``. Every class keeps at least one text in train.
     """
-    side: dict[str, Split] = {}
-    for label in {text.label for text in texts}:
-        ordered = sorted((text for text in texts if text.label == label), key=lambda text: rank(text.text, seed))
+    side = np.zeros(len(texts), np.int8)
+    for ordered in _ordered(texts, seed):
         at = 0
-        for split, share in shares.items():
+        for number, share in enumerate(shares.values(), start=1):
             until = min(at + round(share * len(ordered)), len(ordered) - 1)
-            side |= {text.id: split for text in ordered[at:until]}
+            side[ordered[at:until]] = number
             at = until
-    parts: dict[Split, list[Text]] = {"train": [], **{split: [] for split in shares}}
-    for text in texts:
-        parts[side.get(text.id, "train")].append(text)
-    return parts
+    names: tuple[Split, ...] = ("train", *shares)
+    return {split: texts.take(side == number) for number, split in enumerate(names)}
 
 
 def thin(corpus: Corpus, share: float, seed: int) -> None:
@@ -74,13 +81,12 @@ def thin(corpus: Corpus, share: float, seed: int) -> None:
     if share == 1 or corpus.card.role == "general":
         return
     for split, texts in corpus.splits.items():
-        kept: set[str] = set()
-        for label in {text.label for text in texts}:
-            ordered = sorted((text for text in texts if text.label == label), key=lambda text: rank(text.text, seed))
-            kept |= {text.id for text in ordered[: math.ceil(share * len(ordered))]}
-        corpus.splits[split] = [text for text in texts if text.id in kept]
-        corpus.dropped["not in the share"] += len(texts) - len(kept)
-    rows = Counter(text.label for texts in corpus.splits.values() for text in texts)
+        kept = np.zeros(len(texts), np.bool_)
+        for ordered in _ordered(texts, seed):
+            kept[ordered[: math.ceil(share * len(ordered))]] = True
+        corpus.splits[split] = texts.take(kept)
+        corpus.dropped["not in the share"] += len(texts) - int(kept.sum())
+    rows = corpus.classes()
     for index, name in enumerate(LABELS if corpus.card.role == "reviews" else ()):
         if rows[index] < FEWEST:
             raise InputError(
@@ -94,12 +100,12 @@ def split_of(fold: int, tested: int, folds: int) -> Split:
     return {0: "test", 1: "dev"}.get((fold - tested) % folds, "train")  # type: ignore[return-value]
 
 
-def deal(texts: Sequence[Text], folds: int, seed: int) -> None:
-    """Give every text its fold: each class spread evenly over all of them, by the hash of the texts."""
-    for label in {text.label for text in texts}:
-        ordered = sorted((text for text in texts if text.label == label), key=lambda text: rank(text.text, seed))
-        for place, text in enumerate(ordered):
-            text.fold = place * folds // len(ordered)
+def deal(texts: Texts, folds: int, seed: int) -> NDArray[np.int8]:
+    """The fold of every text: each class spread evenly over all of them, by the hash of the texts."""
+    fold = np.zeros(len(texts), np.int8)
+    for ordered in _ordered(texts, seed):
+        fold[ordered] = np.arange(len(ordered)) * folds // len(ordered)
+    return fold
 
 
 def split(
@@ -118,31 +124,31 @@ def split(
     for name in given:
         if name not in SPLITS_OF[role]:
             raise InputError(f"card {corpus.card.name}: role {role} has no {name} split; call it train or dev")
-    train = twins(given.get("train", []))
-    conflicting = [text for group in train.conflicts for text in group]
-    corpus.dropped.update({"duplicate": len(train.duplicates), "label conflict": len(conflicting)})
+    train = given.get("train", NONE)
+    found = twins(train)
+    corpus.dropped.update({"duplicate": len(found.duplicates), "label conflict": len(found.conflicts)})
     corpus.doubles = {name: twins(texts).counts() for name, texts in given.items() if name != "train"}
-    corpus.doubles["train" if corpus.doubles else "all"] = train.counts()
+    corpus.doubles["train" if corpus.doubles else "all"] = found.counts()
     shares: dict[Split, float] = {"test": test_share, "dev": dev_share}
     missing = {name: share for name, share in shares.items() if name in SPLITS_OF[role] and name not in given}
-    gone = [*train.duplicates, *conflicting]
-    kept = without(given.get("train", []), gone)
+    gone = np.concatenate([found.duplicates, found.conflicts])
+    rest = np.setdiff1d(np.arange(len(train)), gone)
+    kept = train.take(rest)
     if kept and folds > 1 and role == "reviews" and set(given) == {"train"}:
         echoes = near_twins(kept, threshold)
         corpus.dropped["near duplicate"] += len(echoes)
-        corpus.folds, kept = folds, without(kept, echoes)
-        gone += echoes
-        deal(kept, folds, seed)
-        corpus.splits = {"train": [], "dev": [], "test": []}
-        for text in kept:
-            corpus.splits[split_of(text.fold or 0, 0, folds)].append(text)
+        gone = np.concatenate([gone, rest[echoes]])
+        kept = kept.take(np.setdiff1d(np.arange(len(kept)), echoes))
+        corpus.folds, fold = folds, deal(kept, folds, seed)
+        sides = np.array([split_of(each, 0, folds) for each in range(folds)])[fold]
+        corpus.splits = {name: kept.dealt(fold).take(sides == name) for name in SPLITS_OF[role]}
     elif "train" in given:
         corpus.splits = given | cut(kept, missing, seed)
-    corpus.repeated = commonest(gone)
-    if len(gone) > MUCH * len(given.get("train", [])):
+    corpus.repeated = commonest(train, found.numbers, gone)
+    if len(gone) > MUCH * len(train):
         _LOG.warning(
             "%s: %d of %d rows went as duplicates or with two labels, most often %s; is retone.columns.text right?",
-            *(corpus.card.name, len(gone), len(given["train"]), ", ".join(corpus.repeated)),
+            *(corpus.card.name, len(gone), len(train), ", ".join(corpus.repeated)),
         )
 
 
@@ -150,8 +156,8 @@ def check_trainable(corpus: Corpus) -> None:
     """Raise InputError where duplicates, conflicts and leaks left a class with too few rows, or with none in train."""
     if corpus.card.role != "reviews":
         return
-    every = Counter(text.label for texts in corpus.splits.values() for text in texts)
-    train = Counter(text.label for text in corpus.splits["train"]) if "train" in corpus.splits else every
+    every = corpus.classes()
+    train = Counter(corpus.splits["train"].labels().tolist()) if "train" in corpus.splits else every
     for index, label in enumerate(LABELS):
         if every[index] >= FEWEST and train[index]:
             continue

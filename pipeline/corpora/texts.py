@@ -1,0 +1,151 @@
+"""The texts of a corpus as they lie on disk, mapped into memory: what is held of each is its place.
+
+They are written once, in Arrow record batches, to a file that has no name and ends with the process. What looks at them
+gets one batch at a time, and numbers, a few bytes a text, of which it may hold all.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any, TypeVar, overload
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+Name = TypeVar("Name")
+_COLUMNS = ("id", "raw", "text", "label", "domain")
+_SCHEMA = pa.schema([(name, pa.int8() if name == "label" else pa.string()) for name in _COLUMNS])
+_BATCH, _CHARACTERS = 4096, 1 << 23
+"""The most texts, and about as many characters, of a batch."""
+NO_LABEL = -1
+
+
+@dataclass(slots=True)
+class Text:
+    """One text of a corpus. ``label`` is a class id for reviews, None elsewhere."""
+
+    id: str
+    raw: str
+    text: str
+    label: int | None = None
+    fold: int | None = None
+    """The fold that tests it, in a corpus that is scored by cross-validation."""
+    domain: str | None = None
+    """What its file says in the column that ``read_corpus`` was asked to look at."""
+
+
+class Texts(Sequence[Text]):
+    """Texts in the order of their file, all of it or some.
+
+    Args:
+        batches: the file's.
+        places: of the texts in it, ascending.
+        folds: of each text, in a corpus that is scored by cross-validation.
+    """
+
+    def __init__(
+        self, batches: Sequence[Any], places: NDArray[np.int64], folds: NDArray[np.int8] | None = None
+    ) -> None:
+        self._batches, self._places, self.folds = batches, places, folds
+        self._starts = np.cumsum([0, *map(len, batches)])
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Text]:
+        folds = repeat(None) if self.folds is None else self.folds.tolist()
+        for row, fold in zip(zip(*map(self.column, _COLUMNS), strict=True), folds, strict=False):
+            yield _text(row, fold)
+
+    @overload
+    def __getitem__(self, at: int) -> Text: ...
+    @overload
+    def __getitem__(self, at: slice) -> Texts: ...
+    def __getitem__(self, at: int | slice) -> Text | Texts:
+        if isinstance(at, slice):
+            return self.take(np.arange(len(self))[at])
+        return _text([self.cell(name, at) for name in _COLUMNS], None if self.folds is None else int(self.folds[at]))
+
+    def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Texts:
+        """Those at some positions, ascending, or where a mask is true."""
+        return Texts(self._batches, self._places[which], None if self.folds is None else self.folds[which])
+
+    def dealt(self, folds: NDArray[np.int8]) -> Texts:
+        """The same texts, each with its fold."""
+        return Texts(self._batches, self._places, folds)
+
+    def cell(self, name: str, at: int) -> Any:
+        """One field of one text; ``raw`` is None where it is the same as ``text``."""
+        place = self._places[at]
+        batch = int(np.searchsorted(self._starts, place, "right")) - 1
+        return self._batches[batch].column(name)[int(place - self._starts[batch])].as_py()
+
+    def column(self, name: str) -> Iterator[Any]:
+        """One field of each text, as ``cell`` has it."""
+        for part in self._parts(name):
+            yield from part.to_pylist() if name == "label" else part.to_numpy(zero_copy_only=False)
+
+    def labels(self) -> NDArray[np.int8]:
+        """The class id of each text, or ``NO_LABEL``."""
+        parts = [part.fill_null(NO_LABEL).to_numpy() for part in self._parts("label")]
+        return np.concatenate([np.empty(0, np.int8), *parts])
+
+    def _parts(self, name: str) -> Iterator[Any]:
+        cuts = np.searchsorted(self._places, self._starts)
+        for batch, start, first, last in zip(self._batches, self._starts, cuts, cuts[1:], strict=False):
+            if first < last:
+                yield batch.column(name).take(pa.array(self._places[first:last] - start))
+
+
+NONE = Texts((), np.empty(0, np.int64))
+
+
+def stored(texts: Iterable[tuple[Name, Text]]) -> dict[Name, Texts]:
+    """Write texts to disk as they come, and give them back by the name that each came with."""
+    places: dict[Name, array[int]] = {}
+    with tempfile.TemporaryFile() as file:
+        with pa.ipc.new_stream(file, _SCHEMA) as sink:
+            held: list[Text] = []
+            characters = 0
+            for number, (name, text) in enumerate(texts):
+                places.setdefault(name, array("q")).append(number)
+                held.append(text)
+                characters += len(text.raw)
+                if len(held) == _BATCH or characters > _CHARACTERS:
+                    sink.write_batch(_batch(held))
+                    held, characters = [], 0
+            sink.write_batch(_batch(held))
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    batches = list(pa.ipc.open_stream(pa.py_buffer(mapped)))
+    return {name: Texts(batches, np.array(at, np.int64)) for name, at in places.items()}
+
+
+def joined(parts: Sequence[Texts]) -> Texts:
+    """Texts of several files, one after the other; their folds are left out."""
+    lengths = [int(part._starts[-1]) for part in parts]
+    begins = np.cumsum([0, *lengths])[:-1]
+    places = [part._places + begin for part, begin in zip(parts, begins, strict=True)]
+    return Texts(list(chain.from_iterable(part._batches for part in parts)), np.concatenate([NONE._places, *places]))
+
+
+def _batch(texts: Sequence[Text]) -> Any:
+    columns = (
+        [text.id for text in texts],
+        [None if text.raw == text.text else text.raw for text in texts],
+        [text.text for text in texts],
+        [text.label for text in texts],
+        [text.domain for text in texts],
+    )
+    return pa.record_batch([pa.array(each, field.type) for each, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA)
+
+
+def _text(row: Sequence[Any], fold: int | None) -> Text:
+    id_, raw, text, label, domain = row
+    return Text(id_, text if raw is None else raw, text, label, fold, domain)
