@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.corpora.audit import Side, audit, gives_way
 from pipeline.corpora.cards import Card, Reading, Role, Split
-from pipeline.corpora.corpus import Corpus, Text
+from pipeline.corpora.corpus import Corpus
+from pipeline.corpora.texts import Text, stored
 
 LONG = "the old harbour keeps its lights on until the last boat has come home safe and everyone is counted again"
 
@@ -17,14 +18,12 @@ LONG = "the old harbour keeps its lights on until the last boat has come home sa
 def corpus(name: str, role: str, **splits: list[str]) -> Corpus:
     """Texts by split; a review ends in its label after a bar."""
     card = Card(name, Path(), name, cast(Role, role), {}, {}, {}, Reading(), None, "")
-    made = Corpus(card)
-    for split, texts in splits.items():
-        rows = [text.split("|") for text in texts]
-        made.splits[cast(Split, split)] = [
-            Text(f"{name}:{split}:{at}", row[0], row[0], int(row[1]) if len(row) > 1 else None)
-            for at, row in enumerate(rows)
-        ]
-    return made
+    rows = [
+        (cast(Split, split), Text(f"{name}:{split}:{at}", text, text, int(label) if label else None))
+        for split, texts in splits.items()
+        for at, (text, _, label) in enumerate(text.partition("|") for text in texts)
+    ]
+    return Corpus(card, stored(rows))
 
 
 def left(made: Corpus, split: Split) -> list[str]:

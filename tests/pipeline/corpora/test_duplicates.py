@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.corpora.duplicates import _proposed, _signatures, jaccard, key, near_pairs, shingles
+from pipeline.corpora import duplicates
+from pipeline.corpora.duplicates import _buckets, _proposed, _signatures, jaccard, key, near_pairs, shingles
 from pipeline.corpora.passages import contained, runs
 
 WORDS = [
@@ -120,11 +121,28 @@ def test_shingles_are_the_crc_of_each_run_of_four(text: str) -> None:
 
 
 def test_pairs_are_proposed_once_in_order_by_any_band_in_buckets_of_fifty() -> None:
-    signatures = np.arange(5 * 80, dtype=np.uint32).reshape(5, 80)
-    signatures[3, 5:10] = signatures[1, 5:10]  # the second band
-    signatures[4, :10] = signatures[1, :10]  # the first and second
-    assert _proposed(signatures).tolist() == [[1, 3], [1, 4], [3, 4]]
-    assert len(_proposed(np.zeros((100, 80), np.uint32))) == sum(min(at, 50) for at in range(100))
+    buckets = np.arange(16 * 5, dtype=np.uint64).reshape(16, 5)
+    buckets[1, 3] = buckets[1, 1]  # the second band
+    buckets[:2, 4] = buckets[:2, 1]  # the first and second
+    assert _proposed(buckets).tolist() == [[1, 3], [1, 4], [3, 4]]
+    one = np.zeros((16, 100), np.uint64)
+    assert len(_proposed(one)) == sum(min(at, 50) for at in range(100))
+    backwards = _proposed(one, by=lambda at: -at).tolist()
+    assert len(backwards) == len(_proposed(one))
+    assert [0, 49] not in backwards
+    assert [0, 50] in backwards
+
+
+def test_texts_are_in_one_bucket_where_they_agree_in_all_hashes_of_a_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    signatures = np.random.default_rng(0).integers(0, 1 << 32, (5, 80), np.uint32)
+    signatures[3, 5:10] = signatures[1, 5:10]
+    signatures[4, 5:9] = signatures[1, 5:9]  # one hash short
+    given = iter((signatures[:2], signatures[2:4], signatures[4:]))
+    monkeypatch.setattr(duplicates, "_AT_ONCE", 2)
+    monkeypatch.setattr(duplicates, "_signatures", lambda keys: next(given))
+    buckets = _buckets("abcde")
+    assert buckets.shape == (16, 5)
+    assert _proposed(buckets).tolist() == [[1, 3]]
 
 
 def test_signatures_are_the_least_of_permuted_shingles() -> None:

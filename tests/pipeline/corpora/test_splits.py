@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.cards import load_card
-from pipeline.corpora.corpus import Corpus, Limits, Text, read_corpus
+from pipeline.corpora.corpus import Corpus, Limits, read_corpus
 from pipeline.corpora.splits import check_trainable, cut, deal, rank, split, split_of, thin
+from pipeline.corpora.texts import Text, Texts, stored
 from tests.cards import REVIEWS, write_card, write_reviews
 
 SHARES = {"test": 0.2, "dev": 0.1}
@@ -20,16 +22,20 @@ def texts(count: int, label: int) -> list[Text]:
     return [Text(f"{label}:{n}", "", f"text {n} of {label}", label) for n in range(count)]
 
 
+def held(rows: Sequence[Text]) -> Texts:
+    return stored(("train", row) for row in rows)["train"]
+
+
 def test_every_class_has_its_exact_share() -> None:
-    parts = cut([*texts(100, 0), *texts(50, 1), *texts(10, 2)], SHARES, seed=0)
+    parts = cut(held([*texts(100, 0), *texts(50, 1), *texts(10, 2)]), SHARES, seed=0)
     counts = {name: Counter(text.label for text in rows) for name, rows in parts.items()}
     assert counts == {"train": {0: 70, 1: 35, 2: 7}, "dev": {0: 10, 1: 5, 2: 1}, "test": {0: 20, 1: 10, 2: 2}}
 
 
 def test_the_known_order_of_a_hash() -> None:
     # by `printf '0\na' | sha256sum`: a is 0d3b..., b is 3e27..., c is efc7...; test is cut off first, then dev
-    assert [rank(text, 0)[:4] for text in "abc"] == ["0d3b", "3e27", "efc7"]
-    parts = cut([Text(one, one, one) for one in "cba"], {"test": 0.34, "dev": 0.34}, seed=0)
+    assert [rank(text, 0).hex()[:4] for text in "abc"] == ["0d3b", "3e27", "efc7"]
+    parts = cut(held([Text(one, one, one) for one in "cba"]), {"test": 0.34, "dev": 0.34}, seed=0)
     assert {name: [text.text for text in rows] for name, rows in parts.items()} == {
         "train": ["c"],
         "test": ["a"],
@@ -39,14 +45,14 @@ def test_the_known_order_of_a_hash() -> None:
 
 def test_a_split_depends_on_text_and_seed_not_on_order() -> None:
     some = texts(200, 0)
-    one, other = cut(some, SHARES, 0), cut(some[::-1], SHARES, 0)
+    one, other = cut(held(some), SHARES, 0), cut(held(some[::-1]), SHARES, 0)
     assert all({text.id for text in one[name]} == {text.id for text in other[name]} for name in one)
-    assert {text.id for text in cut(some, SHARES, 1)["test"]} != {text.id for text in one["test"]}
+    assert {text.id for text in cut(held(some), SHARES, 1)["test"]} != {text.id for text in one["test"]}
 
 
 def test_more_rows_move_few_texts() -> None:
-    before = {text.id for text in cut(texts(1000, 0), SHARES, 0)["test"]}
-    after = cut(texts(1100, 0), SHARES, 0)
+    before = {text.id for text in cut(held(texts(1000, 0)), SHARES, 0)["test"]}
+    after = cut(held(texts(1100, 0)), SHARES, 0)
     moved = sum(text.id in before for name in ("train", "dev") for text in after[name])
     assert moved < 20
 
@@ -60,13 +66,13 @@ def corpus(folder: Path) -> Corpus:
 def test_a_share_of_each_class_is_kept_whatever_the_order_and_the_rest_is_counted(tmp_path: Path) -> None:
     shop = load_card(write_reviews(tmp_path / "shop", 60))
     corpus, turned = read_corpus(shop, Limits()), read_corpus(shop, Limits())
-    turned.splits["train"].reverse()
+    turned.splits["train"] = held(list(turned.splits["train"])[::-1])
     for each in (corpus, turned):
         thin(each, 0.26, seed=0)
     train = corpus.splits["train"]
     assert Counter(text.label for text in train) == {0: 16, 1: 16, 2: 16}  # 15.6
     assert corpus.dropped["not in the share"] == 180 - 48
-    assert [text.id for text in turned.splits["train"]] == [text.id for text in reversed(train)]
+    assert [text.id for text in turned.splits["train"]] == [text.id for text in list(train)[::-1]]
     thin(turned, 1.0, seed=0)
     assert len(turned.splits["train"]) == 48
     with pytest.raises(InputError, match=r"card shop: 0.5 of class negative is 8 rows, needs 10; raise prepare.share"):
@@ -75,8 +81,8 @@ def test_a_share_of_each_class_is_kept_whatever_the_order_and_the_rest_is_counte
 
 def test_folds_hold_every_class_evenly() -> None:
     dealt = [*texts(50, 0), *texts(25, 1), *texts(11, 2)]
-    deal(dealt, 5, seed=0)
-    counts = Counter((text.fold, text.label) for text in dealt)
+    folds = deal(held(dealt), 5, seed=0).tolist()
+    counts = Counter((fold, text.label) for fold, text in zip(folds, dealt, strict=True))
     assert [counts[fold, 0] for fold in range(5)] == [10] * 5
     assert [counts[fold, 1] for fold in range(5)] == [5] * 5
     assert sorted(counts[fold, 2] for fold in range(5)) == [2, 2, 2, 2, 3]
@@ -145,7 +151,7 @@ def test_informal_text_has_no_test_split(tmp_path: Path) -> None:
 def test_a_train_split_without_a_class_is_refused(tmp_path: Path) -> None:
     found = corpus(write_reviews(tmp_path / "shop", 20))
     check_trainable(found)
-    found.splits["train"] = [text for text in found.splits["train"] if text.label != 1]
+    found.splits["train"] = held([text for text in found.splits["train"] if text.label != 1])
     with pytest.raises(InputError, match="no neutral row is left in train"):
         check_trainable(found)
 
