@@ -10,6 +10,7 @@ sheets        rows of Excel workbooks
 readers       rows of files, and the table of their formats
 cells         what a cell holds: a text, a label, nothing
 hub_datasets  rows of a dataset on the Hub
+texts         the texts of a corpus on disk, a batch of them in memory
 corpus        a card's rows, labelled, cleaned, counted
 domains       some domains of a corpus as a target of their own
 splits        train, dev and test, or folds

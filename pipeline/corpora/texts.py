@@ -19,8 +19,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 Name = TypeVar("Name")
-_COLUMNS = ("id", "raw", "text", "label", "domain")
-_SCHEMA = pa.schema([(name, pa.int8() if name == "label" else pa.string()) for name in _COLUMNS])
+_SCHEMA = pa.schema(
+    {"id": pa.string(), "raw": pa.string(), "text": pa.string(), "label": pa.int8(), "domain": pa.string()}
+)
 _BATCH, _CHARACTERS = 4096, 1 << 23
 """The most texts, and about as many characters, of a batch."""
 NO_LABEL = -1
@@ -60,8 +61,8 @@ class Texts(Sequence[Text]):
 
     def __iter__(self) -> Iterator[Text]:
         folds = repeat(None) if self.folds is None else self.folds.tolist()
-        for row, fold in zip(zip(*map(self.column, _COLUMNS), strict=True), folds, strict=False):
-            yield _text(row, fold)
+        for id_, raw, text, label, domain, fold in zip(*map(self.column, _SCHEMA.names), folds, strict=False):
+            yield Text(id_, text if raw is None else raw, text, label, fold, domain)
 
     @overload
     def __getitem__(self, at: int) -> Text: ...
@@ -70,7 +71,7 @@ class Texts(Sequence[Text]):
     def __getitem__(self, at: int | slice) -> Text | Texts:
         if isinstance(at, slice):
             return self.take(np.arange(len(self))[at])
-        return _text([self.cell(name, at) for name in _COLUMNS], None if self.folds is None else int(self.folds[at]))
+        return next(iter(self.take(np.array([range(len(self))[at]]))))
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Texts:
         """Those at some positions, ascending, or where a mask is true."""
@@ -136,16 +137,6 @@ def joined(parts: Sequence[Texts]) -> Texts:
 
 
 def _batch(texts: Sequence[Text]) -> Any:
-    columns = (
-        [text.id for text in texts],
-        [None if text.raw == text.text else text.raw for text in texts],
-        [text.text for text in texts],
-        [text.label for text in texts],
-        [text.domain for text in texts],
-    )
-    return pa.record_batch([pa.array(each, field.type) for each, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA)
-
-
-def _text(row: Sequence[Any], fold: int | None) -> Text:
-    id_, raw, text, label, domain = row
-    return Text(id_, text if raw is None else raw, text, label, fold, domain)
+    columns = {name: [getattr(text, name) for text in texts] for name in _SCHEMA.names}
+    columns["raw"] = [None if text.raw == text.text else text.raw for text in texts]
+    return pa.RecordBatch.from_pydict(columns, _SCHEMA)

@@ -1,4 +1,7 @@
-"""A made-up corpus of many reviews, to time ``cards`` and ``prepare``: ``python -m tests.benchmarks.reviews FOLDER``.
+"""A made-up corpus of many reviews, to time ``cards`` and ``prepare``.
+
+``python -m tests.benchmarks.reviews FOLDER [COUNT]`` writes a card; again, with a card that is there, it prepares that
+beside the starter's other corpora, and prints seconds and memory.
 
 Words follow each other as in the texts that ship, lengths are log-normal (a median of 30 words, some of 500), one in
 fifty is said again word for word and one in fifty again with a word changed.
@@ -10,11 +13,15 @@ import csv
 import random
 import re
 import sys
+import tempfile
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from tests.benchmarks.measured import cpu_seconds, own_mb, peak_mb
 from tests.benchmarks.workload import STARTER
 
 CARD = """---
@@ -83,5 +90,26 @@ def write(folder: Path, count: int = COUNT) -> None:
         csv.writer(file).writerows([("id", "body", "stars"), *reviews(count)])
 
 
+def measure(folder: Path) -> str:
+    """What it takes to prepare a card, in a process that has done nothing else."""
+    from stages.prepare import Settings, prepare
+
+    held = [0.0]
+
+    def watch() -> None:
+        while True:
+            held.append(own_mb() or 0.0)
+            time.sleep(0.1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    corpora = (str(folder), "starter-informal", "starter-general", "starter-pairs")
+    with tempfile.TemporaryDirectory() as out:
+        prepare(Settings(corpora=corpora), out=Path(out))
+    return f"{cpu_seconds():.1f} CPU s, {peak_mb():,.0f} MB at most, {max(held):,.0f} of them not mapped files"
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    if Path(sys.argv[1]).exists():
+        print(measure(Path(sys.argv[1])))
+    else:
+        write(Path(sys.argv[1]), *map(int, sys.argv[2:]))

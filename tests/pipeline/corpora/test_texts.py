@@ -87,7 +87,7 @@ def test_twins_are_those_that_groups_of_rows_give(seed: int) -> None:
     found, texts = twins(held(rows)), held(rows)
     assert [rows[at] for at in found.duplicates] == repeats
     assert [rows[at] for at in found.conflicts] == [row for group in torn for row in group]
-    assert (found.conflicting, len(torn) > 1, len(repeats) > 3) == (len(torn), True, True)
+    assert (found.conflicting, len(torn) > 0, len(repeats) > 3) == (len(torn), True, True)
     numbers = {same: number for number, same in enumerate(groups)}
     assert numbered(texts).tolist() == [numbers[key(row.text)] for row in rows]
     gone = np.concatenate([found.duplicates, found.conflicts])
@@ -95,7 +95,7 @@ def test_twins_are_those_that_groups_of_rows_give(seed: int) -> None:
     for row in [*repeats, *(row for group in torn for row in group)]:
         counted.setdefault(key(row.text), []).append(row.text)
     shown = sorted(counted.values(), key=len, reverse=True)[:3]
-    assert commonest(texts, found.numbers, gone) == [f'"{same[0]}" ({len(same)} rows)' for same in shown]
+    assert commonest(texts, found.numbers, gone) == [f'"{same[0][:60]}" ({len(same)} rows)' for same in shown]
 
 
 @pytest.mark.parametrize("seed", range(4))
