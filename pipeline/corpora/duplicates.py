@@ -9,7 +9,6 @@ of the few texts that are proposed are made again.
 from __future__ import annotations
 
 import re
-import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ from datasketch import MinHash
 from numpy.typing import NDArray
 
 from pipeline.common.printable import printable
-from pipeline.corpora.texts import Texts
+from pipeline.corpora.texts import Texts, unnamed
 from pipeline.text.cleaning import without_masks
 from pipeline.text.emoji import emoji_list
 
@@ -203,14 +202,16 @@ def _signatures(keys: Sequence[str]) -> NDArray[np.uint32]:
 
 def _buckets(keys: Sequence[str]) -> NDArray[np.uint64]:
     """A number for each band of each text's signature [BANDS, texts], on disk: one band is looked at at a time."""
-    with tempfile.TemporaryFile() as file:
-        found = np.memmap(file, np.uint64, "w+", shape=(BANDS, max(1, len(keys))))[:, : len(keys)]
-    rest, at = iter(keys), 0
-    while some := list(islice(rest, _AT_ONCE)):
-        bands = _signatures(some).reshape(len(some), BANDS, ROWS).astype(np.uint64) @ _MIXERS
-        found[:, at : at + len(some)] = bands.T
-        at += len(some)
-    return found
+    with unnamed() as file:
+        rest, at = iter(keys), 0
+        while some := list(islice(rest, _AT_ONCE)):
+            bands = _signatures(some).reshape(len(some), BANDS, ROWS).astype(np.uint64) @ _MIXERS
+            for band in range(BANDS):
+                file.seek(8 * (band * len(keys) + at))
+                file.write(bands[:, band].tobytes())
+            at += len(some)
+        file.flush()
+        return np.memmap(file, np.uint64, "r", shape=(BANDS, at)) if at else np.empty((BANDS, 0), np.uint64)
 
 
 def _proposed(buckets: NDArray[np.uint64], by: Callable[[int], Any] | None = None) -> NDArray[np.int64]:

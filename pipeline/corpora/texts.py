@@ -6,17 +6,21 @@ gets one batch at a time, and numbers, a few bytes a text, of which it may hold 
 
 from __future__ import annotations
 
+import errno
 import mmap
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import Any, TypeVar, overload
+from typing import IO, Any, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
+
+from pipeline.common.errors import InputError
 
 Name = TypeVar("Name")
 _SCHEMA = pa.schema(
@@ -110,7 +114,7 @@ NONE = Texts((), np.empty(0, np.int64))
 def stored(texts: Iterable[tuple[Name, Text]]) -> dict[Name, Texts]:
     """Write texts to disk as they come, and give them back by the name that each came with."""
     places: dict[Name, array[int]] = {}
-    with tempfile.TemporaryFile() as file:
+    with unnamed() as file:
         with pa.ipc.new_stream(file, _SCHEMA) as sink:
             held: list[Text] = []
             characters = 0
@@ -126,6 +130,18 @@ def stored(texts: Iterable[tuple[Name, Text]]) -> dict[Name, Texts]:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     batches = list(pa.ipc.open_stream(pa.py_buffer(mapped)))
     return {name: Texts(batches, np.array(at, np.int64)) for name, at in places.items()}
+
+
+@contextmanager
+def unnamed() -> Iterator[IO[bytes]]:
+    """A file that ends with the process, where the system keeps such. Raises InputError when there is no more room."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            yield file
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise InputError(f"disk full at {tempfile.gettempdir()}; free some space, or set TMPDIR to another") from None
 
 
 def joined(parts: Sequence[Texts]) -> Texts:

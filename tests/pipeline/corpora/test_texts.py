@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
 
+from pipeline.common.errors import InputError
 from pipeline.corpora import texts as module
 from pipeline.corpora.duplicates import Keys, commonest, key, near_twins, numbered, twins
 from pipeline.corpora.splits import cut, deal, rank
@@ -64,6 +66,17 @@ def test_a_batch_ends_after_many_characters(monkeypatch: pytest.MonkeyPatch) -> 
     found = held(SOME)
     assert list(found) == SOME
     assert len(found._batches) >= 2
+
+
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: "/scratch")
+
+    def rows() -> Iterator[tuple[str, Text]]:
+        yield "", SOME[0]
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match="disk full at /scratch; free some space, or set TMPDIR to another"):
+        stored(rows())
 
 
 def many(seed: int) -> list[Text]:
