@@ -173,9 +173,7 @@ def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int,
 
     if settings.method == "features":
         return features.fitted(settings, start, prepare, seed, fold)
-    return ranks.together(
-        settings.compute.processes, tuning.tuned, settings, start, prepare, seed, fold, cache, folder
-    )
+    return ranks.together(settings.compute.processes, tuning.tuned, settings, start, prepare, seed, fold, cache, folder)
 
 
 def check(settings: Mapping[str, Any]) -> None:

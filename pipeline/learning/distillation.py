@@ -103,7 +103,7 @@ class Answers:
         return replace(self, **parts)
 
     def shard(self, rows: Tensor, moved: Tensor, at: Tensor) -> Answers:
-        """To some of the batch's rows: ``moved`` says where a row of it goes, -1: away, and ``at`` where a place goes."""
+        """To some of the batch's rows; ``moved`` says where each row of it goes, -1: away, and ``at`` where a place."""
         kept, own = self.own.shard(moved)
         if len(self.ids) == len(moved):
             return replace(self, ids=self.ids[rows], whole=own, own=own, last=at[self.last[kept]])

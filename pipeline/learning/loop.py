@@ -261,7 +261,10 @@ def train(
     stopper = [EarlyStoppingCallback(schedule.patience)] if schedule.patience is not None else []
     followed = trackers.callbacks(schedule.compute.report_to if ranks.rank() == 0 else ())
     ranks.same_weights(model)
-    plan = sharded(plan, ranks.rank(), ranks.size())
+    read = plan.batches[
+        : schedule.steps * schedule.gradient_accumulation_steps
+    ]  # one epoch: of a finished run, none is left
+    plan = sharded(BatchPlan(read, plan.make), ranks.rank(), ranks.size())
     trainer = _Trainer(
         model=model,
         args=_arguments(schedule, folder),

@@ -1,9 +1,10 @@
-"""One training by several processes, its ranks: each reads a shard of every planned batch, all make the same updates.
+"""One training by several processes, its ranks: each reads a shard of every planned batch, all make the same update.
 
-Data-parallel training without DistributedDataParallel, which knows neither weights that begin to learn later nor updates
-of several forward passes, and averages means: here gradients are summed, of losses that are parts of one mean
-(``shards``). Trainer believes itself alone on each rank, so it counts steps and reads the plan as it always does. Rank 0
-is the process that asked for the training: it alone decides, writes and hears signals; what others make is dropped.
+Data-parallel training (Li et al. 2020, "PyTorch Distributed", section 3.2) without DistributedDataParallel, which knows
+neither weights that begin to learn later nor updates of several forward passes, and averages means: here gradients are
+summed, of losses that are parts of one mean (``shards``). On each rank Trainer believes itself alone, so it counts steps
+and reads the plan as it always does. Rank 0 is the process that asked for the training: it alone decides, writes and
+hears signals; what others make is dropped.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def same_weights(model: nn.Module) -> None:
 
 
 def sum_gradients(weights: Iterable[nn.Parameter]) -> None:
-    """Put in the place of each gradient its sum over ranks; of a weight that is idle on all of them there stays none."""
+    """Put in the place of each gradient its sum over ranks; a weight that has none on any of them still has none."""
     if _size == 1:
         return
     learn = [weight for weight in weights if weight.requires_grad]
@@ -190,7 +191,7 @@ def _serve() -> None:
 
 
 def launched(command: Callable[[], int]) -> int:
-    """What a process that torchrun began does: rank 0 the ``command``, the others what it asks of them. The exit code."""
+    """What a process of torchrun does: rank 0 the ``command``, others what it asks of them; returns the exit code."""
     global _size
     _take_gpu(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group(timeout=FOREVER)

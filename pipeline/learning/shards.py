@@ -15,12 +15,11 @@ import torch
 from torch import Tensor
 
 from pipeline.models.batches import BatchPlan
-from pipeline.models.encoder import Places
 from pipeline.models.masked_lm import IGNORED
 
 
 def share(batch: Mapping[str, Any], counted: str) -> float:
-    """Which part of a mean over the batch this rank's mean is: of its ``rows``, ``labels``, ``weights``, ``held``, ..."""
+    """Which part of a mean over the batch this rank's mean is: of its ``rows``, ``labels``, ``weights``, ``held``."""
     return batch.get("extra", {}).get("shares", {}).get(counted, 1.0)
 
 

@@ -63,7 +63,7 @@ class Places:
         return Places(rows, columns, slots, self.most)
 
     def shard(self, moved: Tensor) -> tuple[Tensor, Places]:
-        """Which of them are of rows that are kept, bool [places], and those: ``moved`` says where a row goes, -1: away."""
+        """Which are of rows that are kept, bool [places], and those; ``moved`` says where each row goes, -1: away."""
         rows = moved[self.rows]
         return rows >= 0, Places.at(rows[rows >= 0], self.columns[rows >= 0])
 

@@ -27,7 +27,7 @@ Made = tuple[Any, Any, dict[str, Any]]
 
 
 def classes(toy_model: Path) -> Made:
-    """Weighed classes with states held, of the texts themselves and of text beside them, where tokens are hidden, too."""
+    """Weighed classes with states held, of the texts and of text beside them, where tokens are hidden, too."""
     torch.manual_seed(0)
     model, tokenizer = loading.load_classifier(toy_model), loading.load_tokenizer(toy_model)
     reader = Reader(tokenizer, "none", 32)
@@ -37,7 +37,10 @@ def classes(toy_model: Path) -> Made:
     states = {key(row): draw.normal(size=(len(row), HIDDEN)).astype(np.float32) for row in [*ids, *windows.ids]}
     held = HeldStates(States(2, states), 1.5)
     beside = general_text.Beside(
-        windows.first(5), general_text.masking_of(reader, windows, 0), Replay(states=0.7, mlm=0.4, windows_per_batch=3), held
+        windows.first(5),
+        general_text.masking_of(reader, windows, 0),
+        Replay(states=0.7, mlm=0.4, windows_per_batch=3),
+        held,
     )
     plan = tuning_steps.plan(
         [ids],
