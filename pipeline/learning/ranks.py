@@ -2,7 +2,7 @@
 
 Data-parallel training (Li et al. 2020, "PyTorch Distributed", section 3.2) without DistributedDataParallel, which knows
 neither weights that begin to learn later nor updates of several forward passes, and averages means: here gradients are
-summed, of losses that are parts of one mean (``shards``). On each rank Trainer believes itself alone, so it counts steps
+summed, of losses that are parts of one mean (``shards``). On each rank Trainer believes itself alone: it counts steps
 and reads the plan as it always does. Rank 0 is the process that asked for the training: it alone decides, writes and
 hears signals; what others make is dropped.
 """
@@ -104,10 +104,14 @@ def together(processes: int, work: Callable[..., T], *given: Any) -> T:
         _size = processes
         agreed((work, given))
         return work(*given)
+    except InputError:
+        raise
     except Exception as error:
         for process in started:
             process.join(1)
-        if any(process.exitcode for process in started) and not isinstance(error, InputError):
+        if not started:
+            dist.destroy_process_group()  # or those of torchrun would wait for what rank 0 was about to say
+        if any(process.exitcode for process in started):
             raise _explained(started) from error
         raise
     finally:
@@ -201,7 +205,9 @@ def launched(command: Callable[[], int]) -> int:
     if dist.get_rank():
         _serve()
         return 0
-    code = command()
-    _size = dist.get_world_size()
-    agreed(None)
-    return code
+    try:
+        return command()
+    finally:
+        if dist.is_initialized():
+            _size = dist.get_world_size()
+            agreed(None)

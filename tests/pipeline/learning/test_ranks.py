@@ -209,7 +209,7 @@ def test_what_is_of_whole_batches_is_refused(asked: dict[str, Any]) -> None:
 def test_torchrun_has_one_process_run_the_story_and_the_others_train(toy_model: Path, tmp_path: Path) -> None:
     place = write_place(tmp_path, toy_model)
     shared = ["finetune.compute.processes=2", "pretrain.compute.processes=2"]
-    plain = ["prepare.folds=null", "pretrain.regularisation.dropout=0", "finetune.regularisation.dropout=0"]
+    plain = ["prepare.folds=1", "pretrain.regularisation.dropout=0", "finetune.regularisation.dropout=0"]
 
     def finetuned(store: str, *more: str, by: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         changes = [part for change in [*plain, *more] for part in ("--set", change)]
