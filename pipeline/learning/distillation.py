@@ -107,7 +107,7 @@ class Answers:
         kept, own = self.own.shard(moved)
         if len(self.ids) == len(moved):
             return replace(self, ids=self.ids[rows], whole=own, own=own, last=at[self.last[kept]])
-        read = self.whole.rows[kept].unique()
+        read = torch.unique(self.whole.rows[kept])
         whole = Places.at(torch.searchsorted(read, self.whole.rows[kept]), self.whole.columns[kept])
         return replace(self, ids=self.ids[read], whole=whole, own=own, last=at[self.last[kept]])
 

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from pipeline.common.errors import InputError
 
@@ -75,7 +76,7 @@ def sum_gradients(weights: Iterable[nn.Parameter]) -> None:
     parts = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in learn]
     there = learn[0].new_tensor([weight.grad is not None for weight in learn])
     summed = total(torch.cat([*(part.flatten() for part in parts), there]))
-    gradients = summed.split([*(part.numel() for part in parts), len(learn)])
+    gradients = torch.split(summed, [*(part.numel() for part in parts), len(learn)])
     for weight, gradient, any_rank in zip(learn, gradients[:-1], gradients[-1].tolist(), strict=True):
         weight.grad = gradient.view_as(weight) if any_rank else None
 
@@ -138,7 +139,7 @@ def _start(processes: int) -> list[BaseProcess]:
     if 0 < gpus < processes:
         raise InputError(f"compute.processes: {processes} need a GPU each, and there are {gpus}; lower it")
     context, started = multiprocessing.get_context("spawn"), []
-    store = dist.TCPStore("127.0.0.1", 0, processes, True, FOREVER, wait_for_workers=False)
+    store = TCPStore("127.0.0.1", 0, processes, True, FOREVER, wait_for_workers=False)
     threads = max(1, torch.get_num_threads() // processes)
     signals = {signal.SIGINT, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # signals are rank 0's affair, from the first moment on
@@ -166,7 +167,7 @@ def _beside(place: int, processes: int, port: int, threads: int) -> None:
     """A rank above 0 on rank 0's machine."""
     _take_gpu(place)
     torch.set_num_threads(threads)
-    store = dist.TCPStore("127.0.0.1", port, processes, False, FOREVER)
+    store = TCPStore("127.0.0.1", port, processes, False, FOREVER)
     store.set(f"up {place}", "")
     dist.init_process_group(store=store, rank=place, world_size=processes, timeout=FOREVER)
     _serve()

@@ -40,43 +40,39 @@ def shard(batch: Mapping[str, Any], rank: int, size: int) -> dict[str, Any]:
     length = int(mask[own].sum(dim=1).max())
     moved = torch.full((len(mask),), -1)  # where each row has come to
     moved[own] = torch.arange(len(own))
-    found = {
+    found: dict[str, Any] = {
         name: value[own][:, :length] if value.dim() > 1 else value[own]
         for name, value in batch.items()
         if isinstance(value, Tensor)
     }
-    counts = {"rows": (len(own), len(mask))}
-    if "labels" in batch:
-        counts["labels"] = _count(found["labels"] != IGNORED), _count(batch["labels"] != IGNORED)
     extra: dict[str, Any] = dict(batch.get("extra", {}))
-    kept, at = torch.zeros(0, dtype=torch.bool), torch.zeros(0, dtype=torch.int64)
+    counts: dict[str, tuple[float, float]] = {"rows": (len(own), len(mask))}
+    if "labels" in batch:
+        counts["labels"] = _labelled(found), _labelled(batch)
+    if "weights" in extra:
+        whole, extra["weights"] = extra["weights"], extra["weights"][own]
+        counts["weights"] = float(extra["weights"].sum()), float(whole.sum())
+    if "emoji" in extra:
+        rows, ids = extra["emoji"]
+        mine = moved[rows] >= 0
+        extra["emoji"] = moved[rows[mine]], ids[mine]
+        counts["emoji"] = len(set(rows[mine].tolist())), len(set(rows.tolist()))
     if "places" in batch:
         kept, found["places"] = batch["places"].shard(moved)
-        at = kept.cumsum(dim=0) - 1
-    if "parts" in batch:
-        found["parts"] = tuple(at[part[kept[part]]] for part in batch["parts"])
-    for name, value in extra.items():
-        if name == "weights":
-            extra[name] = value[own]
-            counts[name] = float(extra[name].sum()), float(value.sum())
-        elif name in {"held", "answers"}:  # one each of the places in the second part
-            extra[name] = value[kept[batch["parts"][1]]]
-            counts[name] = len(extra[name]), len(value)
-        elif name == "emoji":
-            rows, ids = value
-            mine = moved[rows] >= 0
-            extra[name] = moved[rows[mine]], ids[mine]
-            counts[name] = len(rows[mine].unique()), len(rows.unique())
-        elif name == "taught":
-            extra[name] = value.shard(own, moved, at)
-            counts[name] = len(extra[name].last), len(value.last)
-        elif isinstance(value, dict):
-            extra[name] = shard(value, rank, size)
-    some = rank < len(mask)
-    extra["shares"] = {name: mine / whole if some and whole else 0.0 for name, (mine, whole) in counts.items()}
-    rest = {name: value for name, value in batch.items() if not isinstance(value, Tensor)}
-    return rest | found | {"extra": extra}
+        at = kept.cumsum(dim=0) - 1  # where each place has come to
+        parts = batch.get("parts", ())
+        found |= {"parts": tuple(at[part[kept[part]]] for part in parts)} if parts else {}
+        for name in extra.keys() & {"held", "answers"}:  # one each of the places in the second part
+            whole, extra[name] = extra[name], extra[name][kept[parts[1]]]
+            counts[name] = len(extra[name]), len(whole)
+        if "taught" in extra:
+            answers, extra["taught"] = extra["taught"], extra["taught"].shard(own, moved, at)
+            counts["taught"] = len(extra["taught"].last), len(answers.last)
+    extra |= {name: shard(value, rank, size) for name, value in extra.items() if isinstance(value, dict)}
+    there = rank < len(mask)
+    extra["shares"] = {name: mine / whole if there and whole else 0.0 for name, (mine, whole) in counts.items()}
+    return {**batch, **found, "extra": extra}
 
 
-def _count(chosen: Tensor) -> int:
-    return int(chosen.sum())
+def _labelled(batch: Mapping[str, Any]) -> int:
+    return int((batch["labels"] != IGNORED).sum())
