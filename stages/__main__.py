@@ -25,7 +25,11 @@ def build() -> typer.Typer:
 
 
 def main() -> int:
-    """Run what was typed; returns the exit code."""
+    """Run what was typed; returns the exit code. Of the processes of torchrun the first runs it, the others train."""
+    if {"LOCAL_RANK", "MASTER_ADDR"} <= os.environ.keys() and os.environ.get("WORLD_SIZE", "1") != "1":
+        from pipeline.learning import ranks
+
+        return ranks.launched(lambda: cli.main(build()))
     return cli.main(build())
 
 

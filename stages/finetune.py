@@ -169,11 +169,11 @@ def _told_apart(settings: Settings, start: Path, model: Any, reader: Reader, pre
 
 def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
     """Tune by the method that is set."""
-    from pipeline.learning import features, tuning
+    from pipeline.learning import features, ranks, tuning
 
     if settings.method == "features":
         return features.fitted(settings, start, prepare, seed, fold)
-    return tuning.tuned(settings, start, prepare, seed, fold, cache, folder)
+    return ranks.together(settings.compute.processes, tuning.tuned, settings, start, prepare, seed, fold, cache, folder)
 
 
 def check(settings: Mapping[str, Any]) -> None:
@@ -211,6 +211,13 @@ def check(settings: Mapping[str, Any]) -> None:
             raise InputError(
                 f"finetune.{name}: it is for an encoder that learns, and with method features none does; set it to 0, "
                 "or method to full"
+            )
+    whole = {"contrast.weight": own.contrast.weight, "regularisation.mixout": own.regularisation.mixout}
+    for name, weight in (whole | {"domain_adversary.weight": own.domain_adversary.weight}).items():
+        if own.compute.processes > 1 and weight:
+            raise InputError(
+                f"finetune.{name}: it is of whole batches, and {own.compute.processes} processes read a part each; set "
+                "it to 0, or finetune.compute.processes to 1"
             )
     adversary = own.domain_adversary.weight
     if adversary and own.method != "full":

@@ -102,6 +102,20 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
 
     With lora also ``parts/``: the head and the adapter, which ``model/`` holds merged, for ``attachments.attach``.
     """
+    from pipeline.learning import ranks
+    from pipeline.models import loading
+
+    processes = settings.compute.processes if settings.num_train_epochs > 0 else 1
+    model, reader, story, history = ranks.together(processes, _adapted, settings, prepare, tokenizer, out)
+    loading.save(model, reader.tokenizer, out / "model", **reader.how, dtype=settings.save_dtype)
+    write_json(out / "pretrain.json", story)
+    write_jsonl(out / "history.jsonl", history)
+
+
+def _adapted(
+    settings: Settings, prepare: Path, tokenizer: Path, out: Path
+) -> tuple[Any, Reader, dict[str, Any], list[dict[str, float]]]:
+    """The adapted model, how it reads texts, and what pretrain.json and history.jsonl say."""
     from pipeline.corpora import prepared
     from pipeline.learning import text_selection
     from pipeline.models import loading
@@ -124,9 +138,7 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
         story, history = _adapt(settings, model, reader.tokenizer, windows, first_row, out / "checkpoints")
         if len(informal) < found:
             story |= {"informal_texts": len(informal), "informal_texts_left_out": found - len(informal)}
-    loading.save(model, reader.tokenizer, out / "model", **reader.how, dtype=settings.save_dtype)
-    write_json(out / "pretrain.json", story)
-    write_jsonl(out / "history.jsonl", history)
+    return model, reader, story, history
 
 
 def _taught(settings: Settings) -> bool:
@@ -179,7 +191,7 @@ def _adapt(
 
     from transformers import set_seed
 
-    from pipeline.learning import adaptation, callbacks, distillation, emoji_prediction, freezing, loop, lora
+    from pipeline.learning import adaptation, callbacks, distillation, emoji_prediction, freezing, loop, lora, ranks
     from pipeline.models import attachments, batches
 
     informal = windows["informal", "train"] if settings.replay_share < 1 else adaptation.Windows([], [])
@@ -222,7 +234,8 @@ def _adapt(
         callbacks=beside,
     )
     if wrapped is not None:
-        attachments.detach(wrapped, folder.parent / "parts")
+        if ranks.rank() == 0:
+            attachments.detach(wrapped, folder.parent / "parts")
         wrapped.merge_and_unload()
     trained = order[: outcome.steps * settings.gradient_accumulation_steps]
     return {

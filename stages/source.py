@@ -153,6 +153,8 @@ def check(settings: Mapping[str, Any]) -> None:
             f"source.hidden_size: {own.hidden_size} is no multiple of num_attention_heads {own.num_attention_heads}; "
             "change one"
         )
+    if own.compute.processes > 1:
+        raise InputError("source.compute.processes: a head is restored by one process alone; leave it at 1")
     if own.head_tokens + own.model_tokens:
         check_numbers("source", own, max_length=own.max_length)
 

@@ -3,6 +3,8 @@
 To read first: options, tuning, tuning_steps, freezing; the others when they are called.
 
 loop              one training run: objective, terms, penalty, optimizer, observer
+ranks             several processes that share it
+shards            what each of them reads of a batch, and what it counts for
 callbacks         what happens beside it
 checkpoints       checkpoints known to be whole
 freezing          which layers learn, from which step on, and how fast

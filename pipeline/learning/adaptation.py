@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import BertTokenizerFast
 
-from pipeline.learning import emoji_prediction
+from pipeline.learning import emoji_prediction, ranks
 from pipeline.learning.distillation import Lesson
 from pipeline.models.batches import BatchPlan, Ids, epoch_batches, length_buckets, pad
 from pipeline.models.encoder import Places
@@ -237,12 +237,13 @@ def dev_losses(windows: Mapping[str, Windows], masking: Masking, tokens_per_batc
 
 def _mean_loss(model: nn.Module, batches: Sequence[dict[str, Any]]) -> float:
     device = next(model.parameters()).device
-    nats, count = 0.0, 0
-    for batch in batches:
+    nats, count = 0.0, 0.0
+    for batch in batches[ranks.rank() :: ranks.size()]:
         hidden = int((batch["labels"] != IGNORED).sum())
         nats += float(model(**{name: part.to(device) for name, part in batch.items()}).loss) * hidden
         count += hidden
-    return nats / max(1, count)
+    nats, count = ranks.total(torch.tensor([nats, count], dtype=torch.float64)).tolist()
+    return nats / max(1.0, count)
 
 
 def rows_never_seen(windows: Windows, batches: Sequence[Sequence[int]], first_row: int, rows: int) -> int:

@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from pipeline.common.errors import InputError
+from pipeline.learning import ranks
 from pipeline.learning.checkpoints import mark_complete
 
 
@@ -43,8 +45,21 @@ class RowRates(TrainerCallback):
         self._rows().copy_(self.before + self.factor * (self._rows() - self.before))
 
 
+class Draws(TrainerCallback):
+    """Has each of several ranks draw its own dropout: a function of seed, rank and update, whenever it was begun."""
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, _control: Any, **_: Any) -> None:
+        """Begin the draws of an update."""
+        if ranks.size() > 1:
+            drawn = np.random.SeedSequence([args.seed, ranks.rank(), state.global_step]).generate_state(2)
+            torch.manual_seed(int(drawn[0]) << 31 | int(drawn[1]))
+
+
 class Guard(TrainerCallback):
-    """Saves every so many seconds and on a signal; marks whole checkpoints; knows the best one wherever it lies."""
+    """Saves every so many seconds and on a signal; marks whole checkpoints; knows the best one wherever it lies.
+
+    Of several ranks the first has the clock, hears the signals and writes; each would decide otherwise.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.saved, self.signal = seconds, time.monotonic(), 0
@@ -52,20 +67,22 @@ class Guard(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
         """Find the best checkpoint of a resumed run where it lies now."""
         if state.best_global_step:  # resumed; the folder may have moved, and Trainer drops a best it does not find
-            state.best_model_checkpoint = str(Path(args.output_dir) / f"checkpoint-{state.best_global_step}")
+            best = str(Path(args.output_dir) / f"checkpoint-{state.best_global_step}")
+            state.best_model_checkpoint = best if ranks.rank() == 0 else None
 
     def on_step_end(self, _args: Any, _state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Ask for a checkpoint when it is time, or when a signal came; after a signal, for the end."""
+        self.signal, late = ranks.agreed((self.signal, time.monotonic() - self.saved > self.seconds))
         if self.signal:
             control.should_training_stop = True
-        if self.signal or time.monotonic() - self.saved > self.seconds:
+        if self.signal or late:
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
         """Mark the checkpoint whole, now that all its files are written."""
-        self.saved = time.monotonic()
-        if state.is_world_process_zero:
+        if ranks.rank() == 0:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        self.saved = ranks.agreed(time.monotonic())  # nobody goes on before it is written
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -81,7 +98,8 @@ class Guard(TrainerCallback):
                 os.kill(os.getpid(), number)
             self.signal = self.signal or number
 
-        earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        heard = (signal.SIGTERM, signal.SIGINT) if ranks.rank() == 0 else ()
+        earlier = {number: signal.getsignal(number) for number in heard}
         for number in earlier:
             signal.signal(number, note)
         try:
@@ -90,7 +108,8 @@ class Guard(TrainerCallback):
             for number, handler in earlier.items():
                 signal.signal(number, handler)
         if self.signal:
-            os.kill(os.getpid(), self.signal)
+            if heard:
+                os.kill(os.getpid(), self.signal)
             raise KeyboardInterrupt
 
 

@@ -24,6 +24,7 @@ from torch.nn.functional import mse_loss
 from transformers import BertModel
 
 from pipeline.learning.options import AdaptationDistillation
+from pipeline.learning.shards import share
 from pipeline.models.batches import FORWARD_TOKENS, Ids, length_buckets, pad
 from pipeline.models.encoder import Places, last_states, states_after
 
@@ -101,6 +102,15 @@ class Answers:
         }
         return replace(self, **parts)
 
+    def shard(self, rows: Tensor, moved: Tensor, at: Tensor) -> Answers:
+        """To some of the batch's rows; ``moved`` says where each row of it goes, -1: away, and ``at`` where a place."""
+        kept, own = self.own.shard(moved)
+        if len(self.ids) == len(moved):
+            return replace(self, ids=self.ids[rows], whole=own, own=own, last=at[self.last[kept]])
+        read = torch.unique(self.whole.rows[kept])
+        whole = Places.at(torch.searchsorted(read, self.whole.rows[kept]), self.whole.columns[kept])
+        return replace(self, ids=self.ids[read], whole=whole, own=own, last=at[self.last[kept]])
+
     @cached_property
     def means(self) -> Tensor:
         """The mean of each text's states below the last layer, standardised, [batch, hidden]."""
@@ -129,13 +139,14 @@ class Answers:
 
 def cls_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
     """Mean square gap of the pooled [CLS] to the teacher's mean, squeezed as the pooler squeezes."""
-    return mse_loss(outputs.pooled.float(), batch["extra"]["taught"].means.tanh())
+    return mse_loss(outputs.pooled.float(), batch["extra"]["taught"].means.tanh()) * share(batch, "rows")
 
 
 def mean_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
     """Mean square gap of the mean of the tokens to the teacher's, both standardised."""
     taught = batch["extra"]["taught"]
-    return mse_loss(taught.teacher.mean(outputs.hidden_states[-1], batch["attention_mask"]), taught.means)
+    own = taught.teacher.mean(outputs.hidden_states[-1], batch["attention_mask"])
+    return mse_loss(own, taught.means) * share(batch, "rows")
 
 
 def state_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
@@ -148,7 +159,8 @@ def state_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
     own = torch.stack([*inner, outputs.last_states[taught.last]])[taught.teacher.shared_layers :]
     if not own.numel():
         return own.sum()
-    return ((own.float() - taught.states) / taught.teacher.state_spread[:, None]).square().mean()
+    gaps = (own.float() - taught.states) / taught.teacher.state_spread[:, None]
+    return gaps.square().mean() * share(batch, "taught")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from pipeline.learning.loop import Term
+from pipeline.learning.shards import share
 
 
 def hidden(batch: Mapping[str, Tensor], first_emoji: int) -> tuple[Tensor, Tensor]:
@@ -35,7 +36,7 @@ def emoji_term(head: Callable[[Tensor], Tensor], first_emoji: int) -> Term:
         if not len(rows):
             return outputs.pooled.sum() * 0.0
         nats = cross_entropy(head(outputs.pooled[rows]).float()[:, first_emoji:], ids - first_emoji, reduction="none")
-        share = 1.0 / torch.bincount(rows, minlength=len(outputs.pooled))[rows]
-        return (nats * share).sum() / share.sum()
+        parts = 1.0 / torch.bincount(rows, minlength=len(outputs.pooled))[rows]
+        return (nats * parts).sum() / parts.sum() * share(batch, "emoji")
 
     return term

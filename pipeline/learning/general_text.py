@@ -24,6 +24,7 @@ from pipeline.learning.adaptation import Masking, Windows, cut
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.loop import Objective, Term, summed
 from pipeline.learning.options import Replay
+from pipeline.learning.shards import share
 from pipeline.models.batches import Ids, padded
 from pipeline.models.encoder import Places
 from pipeline.models.masked_lm import IGNORED, MaskedLM
@@ -128,4 +129,6 @@ def beside_of(
 def mlm_loss(head: Callable[[Tensor], Tensor], states: Tensor, batch: Mapping[str, Any]) -> Tensor:
     """Nats per hidden token of a batch, by what a head makes of the last states there; 0 without any."""
     answers = batch["extra"]["answers"]
-    return cross_entropy(head(states).float(), answers) if len(answers) else states.sum() * 0.0
+    if not len(answers):
+        return states.sum() * 0.0
+    return cross_entropy(head(states).float(), answers) * share(batch, "answers")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.learning.frozen_cache import States
+from pipeline.learning.shards import share
 from pipeline.models.batches import Ids
 from pipeline.models.encoder import Places
 
@@ -58,4 +59,4 @@ def held_term(outputs: Any, batch: dict[str, Any]) -> Tensor:
     """Mean square gap of the tokens' last states to those before tuning, of their variance; 0 where none was drawn."""
     extra = batch["extra"]
     gaps = (outputs.last_states.float() - extra["held"]).square()
-    return (gaps.mean() if gaps.numel() else gaps.sum()) / extra["variance"]
+    return (gaps.mean() if gaps.numel() else gaps.sum()) / extra["variance"] * share(batch, "held")

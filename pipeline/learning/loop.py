@@ -24,26 +24,27 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from pipeline.learning import trackers
-from pipeline.learning.callbacks import Bar, Guard, History, Watch
+from pipeline.learning import ranks, trackers
+from pipeline.learning.callbacks import Bar, Draws, Guard, History, Watch
 from pipeline.learning.checkpoints import latest_complete
 from pipeline.learning.options import Compute, Training
+from pipeline.learning.shards import sharded, share
 from pipeline.models.batches import BatchPlan, only_item
 from pipeline.models.memory import GiveBack, bound_kernel_cache
 
 Batch = dict[str, Any]
 """What a model is given of some texts; and under ``extra`` what only objectives read."""
 Objective = Callable[[Any, Batch], torch.Tensor]
-"""Of a model and a batch: a scalar to minimise, the mean over the batch."""
+"""Of a model and a batch: a scalar to minimise, the mean over the batch, or this rank's part of it (``shards``)."""
 Term = Callable[[Any, Batch], torch.Tensor]
 """The same of a model's outputs: terms of one objective share a forward pass."""
 Penalty = Callable[[nn.Module, int], torch.Tensor]
 """Of a model's weights and how many updates they have had: a scalar to add to each batch's loss, such as L2-SP."""
 
 
-def own_loss(outputs: Any, _batch: Batch) -> torch.Tensor:
+def own_loss(outputs: Any, batch: Batch) -> torch.Tensor:
     """What the model itself makes of its labels."""
-    return outputs.loss
+    return outputs.loss * share(batch, "labels")
 
 
 def summed(loss: Term = own_loss, terms: Sequence[tuple[float, Term]] = ()) -> Objective:
@@ -167,20 +168,28 @@ class _Trainer(Trainer):
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
         """The mean over one batch; Trainer divides it by the batches it accumulates."""
         loss = self.objective(model, inputs)
-        return loss if self.penalty is None else loss + self.penalty(self.model, self.state.global_step)
+        if self.penalty is None:
+            return loss
+        return loss + self.penalty(self.model, self.state.global_step) / ranks.size()
 
     def training_step(self, *args: Any, **rest: Any) -> Any:
-        """One batch, whose loss the history keeps."""
-        loss = super().training_step(*args, **rest)
-        # The mean over processes: all log, and stop at, the same. It stays on its device, for the history to look at
-        # together with others: looked at here, a GPU would wait for the next batch.
-        self.history.arrived.append(self.accelerator.gather(loss.detach()).mean())
+        """One batch, whose loss the history keeps; ranks sum what each has made of its part."""
+        # The loss stays on its device, for the history to look at together with others: looked at here, a GPU would
+        # wait for the next batch.
+        loss = ranks.total(super().training_step(*args, **rest).detach())
+        if self.accelerator.sync_gradients:
+            ranks.sum_gradients(self.model.parameters())
+        self.history.arrived.append(loss)
         return loss
+
+    def _save_checkpoint(self, *args: Any, **rest: Any) -> None:
+        if ranks.rank() == 0:
+            super()._save_checkpoint(*args, **rest)
 
 
 def _arguments(schedule: Schedule, folder: Path) -> TrainingArguments:
     decides = {"metric_for_best_model": schedule.metric, "greater_is_better": schedule.greater_is_better}
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=schedule.steps,
         per_device_train_batch_size=1,
@@ -211,6 +220,8 @@ def _arguments(schedule: Schedule, folder: Path) -> TrainingArguments:
         project=trackers.PROJECT,
         **decides,
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # of several GPUs one: the others are for other processes
+    return arguments
 
 
 def train(
@@ -248,6 +259,12 @@ def train(
     transformers_logging.disable_progress_bar()  # one for every file of every checkpoint
     guard = Guard(schedule.compute.checkpoint_seconds)
     stopper = [EarlyStoppingCallback(schedule.patience)] if schedule.patience is not None else []
+    followed = trackers.callbacks(schedule.compute.report_to if ranks.rank() == 0 else ())
+    ranks.same_weights(model)
+    read = plan.batches[
+        : schedule.steps * schedule.gradient_accumulation_steps
+    ]  # one epoch: of a finished run, none is left
+    plan = sharded(BatchPlan(read, plan.make), ranks.rank(), ranks.size())
     trainer = _Trainer(
         model=model,
         args=_arguments(schedule, folder),
@@ -259,15 +276,15 @@ def train(
         factory=optimizer,
         objective=objective or summed(),
         penalty=penalty,
-        callbacks=[*callbacks, *stopper, *trackers.callbacks(schedule.compute.report_to), GiveBack(), guard, History()],
+        callbacks=[*callbacks, *stopper, *followed, GiveBack(), Draws(), guard, History()],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and ranks.rank() == 0:
         trainer.add_callback(Bar)
     if observer is not None:
         trainer.add_callback(Watch(observer, lambda: trainer.history.rows))
-    checkpoint = latest_complete(folder)
+    checkpoint = ranks.agreed(latest_complete(folder) if ranks.rank() == 0 else None)
     with guard.listening():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # else it goes on computing in bfloat16

@@ -41,6 +41,9 @@ class Compute(Group):
     compile: bool = Field(
         default=False, description="torch.compile in training, for a GPU: a minute at first, and it rounds otherwise"
     )
+    processes: int = Field(
+        default=1, ge=1, le=1024, description="that share a training, each a part of every batch; they round otherwise"
+    )
     checkpoint_seconds: float = speed_only(60.0, gt=0, description="time between checkpoints")
     report_to: Trackers = speed_only((), description="trackers that follow the training: tensorboard, trackio, ...")
 

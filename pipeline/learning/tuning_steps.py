@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from pipeline.common.labels import LABELS
+from pipeline.learning import ranks
 from pipeline.learning.held_states import HeldStates
+from pipeline.learning.shards import share
 from pipeline.models.batches import FORWARD_TOKENS, BatchPlan, Feed, Ids, epoch_batches, length_buckets
 
 
@@ -83,18 +85,21 @@ def weighted_loss(label_smoothing: float) -> Callable[[Any, dict[str, Any]], Ten
     def loss(outputs: Any, batch: dict[str, Any]) -> Tensor:
         logits, labels, weights = outputs.logits.float(), batch["labels"], batch.get("extra", {}).get("weights")
         surprise = cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="none")
-        return surprise.mean() if weights is None else (surprise * weights).sum() / weights.sum()
+        if weights is None:
+            return surprise.mean() * share(batch, "rows")
+        return (surprise * weights).sum() / weights.sum() * share(batch, "weights")
 
     return loss
 
 
 @torch.inference_mode()
 def dev_logits(model: nn.Module, ids: Sequence[Ids], feed: Feed) -> NDArray[np.float64]:
-    """Logits [texts, 3] in the texts' order."""
+    """Logits [texts, 3] in the texts' order; ranks read some batches each."""
     device = next(model.parameters()).device
     logits = np.zeros((len(ids), len(LABELS)))
-    for rows in length_buckets([len(row) for row in ids], FORWARD_TOKENS[device.type]):
+    for rows in length_buckets([len(row) for row in ids], FORWARD_TOKENS[device.type])[ranks.rank() :: ranks.size()]:
         batch = feed([ids[row] for row in rows])
         placed = {name: part.to(device) if isinstance(part, Tensor) else part for name, part in batch.items()}
         logits[rows] = model(**placed).logits.double().cpu().numpy()
+    ranks.total(torch.from_numpy(logits))
     return logits

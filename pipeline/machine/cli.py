@@ -94,7 +94,7 @@ def run(
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise InputError(
             f"run: one of {os.environ['WORLD_SIZE']} processes (WORLD_SIZE), which would wait for each other; begin it "
-            "without torchrun: --jobs, or --engine ray, has arms and seeds made side by side"
+            "alone, or by torchrun, which tells each its place"
         )
     workers = engine(engine_name, jobs, console.show_warnings)
     plan = _plan(context, recipe, rooted(context.obj, changes, data_root), arm, store)

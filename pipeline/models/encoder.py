@@ -62,6 +62,11 @@ class Places:
         )
         return Places(rows, columns, slots, self.most)
 
+    def shard(self, moved: Tensor) -> tuple[Tensor, Places]:
+        """Which are of rows that are kept, bool [places], and those; ``moved`` says where each row goes, -1: away."""
+        rows = moved[self.rows]
+        return rows >= 0, Places.at(rows[rows >= 0], self.columns[rows >= 0])
+
     @classmethod
     def joined(cls, *parts: Places) -> tuple[Places, tuple[Tensor, ...]]:
         """Some places together, row by row; and where among them each part's have come to, int64 [its places]."""

@@ -61,6 +61,17 @@ def test_after_a_crash_it_ends_as_if_nothing_had_been(toy_model: Path, tmp_path:
     assert json.dumps(history) == json.dumps(undisturbed[2])  # the order of keys too: it is hashed as it is written
 
 
+@pytest.mark.parametrize("accumulation", [1, 5])
+def test_a_finished_run_that_is_taken_up_trains_no_more(toy_model: Path, tmp_path: Path, accumulation: int) -> None:
+    """Its plan may have a batch or two more."""
+    often = {"gradient_accumulation_steps": accumulation, "steps": 3, "eval_steps": 3}
+    model, *told = run(toy_model, tmp_path, **often)
+    again, *later = run(toy_model, tmp_path, **often)
+    assert told[0].steps == 3
+    assert later == told
+    assert same(again, model)
+
+
 class _Signals(TrainerCallback):
     def __init__(self, *numbers: signal.Signals) -> None:
         self.numbers = numbers

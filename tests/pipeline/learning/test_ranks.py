@@ -1,0 +1,231 @@
+"""One training by several processes makes the updates that one makes, and rank 0 alone decides and writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from pipeline.common.errors import InputError
+from pipeline.learning import checkpoints, ranks, tuning
+from pipeline.learning.options import Compute
+from pipeline.machine.fingerprint import chosen_settings
+from stages import finetune, prepare, pretrain, source, tokenizer
+from tests.test_story import write_place
+from tests.toy_texts import write_prepared
+from tests.toy_training import Crash, run, same
+
+ROOT = Path(__file__).parents[3]
+QUICK: dict[str, Any] = {"tokens_per_batch": 256, "compute": {"precision": "fp32"}, "regularisation": {"dropout": 0.0}}
+PRETRAIN: dict[str, Any] = {
+    **QUICK,
+    "num_train_epochs": 2,
+    "evaluations": 4,
+    "dev_windows": 8,
+    "freezing": {"layers": 0},
+    "distillation": {"cls": 0.5, "states": 1.0},
+    "emoji_prediction": {"weight": 0.5},
+}
+FINETUNE: dict[str, Any] = {
+    **QUICK,
+    "regularisation": {"dropout": 0.0, "l2_sp": 0.1},
+    "freezing": {"layers": 0, "schedule": "gradual", "every_epochs": 1},
+    "gradient_accumulation_steps": 2,
+    "num_train_epochs": 3,
+    "patience": None,
+    "batch_size": 7,
+    "distillation": {"states": 1.0},
+    "replay": {"mlm": 0.5, "states": 0.5, "windows": 8, "windows_per_batch": 3},
+}
+Told = tuple[dict[str, Any], list[dict[str, float]], dict[str, Any]]
+"""What a training says of itself, its history, and its weights."""
+
+
+@pytest.fixture(scope="module")
+def start(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("start")
+    at = {name: root / name for name in ("prepare", "source", "tokenizer")}
+    for folder in at.values():
+        folder.mkdir()
+    write_prepared(at["prepare"])
+    source.source(source.Settings(model=str(toy_model)), prepare=at["prepare"], out=at["source"])
+    tokenizer.tokenizer(tokenizer.Settings(), prepare=at["prepare"], source=at["source"], out=at["tokenizer"])
+    return at
+
+
+def trainings(at: dict[str, Path], folder: Path) -> list[Told]:
+    """An adaptation and a tuning."""
+    settings = pretrain.Settings(**PRETRAIN)
+    model, _, story, history = pretrain._adapted(settings, at["prepare"], at["tokenizer"], folder / "adaptation")
+    tuned = tuning.tuned(
+        finetune.Settings(**FINETUNE),
+        at["tokenizer"] / "model",
+        at["prepare"],
+        0,
+        0,
+        folder / "cache",
+        folder / "tuning",
+    )
+    return [(story, history, dict(model.state_dict())), (tuned.story, tuned.history, dict(tuned.model.state_dict()))]
+
+
+@pytest.fixture(scope="module")
+def alone(start: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> list[Told]:
+    return ranks.together(1, trainings, start, tmp_path_factory.mktemp("alone"))
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_so_many_processes_make_the_updates_of_one(
+    start: dict[str, Path], alone: list[Told], tmp_path: Path, size: int
+) -> None:
+    """The same batches in the same order, each text once; means over rows, hidden tokens, held tokens, whole texts."""
+    shared = ranks.together(size, trainings, start, tmp_path)
+    for (story, history, weights), (other, found, learnt) in zip(alone, shared, strict=True):
+        exact = {name: value for name, value in story.items() if not isinstance(value, float)}
+        assert {name: other[name] for name in exact} == exact
+        assert (
+            other
+            == {name: pytest.approx(value, abs=1e-6) for name, value in story.items() if name not in exact} | exact
+        )
+        assert len(history) >= 4
+        assert [row.keys() for row in found] == [row.keys() for row in history]
+        for row, one in zip(history, found, strict=True):
+            assert one == pytest.approx(row, abs=1e-6)
+        moved = max(float((learnt[name] - weight).abs().max()) for name, weight in weights.items())
+        assert moved < 1e-4
+
+
+class Killed(TrainerCallback):
+    """A signal to one rank before an update."""
+
+    def __init__(self, rank: int, number: signal.Signals, step: int) -> None:
+        self.rank, self.number, self.step = rank, number, step
+
+    def on_step_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        if ranks.rank() == self.rank and state.global_step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+def disturbed(toy_model: Path, folder: Path) -> dict[str, Any]:
+    """Runs by ranks with dropout that save all the time, are broken off, taken up again, and taken up when finished."""
+    often, never = (Compute(checkpoint_seconds=seconds, precision="fp32") for seconds in (0.01, 1e9))
+    model, *told = run(toy_model, folder / "whole", compute=often)
+    again, *finished = run(toy_model, folder / "whole", compute=often)
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(toy_model, folder / "cut", Crash(6), compute=often)
+    resumed, *after = run(toy_model, folder / "cut", compute=often)
+    with pytest.raises(KeyboardInterrupt):
+        run(toy_model, folder / "stopped", Killed(0, signal.SIGTERM, 6), compute=never)
+    saved = checkpoints.latest_complete(folder / "stopped")
+    continued, *rest = run(toy_model, folder / "stopped", compute=never)
+    return {
+        "told": told,
+        "finished": finished,
+        "after": after,
+        "rest": rest,
+        "same": [same(model, other) for other in (again, resumed, continued)],
+        "saved": saved and saved.name,
+    }
+
+
+def test_rank_0_decides_when_to_save_and_stop_and_runs_go_on_where_they_were(toy_model: Path, tmp_path: Path) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        found = ranks.together(2, disturbed, toy_model, tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
+    assert found["told"][0].steps == 12
+    assert found["saved"] == "checkpoint-7"
+    assert json.dumps(found["after"][1]) == json.dumps(found["rest"][1]) == json.dumps(found["told"][1])
+    assert found["finished"] == found["after"] == found["rest"] == found["told"]  # no thirteenth update
+    assert found["same"] == [True] * 3
+    assert ranks.size() == 1
+    for folder in ("whole", "cut", "stopped"):
+        written = sorted((tmp_path / folder).glob("checkpoint-*"))
+        assert written
+        assert all(checkpoints.is_complete(each) for each in written)
+        assert not list((tmp_path / folder).glob("damaged-*"))
+
+
+def broken(toy_model: Path, folder: Path, kind: str) -> None:
+    """A rank that is killed, or fails; or a loss that is not finite on all."""
+    if kind == "killed":
+        run(toy_model, folder, Killed(1, signal.SIGKILL, 3))
+    elif kind == "failed" and ranks.rank():
+        raise ValueError("no such thing here")
+    elif kind == "poisoned":
+        run(toy_model, folder, touch=poison)
+    ranks.agreed(None)
+
+
+def poison(model: Any) -> None:
+    with torch.no_grad():
+        model.bert.encoder.layer[0].output.dense.weight.fill_(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("killed", InputError, "a process of the training was killed"),
+        ("failed", RuntimeError, "its traceback is above"),
+        ("poisoned", InputError, "loss is nan at step 1"),
+    ],
+)
+def test_what_breaks_one_rank_ends_all_in_a_line(
+    toy_model: Path, tmp_path: Path, kind: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        ranks.together(2, broken, toy_model, tmp_path, kind)
+    assert ranks.size() == 1
+
+
+def test_so_many_processes_are_another_piece_of_work() -> None:
+    """They sum in another order: what one number of them has begun, another does not take up."""
+    for settings in (finetune.Settings, pretrain.Settings):
+        chosen = [chosen_settings(settings(compute={"processes": size})) for size in (1, 2)]
+        assert chosen == [{}, {"compute": {"processes": 2}}]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"contrast": {"weight": 1}}, {"regularisation": {"mixout": 0.5}}, {"domain_adversary": {"weight": 1}}]
+)
+def test_what_is_of_whole_batches_is_refused(asked: dict[str, Any]) -> None:
+    said = "it is of whole batches, and 2 processes read a part each; set it to 0, or finetune.compute.processes to 1"
+    own = finetune.Settings(**asked, compute={"processes": 2})
+    with pytest.raises(InputError, match=said):
+        finetune.check({"finetune": own, "prepare": prepare.Settings(), "source": source.Settings()})
+
+
+def test_a_head_is_restored_by_one_process() -> None:
+    with pytest.raises(InputError, match=r"source.compute.processes: .* leave it at 1"):
+        source.check({"source": source.Settings(compute={"processes": 2})})
+
+
+def test_torchrun_has_one_process_run_the_story_and_the_others_train(toy_model: Path, tmp_path: Path) -> None:
+    place = write_place(tmp_path, toy_model)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "stages"]
+
+    def finetuned(*changes: str) -> subprocess.CompletedProcess[str]:
+        told = [part for change in ("prepare.folds=1", *changes) for part in ("--set", change)]
+        command = [*launcher, "run", "finetune", "--recipe", "recipe.yaml", "--arm", "full", *told]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+
+    done = finetuned("finetune.compute.processes=2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" done in ") == 5  # each stage made, and told of, once
+    (history,) = (place / "artifacts" / "finetune").glob("*/history.jsonl")
+    rows = [json.loads(line) for line in history.read_text().splitlines()]
+    assert [row["step"] for row in rows] == [9, 18]  # as many as one process makes: 135 texts in batches of 16
+    refused = finetuned("finetune.compute.processes=3")
+    assert "compute.processes: 3 are asked for, and torchrun has begun 2" in refused.stderr
