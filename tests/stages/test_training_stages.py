@@ -18,7 +18,7 @@ from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, sha256
-from pipeline.learning import features, loop, options, tuning, tuning_steps
+from pipeline.learning import features, loop, options, tuning
 from pipeline.models import attachments, loading, sources
 from pipeline.models.reader import Reader
 from stages import finetune, prepare, pretrain, source, tokenizer
@@ -432,12 +432,11 @@ def test_a_base_that_is_not_to_be_had(story: dict[str, Path], tmp_path: Path, mo
         source.source(source.Settings(model=model), prepare=story["prepare"], out=tmp_path)
 
 
-def test_dev_figures_are_the_mean_over_corpora(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dev_figures_are_the_mean_over_corpora() -> None:
     shop = [{"corpus": "shop", "label": label} for label in (0, 1, 2, 2)]  # one of two positive ones missed
     cafe = [{"corpus": "cafe", "label": label} for label in (0, 1)]  # both right
     logits = np.log([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25]] * 2)[:6]
-    monkeypatch.setattr(tuning_steps, "dev_logits", lambda *_: logits)
-    found = tuning._dev_figures([[]] * 6, shop + cafe, None)(None)
+    found = tuning.dev_figures(logits, shop + cafe)
     assert found["dev_macro_recall"] == pytest.approx(((1 + 1 + 1 / 2) / 3 + 1) / 2)
     assert found["dev_accuracy"] == pytest.approx((3 / 4 + 1) / 2)
     assert found["dev_loss"] == pytest.approx((np.log(2) * 3 + np.log(4)) / 4 / 2 + np.log(2) / 2)
