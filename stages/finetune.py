@@ -112,13 +112,13 @@ def finetune(
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
     if settings.target:
         apart = _told_apart(settings, reference.adapted, model, tuned.reader, prepare, seed)
-        tuned.story.update(target=settings.target, domains=apart)
-    story = tuned.story | {
+        tuned.summary.update(target=settings.target, domains=apart)
+    summary = tuned.summary | {
         "chosen": told["chosen"],
-        "chosen_dev_macro_recall": chosen.get(told["chosen"], tuned.story["dev_macro_recall"]),
+        "chosen_dev_macro_recall": chosen.get(told["chosen"], tuned.summary["dev_macro_recall"]),
     }
     results.write(Frontier, out / "frontier.json", told)
-    write_json(out / "finetune.json", story)
+    write_json(out / "finetune.json", summary)
     write_jsonl(out / "history.jsonl", tuned.history)
 
 

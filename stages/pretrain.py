@@ -106,9 +106,9 @@ def pretrain(settings: Settings, *, prepare: Path, tokenizer: Path, out: Path) -
     from pipeline.models import loading
 
     processes = settings.compute.processes if settings.num_train_epochs > 0 else 1
-    model, reader, story, history = ranks.together(processes, _adapted, settings, prepare, tokenizer, out)
+    model, reader, summary, history = ranks.together(processes, _adapted, settings, prepare, tokenizer, out)
     loading.save(model, reader.tokenizer, out / "model", **reader.how, dtype=settings.save_dtype)
-    write_json(out / "pretrain.json", story)
+    write_json(out / "pretrain.json", summary)
     write_jsonl(out / "history.jsonl", history)
 
 
@@ -122,12 +122,10 @@ def _adapted(
     from pipeline.models.reader import Reader
 
     start = tokenizer / "model"
-    model, reader = (
-        loading.load_masked_lm(start),
-        Reader.of(start, settings.max_length if settings.num_train_epochs else None),
-    )
+    model = loading.load_masked_lm(start)
+    reader = Reader.of(start, settings.max_length if settings.num_train_epochs else None)
     history: list[dict[str, float]] = []
-    story: dict[str, Any] = {"method": "none", "tokens_seen": 0, "steps": 0}
+    summary: dict[str, Any] = {"method": "none", "tokens_seen": 0, "steps": 0}
     if settings.num_train_epochs > 0:
         informal = prepared.rows(prepare, role="informal", split="train")
         found = len(informal)
@@ -135,10 +133,10 @@ def _adapted(
             informal = text_selection.chosen(settings.select, informal, prepare, start, reader, settings.seed)
         windows = _windows(settings, prepare, reader, informal)
         first_row = read_json(tokenizer / "coverage.json")["first_row"]
-        story, history = _adapt(settings, model, reader.tokenizer, windows, first_row, out / "checkpoints")
+        summary, history = _adapt(settings, model, reader.tokenizer, windows, first_row, out / "checkpoints")
         if len(informal) < found:
-            story |= {"informal_texts": len(informal), "informal_texts_left_out": found - len(informal)}
-    return model, reader, story, history
+            summary |= {"informal_texts": len(informal), "informal_texts_left_out": found - len(informal)}
+    return model, reader, summary, history
 
 
 def _taught(settings: Settings) -> bool:

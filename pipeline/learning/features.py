@@ -57,7 +57,7 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
             place.copy_(torch.from_numpy(value))
     learned = sum(weight.numel() for weight in model.classifier.parameters())
     told = figures(best)
-    story = {
+    summary = {
         "method": settings.method,
         "pooler": "random" if any("pooler" in name for name in model.missing) else "carried",
         "inverse_penalty": best,
@@ -67,4 +67,4 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
         "best_step": 0,
         "dev_macro_recall": told["dev_macro_recall"],
     }
-    return Tuned(model, reader, story, [{"epoch": 0.0, "step": 0, **told}])
+    return Tuned(model, reader, summary, [{"epoch": 0.0, "step": 0, **told}])

@@ -29,12 +29,12 @@ class Tuned(NamedTuple):
 
     model: Any
     reader: Reader
-    story: dict[str, Any]
+    summary: dict[str, Any]
     history: list[dict[str, float]]
 
     def merged(self, folder: Path) -> Any:
         """The classifier alone; adapters are merged into it, and written to the folder."""
-        return lora.merge(self.model, self.reader.tokenizer, folder) if self.story["method"] == "lora" else self.model
+        return lora.merge(self.model, self.reader.tokenizer, folder) if self.summary["method"] == "lora" else self.model
 
 
 def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
@@ -107,7 +107,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
 
     told = terms.told(model)
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    story = {
+    summary = {
         "method": settings.method,
         "pooler": pooler,
         "trainable_parameters": trainable,
@@ -123,7 +123,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
     } | told
-    return Tuned(model, reader, story, [{"epoch": epoch(row["step"]), **row} for row in history])
+    return Tuned(model, reader, summary, [{"epoch": epoch(row["step"]), **row} for row in history])
 
 
 def learnt_from(settings: Options, prepare: Path, fold: int) -> Rows:

@@ -83,7 +83,7 @@ class Terms:
         return self.adversary.classifier.figures() if self.adversary is not None else {}
 
     def told(self, model: Any) -> dict[str, Any]:
-        """For the story, at the end; what was attached to the model is taken out of it."""
+        """For the summary, at the end; what was attached to the model is taken out of it."""
         return {"domain_adversary": self.adversary.told(model)} if self.adversary is not None else {}
 
 

@@ -46,7 +46,7 @@ def tune(spec: Spec) -> Work:
     def work() -> Told:
         with TemporaryDirectory() as place:
             cache, folder = Path(place) / "cache", Path(place) / "checkpoints"
-            story = tuned(settings, spec.model, spec.folder / "prepare", spec.seed, 0, cache, folder).story
+            story = tuned(settings, spec.model, spec.folder / "prepare", spec.seed, 0, cache, folder).summary
         return {"updates": story["steps"], "dev_macro_recall": story["dev_macro_recall"]}
 
     return work

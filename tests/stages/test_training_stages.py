@@ -224,7 +224,7 @@ def test_the_head_of_features_is_the_logistic_regression_on_pooled_cls(story: di
         pooled = torch.cat([found.model.bert(input_ids=torch.tensor(row[None]).long()).pooler_output for row in ids])
         logits = torch.cat([found.model(input_ids=torch.tensor(row[None]).long()).logits for row in ids])
     scaled = StandardScaler().fit_transform(pooled.double().numpy())
-    expected = LogisticRegression(C=found.story["inverse_penalty"], max_iter=500).fit(scaled, labels)
+    expected = LogisticRegression(C=found.summary["inverse_penalty"], max_iter=500).fit(scaled, labels)
     assert np.allclose(logits.softmax(dim=1).numpy(), expected.predict_proba(scaled), atol=1e-3)
 
 

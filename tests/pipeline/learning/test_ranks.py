@@ -74,7 +74,7 @@ def trainings(at: dict[str, Path], folder: Path) -> list[Told]:
         folder / "cache",
         folder / "tuning",
     )
-    return [(story, history, dict(model.state_dict())), (tuned.story, tuned.history, dict(tuned.model.state_dict()))]
+    return [(story, history, dict(model.state_dict())), (tuned.summary, tuned.history, dict(tuned.model.state_dict()))]
 
 
 @pytest.fixture(scope="module")
