@@ -50,7 +50,8 @@ class Settings(StageSettings):
     folds: Literal[1, 3, 4, 5, 6, 7, 8, 9, 10] = Field(
         1,
         description="From 3 on, reviews without a split of their own are scored by cross-validation: each is tested "
-        "once, by a model tuned on the others. For under some 5,000 reviews; dev_share and test_share rest there.",
+        "once, by a model tuned on the others. For under some 2,000 reviews; dev_share and test_share rest there, and "
+        "near duplicates are dropped.",
     )
     uncleaned: tuple[Rule, ...] = Field(
         (),
@@ -108,6 +109,13 @@ def prepare(settings: Settings, *, out: Path) -> None:
     write_json(out / "shift.json", shift(corpora))
 
 
+def tell(folder: Path) -> list[str]:
+    """What became of each corpus."""
+    from pipeline.corpora.prepared import told
+
+    return told(folder)
+
+
 def check(settings: Mapping[str, Any]) -> None:
     """Refuse a target of a card that is not there."""
     own = settings["prepare"]
@@ -116,5 +124,11 @@ def check(settings: Mapping[str, Any]) -> None:
 
 
 STAGE = Stage(
-    "prepare", prepare, makes=("corpora.json", "texts", "audit.json", "shift.json"), version=6, reads=reads, check=check
+    "prepare",
+    prepare,
+    makes=("corpora.json", "texts", "audit.json", "shift.json"),
+    version=6,
+    reads=reads,
+    check=check,
+    tell=tell,
 )

@@ -26,6 +26,8 @@ def cards(
     if folder == CARDS and not folder.exists() and not write:
         folder = SHIPPED
         print(f"no {CARDS} here; these ship with Retone:")
+    if not folder.exists() and (CARDS / folder).is_dir():  # a card by its name
+        folder = CARDS / folder
     reports = describe_cards(folder, data_root)
     if write and not any(folder.glob("*/README.md")):
         raise InputError(f"cards --write: {folder} is a card, whose README.md is its own; name the folder of cards")

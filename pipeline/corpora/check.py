@@ -88,8 +88,10 @@ def _notes(corpus: Corpus) -> tuple[str, ...]:
     other = {code: count for code, count in found.most_common() if code is not None and code not in ours}
     if sum(other.values()) <= ACCIDENT * len(texts):
         return ()
-    shares = ", ".join(f"{code} {count / len(texts):.0%}" for code, count in other.items())
-    said = f"{sum(other.values()) / len(texts):.0%} of the texts are not in {', '.join(sorted(ours))}: about {shares}"
+    told = sum(count for code, count in found.items() if code is not None)
+    shares = ", ".join(f"{code} {count / told:.0%}" for code, count in other.items())
+    strange, spoken = f"{sum(other.values()) / told:.0%}", ", ".join(sorted(ours))
+    said = f"of texts whose language shows, {strange} are not in {spoken}: {shares}"
     return (f"{said}; a base reads the languages it was made for (docs/bases.md)",)
 
 

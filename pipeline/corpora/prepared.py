@@ -82,6 +82,16 @@ def _classes(texts: Texts) -> dict[str, int]:
     return {label: rows[index] for index, label in enumerate(LABELS)}
 
 
+def told(prepare: Path) -> list[str]:
+    """A line for people on each corpus: how many rows its splits have, and what was dropped for which reason."""
+    lines = []
+    for name, corpus in _described(prepare).items():
+        rows = ", ".join(f"{count:,} {split}" for split, count in corpus["splits"].items() if count)
+        dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["dropped"].items())
+        lines.append(f"{name}: {rows or 'no rows'}{f'; dropped: {dropped}' if dropped else ''}")
+    return lines
+
+
 def corpora_of(prepare: Path, role: str) -> list[str]:
     """Names of the prepared corpora with a role, in the recipe's order."""
     return [name for name, corpus in _described(prepare).items() if corpus["role"] == role]

@@ -141,6 +141,11 @@ def _check_meaning(own: Retone, place: str) -> None:
             raise InputError(f"{place}: retone.columns: role {own.role} has no {column}; {nearest(column, wanted)}")
         if not own.columns[column] or (column != "text" and not isinstance(own.columns[column], str)):
             raise InputError(f"{place}: retone.columns.{column}: name one column; text alone may be a list of several")
+    named = [
+        column for columns in own.columns.values() for column in ([columns] if isinstance(columns, str) else columns)
+    ]
+    if twice := sorted({column for column in named if named.count(column) > 1}):
+        raise InputError(f"{place}: retone.columns: {', '.join(twice)} stands in two places; each is read as one thing")
     if own.role != "reviews":
         if own.labels or own.drop or own.cuts:
             raise InputError(f"{place}: role {own.role} has no labels; remove retone.labels, cuts and drop")

@@ -20,7 +20,8 @@ from pipeline.models.masked_lm import IGNORED
 
 def share(batch: Mapping[str, Any], counted: str) -> float:
     """Which part of a mean over the batch this rank's mean is: of its ``rows``, ``labels``, ``weights``, ``held``."""
-    return batch.get("extra", {}).get("shares", {}).get(counted, 1.0)
+    shares = batch.get("extra", {}).get("shares")
+    return 1.0 if shares is None else shares[counted]
 
 
 def sharded(plan: BatchPlan, rank: int, size: int) -> BatchPlan:

@@ -129,7 +129,9 @@ def status(
 
 def show(
     context: typer.Context,
-    stage: StageArgument = None,
+    stage: Annotated[
+        str | None, typer.Argument(help="A stage; without it, the last report, of whatever recipe.")
+    ] = None,
     recipe: RecipeOption = "starter",
     changes: SetOption = None,
     data_root: DataRootOption = None,

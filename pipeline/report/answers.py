@@ -100,6 +100,7 @@ def helped(report: Report) -> Answer:
             said = (
                 f"{MARKS[words[-1]]} {_word(report, verdict)}. {_from_to(report, first, last, corpus, verdict)} {said}"
             )
+            said += _on_emoji(report, last, corpus)
             few.append(too_few(verdict["difference"]))
         if at_chance(report, _macro_recall(report, last, corpus)):
             said += f" {last} is at chance: no better than guessing."
@@ -161,6 +162,14 @@ def _from_to(report: Report, first: str, last: str, corpus: str, verdict: Mappin
     change = points(verdict["difference"])
     fate = ", which does not hold once all declared comparisons are judged together" if _lost_together(verdict) else ""
     return f"Macro-recall {before}% with {first}, {after}% with {last}: {change} points{fate}."
+
+
+def _on_emoji(report: Report, last: str, corpus: str) -> str:
+    """The same on texts with emoji, where the recipe declares it."""
+    verdict = find_verdict(report, "overall", last, corpus, measure="emoji_macro_recall")
+    if not verdict or verdict["verdict"] == "exploratory":
+        return ""
+    return f" On texts with emoji {points(verdict['difference'])}: {word(report, verdict)}."
 
 
 def _lost_together(verdict: Mapping[str, Any]) -> bool:

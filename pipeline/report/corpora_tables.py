@@ -56,7 +56,11 @@ def doubles(report: Report) -> Table:
     within = report["audit"].get("within", {})
     kinds = list(dict.fromkeys(kind for counts in within.values() for kind in counts))
     rows = tuple((Cell(part), *(number(counts.get(kind, 0)) for kind in kinds)) for part, counts in within.items())
-    note = "Near duplicates are counted, not dropped." if rows else "No text stands twice within a split."
+    note = (
+        "Near duplicates are counted; dropped are those of reviews that are scored by folds."
+        if rows
+        else "No text stands twice within a split."
+    )
     return Table("Audit: twice in one split", ("corpus/split", *(kind.replace("_", " ") for kind in kinds)), rows, note)
 
 

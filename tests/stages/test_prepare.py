@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -19,7 +20,7 @@ from pipeline.corpora.cards import load_card
 from pipeline.machine.recipe import load_recipe
 from pipeline.text.cleaning import RULES
 from stages import STORY
-from stages.prepare import STAGE, Rule, Settings, prepare
+from stages.prepare import STAGE, Rule, Settings, prepare, tell
 from tests.cards import REVIEWS, write_card, write_reviews
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,14 @@ def test_the_starter_is_split_by_class_and_every_row_is_accounted_for(starter: P
     assert reviews["classes"]["test"] == {"negative": 392, "neutral": 352, "positive": 414}
     test = rows(starter / "texts" / "starter-reviews" / "test.jsonl")
     assert Counter(row["label"] for row in test) == {0: 392, 1: 352, 2: 414}
+
+
+def test_people_are_told_what_became_of_each_corpus(starter: Path) -> None:
+    reviews, informal, general, pairs = tell(starter)
+    assert re.fullmatch(r"starter-reviews: [\d,]+ train, \d+ dev, 1,158 test(; dropped: .+)?", reviews)
+    assert "test" not in informal
+    assert general.startswith("starter-general: ")
+    assert pairs == "starter-pairs: 480 test"
 
 
 def test_rows_have_the_keys_others_rely_on(starter: Path) -> None:

@@ -102,6 +102,7 @@ def test_data_elsewhere_needs_a_data_root_and_is_confined_to_it(tmp_path: Path) 
             "unknown class positve; did you mean positive?",
         ),
         ("role: reviews, labels: {negative: 1, neutral: 2, positive: [2, 3]}", "2 stands in two places"),
+        ("role: reviews, columns: {text: stars, label: stars}", "retone.columns: stars stands in two places"),
         ("role: reviews, labels: {negative: no, neutral: 2, positive: 3}", "reads an unquoted yes, no"),
         (
             "role: reviews, labels: {negative: '?', neutral: 2, positive: 3}",

@@ -39,7 +39,7 @@ def test_texts_in_other_languages_are_told_with_their_share(tmp_path: Path) -> N
     with (shop / "reviews.csv").open("a", encoding="utf-8") as file:
         file.write("Ganz okay aber nichts Besonderes für den Preis,3\n" * 6 + "质量很差 两天就坏了,1\n" * 4)
     (report,) = describe_cards(tmp_path, None)
-    said = "25% of the texts are not in en: about de 15%, zh 10%; "
+    said = "of texts whose language shows, 25% are not in en: de 15%, zh 10%; "
     said += "a base reads the languages it was made for (docs/bases.md)"
     assert report.notes == (said,)
     write_card(shop, "reviews.csv", REVIEWS, extra="language: [en, de, zh]\n")
@@ -58,7 +58,8 @@ def test_of_a_large_corpus_texts_spread_evenly_are_asked_for_their_language(
     (report,) = describe_cards(tmp_path, None)
     assert report.rows == 60
     assert report.notes == (
-        "50% of the texts are not in en: about de 50%; a base reads the languages it was made for (docs/bases.md)",
+        "of texts whose language shows, 50% are not in en: de 50%; "
+        "a base reads the languages it was made for (docs/bases.md)",
     )
     asked = []
     monkeypatch.setattr(check, "language", asked.append)

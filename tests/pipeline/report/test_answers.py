@@ -171,6 +171,17 @@ def test_a_model_below_the_floor_is_not_praised(figures: dict[str, Any]) -> None
     assert "lies below the TF-IDF floor" in answers.whereabouts(report).lines[-1].said
 
 
+def test_what_is_declared_of_texts_with_emoji_is_said(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    for verdict in report["verdicts"]:
+        if (verdict["question"], verdict["measure"]) == ("overall", "emoji_macro_recall"):
+            verdict |= {"verdict": "better", "difference": {"value": 0.114, "low": 0.066, "high": 0.165, "n": 358}}
+    assert "On texts with emoji +11.4 (+6.6 to +16.5): better." in answers.helped(report).lines[0].said
+    for verdict in report["verdicts"]:
+        verdict["verdict"] = "exploratory"
+    assert "emoji" not in answers.helped(report).lines[0].said
+
+
 def test_a_difference_that_only_holds_alone_says_so(figures: dict[str, Any]) -> None:
     report = copy.deepcopy(figures)
     for verdict in report["verdicts"]:
