@@ -136,7 +136,8 @@ def _reads_headless(files: Sequence[Path], reading: Reading) -> bool:
         first, *rest = (list(row.values()) for row in _rows(files, replace(reading, header=False)))
     except InputError:
         return False
-    return bool(rest) and looks_headless(first, [dict(zip(first, row, strict=True)) for row in rest])
+    names = [as_written(value) for value in first]  # a workbook's may be numbers
+    return bool(rest) and looks_headless(names, [dict(zip(names, row, strict=True)) for row in rest])
 
 
 def _is_table(file: Path, reading: Reading) -> bool:

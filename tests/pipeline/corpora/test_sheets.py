@@ -140,3 +140,13 @@ def test_without_openpyxl_it_is_said_how_to_go_on(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04")
     assert ": needs openpyxl; pip install '.[excel]', or save the sheet as CSV UTF-8" in refused(tmp_path / "a.xlsx")
+
+
+def test_a_first_line_of_numbers_and_gaps_is_no_fault_of_retones_own(tmp_path: Path) -> None:
+    """It cannot name columns: twice nothing stands in it, and a number."""
+    rows = [(None, 4.5, None, text) for text, _ in ROWS]
+    with pytest.raises(InputError, match="column '' stands twice in the first line"):
+        draft_card(book(tmp_path / "gaps.xlsx", {"s": rows}), tmp_path / "cards")
+    texts = [(f"This is review number {place} of my shop", 4.5, 4.5) for place in range(4)]
+    draft = draft_card(book(tmp_path / "numbers.xlsx", {"s": texts}), tmp_path / "cards") / "README.md"
+    assert "header: false" in draft.read_text(encoding="utf-8") or "header: '?'" in draft.read_text(encoding="utf-8")
