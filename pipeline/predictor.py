@@ -36,8 +36,8 @@ class Predictor:
             InputError: no model there, or not one that Retone tuned.
         """
         self.folder = folder = Path(model)
-        config = loading.check_folder(folder)
-        if list((config.get("id2label") or {}).values()) != list(LABELS):
+        classes = loading.check_folder(folder).get("id2label")
+        if not isinstance(classes, dict) or list(classes.values()) != list(LABELS):
             raise InputError(f"model {folder}: its classes are not {', '.join(LABELS)}; give a model that Retone tuned")
         reader = Reader.of(folder)
         self.reader = replace(reader, max_length=min(max_length or reader.max_length, reader.max_length))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -108,6 +109,17 @@ def test_what_is_no_text_is_refused_by_its_place(classify: Predictor, texts: Any
 
 def test_no_more_is_read_than_in_training(folder: Path) -> None:
     assert [Predictor(folder, longest).reader.max_length for longest in (None, 9, 500)] == [128, 9, 128]
+
+
+@pytest.mark.parametrize("classes", [["negative", "neutral", "positive"], "negative", 3, {"0": "bad"}, None])
+def test_a_config_whose_classes_are_of_another_form_is_refused(folder: Path, tmp_path: Path, classes: Any) -> None:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | {"id2label": classes}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    for name in ("model.safetensors", "retone.json", "tokenizer.json", "tokenizer_config.json"):
+        if (folder / name).exists():
+            (tmp_path / name).symlink_to(folder / name)
+    with pytest.raises(InputError, match="its classes are not negative, neutral, positive"):
+        Predictor(tmp_path)
 
 
 def test_a_folder_that_is_no_tuned_model_is_refused(toy_model: Path, tmp_path: Path) -> None:
