@@ -127,7 +127,7 @@ STAGE = Stage(
     "prepare",
     prepare,
     makes=("corpora.json", "texts", "audit.json", "shift.json"),
-    version=6,
+    version=7,
     reads=reads,
     check=check,
     tell=tell,

@@ -127,11 +127,11 @@ def telling(text: str) -> tuple[set[str], list[str]]:
 
 
 def near_twins(texts: Texts, threshold: float) -> NDArray[np.int64]:
-    """Of each pair of reviews that are nearly the same, and nothing tells them apart, the position of the later one."""
+    """Of each pair of reviews that are nearly the same, and nothing tells them apart, each later one, once."""
     keys = Keys(texts)
     pairs = near_pairs(keys, threshold)
     same = (pair.second for pair in pairs if telling(keys[pair.first]) == telling(keys[pair.second]))
-    return np.fromiter(same, np.int64)
+    return np.unique(np.fromiter(same, np.int64))
 
 
 @dataclass(frozen=True)

@@ -103,10 +103,11 @@ def test_folds_only_where_the_card_gives_no_split_and_near_doubles_go_first(tmp_
         file.write(
             "the parcel came on tuesday and it was fine by me,5\nthe parcel came on tuesday and it was fine by us,5\n"
         )
+        file.write("the parcel came on tuesday and it was fine by all,5\n")  # of three pairs two rows go
         file.write("the parcel came on tuesday and it was fine by me 😡,1\n")
     found = read_corpus(load_card(folder), Limits())
     split(found, 0.1, 0.2, 0, folds=5, threshold=0.8)
-    assert (found.folds, found.dropped["near duplicate"]) == (5, 1)
+    assert (found.folds, found.dropped["near duplicate"]) == (5, 2)
     assert sum(len(rows) for rows in found.splits.values()) == 62
     assert {name: {text.fold for text in rows} for name, rows in found.splits.items()} == {
         "test": {0}, "dev": {1}, "train": {2, 3, 4},
