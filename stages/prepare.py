@@ -131,4 +131,5 @@ STAGE = Stage(
     reads=reads,
     check=check,
     tell=tell,
+    tell_once=True,
 )

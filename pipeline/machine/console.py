@@ -77,7 +77,8 @@ def show_step(plan: Plan, step: Step) -> None:
     else:
         line.append("reused", style="dim")
     screen.print(line)
-    for news in step.stage.tell(step.folder) if step.stage.tell and step.folder and step.made else ():
+    wanted = step.made and not (step.stage.tell_once and step.state == "shared")
+    for news in step.stage.tell(step.folder) if step.stage.tell and step.folder and wanted else ():
         screen.print(Text(f"{'':<10} {run_label(plan, step.run):<{width}}  {clean(news)}", style="bold"))
 
 

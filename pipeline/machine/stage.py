@@ -80,6 +80,8 @@ class Stage:
     tell: Callable[[Path], Sequence[str]] | None = None
     """Given its artifact, what people are shown below the stage's line when it was newly made. A stage that has such
     news is run as soon as its inputs are there, before others that could be."""
+    tell_once: bool = False
+    """The news is of what was made, not of an arm: of those that share it, the first has the line."""
     resumes: bool = False
     """After a failure ``out`` is kept, and handed again to the next run with the same fingerprint."""
 
