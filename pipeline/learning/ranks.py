@@ -203,12 +203,16 @@ def launched(command: Callable[[], int]) -> int:
     for name in LAUNCHED:
         os.environ.pop(name, None)
     os.environ["RETONE_JOBS"] = "1"  # arms side by side would be in processes that have no part in this
-    if dist.get_rank():
-        _serve()
-        return 0
     try:
-        return command()
+        if dist.get_rank():
+            _serve()
+            return 0
+        try:
+            return command()
+        finally:
+            if dist.is_initialized():
+                _size = dist.get_world_size()
+                agreed(None)
     finally:
         if dist.is_initialized():
-            _size = dist.get_world_size()
-            agreed(None)
+            dist.destroy_process_group()  # its threads would outlive the interpreter, and end the process by an abort
