@@ -241,7 +241,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),
-    version=13,
+    version=14,
     check=check,
     resumes=True,
 )

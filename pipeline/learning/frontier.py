@@ -16,7 +16,7 @@ from pipeline.models import loading
 from pipeline.models.reader import Reader
 
 DEV_TEXTS = 600
-"""Reviews that each point is scored on, as many of each corpus, evenly from the classes: nineteen models read them."""
+"""Reviews that each point is scored on, as many of each corpus, evenly from the classes: twenty models read them."""
 
 
 class Reference(NamedTuple):

@@ -204,7 +204,7 @@ class FrozenCache(Group):
 class FrontierOptions(Group):
     """Models from base to tuned, and the choice among them."""
 
-    points: int = Field(default=9, ge=0, le=65, description="models from base to tuned, scored on dev; 0: leave it out")
+    points: int = Field(default=17, ge=0, le=65, description="models from base to tuned, scored on dev; 0: leave it out")
     windows: int = Field(
         default=200, ge=2, le=10_000, description="windows of general dev text, of as many documents as there are"
     )
@@ -226,7 +226,7 @@ class FrontierOptions(Group):
     @classmethod
     def _has_points(cls, budget: float | None, info: ValidationInfo) -> float | None:
         if budget is not None and info.data.get("points") == 0:
-            raise ValueError(f"{budget:g} chooses among points, and there are 0; set them to 2 or more, such as 9")
+            raise ValueError(f"{budget:g} chooses among points, and there are 0; set them to 2 or more, such as 17")
         return budget
 
 
