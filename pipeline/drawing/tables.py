@@ -323,12 +323,10 @@ PLACES = {"masked": "masked words", "pairs": "minimal pairs"}
 """What general English was measured on, in words."""
 
 
-def in_its_language(report: Report, text: str) -> str:
-    """What people read of a report: where no general corpus is English, ``general English`` is general text."""
-    general = [corpus.get("language", ENGLISH) for corpus in report["corpora"].values() if corpus["role"] == "general"]
-    if not general or any(reads(ENGLISH, codes) for codes in general):
-        return text
-    return text.replace("eneral English", "eneral text")
+def english(report: Report) -> str:
+    """What stands after ``general``: English, or ``text`` where no general corpus is in it."""
+    spoken = [corpus.get("language", ENGLISH) for corpus in report["corpora"].values() if corpus["role"] == "general"]
+    return "English" if not spoken or any(reads(ENGLISH, codes) for codes in spoken) else "text"
 
 
 def place_names(places: list[tuple[str, str]]) -> list[str]:

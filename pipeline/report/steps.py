@@ -40,8 +40,8 @@ def ledger(report: Report) -> Table:
     note = f"Gained and kept are {tables.beside(report)}, on the same texts; what an earlier arm made costs nothing."
     if any(rates.values()):
         note += (
-            " The rate is of adaptation alone, in masked loss; where general English gained, too, the base was still"
-            " learning it, and nothing was paid. For comparison, RoBERTa adapted to Amazon reviews paid"
+            f" The rate is of adaptation alone, in masked loss; where general {tables.english(report)} gained, too, the"
+            " base was still learning it, and nothing was paid. For comparison, RoBERTa adapted to Amazon reviews paid"
             " 5.2 (Gururangan et al. 2020, table 12)."
         )
     return Table("Ledger of fixes", tuple(columns), tuple(rows), note)
@@ -70,7 +70,7 @@ def pictures(report: Report) -> list[Picture]:
     """What every step gained on the reviews, and what it did to general English, in points."""
     sides = [("gained", "Gained on reviews by each step", "macro-recall, points (right is better)",
               [("macro_recall", corpus) for corpus in tables.reviews(report)]),
-             ("kept", f"General English, by each step{tables.whose(report)}",
+             ("kept", f"General {tables.english(report)}, by each step{tables.whose(report)}",
               "kept, points of the base (right is better)",
               tables.retention_places(report))]  # fmt: skip
     drawn = []
@@ -98,7 +98,7 @@ def _points(step: Mapping[str, Any] | None) -> Cell:
 def _column(report: Report, measure: str, place: str) -> str:
     if measure == "macro_recall":
         return f"gained on {place}, points of macro-recall"
-    return f"general English kept, points ({tables.PLACES[measure]}){tables.whose(report)}"
+    return f"general {tables.english(report)} kept, points ({tables.PLACES[measure]}){tables.whose(report)}"
 
 
 def _dot(report: Report, step: Mapping[str, Any], arm: str) -> Dot:

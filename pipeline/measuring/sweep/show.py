@@ -21,7 +21,7 @@ def pictures(report: Report) -> list[Picture]:
         sides = {f"macro-recall on {corpus}": (ACCENT, {rung["arm"]: rung["scores"][corpus]["macro_recall"]
                                                        for rung in report["ladder"]})}  # fmt: skip
         if places:
-            name = f"general English kept{tables.whose(report)}"
+            name = f"general {tables.english(report)} kept{tables.whose(report)}"
             sides[name] = (OTHER, {arm: tables.kept(report, arm, *places[0]) for arm in sweep["values"]})
         found = [_curve(label, colour, sweep["values"], figures) for label, (colour, figures) in sides.items()]
         labels = sweep["setting"] == LABELS

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import html
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipeline.common import results
 from pipeline.common.errors import InputError
 from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Table
+from pipeline.measuring.diagnosis import rules
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
@@ -219,6 +221,24 @@ def test_the_troubleshooter_speaks_of_the_final_arm_first(report: dict[str, Any]
     assert {each["arm"] for each in diagnosis_show.found(report)} == {"full"}
     assert len(diagnosis_show.found(report)) <= diagnosis_show.SHOWN
     assert {cells[0].text for cells in diagnosis_show.of_others(report).rows} == set(toy_runs.LADDER)
+
+
+def test_words_of_the_page_are_of_its_language_and_quotes_stay_as_they_are(
+    report: dict[str, Any], tmp_path: Path
+) -> None:
+    quoted = "no <general English> in this shop"
+    report["errors"]["shop"]["mistakes"][0]["text"] = quoted
+    report["corpora"]["encyclopedia"]["language"] = ["de"]
+    report["recommendation"]["keeps_more"] = "careful"
+    report["diagnosis"] = rules.diagnose(report)
+    pages.write(results.checked(Report, report), tmp_path)
+    page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert quoted in page
+    assert "General text, before and after" in page
+    assert page.count("eneral English") == 1
+    assert page.count("general text") > 20
+    drawn = [path.read_text(encoding="utf-8") for path in (tmp_path / "figures").iterdir()]
+    assert not any("eneral English" in each for each in [*drawn, (tmp_path / "summary.txt").read_text("utf-8")])
 
 
 def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], tmp_path: Path) -> None:
