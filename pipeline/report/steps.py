@@ -62,7 +62,8 @@ def _in_order(report: Report) -> list[Mapping[str, Any]]:
 
 def _rate(found: Mapping[str, Any] | None) -> Cell:
     if found and found["lost"]["value"] < 0:
-        return Cell("the base was still learning")
+        said = "the base was still learning"
+        return Cell(said, value="", beside={"remark": said})
     return tables.amount(found and found["rate"])
 
 
@@ -92,7 +93,9 @@ def _points(step: Mapping[str, Any] | None) -> Cell:
     if step is None:
         return NOTHING
     apart = tables.change(step["difference"])
-    return replace(apart, text=f"{tables.MARKS[step['verdict']]} {apart.text}", tone=step["verdict"], number=None)
+    found = step["verdict"]
+    said = f"{tables.MARKS[found]} {apart.text}"
+    return replace(apart, text=said, tone=found, beside={**apart.beside, "verdict": found})
 
 
 def _column(report: Report, measure: str, place: str) -> str:
@@ -122,14 +125,16 @@ def transfer(report: Report) -> Table:
                     Cell(corpus),
                     tables.percent(control["scores"][corpus]["macro_recall"]),
                     tables.percent(found),
-                    Cell(tables.points(verdict["difference"])),
+                    tables.on_one_line(tables.change(verdict["difference"])),
                     tables.verdict_cell(report, verdict),
                     Cell(changes),
                 )
             )
     columns = ("control", "corpus", "its macro-recall, %", f"{final}, %", "difference, points", final, "it has")
     note = "Worse than without the source, or than with an unrelated one, is negative transfer (Wang et al. 2019)."
-    return Table(f"{final} against its controls", columns, tuple(rows), note if rows else "", words=(1, 6))
+    return Table(
+        f"{final} against its controls", columns, tuple(rows), note if rows else "", words=(1, 6), alone={5: "verdict"}
+    )
 
 
 def sentence(report: Report) -> str:

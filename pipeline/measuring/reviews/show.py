@@ -9,7 +9,7 @@ import matplotlib as mpl
 
 from pipeline.drawing.dots import Dot, dots
 from pipeline.drawing.svg import ACCENT, HELPED, HURT, MUTED, STYLE, Picture, canvas, inline, tip, told
-from pipeline.drawing.tables import MARKS, NOTHING, Cell, Report, Table, judged, percent
+from pipeline.drawing.tables import MARKS, NOTHING, Cell, Report, Table, judged, number, percent
 
 TONES = {"better": HELPED, "worse": HURT, "undecided": ACCENT}
 
@@ -105,7 +105,10 @@ def class_table(report: Report, corpus: str) -> Table:
     """Precision, recall and F1 of each class, averaged over seeds."""
     found = report["errors"][corpus]["classes"]
     rows = tuple(
-        (Cell(name, f"{each['n']:,} texts"), *(percent(each[share]) for share in ("precision", "recall", "f1")))
+        (
+            Cell(name, f"{each['n']:,} texts", beside={"texts": each["n"]}),
+            *(percent(each[share]) for share in ("precision", "recall", "f1")),
+        )
         for name, each in found.items()
     )
     return Table(f"Each class, {corpus}", ("class", "precision, %", "recall, %", "F1, %"), rows)
@@ -114,7 +117,7 @@ def class_table(report: Report, corpus: str) -> Table:
 def mistakes(report: Report, corpus: str) -> Table:
     """The mistakes that the model is surest of."""
     rows = tuple(
-        (Cell(row["text"]), Cell(row["label"]), Cell(row["predicted"]), Cell(f"{100 * row['confidence']:.0f}"))
+        (Cell(row["text"]), Cell(row["label"]), Cell(row["predicted"]), number(100 * row["confidence"]))
         for row in report["errors"][corpus]["mistakes"]
     )
     columns = ("text", "label", "called", "sure, %")
@@ -125,7 +128,7 @@ def doubtful(report: Report, corpus: str) -> Table:
     """Labels that are worth a second look."""
     found = report["errors"][corpus]["label_noise"]
     rows = tuple(
-        (Cell(row["text"]), Cell(row["label"]), Cell(row["likely"]), Cell(f"{100 * row['doubt']:.0f}"))
+        (Cell(row["text"]), Cell(row["label"]), Cell(row["likely"]), number(100 * row["doubt"]))
         for row in found["rows"]
     )
     note = ""
