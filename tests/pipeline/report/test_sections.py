@@ -215,6 +215,15 @@ def test_mistakes_are_text_and_say_how_sure(report: dict[str, Any]) -> None:
         found["text"], found["label"], found["predicted"], f"{100 * found['confidence']:.0f}"]  # fmt: skip
 
 
+def test_doubtful_labels_say_how_much_likelier_another_is(report: dict[str, Any]) -> None:
+    row = {"id": "1", "text": "gr8", "label": "negative", "likely": "positive", "confidence": 0.99}
+    rows = [{**row, "doubt": doubt} for doubt in (1.0, 0.99975, 0.9952, 0.6)]
+    report["errors"]["shop"]["label_noise"] = {"n": 300, "suspects": 7, "share": 7 / 300, "rows": rows}
+    table = reviews_show.doubtful(report, "shop")
+    assert [cells[-1].text for cells in table.rows] == ["1,000,000", "4,000", "210", "1.5"]  # 0.9952 / 0.0048 = 207
+    assert table.note == "7 of 300 labels are worth a second look; the 4 most doubtful."
+
+
 def test_the_troubleshooter_speaks_of_the_final_arm_first(report: dict[str, Any]) -> None:
     assert {each["arm"] for each in diagnosis_show.found(report)} == {"full"}
     assert len(diagnosis_show.found(report)) <= diagnosis_show.SHOWN
