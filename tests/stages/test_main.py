@@ -370,6 +370,13 @@ def test_an_arm_that_the_report_cannot_find_is_told_before_anything_runs(capsys:
     assert "report.final_arm: no arm ful in this run; choose one of naive, careful" in capsys.readouterr().err
 
 
+def test_a_key_without_its_stage_is_told_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "--dry-run", "--set", "learning_rate=5e-5", "--set", "arms.naive.finetune.layers=2") == 2
+    of_both, of_one = capsys.readouterr().err.splitlines()
+    assert of_both.endswith("did you mean source.learning_rate, pretrain.learning_rate or finetune.learning_rate?")
+    assert of_one.endswith("did you mean arms.naive.finetune.freezing.layers?")
+
+
 @pytest.mark.parametrize(
     ("own", "said"),
     [
