@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,10 @@ from pipeline.common.settings import by_content
 from pipeline.corpora.cards import load_cards
 from pipeline.corpora.domains import Target, check_target
 from pipeline.machine.stage import Reads, Stage, StageSettings
+
+if TYPE_CHECKING:
+    from pipeline.corpora.cards import Card
+    from pipeline.corpora.corpus import Limits
 
 Rule = Literal[
     "bytes written out", "escapes", "HTML entities", "HTML tags", "terminal commands", "shortcodes", "kaomoji",
@@ -80,17 +84,14 @@ def prepare(settings: Settings, *, out: Path) -> None:
     """Write corpora.json, texts/<corpus>/<split>.jsonl, audit.json and shift.json; nothing before all was checked."""
     from pipeline.common.files import write_json
     from pipeline.corpora.audit import audit
-    from pipeline.corpora.corpus import Limits, read_corpus
+    from pipeline.corpora.corpus import read_corpus
     from pipeline.corpora.domains import set_apart
     from pipeline.corpora.prepared import write_corpora
     from pipeline.corpora.shift import shift
     from pipeline.corpora.splits import check_trainable, split, thin
 
-    limits = Limits(settings.max_file_bytes, settings.max_text_characters, settings.max_review_characters)
-    target, cards = settings.target, load_cards(settings.corpora, settings.data_root)
-    columns = [target.column if card.name == target.corpus else None for card in cards]
-    read = (read_corpus(card, limits, column) for card, column in zip(cards, columns, strict=True))
-    corpora = [part for corpus in read for part in set_apart(corpus, target)]
+    read = (read_corpus(*asked) for asked in _asked(settings))
+    corpora = [part for corpus in read for part in set_apart(corpus, settings.target)]
     for corpus in corpora:
         thin(corpus, settings.share_of_rows, settings.seed)
         split(
@@ -109,6 +110,15 @@ def prepare(settings: Settings, *, out: Path) -> None:
     write_json(out / "shift.json", shift(corpora))
 
 
+def _asked(settings: Settings) -> Iterator[tuple[Card, Limits, str | None]]:
+    """How each card is read: within which limits, and of which column its domains are asked."""
+    from pipeline.corpora.corpus import Limits
+
+    limits = Limits(settings.max_file_bytes, settings.max_text_characters, settings.max_review_characters)
+    for card in load_cards(settings.corpora, settings.data_root):
+        yield card, limits, settings.target.column if card.name == settings.target.corpus else None
+
+
 def tell(folder: Path) -> list[str]:
     """What became of each corpus."""
     from pipeline.corpora.prepared import told
@@ -117,10 +127,14 @@ def tell(folder: Path) -> list[str]:
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Refuse a target of a card that is not there."""
+    """Refuse a target of a card that is not there, and cards of which the first rows show that they cannot be read."""
+    from pipeline.corpora.corpus import glance
+
     own = settings["prepare"]
     if own.target.corpus:
         check_target(own.target, load_cards(own.corpora, own.data_root))
+    for asked in _asked(own):
+        glance(*asked)
 
 
 STAGE = Stage(

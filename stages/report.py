@@ -274,7 +274,7 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=19,
+    version=20,
     check=check,
     check_arms=rungs_of,
 )

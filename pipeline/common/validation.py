@@ -21,7 +21,9 @@ def explain(error: ValidationError, model: type[BaseModel], within: str = "") ->
         group, name = _field_at(model, loc)
         if kind == "extra_forbidden":
             new = getattr(group, "renamed", {}).get(loc[-1])
-            text = f"is now {within}{new}" if new else f"unknown key; {nearest(str(loc[-1]), group.model_fields)}"
+            others = (path for path, _, _ in settings_of(model, within))
+            hint = nearest(str(loc[-1]), group.model_fields, others)
+            text = f"is now {within}{new}" if new else f"unknown key; {hint}"
         elif kind == "missing":
             text = f"is needed; it takes {allowed(group, name)}"
         elif kind == "literal_error" and isinstance(loc[-1], int):  # one of a list of names
@@ -57,11 +59,21 @@ def _field_at(model: type[BaseModel], loc: Sequence[Any]) -> tuple[type[BaseMode
     return _field_at(inner, loc[1:]) if inner and len(loc) > 1 else (model, name)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Suggest the known name that was probably meant, or list them all."""
+def nearest(name: str, known: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
+    """Suggest what was probably meant: the known name, or where else one has this very name; or list those known.
+
+    Args:
+        elsewhere: dotted paths; the name may be that of a setting, or of a group on the way to one.
+    """
     known = list(known)
-    close = near(name, known)
-    return f"did you mean {close}?" if close else f"known: {', '.join(known) or 'none'}"
+    split = (f"{path}.".partition(f".{name}.") for path in elsewhere)
+    there = dict.fromkeys(f"{above}.{name}" for above, found, _ in split if found)
+    here = near(name, known, cutoff=0.85 if there else 0.6)
+    close = [here, *there] if here else list(there)
+    if not close:
+        return f"known: {', '.join(known) or 'none'}"
+    most = ", ".join(close[:-1])
+    return f"did you mean {most}{' or ' if most else ''}{close[-1]}?"
 
 
 def near(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:

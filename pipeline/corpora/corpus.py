@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from tqdm import tqdm
@@ -80,6 +82,8 @@ class Limits:
 SAID_EVERY = 10.0
 """Seconds."""
 _LINE = "{desc}: {n_fmt} rows\n"
+GLANCED_AT = 20
+"""Rows of each file that show whether a card is about it."""
 FEWEST = 10
 """Rows that each class must have: below it neither a split nor a score means anything."""
 
@@ -99,13 +103,29 @@ def read_corpus(card: Card, limits: Limits, domain: str | None = None) -> Corpus
     how = {} if sys.stderr.isatty() else {"delay": SAID_EVERY, "mininterval": SAID_EVERY, "bar_format": _LINE}
     rows = tqdm(_rows(card, limits), desc=f"reading {card.name}", unit=" rows", leave=False, **how)
     if card.role == "pairs":
-        for _, key, number, values in rows:
-            _add_pair(corpus, f"{card.name}:{key}:{number}", values, f"card {card.name}, {key}, row {number}", limits)
+        _add_pairs(corpus, rows, limits)
     else:
         corpus.splits = stored(_texts(corpus, rows, limits, problems, domain))
     problems.raise_if_any()
     _check_counts(corpus)
     return corpus
+
+
+def glance(card: Card, limits: Limits, domain: str | None = None) -> None:
+    """Raise what ``read_corpus`` would, where the first rows of a file show that it would; the Hub is not asked."""
+    if card.hub is not None:
+        return
+    corpus, problems = Corpus(card), LabelProblems(card)
+    plain = replace(card.reading, quoting=card.reading.quoting or csv.QUOTE_MINIMAL)  # or all rows tell what quotes are
+    try:
+        rows = _rows(replace(card, reading=plain), limits, GLANCED_AT)
+        if card.role == "pairs":
+            _add_pairs(corpus, rows, limits)
+        else:
+            deque(_texts(corpus, rows, limits, problems, domain), maxlen=0)
+        problems.raise_if_any()
+    except InputError:
+        read_corpus(card, limits, domain)  # which tells of all rows that are so
 
 
 def _texts(
@@ -125,8 +145,8 @@ def _texts(
             yield split, text
 
 
-def _rows(card: Card, limits: Limits) -> Iterator[_Row]:
-    """(given split, name of the file, number of the row, values) of every row; each file must have one."""
+def _rows(card: Card, limits: Limits, most: int | None = None) -> Iterator[_Row]:
+    """(given split, file's name, number of the row, values) of a file's rows, all or ``most``; each must have one."""
     if card.hub is not None:
         from pipeline.corpora.hub_datasets import hub_rows
 
@@ -139,7 +159,7 @@ def _rows(card: Card, limits: Limits) -> Iterator[_Row]:
             key = card.key(path)
             place = f"card {card.name}, {key}"
             number = 0
-            for number, values in read_rows(path, place, card.reading, limits.max_file_bytes):
+            for number, values in islice(read_rows(path, place, card.reading, limits.max_file_bytes), most):
                 _check_columns(card, values, f"{place}, row {number}")
                 yield split, key, number, values
             if number == 0:
@@ -183,17 +203,19 @@ def _text(
     return Text(row_id, raw, text, label)
 
 
-def _add_pair(corpus: Corpus, row_id: str, values: dict[str, Any], place: str, limits: Limits) -> None:
-    columns = corpus.card.columns
-    good, bad, phenomenon = (
-        repair(_written(values, columns[name], place, limits)) for name in ("good", "bad", "phenomenon")
-    )
-    if not good or not bad:
-        corpus.dropped["empty"] += 1
-    elif good == bad:
-        corpus.dropped["no difference"] += 1
-    else:
-        corpus.pairs.append(Pair(row_id, good, bad, phenomenon))
+def _add_pairs(corpus: Corpus, rows: Iterable[_Row], limits: Limits) -> None:
+    card = corpus.card
+    for _, key, number, values in rows:
+        place = f"card {card.name}, {key}, row {number}"
+        good, bad, phenomenon = (
+            repair(_written(values, card.columns[name], place, limits)) for name in ("good", "bad", "phenomenon")
+        )
+        if not good or not bad:
+            corpus.dropped["empty"] += 1
+        elif good == bad:
+            corpus.dropped["no difference"] += 1
+        else:
+            corpus.pairs.append(Pair(f"{card.name}:{key}:{number}", good, bad, phenomenon))
 
 
 def _written(values: dict[str, Any], columns: str | Sequence[str], place: str, limits: Limits) -> str:

@@ -60,9 +60,9 @@ def curves(
         return inline(figure, name)
 
 
-def loss_curves(history: Sequence[Mapping[str, Any]], *, name: str) -> str:
+def loss_curves(history: Sequence[Mapping[str, Any]], *, name: str, general: str = "general English") -> str:
     """Dev loss of pretraining by step: informal text falls as it learns, general text rises as it forgets."""
-    kinds = (("informal_dev_loss", "informal text", ACCENT), ("general_dev_loss", "general English", OTHER))
+    kinds = (("informal_dev_loss", "informal text", ACCENT), ("general_dev_loss", general, OTHER))
     shown = []
     for key, label, colour in kinds:
         rows = [row for row in history if row.get(key) is not None]

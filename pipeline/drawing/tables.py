@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.common.labels import FLOORS
@@ -35,6 +35,9 @@ SCORES = {
 """Scores of the ladder in the order of its columns: shares, higher is better."""
 
 
+Value = float | str | None
+
+
 @dataclass(frozen=True)
 class Cell:
     """What stands in one box of a table; ``detail`` is set smaller, ``tone`` is a verdict word, "quiet" or ""."""
@@ -42,10 +45,10 @@ class Cell:
     text: str
     detail: str = ""
     tone: str = ""
-    number: float | None = None
-    """What the text says, where it is a number, rounded as it is there."""
-    beside: tuple[float | None, float | None, float | None] = (None, None, None)
-    """What the detail says of a difference and of an interval's low and high end."""
+    value: Value = None
+    """What a program reads here: a number, rounded as in the text, or a word; None: the text itself."""
+    beside: Mapping[str, Value] = field(default_factory=dict)
+    """What a program reads of the detail, and of the sign, each by a name: ``low``, ``high``, ``seed``, ..."""
 
     @property
     def line(self) -> str:
@@ -62,6 +65,10 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
     words: tuple[int, ...] = ()
+    alone: Mapping[int, str] = field(default_factory=dict)
+    """What columns are called by themselves, by their places, where a title leans on the one before it."""
+    file: str = ""
+    """What its file is called; by default as its title, without brackets."""
 
 
 NOTHING = Cell("–", tone="quiet")
@@ -82,9 +89,13 @@ def amount(figure: Estimate | None, digits: int = 2, factor: int = 1) -> Cell:
         return NOTHING
     value, *ends = _rounded(figure, digits, factor)
     if None in ends:
-        return Cell(written(value, digits), number=value)
+        return Cell(written(value, digits), value=value)
     interval = (" to " if figure["low"] < 0 else "–").join(written(end, digits) for end in ends)
-    return Cell(written(value, digits), interval, number=value, beside=(None, *ends))
+    return Cell(written(value, digits), interval, value=value, beside=_ends(ends))
+
+
+def _ends(ends: Sequence[Value]) -> dict[str, Value]:
+    return dict(zip(("low", "high"), ends, strict=True))
 
 
 def _rounded(figure: Estimate, digits: int, factor: int) -> list[Any]:
@@ -128,8 +139,13 @@ def change(difference: Estimate) -> Cell:
     if value is None:
         return NOTHING
     if None in ends:
-        return Cell(signed(value), number=value)
-    return Cell(signed(value), " to ".join(map(signed, ends)), number=value, beside=(None, *ends))
+        return Cell(signed(value), value=value)
+    return Cell(signed(value), " to ".join(map(signed, ends)), value=value, beside=_ends(ends))
+
+
+def on_one_line(cell: Cell) -> Cell:
+    """The same, with the detail in brackets behind the text."""
+    return replace(cell, text=cell.line, detail="")
 
 
 def signed(value: float, digits: int = 1) -> str:
@@ -140,7 +156,7 @@ def signed(value: float, digits: int = 1) -> str:
 
 def number(value: float | None, digits: int = 0) -> Cell:
     """A count or a measure with its thousands set apart."""
-    return NOTHING if value is None else Cell(written(value, digits), number=round(value, digits or None))
+    return NOTHING if value is None else Cell(written(value, digits), value=round(value, digits or None))
 
 
 def prose(items: Iterable[str]) -> str:
@@ -183,10 +199,10 @@ def verdict_cell(report: Report, verdict: Mapping[str, Any] | None) -> Cell:
     return judged(f"{MARKS[found]} {word(report, verdict)}", verdict["difference"], found)
 
 
-def judged(said: str, difference: Estimate, tone: str) -> Cell:
+def judged(said: str, difference: Estimate, verdict: str) -> Cell:
     """Words about a difference, with it in points as the detail."""
     apart = change(difference)
-    return Cell(said, apart.line, tone, beside=(apart.number, *apart.beside[1:]))
+    return Cell(said, apart.line, verdict, verdict, {"difference": apart.value, **apart.beside})
 
 
 def find_verdict(
@@ -277,7 +293,8 @@ def ladder(report: Report, corpus: str) -> Table:
     columns += [f"{title}, %" for title in scores.values()]
     columns += [f"{name} kept, %{whose(report)}" for name in place_names(places)]
     title = f"{corpus}: {tested(report, corpus)}"
-    return Table(title, tuple(columns), tuple(rows), _what_can_be_decided(report, corpus))
+    note = _what_can_be_decided(report, corpus)
+    return Table(title, tuple(columns), tuple(rows), note, file=f"ladder-{corpus}")
 
 
 def tested(report: Report, corpus: str) -> str:
@@ -301,7 +318,7 @@ def whose(report: Report) -> str:
 def _score(report: Report, name: str, figure: Estimate | None) -> Cell:
     cell = percent(figure)
     if name == "macro_recall" and figure and at_chance(report, figure):
-        return replace(cell, detail=f"{cell.detail}, at chance")
+        return replace(cell, detail=f"{cell.detail}, at chance", beside={**cell.beside, "at chance": "yes"})
     return cell
 
 
@@ -323,12 +340,10 @@ PLACES = {"masked": "masked words", "pairs": "minimal pairs"}
 """What general English was measured on, in words."""
 
 
-def in_its_language(report: Report, text: str) -> str:
-    """What people read of a report: where no general corpus is English, ``general English`` is general text."""
-    general = [corpus.get("language", ENGLISH) for corpus in report["corpora"].values() if corpus["role"] == "general"]
-    if not general or any(reads(ENGLISH, codes) for codes in general):
-        return text
-    return text.replace("eneral English", "eneral text")
+def english(report: Report) -> str:
+    """What stands after ``general``: English, or ``text`` where no general corpus is in it."""
+    spoken = [corpus.get("language", ENGLISH) for corpus in report["corpora"].values() if corpus["role"] == "general"]
+    return "English" if not spoken or any(reads(ENGLISH, codes) for codes in spoken) else "text"
 
 
 def place_names(places: list[tuple[str, str]]) -> list[str]:

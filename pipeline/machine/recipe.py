@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from pipeline.common.errors import InputError
-from pipeline.common.validation import explain, near, nearest
+from pipeline.common.validation import explain, near, nearest, settings_of
 from pipeline.common.yaml import as_plain, parse, read_mapping
 from pipeline.machine import space
 from pipeline.machine.stage import Run, Stage, StageSettings
@@ -253,7 +253,7 @@ def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
     problems = []
     for key, value in content.items():
         if key not in {"name", "seeds", "arms", "search", *names}:
-            hint = nearest(key, ["name", "extends", "seeds", "arms", "search", *names])
+            hint = nearest(key, ["name", "extends", "seeds", "arms", "search", *names], _paths(story))
             problems.append(draft.problem([key], f"unknown stage or key; {hint}"))
         elif key in {"arms", "search", *names} and value is not None and not isinstance(value, dict):
             problems.append(draft.problem([key], "must hold `key: value` lines"))
@@ -278,6 +278,11 @@ def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
     return problems
 
 
+def _paths(stages: Iterable[Stage]) -> list[str]:
+    """Of all settings."""
+    return [path for stage in stages for path, _, _ in settings_of(stage.settings_type, f"{stage.name}.")]
+
+
 def _check_arm_outline(draft: _Draft, arm: str, sections: Any, story: Sequence[Stage]) -> Iterator[str]:
     if not PLAIN_NAME.fullmatch(arm):
         yield draft.problem(["arms", arm], "the name of an arm must be letters, digits, - and _")
@@ -296,7 +301,8 @@ def _check_arm_outline(draft: _Draft, arm: str, sections: Any, story: Sequence[S
     for name, section in sections.items():
         keys = ["arms", arm, name]
         if name not in stages:
-            yield draft.problem(keys, f"unknown stage; {nearest(name, stages)}")
+            within = [f"arms.{arm}.{path}" for path in _paths(stage for stage in story if not stage.collects)]
+            yield draft.problem(keys, f"unknown stage; {nearest(name, stages, within)}")
         elif stages[name].collects:
             yield draft.problem(keys, f"{name} runs once for all arms; set it in the recipe's own section {name}")
         elif not isinstance(section, dict | None):

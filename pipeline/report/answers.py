@@ -14,6 +14,7 @@ from pipeline.drawing.tables import (
     Report,
     at_chance,
     better_floor,
+    english,
     find_verdict,
     is_worse,
     kept,
@@ -81,9 +82,8 @@ def lead(report: Report) -> str:
         said = [f"has a macro-recall of {level}"]
     places = [place for place in retention_places(report) if kept(report, last, *place)]
     if places:
-        said.append(
-            f"keeps {percent(kept(report, last, *places[0])).text}% of the base's general English{whose(report)}"
-        )
+        share = percent(kept(report, last, *places[0])).text
+        said.append(f"keeps {share}% of the base's general {english(report)}{whose(report)}")
     return f"{last} {prose(said)}."
 
 
@@ -199,7 +199,7 @@ def floor_sentence(report: Report, arm: str, corpus: str, floor: str | None = No
 
 def cost(report: Report) -> Answer:
     """How much of the base's general English the last arm's tuned model kept, and the first arm's beside it."""
-    question = "What did it cost in general English?"
+    question = f"What did it cost in general {english(report)}?"
     first, last = report["ladder"][0]["arm"], report["final_arm"]
     places = [place for place in retention_places(report) if kept(report, last, *place)]
     if not places:
@@ -281,7 +281,8 @@ def choice(report: Report) -> Answer:
     headline = arm
     if picked["keeps_more"]:
         headline = f"{picked['keeps_more']}: no worse than {arm}, and it kept more"
-        lines.append(f"Of those, {picked['keeps_more']} kept more general English: take it if that matters to you.")
+        said = f"Of those, {picked['keeps_more']} kept more general {english(report)}"
+        lines.append(f"{said}: take it if that matters to you.")
     if picked["beats_floor"] is False:
         lines.append(f"{arm} does not beat the {floor} everywhere; where it does not, the floor is the cheaper choice.")
     if picked["beats_floor"] is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pipeline.drawing.tables import Cell, Report, Table, amount, number, prose
 
 HABITS = {
@@ -22,21 +24,26 @@ def corpora(report: Report) -> Table:
     """Each corpus: what it is for, texts a split, and rows dropped by reason."""
     rows = []
     for name, corpus in report["corpora"].items():
-        splits = prose(f"{count:,} {split}" for split, count in corpus["splits"].items())
-        dropped = [f"{count:,} {reason}" for reason, count in corpus.get("dropped", {}).items() if count]
-        named = Cell(name, corpus.get("pretty_name", ""))
-        rows.append((named, Cell(corpus["role"]), Cell(splits), Cell(prose(dropped) if dropped else "none")))
+        dropped = {reason: count for reason, count in corpus.get("dropped", {}).items() if count}
+        called = corpus.get("pretty_name", "")
+        named = Cell(name, called, beside={"name": called})
+        rows.append((named, Cell(corpus["role"]), _counts(corpus["splits"]), _counts(dropped)))
     return Table("Corpora", ("corpus", "role", "texts", "rows dropped, by reason"), tuple(rows), words=(1, 2, 3))
+
+
+def _counts(found: Mapping[str, int]) -> Cell:
+    said = prose(f"{count:,} {what}" for what, count in found.items())
+    return Cell(said or "none", value=sum(found.values()), beside=found)
 
 
 def classes(report: Report) -> Table:
     """Texts of each class in each split of the review corpora."""
     rows = [
-        (Cell(name, split), *(number(counts.get(label, 0)) for label in report["labels"]))
+        (Cell(name, split, beside={"split": split}), *(number(counts.get(label, 0)) for label in report["labels"]))
         for name, corpus in report["corpora"].items()
         for split, counts in corpus.get("classes", {}).items()
     ]
-    return Table("Classes", ("corpus and split", *report["labels"]), tuple(rows))
+    return Table("Classes", ("corpus and split", *report["labels"]), tuple(rows), alone={0: "corpus"})
 
 
 def damage(report: Report) -> list[Table]:
@@ -98,16 +105,13 @@ def shift(report: Report) -> Table:
 
 def masked_loss(report: Report) -> Table:
     """How well the base, and the adapted model of the final arm, guess words of each corpus."""
-    rows = tuple(
-        (
-            Cell(name, f"{found.get('role', '')}, {found.get('split', '')}"),
-            amount(found.get("base")),
-            amount(found.get("adapted")),
-        )
-        for name, found in report["masked_loss"].get(report["final_arm"], {}).items()
-    )
+    rows = []
+    for name, found in report["masked_loss"].get(report["final_arm"], {}).items():
+        what = {part: found.get(part, "") for part in ("role", "split")}
+        corpus = Cell(name, ", ".join(what.values()), beside=what)
+        rows.append((corpus, amount(found.get("base")), amount(found.get("adapted"))))
     columns = ("corpus", "base: loss in nats, lower is better", "adapted: loss in nats")
-    return Table(f"Masked words of every corpus, {report['final_arm']}", columns, rows)
+    return Table(f"Masked words of every corpus, {report['final_arm']}", columns, tuple(rows))
 
 
 def _habit(key: str, value: float | None) -> Cell:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.common.printable import printable
-from pipeline.drawing.tables import NOTHING, Table
+from pipeline.drawing.tables import NOTHING, Cell, Table, Value
 
 NAME_CHARACTERS = 60
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -17,12 +17,12 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(contents: Any, folder: Path) -> list[str]:
-    """Write each table that has rows, wherever it stands in ``contents``, as ``<title>.csv``; return the names."""
+    """Write each table that has rows, wherever it stands in ``contents``, as ``<its file>.csv``; return the names."""
     folder.mkdir(parents=True, exist_ok=True)
     names: list[str] = []
     for table in tables_in(contents):
         if table.rows:
-            name = _name(table.title)
+            name = _name(table.file or table.title.partition(" (")[0])
             names.append(name if name not in names else f"{name}-{names.count(name) + len(names)}")
             columns = [column for place in range(len(table.columns)) for column in _columns(table, place)]
             with (folder / f"{names[-1]}.csv").open("w", encoding="utf-8", newline="") as stream:
@@ -41,18 +41,21 @@ def tables_in(contents: Any) -> Iterator[Table]:
 
 
 def _columns(table: Table, place: int) -> list[tuple[str, list[str]]]:
-    """A column of the table as one to four of the sheet: what it says, and the numbers or remarks beside it."""
-    title, cells = printable(table.columns[place]), [row[place] for row in table.rows]
-    found = [(title, ["" if cell == NOTHING else _number(cell.number) or printable(cell.text) for cell in cells])]
-    for index, which in enumerate(("difference", "low", "high")):
-        values = [_number(cell.beside[index]) for cell in cells]
-        found += [(f"{title}: {which}", values)] if any(values) else []
-    remarks = [printable(cell.detail) if set(cell.beside) == {None} else "" for cell in cells]
-    return [*found, (f"{title}: beside it", remarks)] if any(remarks) else found
+    """A column of the table as one or more of the sheet: what it says, and what its cells have beside it."""
+    title, cells = table.alone.get(place, table.columns[place]), [row[place] for row in table.rows]
+    found: dict[str, list[Value]] = {title: [_said(cell) for cell in cells]}
+    beside = [cell.beside or ({"remark": cell.detail} if cell.detail else {}) for cell in cells]
+    for which in dict.fromkeys(name for names in beside for name in names):
+        found[f"{title}: {which}"] = [names.get(which) for names in beside]
+    return [(printable(name), [_text(value) for value in values]) for name, values in found.items()]
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else str(value)
+def _said(cell: Cell) -> Value:
+    return None if cell.text == NOTHING.text else cell.text if cell.value is None else cell.value
+
+
+def _text(value: Value) -> str:
+    return "" if value is None else printable(str(value))
 
 
 def _name(title: str) -> str:

@@ -82,7 +82,8 @@ def _losses(report: Report) -> list[Picture]:
             continue
         seen.append(history)
         name = f"losses-{index}"
-        drawn.append(Picture(name, f"Pretraining, {arm}", "", loss_curves(history, name=name)))
+        drawing = loss_curves(history, name=name, general=f"general {tables.english(report)}")
+        drawn.append(Picture(name, f"Pretraining, {arm}", "", drawing))
     return drawn
 
 

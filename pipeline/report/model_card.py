@@ -50,8 +50,7 @@ def write(report: Report, arm: str, folder: Path, *, licence: str | None) -> Non
         .get_template("model_card.md.j2")
         .render(**_told(report, arm, scores), licence=licence, licences=parts, derived=derived(parts))
     )
-    text = tables.in_its_language(report, f"---\n{data.to_yaml()}\n---\n\n{body}")
-    write_whole(folder / "README.md", [text])
+    write_whole(folder / "README.md", [f"---\n{data.to_yaml()}\n---\n\n{body}"])
     ModelCard.load(folder / "README.md")  # what cannot be read back must not be shipped
 
 
@@ -107,6 +106,7 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any]) -> dict[str, Any]
             (corpus, answers.floor_sentence(report, arm, corpus, floor)) for corpus in scores for floor in FLOORS
         ],
         "hardest": [(corpus, *_hardest(found["per_class"])) for corpus, found in scores.items()],
+        "english": tables.english(report),
         "kept": [
             (tables.PLACES[measure], place, tables.percent(tables.kept(report, arm, measure, place)))
             for measure, place in places

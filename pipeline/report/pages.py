@@ -37,7 +37,7 @@ def write(report: Report, out: Path) -> None:
             write_whole(shelf / f"{picture.name}.svg", [svg.standalone(picture.svg)])
     write_json(out / "report.json", report)
     for name, text in (("report.html", html(contents, drawn)), ("summary.txt", summary(report))):
-        write_whole(out / name, [tables.in_its_language(report, text)])
+        write_whole(out / name, [text])
     csv_export.write(contents, out / "tables")
 
 
@@ -90,6 +90,7 @@ def _contents(report: Report) -> dict[str, Any]:
         "steps": tables.steps(report),
         "troubles": diagnosis_show.found(report),
         "others": diagnosis_show.of_others(report),
+        "english": tables.english(report),
         "retention": general_show.retention(report),
         "along": [answers.Line(*said) for said in sweep_show.sentences(report)],
         "foretold": [

@@ -40,8 +40,8 @@ def ledger(report: Report) -> Table:
     note = f"Gained and kept are {tables.beside(report)}, on the same texts; what an earlier arm made costs nothing."
     if any(rates.values()):
         note += (
-            " The rate is of adaptation alone, in masked loss; where general English gained, too, the base was still"
-            " learning it, and nothing was paid. For comparison, RoBERTa adapted to Amazon reviews paid"
+            f" The rate is of adaptation alone, in masked loss; where general {tables.english(report)} gained, too, the"
+            " base was still learning it, and nothing was paid. For comparison, RoBERTa adapted to Amazon reviews paid"
             " 5.2 (Gururangan et al. 2020, table 12)."
         )
     return Table("Ledger of fixes", tuple(columns), tuple(rows), note)
@@ -62,7 +62,8 @@ def _in_order(report: Report) -> list[Mapping[str, Any]]:
 
 def _rate(found: Mapping[str, Any] | None) -> Cell:
     if found and found["lost"]["value"] < 0:
-        return Cell("the base was still learning")
+        said = "the base was still learning"
+        return Cell(said, value="", beside={"remark": said})
     return tables.amount(found and found["rate"])
 
 
@@ -70,7 +71,7 @@ def pictures(report: Report) -> list[Picture]:
     """What every step gained on the reviews, and what it did to general English, in points."""
     sides = [("gained", "Gained on reviews by each step", "macro-recall, points (right is better)",
               [("macro_recall", corpus) for corpus in tables.reviews(report)]),
-             ("kept", f"General English, by each step{tables.whose(report)}",
+             ("kept", f"General {tables.english(report)}, by each step{tables.whose(report)}",
               "kept, points of the base (right is better)",
               tables.retention_places(report))]  # fmt: skip
     drawn = []
@@ -92,13 +93,15 @@ def _points(step: Mapping[str, Any] | None) -> Cell:
     if step is None:
         return NOTHING
     apart = tables.change(step["difference"])
-    return replace(apart, text=f"{tables.MARKS[step['verdict']]} {apart.text}", tone=step["verdict"], number=None)
+    found = step["verdict"]
+    said = f"{tables.MARKS[found]} {apart.text}"
+    return replace(apart, text=said, tone=found, beside={**apart.beside, "verdict": found})
 
 
 def _column(report: Report, measure: str, place: str) -> str:
     if measure == "macro_recall":
         return f"gained on {place}, points of macro-recall"
-    return f"general English kept, points ({tables.PLACES[measure]}){tables.whose(report)}"
+    return f"general {tables.english(report)} kept, points ({tables.PLACES[measure]}){tables.whose(report)}"
 
 
 def _dot(report: Report, step: Mapping[str, Any], arm: str) -> Dot:
@@ -122,14 +125,16 @@ def transfer(report: Report) -> Table:
                     Cell(corpus),
                     tables.percent(control["scores"][corpus]["macro_recall"]),
                     tables.percent(found),
-                    Cell(tables.points(verdict["difference"])),
+                    tables.on_one_line(tables.change(verdict["difference"])),
                     tables.verdict_cell(report, verdict),
                     Cell(changes),
                 )
             )
     columns = ("control", "corpus", "its macro-recall, %", f"{final}, %", "difference, points", final, "it has")
     note = "Worse than without the source, or than with an unrelated one, is negative transfer (Wang et al. 2019)."
-    return Table(f"{final} against its controls", columns, tuple(rows), note if rows else "", words=(1, 6))
+    return Table(
+        f"{final} against its controls", columns, tuple(rows), note if rows else "", words=(1, 6), alone={5: "verdict"}
+    )
 
 
 def sentence(report: Report) -> str:

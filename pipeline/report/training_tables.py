@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.drawing.tables import NOTHING, Cell, Report, Table, number, percent, points, prose, whose
+from pipeline.drawing.tables import NOTHING, Cell, Report, Table, change, number, on_one_line, percent, prose, whose
 
 
 def coverage(report: Report) -> Table:
@@ -20,11 +20,13 @@ def coverage(report: Report) -> Table:
                 *_before_after(corpus, "words_lost_rate", 100, 2),
                 *_before_after(corpus, "tokens_per_text", 1, 1),
             )
-            row = (Cell(name, said), number(corpus["emoji_texts"]), number(corpus["texts"]), *cells)
+            way = {"arm": arm, "emoji": found["emoji"], "rows added": found["rows_added"]}
+            row = (Cell(name, said, beside=way), number(corpus["emoji_texts"]), number(corpus["texts"]), *cells)
             rows.setdefault((name, found["emoji"], str(corpus["after"])), row)
     columns = ["corpus", "texts with emoji", "texts", "emoji texts with an [UNK] before, %, lower is better", "after"]
     columns += ["words lost before, %, lower is better", "after", "tokens a text before", "after"]
-    return Table("What the tokenizer can read", tuple(columns), tuple(rows.values()))
+    after = {place + 1: columns[place].replace("before", "after") for place in (3, 5, 7)}
+    return Table("What the tokenizer can read", tuple(columns), tuple(rows.values()), alone=after)
 
 
 def _before_after(corpus: Mapping[str, Any], key: str, factor: float, digits: int) -> tuple[Cell, Cell]:
@@ -43,11 +45,11 @@ def plain(report: Report) -> Table:
                 raw, lost = scores["plain"], scores["plain"]["minus_model"]["macro_recall"]
                 rows.append(
                     (
-                        Cell(arm, f"{corpus}, seed {seed}"),
+                        Cell(arm, f"{corpus}, seed {seed}", beside={"corpus": corpus, "seed": seed}),
                         percent(scores["macro_recall"]),
                         percent(raw["macro_recall"]),
-                        Cell(points(lost)),
-                        Cell(f"{100 * raw['changed']:.1f}"),
+                        on_one_line(change(lost)),
+                        number(100 * raw["changed"], 1),
                     )
                 )
     return Table(
@@ -55,6 +57,7 @@ def plain(report: Report) -> Table:
         ("arm", "macro-recall with our clean-up, %", "without, %", "difference, points", "texts called otherwise, %"),
         tuple(rows),
         "python -m stages predict cleans a text as training did; a plain pipeline does not.",
+        alone={2: "macro-recall without our clean-up, %"},
     )
 
 
@@ -66,13 +69,13 @@ def training(report: Report) -> Table:
             adapted = found["pretrain"]
             rows.append(
                 (
-                    Cell(arm, f"seed {seed}"),
+                    _of_seed(arm, seed),
                     number(adapted.get("tokens_seen")),
                     Cell(str(adapted.get("stopped", "–"))),
                     number(adapted.get("emoji_rows_never_seen")),
                     number(tuned.get("trainable_parameters")),
                     number(tuned.get("frozen_parameters")),
-                    Cell(str(tuned.get("best_epoch", "–"))),
+                    Cell(str(tuned.get("best_epoch", "–")), value=tuned.get("best_epoch")),
                     _share(tuned.get("dev_macro_recall")),
                     number(tuned.get("frozen_cache_megabytes"), 1),
                     *(_share(of.get("padding_share")) for of in (adapted, tuned)),
@@ -81,7 +84,12 @@ def training(report: Report) -> Table:
     columns = ["arm", "pretraining: tokens seen", "ended", "emoji rows never seen", "tuning: weights trained"]
     columns += ["weights frozen", "best epoch", "dev macro-recall, %", "frozen layers' states, MB"]
     columns += ["padding in pretraining, %", "in tuning, %"]
-    return Table(f"Training{whose(report)}", tuple(columns), tuple(rows))
+    leaning = {2: "pretraining ended", 10: "padding in tuning, %"}
+    return Table(f"Training{whose(report)}", tuple(columns), tuple(rows), alone=leaning)
+
+
+def _of_seed(arm: str, seed: str) -> Cell:
+    return Cell(arm, f"seed {seed}", beside={"seed": seed})
 
 
 def _share(value: float | None) -> Cell:
@@ -98,13 +106,14 @@ def alignment(report: Report) -> Table:
                 cells = (percent(tuned["domains"][when]) for when in ("before", "after"))
                 losses = (number(told.get(name), 2) for name in ("lowest_domain_loss", "domain_loss"))
                 left = _share(told.get("variance_left"))
-                rows.append((Cell(arm, f"seed {seed}"), *cells, *losses, left, Cell(str(told.get("alarm") or "–"))))
+                rows.append((_of_seed(arm, seed), *cells, *losses, left, Cell(str(told.get("alarm") or "–"))))
     columns = ["arm", "domains told apart before tuning, %", "after", "adversary: lowest loss, nats", "at the end"]
     note = (
         "By a logistic regression on what the classifier reads of dev texts; a coin has 50%, and a loss of 0.69 nats."
     )
     columns += ["variance left, %", "alarm"]
-    return Table("Source and target", tuple(columns), tuple(rows), note if rows else "", words=(6,))
+    leaning = {2: "domains told apart after tuning, %", 4: "adversary: loss at the end, nats"}
+    return Table("Source and target", tuple(columns), tuple(rows), note if rows else "", words=(6,), alone=leaning)
 
 
 def seconds(report: Report) -> Table:
@@ -125,8 +134,10 @@ def seconds(report: Report) -> Table:
 def _seconds(entry: Mapping[str, Any] | None) -> Cell:
     if entry is None:
         return NOTHING
-    shared = f"shared with {entry['shared_with']}" if entry["shared_with"] else ""
-    return replace(number(entry["seconds"], 1), detail=shared, tone="quiet" if shared else "")
+    if not (other := entry["shared_with"]):
+        return number(entry["seconds"], 1)
+    seconds = number(entry["seconds"], 1)
+    return replace(seconds, detail=f"shared with {other}", tone="quiet", beside={"shared with": other})
 
 
 def base(report: Report) -> Table:
@@ -138,7 +149,7 @@ def base(report: Report) -> Table:
         head = f"trained on general text: {sum(restored.values()):,} tokens" if restored else "the base's own"
         row = (number(source.get("parameters")), number(source.get("vocabulary")), Cell(head))
         if source and row not in [other[1:] for other in rows]:
-            rows.append((Cell(str(source.get("name")), f"from {arm} on"), *row))
+            rows.append((Cell(str(source.get("name")), f"from {arm} on", beside={"from arm": arm}), *row))
     columns = ("base", "parameters", "word pieces", "masked-word head")
     return Table("Base model", columns, tuple(rows), words=(3,))
 

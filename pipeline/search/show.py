@@ -192,16 +192,21 @@ def _trials(told: Found) -> Table:
         what = "chosen" if number is not None and number == told["best"] else "front" if trial["front"] else ""
         rows.append(
             (
-                Cell(AS_IT_IS if number is None else f"trial {number}", what),
+                Cell(AS_IT_IS if number is None else f"trial {number}", what, beside={"standing": what}),
                 tables.percent(outcome["macro_recall"]),
                 tables.percent(outcome["kept"]),
                 NOTHING if outcome["at_least"] is None else tables.number(100 * outcome["at_least"], 1),
                 tables.number(outcome["seconds"]),
-                *(Cell(as_plain(trial["values"][path])) if path in trial["values"] else NOTHING for path in paths),
+                *(_setting(trial["values"][path]) if path in trial["values"] else NOTHING for path in paths),
             )
         )
     columns = ("trial", "macro-recall on dev, %", "general English kept on dev, %", "kept at least, %", "seconds")
-    return Table("All trials", (*columns, *(path.partition(".")[2] for path in paths)), tuple(rows))
+    named = dict(enumerate(paths, len(columns)))  # as a recipe names them: two stages may have one key
+    return Table("All trials", (*columns, *(path.partition(".")[2] for path in paths)), tuple(rows), alone=named)
+
+
+def _setting(value: Any) -> Cell:
+    return Cell(as_plain(value), value=value if type(value) in (int, float) else None)
 
 
 def _failed(told: Found) -> Table | None:
@@ -225,10 +230,11 @@ def _tested_table(told: Found) -> Table | None:
         )
     ]
     dev, test = (
-        float(new.number or 0) - float(old.number or 0) for old, new in zip(rows[0][1:], rows[1][1:], strict=True)
+        float(new.value or 0) - float(old.value or 0) for old, new in zip(rows[0][1:], rows[1][1:], strict=True)
     )
     note = f"Of a lead of {tables.signed(dev)} points on dev, {tables.signed(test)} are left on test."
-    return Table("Dev and test", ("", "macro-recall on dev, %", "macro-recall on test, %"), tuple(rows), note)
+    columns = ("", "macro-recall on dev, %", "macro-recall on test, %")
+    return Table("Dev and test", columns, tuple(rows), note, alone={0: "recipe"})
 
 
 def _importance(told: Found) -> Table | None:

@@ -370,6 +370,38 @@ def test_an_arm_that_the_report_cannot_find_is_told_before_anything_runs(capsys:
     assert "report.final_arm: no arm ful in this run; choose one of naive, careful" in capsys.readouterr().err
 
 
+def test_a_key_without_its_stage_is_told_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "--dry-run", "--set", "learning_rate=5e-5", "--set", "arms.naive.finetune.layers=2") == 2
+    of_both, of_one = capsys.readouterr().err.splitlines()
+    assert of_both.endswith("did you mean source.learning_rate, pretrain.learning_rate or finetune.learning_rate?")
+    assert of_one.endswith("did you mean arms.naive.finetune.freezing.layers?")
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (REVIEWS.replace("{label: stars}", "{label: stars, text: txt}"), ", row 1: no column txt; write the right one"),
+        (REVIEWS.replace("positive: [4, 5]", "positive: [4]"), "shop: 30 rows have label 5, which belongs to no class"),
+    ],
+)
+def test_a_card_that_cannot_be_read_is_told_by_a_dry_run_in_the_line_of_a_real_one(
+    own: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = write_reviews(tmp_path / "shop", per_class=30)
+    lines = (card / "reviews.csv").read_text(encoding="utf-8").splitlines()
+    (card / "reviews.csv").write_text(
+        "\n".join([lines[0], *lines[:0:-1]]), encoding="utf-8"
+    )  # those with 5 stars first
+    write_card(card, "reviews.csv", own)
+    told = ("run", "--store", tmp_path / "store", "--set", f"prepare.corpora=[{card}]", "prepare")
+    lines = []
+    for more in (["--dry-run"], []):
+        assert call(*told, *more) == 2
+        lines.append(capsys.readouterr().err)
+    assert said in lines[0]
+    assert lines[0] == lines[1]
+
+
 @pytest.mark.parametrize(
     ("corpora", "changes", "says"),
     [

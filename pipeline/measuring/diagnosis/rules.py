@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.common.program import typed
 from pipeline.common.yaml import flat, read_mapping
+from pipeline.drawing.tables import english
 from pipeline.measuring.diagnosis.symptoms import Figure, Report, figures_of
 
 RULES = Path(__file__).with_name("rules.yaml")
@@ -177,15 +178,17 @@ def speaking(rules: Sequence[Rule], figures: Mapping[str, Figure]) -> list[Rule]
 
 def _told(rule: Finding, report: Report, arm: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
     command, setting = _next(rule, report, arm)
+    texts = (rule.because.strip(), *rule.evidence)
+    because, *evidence = (fill(text.replace("{english}", english(report)), figures) for text in texts)
     return {
         "arm": arm,
         "issue": rule.issue,
         "rule": rule.name,
-        "evidence": [fill(line, figures) for line in rule.evidence],
+        "evidence": evidence,
         "command": command,
         "setting": setting,
         "improves": rule.improves,
-        "because": rule.because.strip(),
+        "because": because,
         "source": rule.source.strip(),
     }
 

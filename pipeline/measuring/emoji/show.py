@@ -126,7 +126,7 @@ def understood(report: Report) -> Table:
         for corpus, asked in found["counterfactuals"].items() if found else ():
             cells = [percent(asked[name]) for name in QUESTIONS]
             if any(cell != NOTHING for cell in ranks + cells):
-                rows.append((Cell(arm, corpus), *ranks, *cells))
+                rows.append((Cell(arm, corpus, beside={"corpus": corpus}), *ranks, *cells))
     columns = (
         "arm",
         *(f"Spearman, {said}" for said in MODELS.values()),

@@ -14,7 +14,8 @@ from pipeline.drawing import svg, tables
 from pipeline.drawing.tables import Estimate, Report
 from pipeline.measuring.frontier.results import Frontier
 
-KEPT, RECALL = "general English kept, % of the base (right is better)", "macro-recall, % (up is better)"
+ENGLISH = "general English"
+KEPT, RECALL = "%s kept, %% of the base (right is better)", "macro-recall, % (up is better)"
 OVER = {"facecolor": svg.CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1}
 """Behind words that lie over points."""
 
@@ -32,7 +33,7 @@ def pictures(report: Report) -> list[svg.Picture]:
         shown = [point for point in measured if point["retention"] and point["retention"]["value"] is not None]
         if shown:
             floors = {name: report["floors"][name][corpus]["macro_recall"]["value"] for name in FLOORS}
-            drawing = arms(shown, floors=floors, name=f"frontier-{index}")
+            drawing = arms(shown, floors=floors, name=f"frontier-{index}", general=_general(report))
             where = (
                 f"kept: {tables.PLACES[places[0][0]]} of {places[0][1]}{tables.whose(report)}. Crosses: 95% intervals."
             )
@@ -51,9 +52,13 @@ def _front(report: Report) -> list[svg.Picture]:
             "front",
             f"Between base and tuned, {report['final_arm']}{tables.whose(report)}",
             said,
-            front(found, name="front"),
+            front(found, name="front", general=_general(report)),
         )
     ]
+
+
+def _general(report: Report) -> str:
+    return f"general {tables.english(report)}"
 
 
 def _found(report: Report) -> Frontier | None:
@@ -69,15 +74,16 @@ def price(report: Report) -> str:
     if not found or found["budget"] is None or found["cost"] is None:
         return ""
     change, kept = tables.points(found["cost"]["macro_recall"]), tables.points(found["cost"]["kept"])
-    asked = f"asked to keep {100 * found['budget']:g}% of general English"
+    general = _general(report)
+    asked = f"asked to keep {100 * found['budget']:g}% of {general}"
     short = ", as a lower bound" if found["within"] else ", which no point is shown to: this one keeps most"
     return (
         f"{report['final_arm']} was {asked}{short}{tables.whose(report)}. The point {found['chosen']} was taken: "
-        f"{change} points of macro-recall against tuned, {kept} points of general English (dev)."
+        f"{change} points of macro-recall against tuned, {kept} points of {general} (dev)."
     )
 
 
-def arms(points: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float], name: str) -> str:
+def arms(points: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float], name: str, general: str = ENGLISH) -> str:
     """A point an arm, crosses for 95% intervals, the ladder as a path.
 
     ``points`` in ladder order: {"arm", "retention": Estimate, "macro_recall": Estimate}, all as shares in [0, 1].
@@ -92,7 +98,7 @@ def arms(points: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float], na
             look = {"color": svg.ARM_COLOURS[index % len(svg.ARM_COLOURS)], "markersize": 9}
             _cross(axes, point["retention"], point["macro_recall"], str(point["arm"]), look)
         axes.margins(0.2, 0.12)
-        axes.set_xlabel(KEPT)
+        axes.set_xlabel(KEPT % general)
         axes.set_ylabel(RECALL)
         lowest, *others = sorted(floors, key=lambda floor: floors[floor])
         beside = {lowest: "top", others[-1]: "bottom"} if others else {}
@@ -104,14 +110,14 @@ def arms(points: Sequence[Mapping[str, Any]], *, floors: Mapping[str, float], na
         return svg.inline(figure, name)
 
 
-def front(found: Frontier, *, name: str) -> str:
+def front(found: Frontier, *, name: str, general: str = ENGLISH) -> str:
     """Models between base and tuned."""
     points: Any = found["points"]
     ends = {point["alpha"]: place for place, point in enumerate(points) if point["alpha"] in (0.0, 1.0)}
     named = {ends[alpha]: said for alpha, said in ((0.0, "base, tuned head"), (1.0, "tuned")) if alpha in ends}
     chosen = next((place for place, point in enumerate(points) if point["name"] == found["chosen"]), None)
     said = [_weights(point) for point in points]
-    return trade_offs(points, said, name=name, chosen=chosen, budget=found["budget"], named=named)
+    return trade_offs(points, said, name=name, chosen=chosen, budget=found["budget"], named=named, general=general)
 
 
 def trade_offs(
@@ -123,6 +129,7 @@ def trade_offs(
     budget: float | None,
     named: Mapping[int, str],
     crowded: bool = False,
+    general: str = ENGLISH,
 ) -> str:
     """Points of {"kept", "macro_recall", "front"}: those on the Pareto front filled and joined, the chosen ringed.
 
@@ -146,7 +153,7 @@ def trade_offs(
         if budget is not None:
             axes.axvline(100 * budget, color=svg.OTHER, linewidth=1.4, linestyle="--", zorder=1, label="budget")
         axes.margins(0.1, 0.1)
-        axes.set_xlabel(KEPT)
+        axes.set_xlabel(KEPT % general)
         axes.set_ylabel(RECALL)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         for place, words in named.items():

@@ -9,7 +9,8 @@ import matplotlib as mpl
 
 from pipeline.drawing.dots import Dot, dots
 from pipeline.drawing.svg import ACCENT, HELPED, HURT, MUTED, STYLE, Picture, canvas, inline, tip, told
-from pipeline.drawing.tables import MARKS, NOTHING, Cell, Report, Table, judged, percent
+from pipeline.drawing.tables import MARKS, NOTHING, Cell, Report, Table, judged, number, percent
+from pipeline.measuring.reviews.doubtful import LEAST
 
 TONES = {"better": HELPED, "worse": HURT, "undecided": ACCENT}
 
@@ -105,7 +106,10 @@ def class_table(report: Report, corpus: str) -> Table:
     """Precision, recall and F1 of each class, averaged over seeds."""
     found = report["errors"][corpus]["classes"]
     rows = tuple(
-        (Cell(name, f"{each['n']:,} texts"), *(percent(each[share]) for share in ("precision", "recall", "f1")))
+        (
+            Cell(name, f"{each['n']:,} texts", beside={"texts": each["n"]}),
+            *(percent(each[share]) for share in ("precision", "recall", "f1")),
+        )
         for name, each in found.items()
     )
     return Table(f"Each class, {corpus}", ("class", "precision, %", "recall, %", "F1, %"), rows)
@@ -114,7 +118,7 @@ def class_table(report: Report, corpus: str) -> Table:
 def mistakes(report: Report, corpus: str) -> Table:
     """The mistakes that the model is surest of."""
     rows = tuple(
-        (Cell(row["text"]), Cell(row["label"]), Cell(row["predicted"]), Cell(f"{100 * row['confidence']:.0f}"))
+        (Cell(row["text"]), Cell(row["label"]), Cell(row["predicted"]), number(100 * row["confidence"]))
         for row in report["errors"][corpus]["mistakes"]
     )
     columns = ("text", "label", "called", "sure, %")
@@ -125,14 +129,19 @@ def doubtful(report: Report, corpus: str) -> Table:
     """Labels that are worth a second look."""
     found = report["errors"][corpus]["label_noise"]
     rows = tuple(
-        (Cell(row["text"]), Cell(row["label"]), Cell(row["likely"]), Cell(f"{100 * row['doubt']:.0f}"))
-        for row in found["rows"]
+        (Cell(row["text"]), Cell(row["label"]), Cell(row["likely"]), _odds(row["doubt"])) for row in found["rows"]
     )
     note = ""
     if rows:
         note = f"{found['suspects']:,} of {found['n']:,} labels are worth a second look; the {len(rows)} most doubtful."
-    columns = ("text", "label", "rather", "doubt, %")
+    columns = ("text", "label", "rather", "so many times likelier")
     return Table(f"Labels to look at again, {corpus}", columns, rows, note, words=(0, 1, 2))
+
+
+def _odds(doubt: float) -> Cell:
+    """How much likelier another class is than the label, to two digits: shares of doubt would all be 100%."""
+    odds = float(f"{doubt / max(1 - doubt, LEAST):.2g}")
+    return number(odds, 0 if odds >= 10 else 1)
 
 
 def tables_of(report: Report) -> dict[str, list[Table]]:

@@ -21,7 +21,7 @@ def pictures(report: Report) -> list[Picture]:
         sides = {f"macro-recall on {corpus}": (ACCENT, {rung["arm"]: rung["scores"][corpus]["macro_recall"]
                                                        for rung in report["ladder"]})}  # fmt: skip
         if places:
-            name = f"general English kept{tables.whose(report)}"
+            name = f"general {tables.english(report)} kept{tables.whose(report)}"
             sides[name] = (OTHER, {arm: tables.kept(report, arm, *places[0]) for arm in sweep["values"]})
         found = [_curve(label, colour, sweep["values"], figures) for label, (colour, figures) in sides.items()]
         labels = sweep["setting"] == LABELS
@@ -77,7 +77,7 @@ def foretold(report: Report, corpus: str) -> Table:
         (measured,) = (rung["scores"][corpus]["macro_recall"] for rung in report["ladder"] if rung["arm"] == one["arm"])
         low, high = one["missed"]["low"], one["missed"]["high"]
         held = "as foretold" if low is None or low <= 0 <= high else "better" if low > 0 else "worse"
-        rows.append((Cell(one["arm"]), Cell(f"{sweep['values'][one['arm']]:,.0f}"), tables.percent(one["predicted"]),
+        rows.append((Cell(one["arm"]), tables.number(sweep["values"][one["arm"]]), tables.percent(one["predicted"]),
                      tables.percent(measured), tables.change(one["missed"]), Cell(held)))  # fmt: skip
     columns = ("arm", "labels", "foretold, %", "macro-recall, %", "apart, points", "it came")
     note = "Foretold by a power law through the arms with fewer labels. With one seed intervals know nothing of the "

@@ -9,26 +9,20 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
 
 
 def cell(text: str, detail: str, number: float, low: float, high: float) -> Cell:
-    return Cell(text, detail, number=number, beside=(None, low, high))
+    return Cell(text, detail, value=number, beside={"low": low, "high": high})
 
 
 def test_percent_shows_value_and_interval() -> None:
-    assert tables.percent(estimate(0.6543, 0.6, 0.7)) == Cell(
-        "65.4", "60.0–70.0", number=65.4, beside=(None, 60.0, 70.0)
-    )
-    assert tables.percent(estimate(0.5)) == Cell("50.0", number=50.0)
+    assert tables.percent(estimate(0.6543, 0.6, 0.7)) == cell("65.4", "60.0–70.0", 65.4, 60.0, 70.0)
+    assert tables.percent(estimate(0.5)) == Cell("50.0", value=50.0)
     assert tables.percent(estimate(None)) == tables.percent(None) == Cell("–", tone="quiet")
 
 
 def test_a_minus_is_a_minus_and_zero_has_none() -> None:
-    assert tables.percent(estimate(0.267, -0.2256, 0.809)) == Cell(
-        "26.7", "−22.6 to 80.9", number=26.7, beside=(None, -22.6, 80.9)
-    )
-    assert tables.amount(estimate(-1.5, -0.004, 1234.5)) == Cell(
-        "−1.50", "0.00 to 1,234.50", number=-1.5, beside=(None, 0.0, 1234.5)
-    )
-    assert tables.number(-1234.5, 1) == Cell("−1,234.5", number=-1234.5)
-    assert tables.number(-0.04, 1) == Cell("0.0", number=0.0)
+    assert tables.percent(estimate(0.267, -0.2256, 0.809)) == cell("26.7", "−22.6 to 80.9", 26.7, -22.6, 80.9)
+    assert tables.amount(estimate(-1.5, -0.004, 1234.5)) == cell("−1.50", "0.00 to 1,234.50", -1.5, 0.0, 1234.5)
+    assert tables.number(-1234.5, 1) == Cell("−1,234.5", value=-1234.5)
+    assert tables.number(-0.04, 1) == Cell("0.0", value=0.0)
 
 
 @pytest.mark.parametrize(
@@ -84,5 +78,5 @@ def test_prose() -> None:
 def test_a_verdict_is_written_as_well_as_coloured(seeds: int, question: str, word: str, text: str) -> None:
     report = {"ladder": [{"seeds": list(range(seeds))}], "margin": 0.01}
     verdict = {"question": question, "verdict": word, "difference": estimate(0.01, 0.005, 0.015)}
-    expected = Cell(text, "+1.0 (+0.5 to +1.5)", word, beside=(1.0, 0.5, 1.5))
+    expected = Cell(text, "+1.0 (+0.5 to +1.5)", word, word, {"difference": 1.0, "low": 0.5, "high": 1.5})
     assert tables.verdict_cell(report, verdict) == expected

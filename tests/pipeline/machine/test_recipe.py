@@ -219,6 +219,7 @@ def test_a_problem_names_the_file_of_the_chain_that_it_stands_in(tmp_path: Path)
     ("text", "says"),
     [
         ("grw: {}", "grw: unknown stage or key; did you mean grow?"),
+        ("lamps: 2", "recipe toy.yaml: lamps: unknown stage or key; did you mean grow.light.lamps?"),
         ("zzz: 1", "known: name, extends, seeds, arms, search, gather, grow, judge, total"),
         ("arms: {a: {grw: {}}}", "arms.a.grw: unknown stage; did you mean grow?"),
         ("arms: {a: {total: {title: x}}}", "total runs once for all arms; set it in the recipe's own section"),
@@ -251,6 +252,12 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, says: str) -
         ("arms={}", "arms: every arm is taken out; keep one, or write `full: {}` for an arm like the recipe itself"),
         ("arms.ful.grow.steps=3", "unknown arm ful; did you mean full?"),
         ("grow.step=3", "--set grow.step=3: grow.step: unknown key; did you mean steps?"),
+        ("seed=3", "--set seed=3: seed: unknown stage or key; did you mean seeds?"),
+        ("lamps=3", "--set lamps=3: lamps: unknown stage or key; did you mean grow.light.lamps?"),
+        ("light.lamps=3", "light: unknown stage or key; did you mean grow.light?"),
+        ("grow.lamps=3", "grow.lamps: unknown key; did you mean grow.light.lamps?"),
+        ("arms.full.lamps=3", "arms.full.lamps: unknown stage; did you mean arms.full.grow.light.lamps?"),
+        ("arms.full.grow.lamps=3", "grow.lamps: unknown key; did you mean arms.full.grow.light.lamps?"),
         ("grow.steps=[", "--set grow.steps=[ line 1"),
     ],
 )

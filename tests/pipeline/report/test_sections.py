@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import html
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipeline.common import results
 from pipeline.common.errors import InputError
 from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Table
+from pipeline.measuring.diagnosis import rules
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
@@ -178,7 +180,7 @@ def test_layers_stand_in_rows(report: dict[str, Any]) -> None:
     assert [cells[0].text for cells in table.rows] == ["embeddings", "layer 1", "layer 2", "layer 3", "layer 4"]
     last = row(table, "layer 4")
     assert last["likeness of tuned to the base (CKA)"] == Cell(
-        "0.680", "0.650–0.710", number=0.68, beside=(None, 0.65, 0.71)
+        "0.680", "0.650–0.710", value=0.68, beside={"low": 0.65, "high": 0.71}
     )  # 1 - 0.04 * 4 ** 1.5
     assert last["shuffled bigram, % right (chance 50), base"].text == "80.0"  # 52 + 4 * 7
     parts = row(layers_show.drift(report, "full"), "encyclopedia")
@@ -202,7 +204,7 @@ def test_emoji_are_marked_by_themselves(report: dict[str, Any]) -> None:
     assert 'aria-label="😂 people +0.20, model +0.04"' in picture.svg  # 1.2 * 0.2 + 0.2 * (0 - 2) / 2
     assert "😂\ufe0f" in picture.svg
     table = emoji_show.understood(report)
-    assert table.rows[-1][0] == Cell("full", "cafe")
+    assert table.rows[-1][0] == Cell("full", "cafe", beside={"corpus": "cafe"})
     assert [cell.text for cell in table.rows[-1][-5:]] == ["84.0", "–", "77.0", "95.0", "90.0"]
 
 
@@ -211,14 +213,39 @@ def test_mistakes_are_text_and_say_how_sure(report: dict[str, Any]) -> None:
     found = report["errors"]["shop"]["mistakes"][0]
     assert [cell.text for cell in table.rows[0]] == [
         found["text"], found["label"], found["predicted"], f"{100 * found['confidence']:.0f}"]  # fmt: skip
-    doubtful = reviews_show.doubtful(report, "shop")
-    assert not doubtful.rows or "labels are worth a second look" in doubtful.note
+
+
+def test_doubtful_labels_say_how_much_likelier_another_is(report: dict[str, Any]) -> None:
+    row = {"id": "1", "text": "gr8", "label": "negative", "likely": "positive", "confidence": 0.99}
+    rows = [{**row, "doubt": doubt} for doubt in (1.0, 0.99975, 0.9952, 0.6)]
+    report["errors"]["shop"]["label_noise"] = {"n": 300, "suspects": 7, "share": 7 / 300, "rows": rows}
+    table = reviews_show.doubtful(report, "shop")
+    assert [cells[-1].text for cells in table.rows] == ["1,000,000", "4,000", "210", "1.5"]  # 0.9952 / 0.0048 = 207
+    assert table.note == "7 of 300 labels are worth a second look; the 4 most doubtful."
 
 
 def test_the_troubleshooter_speaks_of_the_final_arm_first(report: dict[str, Any]) -> None:
     assert {each["arm"] for each in diagnosis_show.found(report)} == {"full"}
     assert len(diagnosis_show.found(report)) <= diagnosis_show.SHOWN
     assert {cells[0].text for cells in diagnosis_show.of_others(report).rows} == set(toy_runs.LADDER)
+
+
+def test_words_of_the_page_are_of_its_language_and_quotes_stay_as_they_are(
+    report: dict[str, Any], tmp_path: Path
+) -> None:
+    quoted = "no <general English> in this shop"
+    report["errors"]["shop"]["mistakes"][0]["text"] = quoted
+    report["corpora"]["encyclopedia"]["language"] = ["de"]
+    report["recommendation"]["keeps_more"] = "careful"
+    report["diagnosis"] = rules.diagnose(report)
+    pages.write(results.checked(Report, report), tmp_path)
+    page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert quoted in page
+    assert "General text, before and after" in page
+    assert page.count("eneral English") == 1
+    assert page.count("general text") > 20
+    drawn = [path.read_text(encoding="utf-8") for path in (tmp_path / "figures").iterdir()]
+    assert not any("eneral English" in each for each in [*drawn, (tmp_path / "summary.txt").read_text("utf-8")])
 
 
 def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], tmp_path: Path) -> None:
@@ -248,21 +275,44 @@ def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:
 
 
 def test_every_table_is_a_sheet_with_numbers(out: Path) -> None:
-    with (out / "tables" / "shop-300-test-texts.csv").open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = _sheet(out, "ladder-shop")
     assert [each["arm"] for each in rows] == ["TF-IDF floor", "feature floor", *toy_runs.LADDER]
     full = rows[-1]
     assert float(full["macro-recall, %"]) == pytest.approx(72.0)
     assert float(full["macro-recall, %: low"]) < 72.0 < float(full["macro-recall, %: high"])
-    assert full["against the arm above"] == "▲ better"
+    assert full["against the arm above"] == "better"
     assert float(full["against the arm above: difference"]) == pytest.approx(9.0)
     assert float(full["against the arm above: low"]) > 0
+    step = next(each for each in _sheet(out, "ledger-of-fixes") if each["arm"] == "full")
+    gained = "gained on shop, points of macro-recall"
+    assert (step[gained], step[f"{gained}: verdict"]) == ("9.0", "better")
     names = {path.stem for path in (out / "tables").iterdir()}
     assert {"ledger-of-fixes", "surest-mistakes-cafe", "emoji-understood", "layer-by-layer-full"} <= names
 
 
+def _sheet(out: Path, name: str) -> list[dict[str, str]]:
+    with (out / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_sheets_columns_have_names_of_their_own_and_hold_numbers_or_words(out: Path) -> None:
+    names: set[str] = set()
+    for path in (out / "tables").iterdir():
+        with path.open(encoding="utf-8", newline="") as stream:
+            header, *rows = csv.reader(stream)
+        assert all(header)
+        assert len(set(header)) == len(header)
+        names |= {*header}
+        for title, *cells in zip(header, *rows, strict=True):
+            numbers = [cell for cell in cells if re.fullmatch(r"-?\d+(\.\d+)?(e-\d+)?", cell)]
+            assert len(numbers) in (0, sum(cell != "" for cell in cells)), (path.name, title, cells)
+            assert not any(cell.startswith((*tables.MARKS.values(), "−")) for cell in cells), (path.name, title)
+    assert {"words lost after, %, lower is better", "tokens a text after", "arm: seed", "texts: train"} <= names
+    assert not {"after", "ended"} & names
+
+
 def test_sheets_are_safe_and_none_is_lost(tmp_path: Path) -> None:
-    code, number = Cell("=1+1", "…", beside=(None, -0.5, 1234.5)), Cell("−1,234.5", number=-1234.5)
+    code, number = Cell("=1+1", "…", beside={"low": -0.5, "high": 1234.5}), Cell("−1,234.5", value=-1234.5)
     hostile = Table("../=1+1?", ("a", "b"), ((code, number), (Cell("@x"), NOTHING)))
     names = csv_export.write({"one": [hostile, hostile], "other": Table("empty", ("a",), ())}, tmp_path)
     assert names == ["1-1", "1-1-2"]

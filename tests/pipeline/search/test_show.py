@@ -106,7 +106,7 @@ def test_the_table_has_a_row_a_trial(tmp_path: Path) -> None:
     with (tmp_path / "out" / "tables" / "all-trials.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["trial"] for row in rows] == ["the recipe as it is", *(f"trial {number}" for number in (2, 1, 0, 3))]
-    assert [row["trial: beside it"] for row in rows] == ["", "chosen", "front", "front", ""]
+    assert [row["trial: standing"] for row in rows] == ["", "chosen", "front", "front", ""]
     assert [row["macro-recall on dev, %"] for row in rows] == ["74.0", "80.0", "90.0", "70.0", "75.0"]
     assert [row["kept at least, %"] for row in rows] == ["94.0", "96.0", "88.0", "98.0", "95.0"]
     assert rows[1]["learning_rate"] == "0.03"
