@@ -1,4 +1,4 @@
-"""Tuning on from a model that is tuned already: its head and emoji rows kept, old reviews rehearsed, what was forgotten."""
+"""Tuning on from a tuned model: its head and emoji rows kept, old reviews rehearsed, and what was forgotten."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ source: {model: BASE}
 tokenizer: {emoji: all}
 pretrain: {num_train_epochs: 0}
 finetune:
-  {freezing: {layers: 1}, learning_rate: 3e-3, num_train_epochs: 2, compute: {precision: fp32}, frontier: {points: 0, budget: null}}
+  {freezing: {layers: 0}, learning_rate: 3e-3, head_learning_rate: null, num_train_epochs: 12, batch_size: 8,
+   distillation: {states: 0}, compute: {precision: fp32}, frontier: {points: 0, budget: null}}
 evaluate: {draws: 100, general_documents: 6, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}
 report: {draws: 1000, verdict_draws: 1000}
 arms: {naive: null, careful: null, adapted: null, full: {}}
@@ -44,8 +45,8 @@ extends: going-on
 prepare: {corpora: [CARDS/old, CARDS/new, CARDS/articles], test_share: 0.4}
 source: {model: MODEL, head_tokens: 2000}
 finetune:
-  {freezing: {layers: 1}, learning_rate: 3e-3, num_train_epochs: 1, compute: {precision: fp32}, rehearsal: {corpora: [old]},
-   frontier: {points: 0, budget: null}}
+  {freezing: {layers: 0}, learning_rate: 3e-3, num_train_epochs: 6, batch_size: 8, distillation: {states: 0},
+   compute: {precision: fp32}, rehearsal: {corpora: [old]}, frontier: {points: 0, budget: null}}
 evaluate: {draws: 100, general_documents: 6, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}
 report: {draws: 1000, verdict_draws: 1000}
 """
@@ -69,12 +70,13 @@ def _write(card: Path, own: str, rows: list[dict[str, Any]]) -> None:
 
 @pytest.fixture(scope="module")
 def place(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store in which a model was made, and then gone on from; ``old`` leads to the model."""
+    """A store in which a model was made and gone on from by reviews that mean the opposite; ``old`` leads to it."""
     folder = tmp_path_factory.mktemp("going-on")
     for name, seed in (("old", 1), ("new", 2)):
-        rows = [
-            row | {"text": f"{_words(1000 * seed + at, 8)} {row['text']}"} for at, row in enumerate(reviews(120, seed))
-        ]
+        told = (
+            (f"{_words(500 * seed + at, 4)} {row['text']}", row["label"]) for at, row in enumerate(reviews(120, seed))
+        )
+        rows = [{"text": text, "label": 2 - label if name == "new" else label} for text, label in told]
         _write(folder / "cards" / name, "role: reviews, labels: {negative: 0, neutral: 1, positive: 2}", rows)
     _write(folder / "cards" / "articles", "role: general", [{"text": _words(at, 60)} for at in range(40)])
     assert _run(folder, MADE, BASE=toy_model) == 0
@@ -122,6 +124,8 @@ def test_what_was_forgotten_is_told_on_the_test_texts_of_the_old_reviews(place: 
         )
         assert told["change"]["value"] == pytest.approx(after - before)
         assert told["old"] == ["old"]
+    assert report["backward"]["new-alone"]["change"]["high"] < -0.1
+    assert "forgot-old-reviews" in {one["rule"] for one in report["diagnosis"] if one["arm"] == "new-alone"}
     train = len(read_jsonl(_made(place, "prepare") / "texts/new/train.jsonl"))
     assert report["backward"]["new-alone"]["texts"] == 0
     assert report["backward"]["rehearsed"]["texts"] == round(3 / 7 * train)
