@@ -11,6 +11,7 @@ from pydantic import Field
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove, write_json, write_jsonl
 from pipeline.common.languages import ENGLISH, reads
+from pipeline.common.validation import nearest
 from pipeline.corpora.cards import load_cards, need
 from pipeline.corpora.domains import check_sources
 from pipeline.learning import options
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 class Settings(StageSettings):
     """How to tune without forgetting."""
 
-    method: Literal["full", "lora", "features"] = Field(
+    method: Literal["full", "lora", "features", "none"] = Field(
         "full",
-        description="all weights above the frozen ones, or adapters there; features: none, a logistic head on [CLS]",
+        description="all weights above the frozen ones, or adapters there; features: none, a logistic head on [CLS]; "
+        "none: nothing learns, the classifier that source keeps is asked as it is",
     )
     freezing: options.TuningFreezing = options.TuningFreezing(layers=2)
     learning_rate: float = Field(2e-5, gt=0, le=0.1, description="peak rate of the last layer, or of adapters")
@@ -52,6 +54,7 @@ class Settings(StageSettings):
     regularisation: options.TuningRegularisation = options.TuningRegularisation()
     distillation: options.Distillation = options.Distillation()
     replay: options.Replay = options.Replay()
+    rehearsal: options.Rehearsal = options.Rehearsal()
     contrast: options.Contrast = options.Contrast()
     domain_adversary: options.DomainAdversary = options.DomainAdversary()
     augmentation: options.Augmentation = options.Augmentation()
@@ -103,9 +106,8 @@ def finetune(
         _test_fold(settings, reference, prepare, seed, fold, cache, out)
     tuned = _tuned(settings, reference.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
     model = tuned.merged(out / "adapter")
-    told = frontier_of(
-        settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", 0, settings.target), reference
-    )
+    dev = tuning.reviews(prepare, "dev", 0, tuning.left_out(settings))
+    told = frontier_of(settings.frontier, model, tuned.reader, dev, reference)
     vocabulary = tuned.reader.tokenizer
     vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
     loading.save(model, vocabulary, out / "model", **tuned.reader.how)
@@ -113,6 +115,11 @@ def finetune(
     if settings.target:
         apart = _told_apart(settings, reference.adapted, model, tuned.reader, prepare, seed)
         tuned.summary.update(target=settings.target, domains=apart)
+    if settings.rehearsal.corpora:
+        learnt = [] if settings.method == "none" else tuning.learnt_from(settings, prepare, 0)
+        old = sum(row["corpus"] in settings.rehearsal.corpora for row in learnt)
+        told_of = {"corpora": list(settings.rehearsal.corpora), "texts": old, "new_texts": len(learnt) - old}
+        tuned.summary.update(rehearsal=told_of)
     summary = tuned.summary | {
         "chosen": told["chosen"],
         "chosen_dev_macro_recall": chosen.get(told["chosen"], tuned.summary["dev_macro_recall"]),
@@ -139,7 +146,11 @@ def _test_fold(
     if settings.frontier.budget is not None:  # what is tested is what would be taken
         model = tuned.merged(folder / "adapter")
         take_best(
-            settings.frontier, model, tuned.reader, tuning.reviews(prepare, "dev", fold, settings.target), reference
+            settings.frontier,
+            model,
+            tuned.reader,
+            tuning.reviews(prepare, "dev", fold, tuning.left_out(settings)),
+            reference,
         )
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
@@ -157,7 +168,7 @@ def _told_apart(settings: Settings, start: Path, model: Any, reader: Reader, pre
     from pipeline.measuring import domains, scoring
     from pipeline.models import loading
 
-    source = tuning.reviews(prepare, "dev", 0, settings.target)
+    source = tuning.reviews(prepare, "dev", 0, tuning.left_out(settings))
     target = [row for corpus in settings.target for row in prepared.corpus_rows(prepare, corpus, "dev")]
     set_seed(seed)  # of a pooler that the start lacks
     told = {}
@@ -173,6 +184,8 @@ def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int,
 
     if settings.method == "features":
         return features.fitted(settings, start, prepare, seed, fold)
+    if settings.method == "none":
+        return tuning.untouched(settings, start, prepare, fold)
     return ranks.together(settings.compute.processes, tuning.tuned, settings, start, prepare, seed, fold, cache, folder)
 
 
@@ -207,10 +220,10 @@ def check(settings: Mapping[str, Any]) -> None:
         "replay.mlm": own.replay.mlm,
     }
     for name, weight in learnt.items():
-        if own.method == "features" and weight:
+        if own.method in ("features", "none") and weight:
             raise InputError(
-                f"finetune.{name}: it is for an encoder that learns, and with method features none does; set it to 0, "
-                "or method to full"
+                f"finetune.{name}: it is for an encoder that learns, and with method {own.method} none does; set it to "
+                "0, or method to full"
             )
     whole = {"contrast.weight": own.contrast.weight, "regularisation.mixout": own.regularisation.mixout}
     for name, weight in (whole | {"domain_adversary.weight": own.domain_adversary.weight}).items():
@@ -232,8 +245,41 @@ def check(settings: Mapping[str, Any]) -> None:
         raise InputError(
             f"finetune.augmentation.noise_kinds: slang is English and {', '.join(foreign)} is not; leave slang out"
         )
+    if own.method == "none":
+        _check_untouched(settings)
+    if own.rehearsal.corpora:
+        _check_rehearsal(settings)
     if own.target:
         check_sources(own.target, prepare.target, load_cards(prepare.corpora, prepare.data_root))
+
+
+def _check_untouched(settings: Mapping[str, Any]) -> None:
+    """Refuse to call a model untouched that has no classifier yet, or that an earlier stage changes."""
+    wanted = {
+        "source.classifier": (settings["source"].classifier, "kept"),
+        "tokenizer.emoji": (settings["tokenizer"].emoji, "none"),
+        "pretrain.num_train_epochs": (settings["pretrain"].num_train_epochs, 0),
+    }
+    for name, (found, needed) in wanted.items():
+        if found != needed:
+            raise InputError(
+                f"{name}: {found} where finetune.method none asks the base as it is; set it to {needed}, or method to "
+                "full"
+            )
+
+
+def _check_rehearsal(settings: Mapping[str, Any]) -> None:
+    """Refuse old reviews that no card has, that are a target, too, or beside which nothing is new."""
+    own, prepare = settings["finetune"], settings["prepare"]
+    cards = load_cards(prepare.corpora, prepare.data_root)
+    known = [card.name for card in cards if card.role == "reviews"] + list(filter(None, [prepare.target.name]))
+    for name in own.rehearsal.corpora:
+        if name not in known:
+            raise InputError(f"finetune.rehearsal.corpora: no reviews corpus {name}; {nearest(name, known)}")
+        if name in own.target:
+            raise InputError(f"finetune.rehearsal.corpora: {name} is finetune.target, of which no label is read")
+    if own.method != "none" and not set(known) - set(own.rehearsal.corpora):
+        raise InputError("finetune.rehearsal.corpora: all reviews are old, none is new; name those of before alone")
 
 
 STAGE = Stage(

@@ -104,6 +104,7 @@ def report(
     }
     described["ladder"] = [told[arm] for arm in rungs]
     described["controls"] = [told[arm] for arm in settings.controls]
+    described["backward"] = _backward(described["arms"], described["tested"], rungs, draws)
     described["sweep"] = _swept(described, rungs, described.pop("measured"), settings)
     described["errors"] = _looked_at(prepare[arms[final][0]], first, final, described.pop("tested"), settings)
     described["diagnosis"] = rules.diagnose(described)
@@ -185,6 +186,26 @@ def _compared(
             for arm in arms
         },
     }
+
+
+def _backward(
+    arms: Mapping[str, Any], tested: Mapping[str, Mapping[str, Any]], rungs: Sequence[str], draws: Any
+) -> dict[str, Any]:
+    """What arms that go on from the first one's model, if that learnt nothing, changed on old reviews."""
+    from pipeline.measuring.statistics import ladder
+
+    tuned = {arm: next(iter(arms[arm]["finetune"].values())) for arm in rungs}
+    first, *others = rungs
+    if tuned[first].get("method") != "none":
+        return {}
+    found = {}
+    for arm in others:
+        told = tuned[arm].get("rehearsal", {"corpora": [], "texts": 0})
+        if old := [corpus for corpus in tested if corpus in told["corpora"]]:
+            sides = ({corpus: tested[corpus][one] for corpus in old} for one in (first, arm))
+            change = draws.of(ladder.transferred_back(*sides))
+            found[arm] = {"old": old, "texts": told["texts"], "change": change}
+    return found
 
 
 def _swept(

@@ -26,6 +26,11 @@ class Settings(StageSettings):
         description="`minilm` (all-MiniLM-L6-v2, which the set-up installs), `scratch` (random weights and a "
         "vocabulary trained on the general corpora), a model folder, or a Hub id owner/name",
     )
+    classifier: Literal["new", "kept"] = Field(
+        "new",
+        description="new: whatever head the model has, tuning starts another; kept: its own goes on, its three classes "
+        "matched by name, its encoder left as it is, and texts read as it was tuned to",
+    )
     adapter: Literal["shipped", "none"] = Field(
         "shipped",
         description="minilm: put on the MLM head, pooler and adapter that ship with Retone; none: as it is published",
@@ -47,7 +52,11 @@ class Settings(StageSettings):
         2e-4, gt=0, le=0.1, description="MLM head restoration: rate of the whole model afterwards"
     )
     head_tokens: int = Field(150_000, ge=0, description="MLM head restoration: tokens with the encoder frozen")
-    model_tokens: int = Field(500_000, ge=0, description="MLM head restoration: tokens for the whole model afterwards")
+    model_tokens: int = Field(
+        500_000,
+        ge=0,
+        description="MLM head restoration: tokens for the whole model afterwards; none where the classifier is kept",
+    )
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="MLM head restoration: share of tokens hidden")
     max_length: int = Field(128, ge=8, le=512, description="MLM head restoration: longest window in tokens")
     tokens_per_batch: int = Field(2048, ge=64, description="MLM head restoration: token budget of a batch")
@@ -84,6 +93,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     from pipeline.models import architectures, attachments, loading, sources
 
     general = [row["text"] for row in prepared.rows(prepare, role="general", split="train")]
+    kept, read_as = settings.classifier == "kept", {"emoji": "none"}
     if settings.model == "scratch":
         shape = settings.model_dump(include={"vocab_size", "num_hidden_layers", "hidden_size", "num_attention_heads"})
         model, tokenizer = scratch.from_scratch(general, **shape, seed=settings.seed)
@@ -96,12 +106,19 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         loading.check_folder(folder, alike=True)
         tokenizer = loading.load_tokenizer(folder)
         with TemporaryDirectory(dir=out) as beside:
-            model = loading.load_masked_lm(architectures.as_bert(folder, Path(beside)))
+            model = loading.load_masked_lm(architectures.as_bert(folder, Path(beside), head=kept))
         loading.check_fit(len(tokenizer), model, folder)
         story = {"name": settings.model, "revision": settings.revision, "sha256": sources.weights_digest(folder)}
         story |= {"licence": sources.licence_of(folder)}
         if settings.model == "minilm":
             story |= {"revision": sources.MINILM_REVISION}
+        if kept:
+            place = f"source.model: {settings.model}"
+            loading.keep_classifier(model, sources.class_order(loading.check_folder(folder, alike=True), place), place)
+            read_as = _read_as(folder, prepare)
+            story |= {"classifier": {"seen": _seen(folder, prepare)}}
+        else:
+            model.carried = {}
         told = sources.languages_of(sources.PARTS if settings.model == "minilm" else folder)
         languages = (settings.language,) if settings.language else told
         if parts := _parts(settings):
@@ -118,7 +135,8 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         _LOG.warning("%s", line)
     missing = head_restoration.missing_parts(model) if settings.model != "scratch" else []
     history: list[dict[str, float]] = []
-    if "mlm_head" in missing and settings.head_tokens + settings.model_tokens:
+    model_tokens = 0 if kept else settings.model_tokens
+    if "mlm_head" in missing and settings.head_tokens + model_tokens:
         dev = [row["text"] for row in prepared.rows(prepare, role="general", split="dev")]
         history = head_restoration.restore_head(
             model,
@@ -126,28 +144,87 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
             general,
             dev,
             folder=out / "checkpoints",
-            **{name: value for name, value in settings if name not in {*_OF_THE_MODEL, *_SHAPE}},
+            **{name: value for name, value in settings if name not in {*_OF_THE_MODEL, *_SHAPE}}
+            | {"model_tokens": model_tokens},
         )
-    loading.save(model, tokenizer, out / "model", emoji="none")
+    loading.save(model, tokenizer, out / "model", **read_as)
     story |= {
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "vocabulary": len(tokenizer),
         "started_random": missing,
-        "restored": {"head_tokens": settings.head_tokens, "model_tokens": settings.model_tokens} if history else None,
+        "restored": {"head_tokens": settings.head_tokens, "model_tokens": model_tokens} if history else None,
     }
     write_json(out / "source.json", story)
     write_jsonl(out / "history.jsonl", history)
 
 
+def _read_as(folder: Path, prepare: Path) -> dict[str, Any]:
+    """How a model whose classifier is kept reads texts.
+
+    Raises:
+        InputError: it was trained with other rules of cleaning than these texts are read with.
+    """
+    from pipeline.common.errors import InputError
+    from pipeline.corpora import prepared
+    from pipeline.models import loading
+
+    own, here = list(loading.uncleaned(folder)), prepared.uncleaned(prepare)
+    if sorted(own) != sorted(here):
+        raise InputError(
+            f"prepare.uncleaned: {here} where the model in {folder} was tuned with {own}; set it to the same, or "
+            "source.classifier to new"
+        )
+    return {"emoji": loading.emoji_mode(folder), "language": loading.emoji_language(folder), "uncleaned": own}
+
+
+MOST_SEEN = 0.05
+"""Share of a corpus's test texts that a model may have been tuned on: short ones are written twice, and splits shift a
+little at their borders when reviews are added."""
+
+
+def _seen(folder: Path, prepare: Path) -> dict[str, dict[str, int]] | None:
+    """How many test texts of each reviews corpus there are, and how many of them the model was tuned on.
+
+    None, and said, where nobody knows what it was tuned on.
+
+    Raises:
+        InputError: so many that what it says of them means nothing.
+    """
+    from pipeline.common.errors import InputError
+    from pipeline.corpora import prepared
+    from pipeline.measuring.runs import new_reviews
+
+    then = new_reviews.past(folder)
+    if then is None:
+        _LOG.warning(
+            "source.model: what %s was tuned on is not at hand; test texts that were among it flatter it", folder
+        )
+        return None
+    known, found = {text for text, _ in then.tuned_on}, {}
+    for corpus in prepared.corpora_of(prepare, "reviews"):
+        folds = range(prepared.folds_of(prepare, corpus))
+        texts = [row["text"] for fold in folds for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
+        found[corpus] = {"test": len(texts), "tuned_on": sum(text in known for text in texts)}
+        if found[corpus]["tuned_on"] > MOST_SEEN * len(texts):
+            raise InputError(
+                f"source.classifier: the model was tuned on {found[corpus]['tuned_on']:,} of the {len(texts):,} test "
+                f"texts of {corpus}, so how it does there says nothing; give prepare the settings that it was made "
+                "with (seed, shares, folds), or the card a test split that it has not read"
+            )
+    return found
+
+
 def check(settings: Mapping[str, Any]) -> None:
-    """Refuse another architecture, a shape that does not divide, and windows longer than the base can read."""
+    """Refuse another architecture, a classifier that cannot be kept, a shape that does not divide, windows too long."""
     from pipeline.common.errors import InputError
     from pipeline.models import architectures
-    from pipeline.models.sources import check_numbers, local_folder
+    from pipeline.models.sources import check_classifier, check_numbers, local_folder
 
     own = settings["source"]
     if folder := local_folder(own.model):
         architectures.check_folder(folder, f"source.model: {folder}")
+    if own.classifier == "kept":
+        check_classifier(own.model)
     if own.model == "scratch" and own.hidden_size % own.num_attention_heads:
         raise InputError(
             f"source.hidden_size: {own.hidden_size} is no multiple of num_attention_heads {own.num_attention_heads}; "
@@ -159,7 +236,7 @@ def check(settings: Mapping[str, Any]) -> None:
         check_numbers("source", own, max_length=own.max_length)
 
 
-_OF_THE_MODEL = ("model", "language", "revision", "adapter", "vocab_size")
+_OF_THE_MODEL = ("model", "classifier", "language", "revision", "adapter", "vocab_size")
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
 STAGE = Stage(
     "source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, check=check, resumes=True

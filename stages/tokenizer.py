@@ -19,7 +19,9 @@ class Settings(StageSettings):
     """How emoji reach the model."""
 
     emoji: Literal["all", "none", "words"] = Field(
-        "all", description="`all`: every emoji as tokens; `words`: replaced by their names; `none`: as the base does"
+        "all",
+        description="`all`: every emoji as tokens; `words`: replaced by their names; `none`: as the base does "
+        "(one that keeps its classifier: as it was tuned to). Rows that are there already are kept",
     )
     row_init: Literal["names", "library"] = Field(
         "names",
@@ -55,11 +57,14 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     if rows and settings.row_init == "names":
         names = partial(emoji.name_words, language=language)
         vocabulary.name_rows(model, grown, rows, names, noise=settings.row_noise, seed=settings.seed)
-    how: Any = {"emoji": settings.emoji, "uncleaned": prepared.uncleaned(prepare), "language": language}
+    mode: str = settings.emoji
+    if mode == "none" and (mode := loading.emoji_mode(source / "model")) != "none":
+        language = loading.emoji_language(source / "model")
+    how: Any = {"emoji": mode, "uncleaned": prepared.uncleaned(prepare), "language": language}
     loading.save(model, grown, out / "model", **how)
     readers = Reader.of(source / "model"), Reader.of(out / "model")
     figures = {
-        "emoji": settings.emoji,
+        "emoji": mode,
         "rows_added": len(rows),
         "first_row": first_row,
         "rows_started": {"noise": settings.row_noise, "seed": settings.seed},

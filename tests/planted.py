@@ -216,6 +216,7 @@ def sound_report() -> dict[str, Any]:
                    for name, level in (("tfidf", 0.7), ("features", 0.68))},
         "verdicts": [],
         "beside": "above",
+        "backward": {},
         "retention": {"sound": {"base": {"pairs": {"toy-pairs": {"accuracy": figure(0.9, n=200)}}},
                                 "adapted": {"kept": copy.deepcopy(kept)}, "tuned": {"kept": copy.deepcopy(kept)}}},
         "arms": {"sound": {

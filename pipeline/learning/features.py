@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from transformers import set_seed
 
 from pipeline.learning.options import Options
-from pipeline.learning.tuning import Tuned, dev_figures, learnt_from, reviews
+from pipeline.learning.tuning import Tuned, dev_figures, learnt_from, left_out, reviews
 from pipeline.learning.tuning_steps import row_weights
 from pipeline.measuring.reviews.feature_baseline import STRENGTHS
 from pipeline.measuring.reviews.tfidf_baseline import best_strength
@@ -33,7 +33,7 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
     set_seed(seed)  # a pooler that the start lacks
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
-    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, settings.target)
+    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, left_out(settings))
     labels = [row["label"] for row in train]
     weights = row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
     pooled, dev_pooled = (pooled_states(model, reader, rows) for rows in (train, dev))

@@ -153,6 +153,21 @@ class Replay(Group):
     windows_per_batch: int = Field(default=4, ge=1, le=1024, description="of them beside each batch of reviews")
 
 
+class Rehearsal(Group):
+    """Reviews that the model was tuned on before, of which a share is learnt again beside new ones."""
+
+    corpora: tuple[str, ...] = Field(
+        default=(), description="reviews corpora of before; the test texts of all tell what was forgotten"
+    )
+    share: float = Field(
+        default=0.3,
+        ge=0,
+        le=0.9,
+        description="share of the training texts that is theirs, as far as they go, evenly of each class; 0: none is, "
+        "and their dev texts choose nothing",
+    )
+
+
 class Contrast(Group):
     """Texts of a class drawn together."""
 
@@ -249,7 +264,7 @@ class Training(Protocol):
 class Options(Training, Protocol):
     """How to tune without forgetting; of ``finetune``."""
 
-    method: Literal["full", "lora", "features"]
+    method: Literal["full", "lora", "features", "none"]
     class_weights: bool
     target: tuple[str, ...]
     train_reviews: int | None
@@ -260,6 +275,7 @@ class Options(Training, Protocol):
     freezing: TuningFreezing
     distillation: Distillation
     replay: Replay
+    rehearsal: Rehearsal
     contrast: Contrast
     domain_adversary: DomainAdversary
     augmentation: Augmentation

@@ -16,6 +16,7 @@ from pipeline.corpora.prepared import Rows
 from pipeline.learning import fisher, freezing, frozen_cache, loop, lora, regularisers, tuning_steps
 from pipeline.learning.options import Augmentation, Options
 from pipeline.learning.tuning_terms import Terms
+from pipeline.measuring import scoring
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import batches, loading
@@ -43,12 +44,13 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
     pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
+    kept = "classifier.weight" not in model.missing
     frozen = freezing.freeze(model, settings.freezing.layers)
     layers = freezing.layer_count(model)
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
         model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
-    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, settings.target)
+    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, left_out(settings))
     labels = [row["label"] for row in train]
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
     texts = [ids for some in epochs for ids in some]
@@ -105,7 +107,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     def epoch(step: float) -> float:
         return round(float(step) / schedule.eval_steps, 2)
 
-    told = terms.told(model)
+    told = terms.told(model) | ({"classifier": "carried"} if kept else {})
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     summary = {
         "method": settings.method,
@@ -126,9 +128,48 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     return Tuned(model, reader, summary, [{"epoch": epoch(row["step"]), **row} for row in history])
 
 
+def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned:
+    """The model in ``start`` with the classifier it has, nothing learnt: what arms that go on are held against.
+
+    Raises:
+        InputError: it has no classifier.
+    """
+    model: Any = loading.load_classifier(start)
+    if "classifier.weight" in model.missing:
+        raise InputError("finetune.method: with none the base's own classifier is asked; set source.classifier to kept")
+    reader, dev = Reader.of(start, settings.max_length), reviews(prepare, "dev", fold, left_out(settings))
+    found = scoring.class_probabilities(model, reader.ids([row["text"] for row in dev]))
+    told = dev_figures(np.log(np.maximum(found, np.finfo(np.float64).tiny)), dev)
+    summary = {
+        "method": settings.method,
+        "pooler": "carried",
+        "classifier": "carried",
+        "trainable_parameters": 0,
+        "frozen_parameters": sum(weight.numel() for weight in model.parameters()),
+        "steps": 0,
+        "best_step": 0,
+        "dev_macro_recall": told["dev_macro_recall"],
+    }
+    return Tuned(model, reader, summary, [{"epoch": 0.0, "step": 0, **told}])
+
+
+def left_out(settings: Options) -> tuple[str, ...]:
+    """The reviews corpora that are only tested: neither learnt from, nor asked which epoch and which blend is best."""
+    rehearsal = settings.rehearsal
+    return (*settings.target, *(rehearsal.corpora if rehearsal.share == 0 else ()))
+
+
 def learnt_from(settings: Options, prepare: Path, fold: int) -> Rows:
-    """The training reviews, or as many as are asked for: the same for all runs, and more of them hold the fewer."""
-    rows = reviews(prepare, "train", fold, settings.target)
+    """The training reviews, or as many as are asked for: the same for all runs, and more of them hold the fewer.
+
+    Of those to be rehearsed as many as make their share beside all others (experience replay: Robins 1995,
+    "Catastrophic Forgetting, Rehearsal and Pseudorehearsal").
+    """
+    rows = reviews(prepare, "train", fold, left_out(settings))
+    if settings.rehearsal.corpora and settings.rehearsal.share:
+        old = [row for row in rows if row["corpus"] in settings.rehearsal.corpora]
+        new, share = [row for row in rows if row["corpus"] not in settings.rehearsal.corpora], settings.rehearsal.share
+        rows = fixed_sample(old, round(share / (1 - share) * len(new)), 0, by="label") + new
     return rows if settings.train_reviews is None else fixed_sample(rows, settings.train_reviews, 0, by="label")
 
 

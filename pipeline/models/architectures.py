@@ -28,6 +28,8 @@ _DISTILBERT = {
     "vocab_layer_norm.": "cls.predictions.transform.LayerNorm.",
     "vocab_projector.bias": "cls.predictions.bias",
 }
+_ROBERTA_HEAD = {"classifier.dense.": "bert.pooler.dense.", "classifier.out_proj.": "classifier."}
+"""RoBERTa's classifier is a BERT's pooler and classifier under other names (``RobertaClassificationHead``)."""
 LIKE_BERT: Mapping[str, Mapping[str, str]] = {
     "distilbert": _DISTILBERT,
     "roberta": _ROBERTA,
@@ -75,8 +77,20 @@ def check_folder(folder: Path, place: str) -> None:
         return
 
 
-def as_bert(folder: Path, into: Path) -> Path:
+def check_head(config: Mapping[str, Any], place: str) -> None:
+    """Refuse a classifier that no BERT's pooler and classifier compute."""
+    if config.get("model_type") == "distilbert":
+        raise InputError(
+            f"{place}: DistilBERT's classifier has a ReLU where a BERT's pooler has a tanh, so it cannot be kept; set "
+            "source.classifier to new"
+        )
+
+
+def as_bert(folder: Path, into: Path, *, head: bool = False) -> Path:
     """The folder itself, or ``into``, with weights and config of a BERT that computes the same.
+
+    Args:
+        head: with its classifier, where it has one; else a pooler and a classifier start anew.
 
     DistilBERT is a BERT without kinds of sentences and pooler (Sanh et al. 2019, "DistilBERT, a distilled version of
     BERT", section 3); RoBERTa is one whose positions are counted from the padding's number + 1 (Liu et al. 2019,
@@ -89,7 +103,7 @@ def as_bert(folder: Path, into: Path) -> Path:
     from safetensors.torch import load_file, save_file
 
     weights = {
-        _renamed(name, kind): weight
+        _renamed(name, kind, head): weight
         for path in sorted(folder.glob("*.safetensors"))
         for name, weight in load_file(path).items()
         if not name.endswith("position_ids") and "vocab_projector.weight" not in name and "lm_head.decoder" not in name
@@ -108,9 +122,9 @@ def as_bert(folder: Path, into: Path) -> Path:
     return into
 
 
-def _renamed(name: str, kind: str) -> str:
+def _renamed(name: str, kind: str, head: bool) -> str:
     if name.startswith(("embeddings.", "encoder.", "transformer.", "pooler.")):  # saved without a head
         name = f"{'distilbert' if kind == 'distilbert' else 'roberta'}.{name}"
-    for theirs, ours in LIKE_BERT[kind].items():
+    for theirs, ours in {**LIKE_BERT[kind], **(_ROBERTA_HEAD if head else {})}.items():
         name = name.replace(theirs, ours, 1)
     return name

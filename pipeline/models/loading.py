@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, BertTokenizerFast, PreTrainedModel
 from transformers.utils import logging as transformers_logging
@@ -26,6 +26,7 @@ from pipeline.text.emoji import named_in
 
 EMOJI_FILE = "retone.json"
 EMOJI_MODES = ("all", "words", "none")
+CLASSIFIER = ("classifier.weight", "classifier.bias")
 _SIZES = (
     *("vocab_size", "max_position_embeddings", "type_vocab_size"),
     *("num_hidden_layers", "hidden_size", "intermediate_size"),
@@ -122,12 +123,37 @@ def _lay_bare(tokenizer: BertTokenizerFast) -> None:
 def load_masked_lm(folder: Path) -> MaskedLM:
     """The masked language model in a folder, in float32, in eval mode.
 
-    ``model.missing`` tells the weights that the folder lacks and that therefore start random (an MLM head, a pooler).
+    ``model.missing`` tells the weights that the folder lacks and that therefore start random (an MLM head, a pooler);
+    ``model.carried`` holds those of a classifier, if there is one.
 
     Raises:
         InputError: see ``check_folder``; or tokenizer and embedding matrix do not fit.
     """
-    return _load(MaskedLM, folder)
+    model: MaskedLM = _load(MaskedLM, folder)
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="pt") as weights:
+            model.carried |= {name: weights.get_tensor(name).float() for name in {*CLASSIFIER} & {*weights.keys()}}
+    return model
+
+
+def keep_classifier(model: MaskedLM, order: Sequence[int], place: str) -> None:
+    """Have a model carry the classifier that it was loaded with, its outputs in the order of ``LABELS``.
+
+    Args:
+        order: which of its outputs stands for each class (``sources.class_order``).
+
+    Raises:
+        InputError: no classifier of these outputs there, or no pooler under it.
+    """
+    shape = (len(order), model.config.hidden_size)
+    fits = [tuple(model.carried[name].shape) for name in CLASSIFIER if name in model.carried] == [shape, shape[:1]]
+    if not fits or any("pooler" in name for name in model.missing):
+        raise InputError(
+            f"{place}: its weights hold no pooler and classifier of {len(order)} classes to keep; set "
+            "source.classifier to new"
+        )
+    model.carried = {name: weight[list(order)].clone() for name, weight in model.carried.items()}
+    model.config.id2label, model.config.label2id = dict(ID_TO_LABEL), dict(LABEL_TO_ID)
 
 
 def load_classifier(folder: Path) -> Classifier:
@@ -215,7 +241,8 @@ def save(
     """Write weights (safetensors), config, tokenizer and how texts must be prepared; loads in plain transformers."""
     folder.mkdir(parents=True, exist_ok=True)
     stored = model if dtype == "float32" else model.to(getattr(torch, dtype))
-    stored.save_pretrained(str(folder))
+    carried = {name: weight.to(stored.dtype) for name, weight in getattr(model, "carried", {}).items()}
+    stored.save_pretrained(str(folder), **({"state_dict": stored.state_dict() | carried} if carried else {}))
     _name_architecture(folder, model)
     _lay_bare(tokenizer)
     tokenizer.save_pretrained(str(folder))

@@ -48,6 +48,8 @@ class MaskedLM(BertForMaskedLM):
         self.post_init()
         use_dropout(self)
         self.bert.pooler.requires_grad_(False)
+        self.carried: dict[str, Tensor] = {}
+        """Weights of a classifier that goes along as the pooler does, by name, for who tunes it on; none: nobody's."""
 
     def forward(
         self,

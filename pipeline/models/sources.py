@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from pipeline.common import program
 from pipeline.common.errors import InputError
-from pipeline.common.files import read_json, sha256
+from pipeline.common.files import read_json, read_object, sha256
 from pipeline.common.hub import snapshot
+from pipeline.common.labels import LABELS
 from pipeline.common.languages import ENGLISH, languages, reads
 from pipeline.common.yaml import split_front_matter
 from pipeline.corpora.cards import licence
@@ -64,6 +65,51 @@ def local_folder(model: str) -> Path | None:
             "or `scratch`"
         )
     return None
+
+
+def class_order(config: Mapping[str, Any], place: str) -> list[int]:
+    """Which output of a classifier stands for each of ``LABELS``, by the names in its config.json, small or capital.
+
+    Raises:
+        InputError: its classes are not these three by name: what LABEL_0 means, or an order, is not guessed.
+    """
+    architectures.check_head(config, place)
+    named = config.get("id2label")
+    outputs = {str(name).casefold(): key for key, name in named.items()} if isinstance(named, dict) else {}
+    if set(outputs) != set(LABELS) or sorted(map(str, outputs.values())) != ["0", "1", "2"]:
+        found = ", ".join(map(str, named.values())) if isinstance(named, dict) and named else "without names"
+        raise InputError(
+            f"{place}: its classes are {found}, and {', '.join(LABELS)} are wanted by these names; write them under "
+            "id2label of its config.json as its own card explains them, or set source.classifier to new"
+        )
+    return [int(outputs[label]) for label in LABELS]
+
+
+def check_classifier(model: str) -> None:
+    """Refuse to keep a classifier that cannot be, as far as that is told before anything is fetched.
+
+    Raises:
+        InputError: Retone's own bases, which have none; other classes (``class_order``); or a model at a place where
+            after this run another one lies, from which the same command would then go on.
+    """
+    if model in {"minilm", "scratch"}:
+        raise InputError(
+            f"source.classifier: {model} has none to keep; give the folder of a tuned model under source.model, or set "
+            "it to new"
+        )
+    folder = local_folder(model)
+    if folder is not None:
+        for link in (folder, *folder.parents):
+            if link.name == "latest" and link.is_symlink():
+                stays = link.parent / link.readlink() / folder.relative_to(link)
+                raise InputError(
+                    f"source.model: {folder} is another model after this run; name it where it stays: {stays}"
+                )
+        try:
+            config = read_object(folder / "config.json")
+        except (OSError, ValueError, RecursionError):  # the stage that loads it says so
+            return
+        class_order(config, f"source.model: {folder}")
 
 
 def check_numbers(stage: str, base: Base, *, max_length: int, frozen: int = 0, lora: bool = False) -> None:

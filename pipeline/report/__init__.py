@@ -6,6 +6,8 @@ gallery          every picture
 summary          the report in a terminal's width
 steps            what each step took and gained, and the controls
 training_tables  the tables about the models
+backward         a model tuned on: old reviews and new ones
+languages        what was left out for the language
 corpora_tables   the tables about the corpora
 comparison       two runs side by side
 history          the runs of a store

@@ -33,7 +33,7 @@ from pipeline.drawing.tables import (
     word,
     written,
 )
-from pipeline.report import steps
+from pipeline.report import backward, steps
 
 
 class Line(NamedTuple):
@@ -105,8 +105,7 @@ def helped(report: Report) -> Answer:
         if at_chance(report, _macro_recall(report, last, corpus)):
             said += f" {last} is at chance: no better than guessing."
         lines.append(Line(corpus, said))
-    if against := steps.sentence(report):
-        lines.append(Line("", against))
+    lines += [Line("", said) for said in (steps.sentence(report), backward.sentence(report)) if said]
     if not words:
         only = "This run has one arm" if len(report["ladder"]) == 1 else f"{last} is the first arm"
         return Answer(question, "Nothing to compare with", (Line("", f"{only}; add others to the recipe."), *lines))

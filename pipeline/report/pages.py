@@ -21,7 +21,7 @@ from pipeline.measuring.general import show as general_show
 from pipeline.measuring.layers import show as layers_show
 from pipeline.measuring.reviews import show as reviews_show
 from pipeline.measuring.sweep import show as sweep_show
-from pipeline.report import answers, corpora_tables, csv_export, steps, training_tables
+from pipeline.report import answers, backward, corpora_tables, csv_export, languages, steps, training_tables
 from pipeline.report.gallery import pictures
 from pipeline.report.summary import summary
 
@@ -79,6 +79,7 @@ def _contents(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "lead": answers.lead(report),
+        "left_out": languages.left_out(report),
         "answers": answers.answers(report),
         "ladders": [tables.ladder(report, corpus) for corpus in tables.reviews(report)],
         "floors": [
@@ -96,6 +97,7 @@ def _contents(report: Report) -> dict[str, Any]:
         "foretold": [
             table for corpus in tables.reviews(report) if (table := sweep_show.foretold(report, corpus)).rows
         ],
+        "backward": backward.table(report),
         "price": frontier_show.price(report),
         "fixes": steps.ledger(report),
         "coverage": training_tables.coverage(report),

@@ -63,6 +63,18 @@ class Advised(TypedDict):
 
 
 @closed
+class Backward(TypedDict):
+    """What tuning on from a model did to it on the reviews that it had been tuned on before."""
+
+    old: list[str]
+    """The corpora of before."""
+    texts: int
+    """Training texts of theirs that were learnt again."""
+    change: Estimate
+    """Backward transfer: macro-recall after less before, the mean over them. One corpus' verdict is in ``verdicts``."""
+
+
+@closed
 class Report(TypedDict):
     """report.json: the ladder in order, controls beside it, and what is said of them: by arm, floor or corpus."""
 
@@ -98,6 +110,8 @@ class Report(TypedDict):
     ``apart``: by probe and layer, accuracy of the first seed's tuned model less that of the first arm's."""
     exchange: dict[str, dict[Literal["rate", "lost", "gained"], Estimate] | None]
     frontier: dict[str, Frontier | None]
+    backward: dict[str, Backward]
+    """By arm that goes on from the ladder's first, a model as it was; empty where none does."""
     sweep: Sweep | None
     """The arms of the ladder along one setting, where the recipe names one."""
     emoji: dict[str, Emoji | None]

@@ -10,7 +10,7 @@ from pipeline.common.labels import FLOORS
 from pipeline.common.printable import printable
 from pipeline.drawing import tables
 from pipeline.drawing.tables import Report, Table
-from pipeline.report import answers
+from pipeline.report import answers, languages
 
 WIDTH = 100
 
@@ -21,7 +21,7 @@ def summary(report: Report) -> str:
     for corpus in tables.reviews(report):
         title = tables.ladder(report, corpus).title
         parts.append("\n".join([title, *aligned(_rows(report, corpus))]))
-    parts.append(textwrap.fill(answers.lead(report), WIDTH))
+    parts += [textwrap.fill(said, WIDTH) for said in (answers.lead(report), languages.left_out(report)) if said]
     parts.append("\n".join(f"{answer.question} {answer.headline}" for answer in answers.answers(report)))
     return "\n\n".join("\n".join(printable(line) for line in part.split("\n")) for part in parts) + "\n"
 

@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 import shutil
@@ -313,6 +314,33 @@ def test_controls_are_no_rungs_and_the_final_arm_is_judged_against_each(tmp_path
     assert "better against from-scratch" in read(out / "report.html").text
     rows = (out / "tables" / "full-against-its-controls.csv").read_text(encoding="utf-8").splitlines()
     assert [row.split(",")[0] for row in rows] == ["control", *controls]
+
+
+def test_what_was_forgotten_of_old_reviews_is_told_against_the_model_as_it_was(tmp_path: Path) -> None:
+    toy = Toy(
+        arms={"before": 0.9, "new-alone": 0.6, "rehearsed": 0.85}, corpora=("old", "older", "new"), measured=False
+    )
+    inputs = toy_runs.write(tmp_path / "artifacts", toy)
+    for (arm, _), folder in inputs["finetune"].items():
+        texts = 120 if arm == "rehearsed" else 0
+        told = {"rehearsal": {"corpora": ["old", "older"], "texts": texts, "new_texts": 300}}
+        told |= {"method": "none"} if arm == "before" else {"method": "full"}
+        path = folder / "finetune.json"
+        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | told), encoding="utf-8")
+    settings = stage.Settings(beside="first", draws=1000, verdict_draws=1000)
+    stage.report(settings, **inputs, recipe="mine", out=tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    changed = {arm: told["change"]["value"] for arm, told in report["backward"].items()}
+    assert changed == pytest.approx({"new-alone": -0.3, "rehearsed": -0.05})
+    assert report["backward"]["new-alone"]["change"]["n"] == 600
+    ((_, *alone), *_) = [list(row) for row in csv.reader((tmp_path / "tables/old-reviews-and-new-ones.csv").open())][1:]
+    assert alone[1:4] == ["old", "old", "90.0"]
+    text = read(tmp_path / "report.html").text
+    assert "Old reviews, against before: new-alone ▼ worse (−30.0 (" in text
+    assert "mean of the old ones" in text
+    assert "120 of its texts learnt again" in text
+    commands = [one["command"] for one in report["diagnosis"] if one["rule"] == "forgot-old-reviews"]
+    assert 'make all RECIPE=mine SET="arms.new-alone.finetune.rehearsal.share=0.3"' in commands
 
 
 def test_a_control_sets_no_floor(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def figures_of(report: Report, arm: str) -> dict[str, Figure]:
     Of several corpora the one that looks worst stands for all. Figures of tuning are means over seeds, and their
     interval is the range over seeds. What was not measured is left out.
     """
-    parts = (_kept, _losses, _scores, _verdicts, _emoji, _adaptation, _tuning, _labels, _settings)
+    parts = (_kept, _losses, _backward, _scores, _verdicts, _emoji, _adaptation, _tuning, _labels, _settings)
     found = {name: figure for part in parts for name, figure in part(report, arm) if figure is not None}
     return {name: figure for name, figure in found.items() if math.isfinite(figure.value)}
 
@@ -136,6 +136,12 @@ def _losses(report: Report, arm: str) -> Named:
 
 def _rung(report: Report, arm: str) -> Mapping[str, Any]:
     return next((rung for rung in report["ladder"] if rung["arm"] == arm), {})
+
+
+def _backward(report: Report, arm: str) -> Named:
+    """What tuning on from a model did to it on the reviews it had been tuned on before."""
+    told = report["backward"].get(arm, {"change": None, "old": []})
+    yield "backward", _read(told["change"], " and ".join(told["old"]))
 
 
 def _scores(report: Report, arm: str) -> Named:

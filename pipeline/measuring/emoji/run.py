@@ -99,7 +99,7 @@ def polarity(
         "adapted": masked_lm(adapted),
         "tuned": question("tuned", tuned, tuned, lambda _: loading.load_classifier(tuned), emoji_ask.in_classifier),
     }
-    if loading.emoji_rows(adapted):
+    if set(loading.emoji_rows(adapted)) - set(loading.emoji_rows(base)):
         questions |= {"names": newborn("names", name_words), "default": newborn("default", None)}
     return dict(zip(questions, remember(list(questions.values())), strict=True))
 

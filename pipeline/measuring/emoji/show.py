@@ -121,18 +121,21 @@ def polarity(report: Report, arm: str) -> Table:
 def understood(report: Report) -> Table:
     """Agreement with people, and the counterfactuals, of every arm."""
     rows = []
+    told = [found for found in report["emoji"].values() if found]
+    models = [model for model in MODELS if any(_spearman(found, model) for found in told)]
     for arm, found in report["emoji"].items():
-        ranks = [amount(_spearman(found, model)) for model in MODELS] if found else []
+        ranks = [amount(_spearman(found, model)) for model in models] if found else []
         for corpus, asked in found["counterfactuals"].items() if found else ():
             cells = [percent(asked[name]) for name in QUESTIONS]
             if any(cell != NOTHING for cell in ranks + cells):
                 rows.append((Cell(arm, corpus, beside={"corpus": corpus}), *ranks, *cells))
     columns = (
         "arm",
-        *(f"Spearman, {said}" for said in MODELS.values()),
+        *(f"Spearman, {MODELS[model]}" for model in models),
         *(f"{said}, %" for said in QUESTIONS.values()),
     )
-    note = "Spearman is over emoji; the shares are over test texts. 50% is what chance gives when an emoji is swapped."
+    note = "Spearman is over emoji; the shares are over test texts. " if models else "Shares of test texts. "
+    note += "50% is what chance gives when an emoji is swapped."
     return Table(f"Emoji understood{whose(report)}", columns, tuple(rows), note if rows else "")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.common.labels import LABEL_TO_ID
 from pipeline.measuring.statistics.bootstrap import Difference, Figure
 from pipeline.measuring.statistics.classification import HEADLINE, METRICS, Metric, of_class
-from pipeline.measuring.statistics.comparison import Measured, classified, minus, verdicts
+from pipeline.measuring.statistics.comparison import Measured, classified, minus, paired, verdicts
 
 Rows = Sequence[Mapping[str, Any]]
 """Rows of a predictions file: {"id", "label", "predicted", "emoji"}, and "fold" with cross-validation."""
@@ -53,6 +53,25 @@ def measured(rows_by_seed: Sequence[Rows], metric: str = HEADLINE) -> Measured:
     labels = [row["label"] for row in rows_by_seed[0]]
     predicted = [[row["predicted"] for row in rows] for rows in rows_by_seed]
     return classified(labels, predicted, SCORES[metric], tested_in(rows_by_seed[0]))
+
+
+def transferred_back(before: Mapping[str, Sequence[Rows]], after: Mapping[str, Sequence[Rows]]) -> Measured:
+    """Backward transfer: macro-recall on old reviews after tuning on new ones less before, the mean over old corpora.
+
+    Lopez-Paz & Ranzato 2017, "Gradient Episodic Memory for Continual Learning", section 2 (BWT): below 0 is forgetting.
+
+    Args:
+        before, after: corpus -> seed -> rows, of the same texts in the same order.
+    """
+
+    def recalled(side: Mapping[str, Sequence[Rows]]) -> Measured:
+        first = [(corpus, row) for corpus, seeds in side.items() for row in seeds[0]]
+        seeds = range(min(len(found) for found in side.values()))
+        predicted = [[row["predicted"] for found in side.values() for row in found[seed]] for seed in seeds]
+        corpora = [corpus for corpus, _ in first]
+        return classified([row["label"] for _, row in first], predicted, SCORES[HEADLINE], corpora=corpora)
+
+    return paired(recalled(after), recalled(before))
 
 
 def tested_in(rows: Rows) -> list[int] | None:

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import DistilBertConfig, DistilBertForMaskedLM, RobertaConfig, RobertaForMaskedLM
+from transformers import (
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    RobertaForSequenceClassification,
+)
 
 from pipeline.common.errors import InputError
 from pipeline.models import architectures, loading
@@ -53,6 +59,27 @@ def test_one_that_computes_what_a_bert_computes_is_one(make: Any, tmp_path: Path
         torch.testing.assert_close(ours(**read).logits[there], theirs(**read).logits[there], rtol=1e-4, atol=1e-4)
     with pytest.raises(InputError, match=r"its model_type is '.*', which only a base \(source.model\) may be"):
         loading.load_classifier(tmp_path / "theirs")
+
+
+def test_robertas_classifier_is_a_berts_pooler_and_classifier(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = _roberta(400).config
+    config.num_labels = 3
+    theirs = RobertaForSequenceClassification(config).eval()
+    with torch.no_grad():
+        for weight in theirs.parameters():
+            weight.normal_(std=0.3)
+    theirs.save_pretrained(tmp_path / "theirs")
+    model = loading.load_masked_lm(architectures.as_bert(tmp_path / "theirs", tmp_path / "ours", head=True))
+    loading.keep_classifier(model, [2, 0, 1], "it")
+    loading.save(model, toy_tokenizer(), tmp_path / "kept", emoji="none")
+    ids = torch.randint(5, 400, (4, 12))
+    with torch.no_grad():
+        ours = loading.load_classifier(tmp_path / "kept")(ids).logits
+        torch.testing.assert_close(ours, theirs(ids).logits[:, [2, 0, 1]], rtol=1e-4, atol=1e-4)
+    anew = loading.load_masked_lm(architectures.as_bert(tmp_path / "theirs", tmp_path / "anew"))
+    assert not anew.carried
+    assert "bert.pooler.dense.weight" in anew.missing
 
 
 def test_weights_saved_without_a_head_are_found(tmp_path: Path) -> None:

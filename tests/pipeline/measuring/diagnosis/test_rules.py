@@ -50,6 +50,7 @@ EDGES: list[tuple[str, dict[str, Edge], str, Edge, Edge]] = [
     ("forgot-in-adaptation", ADAPTED, "kept.adapted", (0.8, 0.7, 0.899), (0.8, 0.7, 0.901)),
     ("forgot-in-tuning", {"kept.tuning": (0.8, 0.6, 1)}, "kept.tuned", (0.8, 0.7, 0.899), (0.8, 0.7, 0.901)),
     ("forgot-in-tuning", {"kept.tuned": (0.8, 0.7, 0.89)}, "kept.tuning", (0.89, 0.7, 1), (0.91, 0.7, 1)),
+    ("forgot-old-reviews", {}, "backward", (-0.05, -0.1, -0.001), (-0.05, -0.1, 0.001)),
     ("grammar-lost", {}, "kept.pairs", (0.8, 0.7, 0.899), (0.8, 0.7, 0.901)),
     ("source-knows-no-grammar", {"scratch": (0, 0, 0)}, "base.pairs", (0.52, 0.499, 0.6), (0.55, 0.501, 0.6)),
     ("source-knows-no-grammar", {"base.pairs": (0.5, 0.4, 0.6)}, "scratch", (0, 0, 0), (1, 1, 1)),

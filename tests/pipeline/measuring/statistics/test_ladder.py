@@ -36,6 +36,19 @@ def test_a_class_that_never_occurs_gives_no_figure_instead_of_a_wrong_one() -> N
     assert ladder.scores([rows], DRAWS)["neutral_f1"] == {"value": None, "low": None, "high": None, "n": 9}
 
 
+def test_backward_transfer_by_hand() -> None:
+    """Old corpora, large and small, count alike: one loses a fifth of each class, the other wins a tenth: −5 points."""
+    before = {"old": [predictions(Toy(), 0.8, "old")], "older": [predictions(Toy(), 0.6, "older")[:150]]}
+    after = {"old": [predictions(Toy(), 0.6, "old")], "older": [predictions(Toy(), 0.7, "older")[:150]]}
+    own = [ladder.measured(side["older"]).value for side in (before, after)]
+    found = DRAWS.of(ladder.transferred_back(before, after))
+    assert found["value"] == pytest.approx((-0.2 + own[1] - own[0]) / 2)
+    assert found["n"] == 450
+    assert found["low"] < found["value"] < found["high"]
+    nothing = DRAWS.of(ladder.transferred_back(before, before))
+    assert (nothing["value"], nothing["low"], nothing["high"]) == (0.0, 0.0, 0.0)
+
+
 EVERY: list[ladder.Kind] = ["rungs", "overall", "floors", "emoji", "masked", "controls"]
 
 
