@@ -59,7 +59,7 @@ class Predictor:
         """
         cleaned = {text: self.reader.cleaned(text) for text in dict.fromkeys(texts)}
         read, longest = [text for text in dict.fromkeys(cleaned.values()) if text], self.reader.max_length
-        ids = replace(self.reader, max_length=longest + 1).ids(read)
+        ids = list(replace(self.reader, max_length=longest + 1).ids(read))
         cut = [place for place, row in enumerate(ids) if len(row) > longest]
         for place, row in zip(cut, self.reader.ids([read[place] for place in cut]), strict=True):
             ids[place] = row

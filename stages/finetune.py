@@ -134,6 +134,7 @@ def _test_fold(
 ) -> None:
     """Tune with a fold held out and write what the model says of it, unless an interrupted run has done so."""
     from pipeline.corpora import prepared
+    from pipeline.corpora.stored_rows import StoredRows
     from pipeline.learning import tuning
     from pipeline.learning.frontier import take_best
     from pipeline.measuring import scoring
@@ -153,7 +154,7 @@ def _test_fold(
             reference,
         )
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
-    rows = [row for corpus in folded for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
+    rows = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "test", fold) for corpus in folded)
     told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)
     write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
     remove(folder)
@@ -164,12 +165,13 @@ def _told_apart(settings: Settings, start: Path, model: Any, reader: Reader, pre
     from transformers import set_seed
 
     from pipeline.corpora import prepared
+    from pipeline.corpora.stored_rows import StoredRows
     from pipeline.learning import tuning
     from pipeline.measuring import domains, scoring
     from pipeline.models import loading
 
     source = tuning.reviews(prepare, "dev", 0, tuning.left_out(settings))
-    target = [row for corpus in settings.target for row in prepared.corpus_rows(prepare, corpus, "dev")]
+    target = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "dev") for corpus in settings.target)
     set_seed(seed)  # of a pooler that the start lacks
     told = {}
     for when, one in (("before", loading.load_classifier(start)), ("after", model)):

@@ -26,7 +26,7 @@ from pipeline.learning.options import (
 from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
-    from pipeline.corpora.prepared import Rows
+    from pipeline.corpora.stored_rows import StoredRows
     from pipeline.models.reader import Reader
 
 DEV_PROBABILITY = 0.15
@@ -144,7 +144,7 @@ def _taught(settings: Settings) -> bool:
     return settings.distillation.cls + settings.distillation.mean + settings.distillation.states > 0
 
 
-def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Rows) -> dict[tuple[str, str], Any]:
+def _windows(settings: Settings, prepare: Path, reader: Reader, informal: StoredRows) -> dict[tuple[str, str], Any]:
     """Tokenised windows by role (informal, general) and split (train, dev).
 
     Args:
@@ -157,6 +157,7 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Rows) 
 
     from pipeline.common.errors import InputError
     from pipeline.corpora import prepared
+    from pipeline.corpora.stored_rows import StoredRows
     from pipeline.learning import adaptation
     from pipeline.text.emoji import demojize
 
@@ -168,8 +169,8 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Rows) 
             if wanted and role == "informal" and settings.include_reviews:
                 reviews = prepared.rows(prepare, role="reviews", split=split)
                 # With folds each is tested, by one of them.
-                rows = [*rows, *(row for row in reviews if "fold" not in row)]
-            texts = [reader.text(row["text"]) for row in rows]
+                rows = StoredRows.joined([rows, reviews.where(lambda row: "fold" not in row)])
+            texts = (reader.text(row["text"]) for row in rows)
             taught = partial(demojize, language=reader.language) if split == "train" and _taught(settings) else None
             windows[role, split] = adaptation.cut(reader.tokenizer, texts, reader.max_length, taught=taught)
         if wanted and not len(windows[role, "train"]):
@@ -192,7 +193,7 @@ def _adapt(
     from pipeline.learning import adaptation, callbacks, distillation, emoji_prediction, freezing, loop, lora, ranks
     from pipeline.models import attachments, batches
 
-    informal = windows["informal", "train"] if settings.replay_share < 1 else adaptation.Windows([], [])
+    informal = windows["informal", "train"] if settings.replay_share < 1 else adaptation.Windows()
     text = informal + windows["general", "train"]
     budget = adaptation.Budget(settings.num_train_epochs, settings.max_tokens, settings.tokens_per_batch)
     order = adaptation.batches_within(
@@ -238,7 +239,7 @@ def _adapt(
     trained = order[: outcome.steps * settings.gradient_accumulation_steps]
     return {
         "method": "dapt" if len(informal) else "general",
-        "tokens_seen": sum(text.lengths[row] for batch in trained for row in batch),
+        "tokens_seen": int(text.lengths[trained.numbers].sum()),
         "steps": outcome.steps,
         "stopped": outcome.stopped,
         "best_step": outcome.best_step,

@@ -92,11 +92,11 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     from pipeline.learning import head_restoration, scratch
     from pipeline.models import architectures, attachments, loading, sources
 
-    general = [row["text"] for row in prepared.rows(prepare, role="general", split="train")]
+    general = prepared.rows(prepare, role="general", split="train")
     kept, read_as = settings.classifier == "kept", {"emoji": "none"}
     if settings.model == "scratch":
         shape = settings.model_dump(include={"vocab_size", "num_hidden_layers", "hidden_size", "num_attention_heads"})
-        model, tokenizer = scratch.from_scratch(general, **shape, seed=settings.seed)
+        model, tokenizer = scratch.from_scratch((row["text"] for row in general), **shape, seed=settings.seed)
         story = {"name": "scratch", **shape}
         spoken = {code: None for codes in prepared.languages(prepare, "general").values() for code in codes}
         languages = (settings.language,) if settings.language else tuple(spoken)
@@ -137,12 +137,11 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
     history: list[dict[str, float]] = []
     model_tokens = 0 if kept else settings.model_tokens
     if "mlm_head" in missing and settings.head_tokens + model_tokens:
-        dev = [row["text"] for row in prepared.rows(prepare, role="general", split="dev")]
         history = head_restoration.restore_head(
             model,
             tokenizer,
-            general,
-            dev,
+            (row["text"] for row in general),
+            (row["text"] for row in prepared.rows(prepare, role="general", split="dev")),
             folder=out / "checkpoints",
             **{name: value for name, value in settings if name not in {*_OF_THE_MODEL, *_SHAPE}}
             | {"model_tokens": model_tokens},

@@ -55,7 +55,7 @@ def run(
     torch.manual_seed(0)  # of the pooler, which the toy lacks
     model, tokenizer = loading.load_masked_lm(toy_model), loading.load_tokenizer(toy_model)
     windows = adaptation.cut(tokenizer, SENTENCES * 6, 32)
-    nothing = adaptation.Windows([], [])
+    nothing = adaptation.Windows()
     budget = adaptation.Budget(1000, schedule.steps * schedule.gradient_accumulation_steps * 200, 128)
     order = adaptation.batches_within(nothing, windows, 1.0, budget, 0)
     masking = adaptation.Masking.of(tokenizer, 0.15, False, 0)

@@ -9,16 +9,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pipeline.common.files import read_json, read_jsonl, write_json, write_jsonl
+from pipeline.common.files import read_json, write_json, write_jsonl
 from pipeline.common.labels import LABELS
 from pipeline.common.languages import ENGLISH
 from pipeline.corpora.cards import Split
 from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.splits import SPLITS_OF, split_of
+from pipeline.corpora.stored_rows import StoredRows
 from pipeline.corpora.texts import NONE, Text, Texts
 from pipeline.text.cleaning import normalise
 
-Rows = list[dict[str, Any]]
 _WRITTEN_BY_PEOPLE = ("reviews", "informal")
 
 
@@ -113,20 +113,18 @@ def uncleaned(prepare: Path) -> list[str]:
     return next((corpus["uncleaned"] for corpus in _described(prepare).values() if "uncleaned" in corpus), [])
 
 
-def rows(prepare: Path, *, role: str, split: str, fold: int = 0) -> Rows:
+def rows(prepare: Path, *, role: str, split: str, fold: int = 0) -> StoredRows:
     """All rows of one split of all corpora with a role, when ``fold`` is tested; empty where there is none."""
-    return [row for name in corpora_of(prepare, role) for row in corpus_rows(prepare, name, split, fold)]
+    return StoredRows.joined(corpus_rows(prepare, name, split, fold) for name in corpora_of(prepare, role))
 
 
-def corpus_rows(prepare: Path, corpus: str, split: str, fold: int = 0) -> Rows:
+def corpus_rows(prepare: Path, corpus: str, split: str, fold: int = 0) -> StoredRows:
     """Rows of one split of a corpus when ``fold`` is tested. A corpus without folds has the same split every time."""
-    folds = folds_of(prepare, corpus)
+    folds, folder = folds_of(prepare, corpus), prepare / "texts" / corpus
     if folds == 1 or fold == 0:
-        return read_jsonl(prepare / "texts" / corpus / f"{split}.jsonl")
-    every = [
-        row for name in ("train", "dev", "test") for row in read_jsonl(prepare / "texts" / corpus / f"{name}.jsonl")
-    ]
-    return [row for row in every if split_of(row["fold"], fold, folds) == split]
+        return StoredRows.of(folder / f"{split}.jsonl")
+    every = StoredRows.joined(StoredRows.of(folder / f"{name}.jsonl") for name in ("train", "dev", "test"))
+    return every.where(lambda row: split_of(row["fold"], fold, folds) == split)
 
 
 def texts_by_corpus(prepare: Path, characters: int = 4_000_000) -> dict[str, list[str]]:

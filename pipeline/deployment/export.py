@@ -21,6 +21,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.extras import need
 from pipeline.common.files import read_json, remove, write_config, write_whole
 from pipeline.corpora.prepared import rows
+from pipeline.corpora.stored_rows import Rows
 from pipeline.measuring.statistics.classification import confusion, macro_recall
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models.batches import Ids
@@ -162,7 +163,7 @@ def _write_int8(model: Path, out: Path) -> None:
 def _measured(predictor: Predictor, model: Path, folder: Path) -> list[Measured]:
     """torch, ONNX and int8 on the same texts: size, speed, how far apart, how well."""
     known = fixed_sample(dev_rows(model), ASKED, seed=0, by="label")
-    ids = predictor.reader.ids([row["text"] for row in known]) or _drawn(predictor)
+    ids = predictor.reader.ids(row["text"] for row in known) or _drawn(predictor)
     labels = [row["label"] for row in known]
     weights = sum(path.stat().st_size for path in model.glob("*.safetensors"))
     asked = {"torch": (weights, _torch(predictor))}
@@ -179,7 +180,7 @@ def _measured(predictor: Predictor, model: Path, folder: Path) -> list[Measured]
     return found
 
 
-def dev_rows(model: Path) -> list[dict[str, Any]]:
+def dev_rows(model: Path) -> Rows:
     """Labelled dev texts of the run that a model is from, as prepared; none where no store lies around it."""
     inside = model.resolve()
     for report in (inside.parent, inside.parent.parent):

@@ -5,19 +5,29 @@ Gururangan et al. 2020, "Don't Stop Pretraining", section 3; replay: Robins 1995
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import BertTokenizerFast
 
 from pipeline.learning import emoji_prediction, ranks
 from pipeline.learning.distillation import Lesson
-from pipeline.models.batches import BatchPlan, Ids, epoch_batches, length_buckets, pad
+from pipeline.models.batches import (
+    Batch,
+    BatchPlan,
+    Laying,
+    Lengths,
+    Ragged,
+    chunks,
+    epoch_batches,
+    length_buckets,
+    pad,
+)
 from pipeline.models.encoder import Places
 from pipeline.models.masked_lm import IGNORED, choose_masked, hide
 
@@ -26,9 +36,9 @@ from pipeline.models.masked_lm import IGNORED, choose_masked, hide
 class Windows:
     """Texts cut into pieces a model can read: ids with [CLS] and [SEP], and which word each token belongs to."""
 
-    ids: list[Ids]
-    words: list[Ids]
-    taught: list[Ids] = field(default_factory=list)
+    ids: Ragged = field(default_factory=Ragged.of)
+    words: Ragged = field(default_factory=Ragged.of)
+    taught: Ragged = field(default_factory=Ragged.of)
     """The ids that a teacher reads of each window; empty where there is none."""
 
     def __len__(self) -> int:
@@ -41,15 +51,15 @@ class Windows:
         """The first ``count`` windows."""
         return Windows(self.ids[:count], self.words[:count], self.taught[:count])
 
-    @cached_property
-    def lengths(self) -> list[int]:
+    @property
+    def lengths(self) -> NDArray[np.int64]:
         """Tokens in each window."""
-        return [len(row) for row in self.ids]
+        return self.ids.lengths
 
 
 def cut(
     tokenizer: BertTokenizerFast,
-    texts: Sequence[str],
+    texts: Iterable[str],
     max_length: int,
     chunk: int = 512,
     taught: Callable[[str], str] | None = None,
@@ -59,11 +69,8 @@ def cut(
     Args:
         taught: what a teacher reads of a window's text; None: nobody teaches.
     """
-    ids: list[Ids] = []
-    words: list[Ids] = []
-    told: list[Ids] = []
-    for start in range(0, len(texts), chunk):
-        some = list(texts[start : start + chunk])
+    ids, words, told = Laying(), Laying(), Laying()
+    for some in chunks(texts, chunk):
         encoded = tokenizer(
             some,
             truncation=True,
@@ -75,17 +82,17 @@ def cut(
         origins = encoded["overflow_to_sample_mapping"]
         for window, encoding, origin in zip(encoded["input_ids"], encoded.encodings, origins, strict=True):
             if len(window) > 2:
-                ids.append(np.asarray(window, dtype=np.int32))
-                words.append(np.asarray([-1 if word is None else word for word in encoding.word_ids], dtype=np.int32))
+                ids.add(window)
+                words.add([-1 if word is None else word for word in encoding.word_ids])
                 if taught is not None:
                     begin, end = encoding.offsets[1][0], encoding.offsets[-2][1]
                     said, read = some[origin][begin:end], taught(some[origin][begin:end])
-                    told.append(ids[-1] if read == said else _ids(tokenizer, read, max_length))
-    return Windows(ids, words, told)
+                    told.add(window if read == said else _ids(tokenizer, read, max_length))
+    return Windows(ids.done(), words.done(), told.done())
 
 
-def _ids(tokenizer: BertTokenizerFast, text: str, max_length: int) -> Ids:
-    return np.asarray(tokenizer(text, truncation=True, max_length=max_length)["input_ids"], dtype=np.int32)
+def _ids(tokenizer: BertTokenizerFast, text: str, max_length: int) -> list[int]:
+    return tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ class Masking:
         ordinary = torch.tensor([token for token in range(len(tokenizer)) if token not in special])
         return cls(probability, whole_words, tokenizer.mask_token_id, tokenizer.pad_token_id, special, ordinary, seed)
 
-    def batch(self, windows: Windows, rows: Sequence[int], place: int, whole: Sequence[int] = ()) -> dict[str, Any]:
+    def batch(self, windows: Windows, rows: Batch, place: int, whole: Sequence[int] = ()) -> dict[str, Any]:
         """The model's inputs for some windows: ids, mask and labels, each int64 [rows, longest], and labels' places.
 
         Args:
@@ -148,19 +155,21 @@ def _first_positions(words: Tensor) -> Tensor:
     return torch.where(starts, places, torch.zeros_like(places)).cummax(dim=1).values
 
 
-def mixture(informal: Sequence[int], general: Sequence[int], replay_share: float, seed: int, epoch: int) -> list[int]:
+def mixture(informal: Lengths, general: Lengths, replay_share: float, seed: int, epoch: int) -> NDArray[np.int64]:
     """One epoch's rows: all informal windows, and general ones until they hold ``replay_share`` of the tokens.
 
     Args:
         informal: lengths of the informal windows, rows 0 to n-1.
         general: lengths of the general windows, rows n and up. Drawn without replacement, anew for each epoch.
     """
-    if replay_share >= 1.0 or not informal:
-        return [len(informal) + row for row in range(len(general))]
-    wanted = sum(informal) * replay_share / (1.0 - replay_share)
+    everything = np.arange(len(informal) + len(general))
+    if replay_share >= 1.0 or not len(informal):
+        return everything[len(informal) :]
+    wanted = int(np.sum(informal)) * replay_share / (1.0 - replay_share)
     order = np.random.default_rng([seed, epoch, 1]).permutation(len(general))
-    taken = np.cumsum(np.asarray(general, dtype=np.int64)[order]) if len(general) else np.zeros(0, dtype=np.int64)
-    return [*range(len(informal)), *(len(informal) + int(row) for row in order[: int(np.searchsorted(taken, wanted))])]
+    taken = np.cumsum(np.asarray(general, dtype=np.int64)[order])
+    replayed = len(informal) + order[: int(np.searchsorted(taken, wanted))]
+    return np.concatenate([everything[: len(informal)], replayed])
 
 
 @dataclass(frozen=True)
@@ -172,34 +181,33 @@ class Budget:
     tokens_per_batch: int
 
 
-def batches_within(
-    informal: Windows, general: Windows, replay_share: float, budget: Budget, seed: int
-) -> list[list[int]]:
+def batches_within(informal: Windows, general: Windows, replay_share: float, budget: Budget, seed: int) -> Ragged:
     """All batches of a run, in order: epochs one after the other, cut where the budget ends."""
-    lengths = informal.lengths + general.lengths
-    batches: list[list[int]] = []
-    epoch, left = 0, budget.num_train_epochs
-    tokens = 0
+    return Ragged.of(_within(informal.lengths, general.lengths, replay_share, budget, seed), np.int64)
+
+
+def _within(
+    informal: NDArray[np.int64], general: NDArray[np.int64], replay_share: float, budget: Budget, seed: int
+) -> Iterator[NDArray[np.int64]]:
+    lengths = np.concatenate([informal, general])
+    epoch, left, tokens = 0, budget.num_train_epochs, 0
     while left > 0:
-        rows = mixture(informal.lengths, general.lengths, replay_share, seed, epoch)
-        made = epoch_batches([lengths[row] for row in rows], budget.tokens_per_batch, seed, epoch)
+        rows = mixture(informal, general, replay_share, seed, epoch)
+        made = epoch_batches(lengths[rows], budget.tokens_per_batch, seed, epoch)
         for batch in made[: max(1, round(len(made) * min(1.0, left)))]:
             if budget.max_tokens is not None and tokens >= budget.max_tokens:
-                return batches
-            batches.append([rows[place] for place in batch])
-            tokens += sum(lengths[row] for row in batches[-1])
+                return
+            yield rows[batch]
+            tokens += int(lengths[rows[batch]].sum())
         epoch, left = epoch + 1, left - 1
-    return batches
 
 
-def plan(
-    windows: Windows, batches: Sequence[Sequence[int]], masking: Masking, lesson: Lesson | None = None
-) -> BatchPlan:
+def plan(windows: Windows, batches: Sequence[Batch], masking: Masking, lesson: Lesson | None = None) -> BatchPlan:
     """The run as Trainer reads it; masks are drawn anew for every batch, and a teacher is asked about its texts."""
 
     telling = masking.emoji_share > 0
 
-    def make(rows: Sequence[int], place: int) -> dict[str, Any]:
+    def make(rows: Batch, place: int) -> dict[str, Any]:
         taught, whole = [], []
         if lesson is not None:
             taught = [windows.taught[row] for row in rows]
@@ -246,8 +254,10 @@ def _mean_loss(model: nn.Module, batches: Sequence[dict[str, Any]]) -> float:
     return nats / max(1.0, count)
 
 
-def rows_never_seen(windows: Windows, batches: Sequence[Sequence[int]], first_row: int, rows: int) -> int:
+def rows_never_seen(windows: Windows, batches: Sequence[Batch], first_row: int, rows: int) -> int:
     """How many of the token ids ``first_row`` .. ``rows``-1 no trained window holds."""
-    used = {row for batch in batches for row in batch}
-    seen = {int(token) for row in used for token in windows.ids[row][windows.ids[row] >= first_row]}
-    return rows - first_row - len(seen)
+    seen = np.zeros(rows, np.bool_)
+    for batch in batches:
+        for row in batch:
+            seen[windows.ids[row]] = True
+    return int((~seen[first_row:]).sum())

@@ -68,7 +68,7 @@ class Ends:
 class Questions:
     """What every blend is asked: the classes of dev texts, and hidden pieces of general text."""
 
-    texts: list[Ids]
+    texts: Sequence[Ids]
     labels: Sequence[int]
     corpora: Sequence[str]
     """Of the texts."""

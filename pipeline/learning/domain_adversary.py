@@ -19,6 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.common.errors import InputError
 from pipeline.corpora.prepared import corpus_rows
+from pipeline.corpora.stored_rows import StoredRows
 from pipeline.learning.general_text import in_turn
 from pipeline.learning.loop import Term
 from pipeline.learning.options import Options
@@ -111,8 +112,9 @@ def adversary_of(asked: Options, model: Any, prepare: Path, reader: Reader, seed
     """The one that is asked for, if any; its classifier learns as one of the model's modules, until ``told``."""
     if not asked.domain_adversary.weight:
         return None
-    rows = [row["text"] for corpus in asked.target for row in corpus_rows(prepare, corpus, "train", fold)]
+    rows = StoredRows.joined(corpus_rows(prepare, corpus, "train", fold) for corpus in asked.target)
     if not rows:
         raise InputError("finetune.domain_adversary: finetune.target has no training texts; set the weight to 0")
     model.domain_classifier = DomainClassifier(model.config.hidden_size)
-    return Adversary(model.domain_classifier, reader.ids(rows), asked.domain_adversary.weight, asked.batch_size, seed)
+    ids = reader.ids(row["text"] for row in rows)
+    return Adversary(model.domain_classifier, ids, asked.domain_adversary.weight, asked.batch_size, seed)

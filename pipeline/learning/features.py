@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from transformers import set_seed
 
+from pipeline.corpora.stored_rows import columns_of
 from pipeline.learning.options import Options
 from pipeline.learning.tuning import Tuned, dev_figures, learnt_from, left_out, reviews
 from pipeline.learning.tuning_steps import row_weights
@@ -34,8 +35,9 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
     train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, left_out(settings))
-    labels = [row["label"] for row in train]
-    weights = row_weights(labels, [row["corpus"] for row in train]) if settings.class_weights else None
+    labels, corpora = columns_of(train, "label", "corpus")
+    truth = columns_of(dev, "label", "corpus")
+    weights = row_weights(labels, corpora) if settings.class_weights else None
     pooled, dev_pooled = (pooled_states(model, reader, rows) for rows in (train, dev))
     scaler = StandardScaler().fit(pooled)
     table = scaler.transform(pooled)
@@ -49,7 +51,7 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
 
     def figures(strength: float) -> dict[str, float]:
         weight, bias = head(strength)
-        return dev_figures(dev_pooled @ weight.T + bias, dev)
+        return dev_figures(dev_pooled @ weight.T + bias, *truth)
 
     best = best_strength(STRENGTHS, lambda strength: figures(strength)["dev_macro_recall"])
     with torch.no_grad():

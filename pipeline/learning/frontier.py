@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.files import read_json
-from pipeline.corpora.prepared import Rows
+from pipeline.corpora.stored_rows import Rows
 from pipeline.learning import blending
 from pipeline.learning.options import FrontierOptions
 from pipeline.measuring.frontier import score

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -72,7 +72,7 @@ def key(ids: Ids) -> bytes:
 @contextmanager
 def feed(
     model: Any,
-    texts: Sequence[Ids],
+    texts: Iterable[Ids],
     options: FrozenCache,
     *,
     layers: int,
@@ -90,7 +90,7 @@ def feed(
         states = states_of(model, texts, options, layers=layers, bf16=bf16, folder=folder)
         yield states.inputs, round(states.megabytes, 1), None
         return
-    with embedding_subset.alone(model, [*texts, *beside]) as table:
+    with embedding_subset.alone(model, chain(texts, beside)) as table:
         yield partial(padded, padding=padding, table=table), 0.0, table
 
 

@@ -25,7 +25,7 @@ from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.loop import Objective, Term, summed
 from pipeline.learning.options import Replay
 from pipeline.learning.shards import share
-from pipeline.models.batches import Ids, padded
+from pipeline.models.batches import Ragged, padded
 from pipeline.models.encoder import Places
 from pipeline.models.masked_lm import IGNORED, MaskedLM
 from pipeline.models.reader import Reader
@@ -39,7 +39,7 @@ def windows_of(prepare: Path, reader: Reader, role: str, count: int, setting: st
     Raises:
         InputError: there is no such text; ``setting`` asks for it.
     """
-    texts = [reader.text(row["text"]) for row in prepared.rows(prepare, role=role, split="train")]
+    texts = (reader.text(row["text"]) for row in prepared.rows(prepare, role=role, split="train"))
     found = cut(reader.tokenizer, texts, reader.max_length)
     if not len(found):
         raise InputError(
@@ -47,13 +47,13 @@ def windows_of(prepare: Path, reader: Reader, role: str, count: int, setting: st
             "prepare.corpora, or set it to 0"
         )
     chosen = np.sort(np.random.default_rng(0).permutation(len(found))[:count])
-    return Windows([found.ids[place] for place in chosen], [found.words[place] for place in chosen])
+    return Windows(Ragged.of(found.ids[place] for place in chosen), Ragged.of(found.words[place] for place in chosen))
 
 
 def masking_of(reader: Reader, windows: Windows, seed: int) -> Masking:
     """How their tokens are hidden; another token put in is one of theirs: a tuning may hold no other embedding."""
     masking = Masking.of(reader.tokenizer, MLM_PROBABILITY, False, seed)
-    theirs = torch.from_numpy(np.unique(np.concatenate(windows.ids)).astype(np.int64))
+    theirs = torch.from_numpy(np.unique(windows.ids.numbers).astype(np.int64))
     return replace(masking, ordinary=theirs[torch.isin(theirs, masking.ordinary)])
 
 
@@ -75,9 +75,9 @@ class Beside:
     """What the model made of them before, if it is to keep that."""
 
     @property
-    def ids(self) -> list[Ids]:
+    def ids(self) -> Ragged:
         """All that the model may read of them."""
-        return [*self.windows.ids, np.array([self.masking.mask_id], dtype=np.int32)]
+        return self.windows.ids + Ragged.of([[self.masking.mask_id]])
 
     def batch(self, place: int, table: Tensor | None) -> dict[str, Any]:
         """What ``objective`` asks of an update: a pure function of its place in the plan.
@@ -116,7 +116,7 @@ class Beside:
 
 
 def beside_of(
-    asked: Replay, prepare: Path, reader: Reader, seed: int, hold: Callable[[list[Ids], list[Ids]], HeldStates]
+    asked: Replay, prepare: Path, reader: Reader, seed: int, hold: Callable[[Ragged, Ragged], HeldStates]
 ) -> Beside | None:
     """What is read beside the reviews, if anything is; ``hold`` tells what the model makes of texts before tuning."""
     if not asked.states and not asked.mlm:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from transformers import BertTokenizerFast
@@ -22,8 +22,8 @@ def missing_parts(model: MaskedLM) -> list[str]:
 def restore_head(
     model: MaskedLM,
     tokenizer: BertTokenizerFast,
-    texts: Sequence[str],
-    dev_texts: Sequence[str],
+    texts: Iterable[str],
+    dev_texts: Iterable[str],
     *,
     folder: Path,
     head_learning_rate: float,
@@ -59,9 +59,9 @@ def restore_head(
         model.bert.requires_grad_(part == 2)
         model.bert.pooler.requires_grad_(False)
         model.get_input_embeddings().requires_grad_(part == 2)
-        epochs = 1 + tokens / max(1, sum(windows.lengths))
+        epochs = 1 + tokens / max(1, int(windows.lengths.sum()))
         budget = adaptation.Budget(epochs, tokens, tokens_per_batch)
-        order = adaptation.batches_within(adaptation.Windows([], []), windows, 1.0, budget, seed + part)
+        order = adaptation.batches_within(adaptation.Windows(), windows, 1.0, budget, seed + part)
         _, rows = loop.train(
             model,
             adaptation.plan(windows, order, masking),

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
-from pipeline.corpora.prepared import Rows
+from pipeline.corpora.stored_rows import Rows, StoredRows
 from pipeline.learning.options import Selection
 from pipeline.measuring.layers.ask import pooled_layers
 from pipeline.measuring.reviews.feature_baseline import fit_feature_floor
@@ -31,14 +31,14 @@ LAYER_TEXTS = 10_000
 """At most so many reviews are asked which layer it is."""
 
 
-def chosen(how: Selection, informal: Rows, prepare: Path, start: Path, reader: Reader, seed: int) -> Rows:
+def chosen(how: Selection, informal: StoredRows, prepare: Path, start: Path, reader: Reader, seed: int) -> StoredRows:
     """Of informal rows those that a model in ``start`` finds near the reviews' training texts, or as many at random.
 
     Raises:
         InputError: no training texts of reviews, or folds test them all.
     """
     train, dev = (
-        [row for row in prepared.rows(prepare, role="reviews", split=split) if "fold" not in row]
+        prepared.rows(prepare, role="reviews", split=split).where(lambda row: "fold" not in row)
         for split in ("train", "dev")
     )
     if not train:
@@ -53,7 +53,7 @@ def chosen(how: Selection, informal: Rows, prepare: Path, start: Path, reader: R
             texts = [reader.text(row["text"]) for row in rows[at : at + CHUNK]]
             yield pooled_layers(model, reader.tokenizer, texts, max_length=reader.max_length)
 
-    asked = fixed_sample(train, LAYER_TEXTS, 0, by="label") + dev
+    asked = [*fixed_sample(train, LAYER_TEXTS, 0, by="label"), *dev]
     features, labels = np.concatenate(list(read(asked))), [row["label"] for row in asked]
     known = len(asked) - len(dev)
     layer = fit_feature_floor((features[:known], labels[:known]), (features[known:], labels[known:])).layer
@@ -63,7 +63,7 @@ def chosen(how: Selection, informal: Rows, prepare: Path, start: Path, reader: R
     rows = nearest(directions(scaler.transform(reviews)), parts, how.neighbours)
     if how.by == "random":
         rows = np.sort(np.random.default_rng([seed, 11]).choice(len(informal), len(rows), replace=False))
-    return [informal[row] for row in rows]
+    return informal.take(rows)
 
 
 def nearest(queries: Features, parts: Iterable[Features], neighbours: int) -> NDArray[np.int64]:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from transformers import set_seed
 
 from pipeline.common.errors import InputError
 from pipeline.corpora import prepared
-from pipeline.corpora.prepared import Rows
+from pipeline.corpora.stored_rows import Rows, StoredRows, columns_of
 from pipeline.learning import fisher, freezing, frozen_cache, loop, lora, regularisers, tuning_steps
 from pipeline.learning.options import Augmentation, Options
 from pipeline.learning.tuning_terms import Terms
 from pipeline.measuring import scoring
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
-from pipeline.measuring.statistics.sampling import fixed_sample
+from pipeline.measuring.statistics.sampling import fixed_places
 from pipeline.models import batches, loading
-from pipeline.models.batches import Ids
+from pipeline.models.batches import Ragged
 from pipeline.models.reader import Reader
 from pipeline.text import augmentation, noise
 
@@ -51,13 +52,13 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     if settings.method == "lora":
         model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
     train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, left_out(settings))
-    labels = [row["label"] for row in train]
+    labels, corpora = columns_of(train, "label", "corpus")
+    truth = columns_of(dev, "label", "corpus")
     epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
-    texts = [ids for some in epochs for ids in some]
     terms = Terms.of(settings, model, reader, epochs, prepare, seed, fold, cache)
     with frozen_cache.feed(
         model,
-        [*texts, *dev_ids, *terms.fed],
+        chain(*dict.fromkeys(epochs), dev_ids, terms.fed),
         settings.frozen_cache,
         layers=freezing.frozen_depth(settings.freezing.layers, layers),
         padding=reader.tokenizer.pad_token_id,
@@ -69,16 +70,14 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             epochs,
             labels,
             feed,
-            weights=tuning_steps.row_weights(labels, [row["corpus"] for row in train])
-            if settings.class_weights
-            else None,
+            weights=tuning_steps.row_weights(labels, corpora) if settings.class_weights else None,
             held=terms.held,
             beside=lambda place: terms.batch(place, len(plan), feed, table),
             batch_size=settings.batch_size,
             tokens_per_batch=settings.tokens_per_batch,
             seed=seed,
         )
-        padding = batches.padding_share([len(ids) for ids in texts], plan.batches)
+        padding = batches.padding_share(np.concatenate([some.lengths for some in epochs]), plan.batches)
         steps = max(1, len(plan) // settings.gradient_accumulation_steps)
         schedule = loop.Schedule.of(
             settings,
@@ -95,7 +94,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             plan,
             schedule,
             groups=freezing.groups_of(model, settings),
-            figures=lambda model: dev_figures(tuning_steps.dev_logits(model, dev_ids, feed), dev) | terms.figures(),
+            figures=lambda model: dev_figures(tuning_steps.dev_logits(model, dev_ids, feed), *truth) | terms.figures(),
             objective=terms.objective(model, start),
             penalty=regularisers.penalty_of(
                 model, held_by, steps, fisher.of_general_text(model, start, prepare, reader) if held_by.ewc else None
@@ -138,8 +137,9 @@ def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned
     if "classifier.weight" in model.missing:
         raise InputError("finetune.method: with none the base's own classifier is asked; set source.classifier to kept")
     reader, dev = Reader.of(start, settings.max_length), reviews(prepare, "dev", fold, left_out(settings))
-    found = scoring.class_probabilities(model, reader.ids([row["text"] for row in dev]))
-    told = dev_figures(np.log(np.maximum(found, np.finfo(np.float64).tiny)), dev)
+    found = scoring.class_probabilities(model, reader.ids(row["text"] for row in dev))
+    truth = columns_of(dev, "label", "corpus")
+    told = dev_figures(np.log(np.maximum(found, np.finfo(np.float64).tiny)), *truth)
     summary = {
         "method": settings.method,
         "pooler": "carried",
@@ -159,7 +159,7 @@ def left_out(settings: Options) -> tuple[str, ...]:
     return (*settings.target, *(rehearsal.corpora if rehearsal.share == 0 else ()))
 
 
-def learnt_from(settings: Options, prepare: Path, fold: int) -> Rows:
+def learnt_from(settings: Options, prepare: Path, fold: int) -> StoredRows:
     """The training reviews, or as many as are asked for: the same for all runs, and more of them hold the fewer.
 
     Of those to be rehearsed as many as make their share beside all others (experience replay: Robins 1995,
@@ -167,20 +167,25 @@ def learnt_from(settings: Options, prepare: Path, fold: int) -> Rows:
     """
     rows = reviews(prepare, "train", fold, left_out(settings))
     if settings.rehearsal.corpora and settings.rehearsal.share:
-        old = [row for row in rows if row["corpus"] in settings.rehearsal.corpora]
-        new, share = [row for row in rows if row["corpus"] not in settings.rehearsal.corpora], settings.rehearsal.share
-        rows = fixed_sample(old, round(share / (1 - share) * len(new)), 0, by="label") + new
-    return rows if settings.train_reviews is None else fixed_sample(rows, settings.train_reviews, 0, by="label")
+        (corpora,) = columns_of(rows, "corpus")
+        from_old = np.isin(corpora, settings.rehearsal.corpora)
+        old, new, share = rows.take(from_old), rows.take(~from_old), settings.rehearsal.share
+        again = fixed_places(old, round(share / (1 - share) * len(new)), 0, by="label")
+        rows = StoredRows.joined((old.take(again), new))
+    if settings.train_reviews is None:
+        return rows
+    return rows.take(fixed_places(rows, settings.train_reviews, 0, by="label"))
 
 
-def reviews(prepare: Path, split: str, fold: int, target: Collection[str] = ()) -> Rows:
+def reviews(prepare: Path, split: str, fold: int, target: Collection[str] = ()) -> StoredRows:
     """The reviews of a split when a fold is held out, each with the name of its ``corpus``; the target's are not read.
 
     Raises:
         InputError: there are none.
     """
     named = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if corpus not in target]
-    rows = [row | {"corpus": corpus} for corpus in named for row in prepared.corpus_rows(prepare, corpus, split, fold)]
+    each = {corpus: prepared.corpus_rows(prepare, corpus, split, fold) for corpus in named}
+    rows = StoredRows.joined(found.beside(corpus=corpus) for corpus, found in each.items())
     if not rows and named:
         raise InputError(
             f"finetune: {', '.join(named)}: no row in {split}; all were given as another split or dropped "
@@ -191,27 +196,28 @@ def reviews(prepare: Path, split: str, fold: int, target: Collection[str] = ()) 
     return rows
 
 
-def _ids(
-    settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int
-) -> tuple[list[list[Ids]], list[Ids], int]:
+def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -> tuple[list[Ragged], Ragged, int]:
     """Ids of the training texts in each epoch and of the dev texts, and how many emoji augmentation draws from.
 
     With augmentation other emoji, and other noise, are drawn in each epoch.
     """
-    texts, labels = ([row[column] for row in train] for column in ("text", "label"))
-    passes, epochs, draw = [texts], settings.num_train_epochs, settings.augmentation
-    known = augmentation.habits(texts, labels) if draw.emoji_share else None
+    epochs, draw = settings.num_train_epochs, settings.augmentation
+    known = augmentation.habits(_texts(train), (row["label"] for row in train)) if draw.emoji_share else None
+    passes = [_texts(train)]
     if known is not None or draw.noise_share:
         seeds = range(seed * 1000, seed * 1000 + epochs)
-        passes = [_augmented(texts, labels, known, draw, own) for own in seeds]
-    *train_ids, dev_ids = (reader.ids(some) for some in [*passes, [row["text"] for row in dev]])
+        passes = [_augmented(train, known, draw, own) for own in seeds]
+    *train_ids, dev_ids = (reader.ids(some) for some in [*passes, _texts(dev)])
     return train_ids * (epochs // len(train_ids)), dev_ids, len(known.emoji) if known is not None else 0
 
 
-def _augmented(
-    texts: list[str], labels: list[int], known: augmentation.EmojiHabits | None, draw: Augmentation, seed: int
-) -> list[str]:
+def _texts(rows: Rows) -> Iterable[str]:
+    return (row["text"] for row in rows)
+
+
+def _augmented(train: Rows, known: augmentation.EmojiHabits | None, draw: Augmentation, seed: int) -> Iterable[str]:
     """Training texts as an epoch reads them: noise first, for it leaves emoji alone."""
+    texts, labels = _texts(train), (row["label"] for row in train)
     if draw.noise_share:
         texts = noise.noisy(texts, draw.noise_kinds, share=draw.noise_share, rate=draw.noise_rate, seed=seed)
     if known is not None:
@@ -219,9 +225,9 @@ def _augmented(
     return texts
 
 
-def dev_figures(logits: NDArray[np.float64], dev: Rows) -> dict[str, float]:
+def dev_figures(logits: NDArray[np.float64], labels: ArrayLike, corpora: ArrayLike) -> dict[str, float]:
     """Dev loss, macro-recall (the one that decides) and accuracy of logits [texts, 3], each the mean over corpora."""
-    labels, corpora = (np.array([row[column] for row in dev]) for column in ("label", "corpus"))
+    labels, corpora = np.asarray(labels), np.asarray(corpora)
     parts = [corpora == name for name in np.unique(corpora)]
     matrices = np.array([confusion(labels[own], logits[own].argmax(axis=1)) for own in parts], dtype=float)
     surprise = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]

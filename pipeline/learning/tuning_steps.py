@@ -15,7 +15,7 @@ from pipeline.common.labels import LABELS
 from pipeline.learning import ranks
 from pipeline.learning.held_states import HeldStates
 from pipeline.learning.shards import share
-from pipeline.models.batches import FORWARD_TOKENS, BatchPlan, Feed, Ids, epoch_batches, length_buckets
+from pipeline.models.batches import FORWARD_TOKENS, Batch, BatchPlan, Feed, Ids, Ragged, epoch_batches, length_buckets
 
 
 def class_weights(labels: Sequence[int]) -> Tensor:
@@ -25,17 +25,18 @@ def class_weights(labels: Sequence[int]) -> Tensor:
     return torch.tensor(weights, dtype=torch.float32)
 
 
-def row_weights(labels: Sequence[int], corpora: Sequence[str]) -> list[float]:
-    """A weight for each row, with which every class counts the same within its corpus; mean 1 over a corpus's rows.
+def row_weights(labels: Sequence[int], corpora: Sequence[str]) -> NDArray[np.float32]:
+    """Weights [rows] with which every class counts the same within its corpus; mean 1 over a corpus's rows.
 
     Over all rows together it would not do: a corpus that is two thirds complaints would teach that texts of its kind
     are complaints, whatever they say.
     """
     tables = {
-        corpus: class_weights([label for label, own in zip(labels, corpora, strict=True) if own == corpus])
+        corpus: class_weights([label for label, own in zip(labels, corpora, strict=True) if own == corpus]).tolist()
         for corpus in dict.fromkeys(corpora)
     }
-    return [float(tables[corpus][label]) for label, corpus in zip(labels, corpora, strict=True)]
+    found = (tables[corpus][label] for label, corpus in zip(labels, corpora, strict=True))
+    return np.fromiter(found, np.float32, len(labels))
 
 
 def plan(
@@ -43,7 +44,7 @@ def plan(
     labels: Sequence[int],
     feed: Feed,
     *,
-    weights: Sequence[float] | None = None,
+    weights: NDArray[np.float32] | None = None,
     held: HeldStates | None = None,
     beside: Callable[[int], dict[str, Any]] | None = None,
     batch_size: int,
@@ -57,23 +58,24 @@ def plan(
         held: the states that the model is to keep of each text; None: none.
         beside: what else objectives read of a batch, by its place; None: nothing.
     """
-    batches: list[list[int]] = []
-    for epoch, ids in enumerate(epochs):
-        lengths = [len(row) for row in ids]
-        batches += [
-            [epoch * len(labels) + row for row in batch]
-            for batch in epoch_batches(lengths, tokens_per_batch, seed, epoch, max_rows=batch_size)
-        ]
-    everything = [row for ids in epochs for row in ids]
+    batches = Ragged.of(
+        (
+            epoch * len(labels) + np.array(batch)
+            for epoch, ids in enumerate(epochs)
+            for batch in epoch_batches([len(row) for row in ids], tokens_per_batch, seed, epoch, max_rows=batch_size)
+        ),
+        np.int64,
+    )
 
-    def make(rows: Sequence[int], place: int) -> dict[str, Any]:
-        own, texts = [row % len(labels) for row in rows], [everything[row] for row in rows]
+    def make(rows: Batch, place: int) -> dict[str, Any]:
+        places = [divmod(int(row), len(labels)) for row in rows]
+        own, texts = [row for _, row in places], [epochs[epoch][row] for epoch, row in places]
         batch = feed(texts) | {"labels": torch.tensor([labels[row] for row in own])}
         batch |= held.batch(texts, seed, place) if held is not None else {"extra": {}}
         if beside is not None:
             batch["extra"] |= beside(place)
         if weights is not None:
-            batch["extra"]["weights"] = torch.tensor([weights[row] for row in own])
+            batch["extra"]["weights"] = torch.from_numpy(weights[own])
         return batch
 
     return BatchPlan(batches, make)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from pipeline.learning.general_text import Beside
 from pipeline.learning.held_states import HeldStates, held_term
 from pipeline.learning.options import Options
 from pipeline.models import loading
-from pipeline.models.batches import Feed, Ids
+from pipeline.models.batches import Feed, Ids, Ragged
 from pipeline.models.reader import Reader
 
-Hold = Callable[[Sequence[Ids], Sequence[Ids]], HeldStates]
+Hold = Callable[[Iterable[Ids], Sequence[Ids]], HeldStates]
 """What the model makes of texts before tuning; the second are those whose variance is the measure."""
 
 
@@ -34,15 +35,14 @@ class Terms:
     adversary: Adversary | None
 
     @classmethod
-    def of(cls, asked: Options, model: Any, reader: Reader, epochs: Sequence[list[Ids]], prepare: Path, seed: int,
+    def of(cls, asked: Options, model: Any, reader: Reader, epochs: Sequence[Ragged], prepare: Path, seed: int,
            fold: int, cache: Path) -> Terms:  # fmt: skip
         """Those that settings ask for, of a model that has not been tuned yet. With all layers frozen none is held."""
         hold: Hold = partial(_held, asked, model, cache)
         learns = freezing.frozen_depth(asked.freezing.layers, freezing.layer_count(model)) < freezing.layer_count(model)
-        texts = [ids for some in epochs for ids in some]
         return cls(
             asked,
-            hold(texts, epochs[0]) if asked.distillation.states and learns else None,
+            hold(chain(*dict.fromkeys(epochs)), epochs[0]) if asked.distillation.states and learns else None,
             general_text.beside_of(asked.replay, prepare, reader, seed, hold) if learns else None,
             adversary_of(asked, model, prepare, reader, seed, fold),
         )
@@ -87,7 +87,7 @@ class Terms:
         return {"domain_adversary": self.adversary.told(model)} if self.adversary is not None else {}
 
 
-def _held(asked: Options, model: Any, cache: Path, texts: Sequence[Ids], sample: Sequence[Ids]) -> HeldStates:
+def _held(asked: Options, model: Any, cache: Path, texts: Iterable[Ids], sample: Sequence[Ids]) -> HeldStates:
     halved, layers = asked.frozen_cache.model_copy(update={"dtype": "float16"}), freezing.layer_count(model)
     bf16 = loop.use_bf16(asked.compute.precision)
     states = frozen_cache.states_of(model, texts, halved, layers=layers, every_token=True, bf16=bf16, folder=cache)

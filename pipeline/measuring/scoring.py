@@ -65,7 +65,7 @@ def both_readings(
 
     What reads the same either way costs nothing.
     """
-    ids = reader.ids([row["text"] for row in rows]) + reader.plain_ids([row["raw"] for row in rows])
+    ids = reader.ids(row["text"] for row in rows) + reader.plain_ids(row["raw"] for row in rows)
     found = class_probabilities(model, ids, tokens_per_batch=tokens_per_batch, known=known).round(DIGITS)
     return found[: len(rows)], found[len(rows) :]
 
@@ -73,7 +73,7 @@ def both_readings(
 @torch.inference_mode()
 def pooled_states(model: Any, reader: Reader, rows: Sequence[Mapping[str, Any]]) -> Scores:
     """What a classifier's pooler makes of each text, [texts, hidden]."""
-    bert, ids = ready(model).bert, reader.ids([row["text"] for row in rows])
+    bert, ids = ready(model).bert, reader.ids(row["text"] for row in rows)
     found = np.empty((len(ids), bert.config.hidden_size))
     for some in in_batches(ids, None, "features", model):
         inputs = as_inputs([ids[row] for row in some], reader.tokenizer.pad_token_id, model)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from transformers import BertTokenizerFast
 
 from pipeline.common.errors import InputError
 from pipeline.models import loading
-from pipeline.models.batches import Ids
+from pipeline.models.batches import Ragged, chunks
 from pipeline.text.cleaning import normalise
 from pipeline.text.emoji import demojize
 
@@ -64,11 +63,11 @@ class Reader:
         """What the tokenizer gets of a text that is cleaned already, as ``prepare`` leaves it."""
         return demojize(prepared, self.language) if self.emoji == "words" else prepared
 
-    def ids(self, prepared: Sequence[str]) -> list[Ids]:
+    def ids(self, prepared: Iterable[str]) -> Ragged:
         """Ids of texts that are cleaned already."""
-        return self.plain_ids([self.text(text) for text in prepared])
+        return self.plain_ids(map(self.text, prepared))
 
-    def raw_ids(self, raw: Sequence[str]) -> list[Ids]:
+    def raw_ids(self, raw: Sequence[str]) -> Ragged:
         """Ids of texts as people wrote them.
 
         Raises:
@@ -82,11 +81,10 @@ class Reader:
             raise InputError(f"text {cleaned.index('') + 1}: nothing to read in it; leave it out")
         return self.ids(cleaned)
 
-    def plain_ids(self, texts: Sequence[str]) -> list[Ids]:
+    def plain_ids(self, texts: Iterable[str]) -> Ragged:
         """Ids of texts just as they are, which is how a plain ``transformers`` pipeline reads them."""
-        rows: list[Ids] = []
-        for start in range(0, len(texts), _CHUNK):
-            some = list(texts[start : start + _CHUNK])
-            told = self.tokenizer(some, truncation=True, max_length=self.max_length, return_attention_mask=False)
-            rows += [np.asarray(row, dtype=np.int32) for row in told["input_ids"]]
-        return rows
+
+        def read(some: list[str]) -> Any:
+            return self.tokenizer(some, truncation=True, max_length=self.max_length, return_attention_mask=False)
+
+        return Ragged.of(row for some in chunks(texts, _CHUNK) for row in read(some)["input_ids"])

@@ -7,7 +7,7 @@ training texts have it, mixed with P(emoji) over all classes, and never shown ou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ class EmojiHabits:
         return mixed
 
 
-def habits(texts: Sequence[str], labels: Sequence[int], smoothing: float = 0.5) -> EmojiHabits | None:
+def habits(texts: Iterable[str], labels: Iterable[int], smoothing: float = 0.5) -> EmojiHabits | None:
     """Count emoji by class in training texts; each counts once a text, ``smoothing`` is added. None without emoji."""
     counts = [Counter[str]() for _ in LABELS]
     for text, label in zip(texts, labels, strict=True):
@@ -44,14 +44,12 @@ def habits(texts: Sequence[str], labels: Sequence[int], smoothing: float = 0.5) 
 
 
 def augment(
-    texts: Sequence[str], labels: Sequence[int], known: EmojiHabits, *, share: float, noise: float, seed: int
-) -> list[str]:
+    texts: Iterable[str], labels: Iterable[int], known: EmojiHabits, *, share: float, noise: float, seed: int
+) -> Iterator[str]:
     """Append one drawn emoji to ``share`` of the texts that have none; the others come back as they are."""
     random = np.random.default_rng(seed)
     chances = [known.drawn_from(label, noise) for label in range(len(LABELS))]
-    augmented = []
     for text, label in zip(texts, labels, strict=True):
         chosen = known.emoji[int(random.choice(len(known.emoji), p=chances[label]))]
         wanted = random.random() < share and not emoji_list(text)
-        augmented.append(f"{text} {chosen}" if wanted else text)
-    return augmented
+        yield f"{text} {chosen}" if wanted else text

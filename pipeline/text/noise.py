@@ -8,7 +8,7 @@ tags, emoji and figures stay, and of what is mistyped the first letter.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -72,12 +72,12 @@ _KINDS: dict[str, tuple[re.Pattern[str], Callable[[str, Generator], str]]] = {
 }
 
 
-def noisy(texts: Sequence[str], kinds: Sequence[str], *, share: float, rate: float, seed: int) -> list[str]:
+def noisy(texts: Iterable[str], kinds: Sequence[str], *, share: float, rate: float, seed: int) -> Iterator[str]:
     """Of ``share`` of the texts each kind changes ``rate`` of the words it can change; ``lower_case`` all of them.
 
     A text's noise depends on its words, its place and the seed alone, never on a label.
     """
-    return [_one(text, kinds, share, rate, default_rng([seed, place, 12])) for place, text in enumerate(texts)]
+    return (_one(text, kinds, share, rate, default_rng([seed, place, 12])) for place, text in enumerate(texts))
 
 
 def _one(text: str, kinds: Sequence[str], share: float, rate: float, random: Generator) -> str:

@@ -18,6 +18,7 @@ from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, sha256
+from pipeline.corpora.stored_rows import Rows, columns_of
 from pipeline.learning import features, loop, options, tuning
 from pipeline.models import attachments, loading, sources
 from pipeline.models.reader import Reader
@@ -229,14 +230,14 @@ def test_the_head_of_features_is_the_logistic_regression_on_pooled_cls(story: di
 
 
 def test_fewer_labels_are_learnt_from_where_that_is_asked(story: dict[str, Path]) -> None:
-    def rows(count: int | None) -> list[dict[str, Any]]:
+    def rows(count: int | None) -> Rows:
         return tuning.learnt_from(FINETUNE.model_copy(update={"train_reviews": count}), story["prepare"], 0)
 
     few, more = rows(6), rows(9)
     assert sorted(row["label"] for row in few) == [0, 0, 1, 1, 2, 2]
     assert sorted(row["label"] for row in more) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert {row["id"] for row in few} < {row["id"] for row in more}
-    assert rows(None) == tuning.reviews(story["prepare"], "train", 0)
+    assert list(rows(None)) == list(tuning.reviews(story["prepare"], "train", 0))
 
 
 def test_lora_trains_adapters_and_emoji_rows_and_merges(story: dict[str, Path], tmp_path: Path) -> None:
@@ -436,7 +437,7 @@ def test_dev_figures_are_the_mean_over_corpora() -> None:
     shop = [{"corpus": "shop", "label": label} for label in (0, 1, 2, 2)]  # one of two positive ones missed
     cafe = [{"corpus": "cafe", "label": label} for label in (0, 1)]  # both right
     logits = np.log([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25]] * 2)[:6]
-    found = tuning.dev_figures(logits, shop + cafe)
+    found = tuning.dev_figures(logits, *columns_of(shop + cafe, "label", "corpus"))
     assert found["dev_macro_recall"] == pytest.approx(((1 + 1 + 1 / 2) / 3 + 1) / 2)
     assert found["dev_accuracy"] == pytest.approx((3 / 4 + 1) / 2)
     assert found["dev_loss"] == pytest.approx((np.log(2) * 3 + np.log(4)) / 4 / 2 + np.log(2) / 2)

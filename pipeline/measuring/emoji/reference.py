@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import emoji
@@ -73,7 +73,7 @@ def _rated(row: Mapping[str, str], place: str) -> tuple[int, float]:
     return count, sum(SIGNS[name] * tweets[name] for name in SIGNS) / count
 
 
-def labels_by_emoji(texts: Sequence[str], labels: Sequence[int]) -> dict[str, list[int]]:
+def labels_by_emoji(texts: Iterable[str], labels: Iterable[int]) -> dict[str, list[int]]:
     """Labels (negative -1, neutral 0, positive 1) of the texts with each emoji.
 
     Args:

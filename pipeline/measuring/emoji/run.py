@@ -44,7 +44,7 @@ def emoji_understood(
         started: ``noise`` and ``seed`` of the rows that the tokenizer stage started for emoji.
     """
     train = prepared.rows(prepare, role="reviews", split="train")
-    labels = emoji_reference.labels_by_emoji([row["text"] for row in train], [row["label"] for row in train])
+    labels = emoji_reference.labels_by_emoji((row["text"] for row in train), (row["label"] for row in train))
     seen = partial(emoji_reference.from_reviews, labels)
     ranking = settings.emoji_ranking
     reference = emoji_reference.ranking(ranking) if ranking else seen()
@@ -113,8 +113,8 @@ def _counterfactuals(
     said: scoring.Known | None,
 ) -> dict[str, Any]:
     """Emoji of test texts swapped, deleted, moved and appended: shares of predictions that follow as they should."""
-    test = [row | {"emoji": has_emoji(row["text"])} for row in prepared.corpus_rows(prepare, corpus, "test")]
-    chosen = fixed_sample(test, settings.counterfactuals, settings.seed, by="emoji")
+    test = prepared.corpus_rows(prepare, corpus, "test")
+    chosen = fixed_sample(test, settings.counterfactuals, settings.seed, by=lambda row: has_emoji(row["text"]))
     made = counterfactuals.variants([row["text"] for row in chosen], known, seed=settings.seed)
     classifier, reader = loading.load_classifier(model), Reader.of(model)
 

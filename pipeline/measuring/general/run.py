@@ -11,7 +11,8 @@ import numpy as np
 from pipeline.common.cache import Remember
 from pipeline.common.files import write_jsonl
 from pipeline.common.languages import reads
-from pipeline.corpora.prepared import Rows, corpora_of, corpus_rows, languages, rows
+from pipeline.corpora.prepared import corpora_of, corpus_rows, languages, rows
+from pipeline.corpora.stored_rows import Rows
 from pipeline.measuring.general import ask as general_ask
 from pipeline.measuring.general import drift
 from pipeline.measuring.general import score as general_score

@@ -14,7 +14,8 @@ from pipeline.common.cache import Question, Remember
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, read_jsonl, write_jsonl
 from pipeline.common.labels import FLOORS
-from pipeline.corpora.prepared import Rows, corpus_rows, folds_of, languages
+from pipeline.corpora.prepared import corpus_rows, folds_of, languages
+from pipeline.corpora.stored_rows import Rows, StoredRows, columns_of
 from pipeline.measuring import scoring
 from pipeline.measuring.layers import ask as layers_ask
 from pipeline.measuring.options import Options
@@ -51,10 +52,11 @@ def score_reviews(
     """
     folds = range(folds_of(prepare, corpus))
     tests = [corpus_rows(prepare, corpus, "test", fold) for fold in folds]
-    test = [row for rows in tests for row in rows]
+    test = StoredRows.joined(tests)
     if not test:
         raise InputError(f"corpus {corpus}: no test texts, so nothing can be scored; give its card a test split")
-    labels, emoji = [row["label"] for row in test], [has_emoji(row["text"]) for row in test]
+    ids, labels = columns_of(test, "id", "label")
+    emoji = [has_emoji(row["text"]) for row in test]
     tested_in = [fold for fold, rows in enumerate(tests) for _ in rows] if len(tests) > 1 else None
     found, plain = _probabilities(settings, finetune, tests, known)
     floors = _floors(settings, sources or [corpus], prepare, base, tests, remember)
@@ -67,14 +69,14 @@ def score_reviews(
         ),
     ):
         columns = {
-            "id": [row["id"] for row in test],
+            "id": ids,
             "label": labels,
-            "probabilities": table.tolist(),
+            "probabilities": (row.tolist() for row in table),
             "emoji": emoji,
             **({"fold": tested_in} if tested_in else {}),
             **more,
         }
-        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
         write_jsonl(out / folder / f"{corpus}.jsonl", rows)
     found_of = compared(labels, emoji, predicted, from_raw, tested_in, draws=settings.draws, seed=settings.seed)
     return found_of | {"floors": {name: told["settings"] for name, told in floors.items()}}
@@ -106,7 +108,7 @@ def _floors(
     dealt = []
     for fold, test in enumerate(tests):
         train, dev = (
-            [row for corpus in sources for row in corpus_rows(prepare, corpus, split, fold)]
+            StoredRows.joined(corpus_rows(prepare, corpus, split, fold) for corpus in sources)
             for split in ("train", "dev")
         )
         dealt.append((train, dev, test))

@@ -10,6 +10,7 @@ import torch
 
 from pipeline.learning import adaptation
 from pipeline.models import loading, vocabulary
+from pipeline.models.batches import Ragged
 from pipeline.models.masked_lm import IGNORED
 from tests.toys import SENTENCES
 
@@ -22,7 +23,7 @@ def tokenizer(toy_model: Path):
 
 
 def windows(*lengths: int) -> adaptation.Windows:
-    ids = [np.arange(10, 10 + length, dtype=np.int32) for length in lengths]
+    ids = Ragged.of(np.arange(10, 10 + length) for length in lengths)
     return adaptation.Windows(ids, ids)
 
 
@@ -39,16 +40,16 @@ def test_long_texts_are_cut_and_nothing_is_lost(tokenizer) -> None:
 def test_replay_holds_its_share_of_the_tokens() -> None:
     informal, general = [10] * 100, [20] * 500
     rows = adaptation.mixture(informal, general, 0.2, seed=0, epoch=0)
-    assert rows[:100] == list(range(100))
-    replayed = rows[100:]
+    assert rows[:100].tolist() == list(range(100))
+    replayed = rows[100:].tolist()
     assert len(replayed) == len(set(replayed)) == 12  # 1000 tokens are 80%: 250 are 20%, 12.5 windows of 20
-    assert rows != adaptation.mixture(informal, general, 0.2, seed=0, epoch=1)
-    assert adaptation.mixture(informal, general, 0.0, seed=0, epoch=0) == list(range(100))
+    assert rows.tolist() != adaptation.mixture(informal, general, 0.2, seed=0, epoch=1).tolist()
+    assert adaptation.mixture(informal, general, 0.0, seed=0, epoch=0).tolist() == list(range(100))
     assert sorted(adaptation.mixture(informal, general, 1.0, seed=0, epoch=0)) == list(range(100, 600))
 
 
 def test_the_budget_ends_a_run() -> None:
-    texts, nothing = windows(*[10] * 100), adaptation.Windows([], [])
+    texts, nothing = windows(*[10] * 100), adaptation.Windows()
 
     def tokens(epochs: float, ceiling: int | None) -> int:
         budget = adaptation.Budget(epochs, ceiling, 100)
@@ -94,7 +95,7 @@ def test_an_emoji_is_a_unit_of_its_own_and_words_are_hidden_whole(tokenizer) -> 
 
 
 def test_rows_never_seen_by_hand() -> None:
-    text = adaptation.Windows([np.array([2, 50, 3], dtype=np.int32), np.array([2, 52, 53, 3], dtype=np.int32)], [])
+    text = adaptation.Windows(Ragged.of([[2, 50, 3], [2, 52, 53, 3]]))
     assert adaptation.rows_never_seen(text, [[0]], 50, 60) == 9
     assert adaptation.rows_never_seen(text, [[0], [1, 1]], 50, 60) == 7
 
@@ -103,7 +104,7 @@ def test_dev_loss_is_the_mean_over_hidden_tokens_and_the_same_twice(toy_model: P
     model, plain = loading.load_masked_lm(toy_model), loading.load_tokenizer(toy_model)
     cut = adaptation.cut(plain, SENTENCES, 32)
     masking = adaptation.Masking.of(plain, 0.3, False, seed=0)
-    measure = adaptation.dev_losses({"general": cut, "informal": adaptation.Windows([], [])}, masking, 10_000)
+    measure = adaptation.dev_losses({"general": cut, "informal": adaptation.Windows()}, masking, 10_000)
     batch = masking.batch(cut, sorted(range(len(cut)), key=lambda row: -len(cut.ids[row])), 0)
     with torch.no_grad():
         logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits

@@ -291,7 +291,7 @@ def test_early_stopping_keeps_the_best(toy_model: Path, tmp_path: Path) -> None:
     windows = adaptation.cut(tokenizer, SENTENCES * 20, 32)
     masking = adaptation.Masking.of(tokenizer, 0.15, False, 0)
     budget = adaptation.Budget(1000, 10_000, 128)
-    order = adaptation.batches_within(adaptation.Windows([], []), windows, 1.0, budget, 0)
+    order = adaptation.batches_within(adaptation.Windows(), windows, 1.0, budget, 0)
     outcome, _ = loop.train(
         model,
         adaptation.plan(windows, order, masking),

@@ -46,7 +46,7 @@ def classes(toy_model: Path) -> Made:
         [ids],
         [0, 1, 2, 0, 0, 1, 0],
         lambda rows: padded(rows, tokenizer.pad_token_id),
-        weights=[0.5, 2.0, 3.0, 0.5, 0.5, 2.0, 0.5],
+        weights=np.array([0.5, 2.0, 3.0, 0.5, 0.5, 2.0, 0.5], np.float32),
         held=held,
         beside=lambda place: beside.batch(place, None),
         batch_size=7,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import read_json
+from pipeline.common.files import read_json, write_jsonl
+from pipeline.corpora.stored_rows import StoredRows
 from pipeline.learning import text_selection
 from pipeline.learning.options import Selection
 from pipeline.models.reader import Reader
@@ -52,12 +53,13 @@ def made(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return at
 
 
-def test_planted_posts_are_found_and_as_many_are_drawn(made: dict[str, Path]) -> None:
+def test_planted_posts_are_found_and_as_many_are_drawn(made: dict[str, Path], tmp_path: Path) -> None:
     """Among sentences of articles stand the reviews with a word more."""
     start = made["tokenizer"] / "model"
     near = [{"id": f"near:{row['id']}", "text": f"{row['text']} box"} for row in reviews(90, 1)]
     far = [{"id": f"far:{place}", "text": text} for place, text in enumerate(SENTENCES * 20)]
-    informal, reader = [*far[:60], *near, *far[60:]], Reader.of(start)
+    write_jsonl(tmp_path / "informal.jsonl", [*far[:60], *near, *far[60:]])
+    informal, reader = StoredRows.of(tmp_path / "informal.jsonl"), Reader.of(start)
 
     def ids(**how: Any) -> set[str]:
         rows = text_selection.chosen(Selection(**how), informal, made["prepare"], start, reader, 0)

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,3 +68,27 @@ def test_padding_share_by_hand() -> None:
 
 def test_pad() -> None:
     assert batches.pad([[1, 2, 3], [4]], 0).tolist() == [[1, 2, 3], [4, 0, 0]]
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=9), st.integers(-10, 10), st.integers(-10, 10))
+def test_ragged_arrays_are_read_as_a_list_of_them(rows: list[list[int]], start: int, end: int) -> None:
+    laid = batches.Ragged.of(map(np.array, rows))
+    assert [row.tolist() for row in laid] == rows
+    assert {row.dtype for row in laid} <= {np.dtype(np.int32)}
+    assert laid.lengths.tolist() == [len(row) for row in rows]
+    assert [row.tolist() for row in laid[start:end] + laid] == rows[start:end] + rows
+    assert [row.tolist() for row in laid[::-2]] == rows[::-2]
+    for at in range(-len(rows), len(rows)):
+        assert laid[at].tolist() == laid[np.int64(at)].tolist() == rows[at]
+    with pytest.raises(IndexError):
+        laid[len(rows)]
+
+
+def test_a_part_of_ragged_arrays_has_its_own_numbers_alone() -> None:
+    laid = batches.Ragged.of([[1, 2], [3], [2**40]], np.int64)
+    assert laid[1:].numbers.tolist() == [3, 2**40]
+
+
+def test_chunks() -> None:
+    assert list(batches.chunks(iter("abcde"), 2)) == [["a", "b"], ["c", "d"], ["e"]]
+    assert list(batches.chunks([], 2)) == []

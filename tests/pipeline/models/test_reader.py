@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.models import loading, reader
+from pipeline.models.batches import Ragged
 from pipeline.models.reader import Reader
 from tests.toys import SENTENCES
 
@@ -19,7 +20,7 @@ def plain(toy_model: Path) -> Reader:
     return Reader.of(toy_model)
 
 
-def lists(ids: reader.Ids) -> list[list[int]]:
+def lists(ids: Ragged) -> list[list[int]]:
     return [row.tolist() for row in ids]
 
 
@@ -66,7 +67,7 @@ def test_ids_are_those_of_each_text_alone_cut_at_the_end(plain: Reader, monkeypa
     assert min(map(len, whole)) > 8
     assert lists(found) == [row[:7] + row[-1:] for row in whole]
     assert lists(plain.ids(SENTENCES)) == whole
-    assert plain.ids([]) == []
+    assert lists(plain.ids([])) == []
 
 
 def test_raw_texts_are_cleaned_as_prepare_does(plain: Reader) -> None:

@@ -17,7 +17,7 @@ EVERY: list[Any] = list(noise._KINDS)
 
 
 def made(texts: list[str], kinds: list[Any] = EVERY, **how: Any) -> list[str]:
-    return noise.noisy(texts, kinds, **{"share": 1.0, "rate": 1.0, "seed": 0} | how)
+    return list(noise.noisy(texts, kinds, **{"share": 1.0, "rate": 1.0, "seed": 0} | how))
 
 
 def test_keys_that_touch() -> None:
