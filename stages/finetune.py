@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import remove, write_json, write_jsonl
 from pipeline.common.languages import ENGLISH, reads
 from pipeline.common.validation import nearest
+from pipeline.common.yaml import flat
 from pipeline.corpora.cards import load_cards, need
 from pipeline.corpora.domains import check_sources
 from pipeline.learning import options
@@ -191,6 +192,29 @@ def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int,
     return ranks.together(settings.compute.processes, tuning.tuned, settings, start, prepare, seed, fold, cache, folder)
 
 
+class Fit(NamedTuple):
+    """What a remedy goes with."""
+
+    methods: tuple[str, ...]
+    why: str
+    """And with no other."""
+    whole: bool = False
+    """Whether it is of whole batches, of which several processes read a part each."""
+
+
+OWN, LEARNS = "it works on the encoder's own weights", "it is for an encoder that learns"
+REMEDIES = {
+    "regularisation.l2_sp": Fit(("full", "lora"), LEARNS),
+    "regularisation.ewc": Fit(("full",), OWN),
+    "regularisation.mixout": Fit(("full",), OWN, whole=True),
+    "replay.states": Fit(("full", "lora"), LEARNS),
+    "replay.mlm": Fit(("full", "lora"), LEARNS),
+    "contrast.weight": Fit(("full", "lora"), LEARNS, whole=True),
+    "domain_adversary.weight": Fit(("full",), OWN, whole=True),
+}
+"""By the setting that turns one on; what is not here goes with every method, and with several processes."""
+
+
 def check(settings: Mapping[str, Any]) -> None:
     """Refuse to tune without reviews, to keep a share of general English without any, and what the base cannot do."""
     from pipeline.models.sources import check_numbers
@@ -209,35 +233,19 @@ def check(settings: Mapping[str, Any]) -> None:
     for why, (role, asked) in wanted.items():
         if asked:
             need([role], why, prepare.corpora, prepare.data_root)
-    for name in ("ewc", "mixout"):
-        if own.method != "full" and getattr(own.regularisation, name):
+    asked = flat(own.model_dump())
+    for name, fit in REMEDIES.items():
+        if asked[name] and own.method not in fit.methods:
             raise InputError(
-                f"finetune.regularisation.{name}: it holds weights that method {own.method} does not move; set it to "
-                "0, or method to full"
+                f"finetune.{name}: {fit.why}, and so goes with method {' or '.join(fit.methods)}, not {own.method}; "
+                f"set it to 0, or method to {fit.methods[0]}"
             )
-    learnt = {
-        "regularisation.l2_sp": own.regularisation.l2_sp,
-        "contrast.weight": own.contrast.weight,
-        "replay.states": own.replay.states,
-        "replay.mlm": own.replay.mlm,
-    }
-    for name, weight in learnt.items():
-        if own.method in ("features", "none") and weight:
-            raise InputError(
-                f"finetune.{name}: it is for an encoder that learns, and with method {own.method} none does; set it to "
-                "0, or method to full"
-            )
-    whole = {"contrast.weight": own.contrast.weight, "regularisation.mixout": own.regularisation.mixout}
-    for name, weight in (whole | {"domain_adversary.weight": own.domain_adversary.weight}).items():
-        if own.compute.processes > 1 and weight:
+        if asked[name] and fit.whole and own.compute.processes > 1:
             raise InputError(
                 f"finetune.{name}: it is of whole batches, and {own.compute.processes} processes read a part each; set "
                 "it to 0, or finetune.compute.processes to 1"
             )
-    adversary = own.domain_adversary.weight
-    if adversary and own.method != "full":
-        raise InputError(f"finetune.domain_adversary.weight: method {own.method} does not take it; set method to full")
-    if adversary and not own.target:
+    if own.domain_adversary.weight and not own.target:
         raise InputError(
             "finetune.domain_adversary.weight: it needs a target; name a reviews corpus in finetune.target"
         )

@@ -22,6 +22,7 @@ def cards(
 ) -> None:
     """Check every data card, and show five rows of each as they will be read."""
     from pipeline.corpora.check import contents, describe_cards
+    from pipeline.corpora.prepared import counted
 
     if folder == CARDS and not folder.exists() and not write:
         folder = SHIPPED
@@ -32,9 +33,7 @@ def cards(
     if write and not any(folder.glob("*/README.md")):
         raise InputError(f"cards --write: {folder} is a card, whose README.md is its own; name the folder of cards")
     for report in reports:
-        counts = ", ".join(f"{count:,} {name}" for name, count in report.splits.items())
-        dropped = "".join(f", {count:,} dropped ({reason})" for reason, count in report.dropped.items())
-        told = f"{report.role}  {counts}{dropped}" if not report.problems else "not in order"
+        told = "not in order" if report.problems else f"{report.role}  {counted(report.splits, report.dropped)}"
         print(console.clean(f"{report.name}  {told}"))
         for note in report.notes:
             print(console.clean(f"    note: {note}"))

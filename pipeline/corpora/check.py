@@ -73,8 +73,8 @@ def describe_card(folder: Path, data_root: Path | None) -> CardReport:
     splits: dict[str, int] = {name: len(rows) for name, rows in corpus.splits.items()}
     if corpus.pairs:
         splits["test"] = len(corpus.pairs)
-    dropped = {reason: count for reason, count in corpus.dropped.items() if count}
-    return CardReport(card.name, role, sum(splits.values()), splits, dropped, (), _sample(corpus), _notes(corpus))
+    rows = sum(splits.values())
+    return CardReport(card.name, role, rows, splits, corpus.dropped, (), _sample(corpus), _notes(corpus))
 
 
 def _notes(corpus: Corpus) -> tuple[str, ...]:

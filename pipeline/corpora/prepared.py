@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -84,12 +84,14 @@ def _classes(texts: Texts) -> dict[str, int]:
 
 def told(prepare: Path) -> list[str]:
     """A line for people on each corpus: how many rows its splits have, and what was dropped for which reason."""
-    lines = []
-    for name, corpus in _described(prepare).items():
-        rows = ", ".join(f"{count:,} {split}" for split, count in corpus["splits"].items() if count)
-        dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus["dropped"].items())
-        lines.append(f"{name}: {rows or 'no rows'}{f'; dropped: {dropped}' if dropped else ''}")
-    return lines
+    described = _described(prepare).items()
+    return [f"{name}: {counted(corpus['splits'], corpus['dropped'])}" for name, corpus in described]
+
+
+def counted(splits: Mapping[str, int], dropped: Mapping[str, int]) -> str:
+    """Rows in words: ``400 train, 100 test; dropped: 3 empty``."""
+    rows, gone = (", ".join(f"{count:,} {what}" for what, count in of.items() if count) for of in (splits, dropped))
+    return f"{rows or 'no rows'}{f'; dropped: {gone}' if gone else ''}"
 
 
 def corpora_of(prepare: Path, role: str) -> list[str]:

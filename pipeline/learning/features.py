@@ -18,10 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from transformers import set_seed
 
-from pipeline.corpora.stored_rows import columns_of
 from pipeline.learning.options import Options
-from pipeline.learning.tuning import Tuned, dev_figures, learnt_from, left_out, reviews
-from pipeline.learning.tuning_steps import row_weights
+from pipeline.learning.tuning import Lessons, Tuned, pooler_of, weights_of
 from pipeline.measuring.reviews.feature_baseline import STRENGTHS
 from pipeline.measuring.reviews.tfidf_baseline import best_strength
 from pipeline.measuring.scoring import pooled_states
@@ -34,37 +32,33 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
     set_seed(seed)  # a pooler that the start lacks
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
-    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, left_out(settings))
-    labels, corpora = columns_of(train, "label", "corpus")
-    truth = columns_of(dev, "label", "corpus")
-    weights = row_weights(labels, corpora) if settings.class_weights else None
-    pooled, dev_pooled = (pooled_states(model, reader, rows) for rows in (train, dev))
+    lessons = Lessons.of(settings, prepare, fold)
+    pooled, dev_pooled = (pooled_states(model, reader, rows) for rows in (lessons.train, lessons.dev))
     scaler = StandardScaler().fit(pooled)
     table = scaler.transform(pooled)
 
     @cache
     def head(strength: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weight [3, hidden] and bias [3] for features that are not standardised."""
-        found = LogisticRegression(C=strength, max_iter=500).fit(table, labels, sample_weight=weights)
+        found = LogisticRegression(C=strength, max_iter=500).fit(table, lessons.labels, sample_weight=lessons.weights)
         weight = found.coef_ / scaler.scale_
         return weight, found.intercept_ - weight @ scaler.mean_
 
     def figures(strength: float) -> dict[str, float]:
         weight, bias = head(strength)
-        return dev_figures(dev_pooled @ weight.T + bias, *truth)
+        return lessons.figures(dev_pooled @ weight.T + bias)
 
     best = best_strength(STRENGTHS, lambda strength: figures(strength)["dev_macro_recall"])
     with torch.no_grad():
         for place, value in zip((model.classifier.weight, model.classifier.bias), head(best), strict=True):
             place.copy_(torch.from_numpy(value))
-    learned = sum(weight.numel() for weight in model.classifier.parameters())
+    model.requires_grad_(False).classifier.requires_grad_(True)
     told = figures(best)
     summary = {
         "method": settings.method,
-        "pooler": "random" if any("pooler" in name for name in model.missing) else "carried",
+        "pooler": pooler_of(model),
         "inverse_penalty": best,
-        "trainable_parameters": learned,
-        "frozen_parameters": sum(weight.numel() for weight in model.parameters()) - learned,
+        **weights_of(model),
         "steps": 0,
         "best_step": 0,
         "dev_macro_recall": told["dev_macro_recall"],

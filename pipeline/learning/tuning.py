@@ -21,7 +21,7 @@ from pipeline.measuring import scoring
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.measuring.statistics.sampling import fixed_places
 from pipeline.models import batches, loading
-from pipeline.models.batches import Ragged
+from pipeline.models.batches import BatchPlan, Ragged
 from pipeline.models.reader import Reader
 from pipeline.text import augmentation, noise
 
@@ -39,22 +39,73 @@ class Tuned(NamedTuple):
         return lora.merge(self.model, self.reader.tokenizer, folder) if self.summary["method"] == "lora" else self.model
 
 
+class Lessons(NamedTuple):
+    """What a classifier is taught and judged by: reviews, the training ones each with its weight; None: all alike."""
+
+    train: StoredRows
+    dev: StoredRows
+    labels: list[int]
+    """Of the training reviews."""
+    weights: NDArray[np.float32] | None
+    truth: list[list[Any]]
+    """Labels and corpora of the dev reviews."""
+
+    @classmethod
+    def of(cls, settings: Options, prepare: Path, fold: int) -> Lessons:
+        """Those of a run with a fold held out."""
+        train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, left_out(settings))
+        labels, corpora = columns_of(train, "label", "corpus")
+        weights = tuning_steps.row_weights(labels, corpora) if settings.class_weights else None
+        return cls(train, dev, labels, weights, columns_of(dev, "label", "corpus"))
+
+    def figures(self, logits: NDArray[np.float64]) -> dict[str, float]:
+        """What ``dev_figures`` says of the dev reviews' logits [texts, 3]."""
+        return dev_figures(logits, *self.truth)
+
+
+class Course(NamedTuple):
+    """How a tuning is to go: its batches in order, how often it is judged, and which layers learn when."""
+
+    plan: BatchPlan
+    schedule: loop.Schedule
+    freezing: freezing.FreezingSchedule
+
+    @classmethod
+    def of(cls, settings: Options, plan: BatchPlan, layers: int, seed: int) -> Course:
+        """Through all batches once; ``layers``: the model's."""
+        steps = max(1, len(plan) // settings.gradient_accumulation_steps)
+        schedule = loop.Schedule.of(
+            settings,
+            steps=steps,
+            eval_steps=max(1, round(steps / settings.num_train_epochs)),
+            metric="dev_macro_recall",
+            greater_is_better=True,
+            seed=seed,
+        )
+        return cls(plan, schedule, freezing.FreezingSchedule.of(settings.freezing, layers, schedule.eval_steps))
+
+    def epoch(self, step: float) -> float:
+        """In which a step is."""
+        return round(float(step) / self.schedule.eval_steps, 2)
+
+    @property
+    def frozen(self) -> list[list[int]]:
+        """[step, layers that are frozen from there on] each."""
+        return [[place * self.freezing.every, depth] for place, depth in enumerate(self.freezing.depths)]
+
+
 def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
     """Tune the model in ``start`` with a fold held out."""
     set_seed(seed)  # the new head's weights
     model: Any = loading.load_classifier(start)
-    reader = Reader.of(start, settings.max_length)
-    pooler = "random" if any("pooler" in name for name in model.missing) else "carried"
+    reader, pooler = Reader.of(start, settings.max_length), pooler_of(model)
     kept = "classifier.weight" not in model.missing
-    frozen = freezing.freeze(model, settings.freezing.layers)
-    layers = freezing.layer_count(model)
+    frozen, layers = freezing.freeze(model, settings.freezing.layers), freezing.layer_count(model)
     freezing.set_dropout(model, settings.regularisation.dropout)
     if settings.method == "lora":
         model = lora.wrap(model, settings.lora, settings.freezing.layers, loading.emoji_rows(start))
-    train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, left_out(settings))
-    labels, corpora = columns_of(train, "label", "corpus")
-    truth = columns_of(dev, "label", "corpus")
-    epochs, dev_ids, emoji_drawn = _ids(settings, train, dev, reader, seed)
+    lessons = Lessons.of(settings, prepare, fold)
+    epochs, dev_ids, emoji_drawn = _ids(settings, lessons.train, lessons.dev, reader, seed)
     terms = Terms.of(settings, model, reader, epochs, prepare, seed, fold, cache)
     with frozen_cache.feed(
         model,
@@ -68,9 +119,9 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
     ) as (feed, megabytes, table):
         plan = tuning_steps.plan(
             epochs,
-            labels,
+            lessons.labels,
             feed,
-            weights=tuning_steps.row_weights(labels, corpora) if settings.class_weights else None,
+            weights=lessons.weights,
             held=terms.held,
             beside=lambda place: terms.batch(place, len(plan), feed, table),
             batch_size=settings.batch_size,
@@ -78,53 +129,41 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             seed=seed,
         )
         padding = batches.padding_share(np.concatenate([some.lengths for some in epochs]), plan.batches)
-        steps = max(1, len(plan) // settings.gradient_accumulation_steps)
-        schedule = loop.Schedule.of(
-            settings,
-            steps=steps,
-            eval_steps=max(1, round(steps / settings.num_train_epochs)),
-            metric="dev_macro_recall",
-            greater_is_better=True,
-            seed=seed,
-        )
-        freeze = freezing.FreezingSchedule.of(settings.freezing, layers, schedule.eval_steps)
+        course = Course.of(settings, plan, layers, seed)
         held_by = settings.regularisation
         outcome, history = loop.train(
             model,
             plan,
-            schedule,
+            course.schedule,
             groups=freezing.groups_of(model, settings),
-            figures=lambda model: dev_figures(tuning_steps.dev_logits(model, dev_ids, feed), *truth) | terms.figures(),
+            figures=lambda model: lessons.figures(tuning_steps.dev_logits(model, dev_ids, feed)) | terms.figures(),
             objective=terms.objective(model, start),
             penalty=regularisers.penalty_of(
-                model, held_by, steps, fisher.of_general_text(model, start, prepare, reader) if held_by.ewc else None
+                model,
+                held_by,
+                course.schedule.steps,
+                fisher.of_general_text(model, start, prepare, reader) if held_by.ewc else None,
             ),
-            callbacks=freeze.callbacks(model),
+            callbacks=course.freezing.callbacks(model),
             folder=folder,
         )
-
-    def epoch(step: float) -> float:
-        return round(float(step) / schedule.eval_steps, 2)
-
     told = terms.told(model) | ({"classifier": "carried"} if kept else {})
-    trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     summary = {
         "method": settings.method,
         "pooler": pooler,
-        "trainable_parameters": trainable,
-        "frozen_parameters": sum(weight.numel() for weight in model.parameters()) - trainable,
+        **weights_of(model),
         "frozen": frozen,
-        "frozen_layers": [[place * freeze.every, depth] for place, depth in enumerate(freeze.depths)],
+        "frozen_layers": course.frozen,
         "emoji_in_training": emoji_drawn,
         "frozen_cache_megabytes": megabytes,
         "padding_share": padding,
-        "best_epoch": epoch(outcome.best_step),
+        "best_epoch": course.epoch(outcome.best_step),
         "steps": outcome.steps,
         "stopped": outcome.stopped,
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
     } | told
-    return Tuned(model, reader, summary, [{"epoch": epoch(row["step"]), **row} for row in history])
+    return Tuned(model, reader, summary, [{"epoch": course.epoch(row["step"]), **row} for row in history])
 
 
 def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned:
@@ -136,10 +175,9 @@ def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned
     model: Any = loading.load_classifier(start)
     if "classifier.weight" in model.missing:
         raise InputError("finetune.method: with none the base's own classifier is asked; set source.classifier to kept")
-    reader, dev = Reader.of(start, settings.max_length), reviews(prepare, "dev", fold, left_out(settings))
-    found = scoring.class_probabilities(model, reader.ids(row["text"] for row in dev))
-    truth = columns_of(dev, "label", "corpus")
-    told = dev_figures(np.log(np.maximum(found, np.finfo(np.float64).tiny)), *truth)
+    reader, lessons = Reader.of(start, settings.max_length), Lessons.of(settings, prepare, fold)
+    found = scoring.class_probabilities(model, reader.ids(_texts(lessons.dev)))
+    told = lessons.figures(np.log(np.maximum(found, np.finfo(np.float64).tiny)))
     summary = {
         "method": settings.method,
         "pooler": "carried",
@@ -151,6 +189,18 @@ def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned
         "dev_macro_recall": told["dev_macro_recall"],
     }
     return Tuned(model, reader, summary, [{"epoch": 0.0, "step": 0, **told}])
+
+
+def pooler_of(model: Any) -> str:
+    """Whether the pooler of a classifier just loaded is from its folder, or drawn."""
+    return "random" if any("pooler" in name for name in model.missing) else "carried"
+
+
+def weights_of(model: Any) -> dict[str, int]:
+    """How many weights learn, and how many do not."""
+    count = {learns: sum(weight.numel() for weight in model.parameters() if weight.requires_grad is learns)
+             for learns in (True, False)}  # fmt: skip
+    return {"trainable_parameters": count[True], "frozen_parameters": count[False]}
 
 
 def left_out(settings: Options) -> tuple[str, ...]:

@@ -640,7 +640,7 @@ def test_an_alarm_is_told_aloud(story: dict[str, Path], tmp_path: Path, caplog: 
         ),
         (
             {"domain_adversary": {"weight": 1.0}, "method": "lora"},
-            r"finetune\.domain_adversary\.weight: method lora does not take it; set method to full",
+            r"finetune\.domain_adversary\.weight: it works on the encoder's own weights, and so goes with method full",
         ),
     ],
 )
@@ -686,7 +686,9 @@ def test_no_reviews_are_named(story: dict[str, Path], tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["lora", "features"])
 def test_holding_weights_that_a_method_does_not_move_is_refused(method: str) -> None:
     own = finetune.Settings(method=method, regularisation={"mixout": 0.5})
-    with pytest.raises(InputError, match=rf"regularisation\.mixout: it holds weights that method {method} does not"):
+    with pytest.raises(
+        InputError, match=rf"regularisation\.mixout: it .* own weights, and so goes with method full, not {method}; set"
+    ):
         finetune.check({"finetune": own, "prepare": prepare.Settings(), "source": source.Settings()})
 
 
