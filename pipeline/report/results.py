@@ -63,6 +63,17 @@ class Advised(TypedDict):
 
 
 @closed
+class Searched(TypedDict):
+    """The best of so many trials by dev texts: macro-recall of it and of the arm that was varied, on both."""
+
+    arm: str
+    against: str
+    trials: int
+    dev: dict[str, float]
+    test: dict[str, float]
+
+
+@closed
 class Report(TypedDict):
     """report.json: the ladder in order, controls beside it, and what is said of them: by arm, floor or corpus."""
 
@@ -98,6 +109,8 @@ class Report(TypedDict):
     ``apart``: by probe and layer, accuracy of the first seed's tuned model less that of the first arm's."""
     exchange: dict[str, dict[Literal["rate", "lost", "gained"], Estimate] | None]
     frontier: dict[str, Frontier | None]
+    searched: Searched | None
+    """Of an arm that a search chose, where the recipe says so."""
     sweep: Sweep | None
     """The arms of the ladder along one setting, where the recipe names one."""
     emoji: dict[str, Emoji | None]
