@@ -9,10 +9,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline.common.arms import Searched
 from pipeline.common.arms import rungs as rungs_of
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
@@ -40,6 +42,9 @@ class Settings(StageSettings):
         description="comparisons that get a verdict, one family: each arm against the one above, or the first; the "
         "final arm against the first, each floor, each control; on texts with emoji; in masked words kept. All others "
         "are exploratory",
+    )
+    searched: Searched | None = Field(
+        None, description="an arm that a search chose: how many trials it is the best of, and what is left of its lead"
     )
     across: str | None = Field(
         None,
@@ -105,6 +110,7 @@ def report(
     described["ladder"] = [told[arm] for arm in rungs]
     described["controls"] = [told[arm] for arm in settings.controls]
     described["backward"] = _backward(described["arms"], described["tested"], rungs, draws)
+    described["searched"] = _searched(described["arms"], told, settings.searched)
     described["sweep"] = _swept(described, rungs, described.pop("measured"), settings)
     described["errors"] = _looked_at(prepare[arms[final][0]], first, final, described.pop("tested"), settings)
     described["diagnosis"] = rules.diagnose(described)
@@ -206,6 +212,17 @@ def _backward(
             change = draws.of(ladder.transferred_back(*sides))
             found[arm] = {"old": old, "texts": told["texts"], "change": change}
     return found
+
+
+def _searched(arms: Mapping[str, Any], told: Mapping[str, Any], searched: Searched | None) -> dict[str, Any] | None:
+    """Macro-recall on dev and test, over seeds and corpora, of the arm that a search chose and of the one it varied."""
+    if searched is None:
+        return None
+    both = (searched.arm, searched.against)
+    dev = {arm: [seed["chosen_dev_macro_recall"] for seed in arms[arm]["finetune"].values()] for arm in both}
+    test = {arm: [scores["macro_recall"]["value"] for scores in told[arm]["scores"].values()] for arm in both}
+    means = {name: {arm: mean(of[arm]) for arm in both} for name, of in (("dev", dev), ("test", test))}
+    return searched.model_dump() | means
 
 
 def _swept(

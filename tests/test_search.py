@@ -79,6 +79,12 @@ def test_the_best_is_a_recipe_that_runs_and_is_tested_once(place: Path, capsys: 
     report = json.loads((place / "store" / "latest" / "report.json").read_text())
     assert [rung["arm"] for rung in report["ladder"]] == ["full", "best"]
     assert report["final_arm"] == "best"
+    assert report["searched"]["trials"] == 2
+    found = told(place, "again")
+    chosen = next(trial for trial in found["trials"] if trial["number"] == found["best"])
+    sides = {"full": found["reference"], "best": chosen}
+    dev = {arm: trial["outcome"]["macro_recall"]["value"] for arm, trial in sides.items()}
+    assert report["searched"]["dev"] == pytest.approx(dev)
     assert search(place, "--trials", "0", "--name", "again") == 0
     scores = [rung["scores"] for rung in report["ladder"]]
     means = [sum(each["macro_recall"]["value"] for each in own.values()) / len(own) for own in scores]

@@ -35,8 +35,6 @@ def search(
     if arm is not None and arm not in checked.arms:
         raise InputError(f"arm {arm}: unknown in recipe {checked.name}; {nearest(arm, checked.arms)}")
     team = workers.engine(engine, jobs, console.show_warnings)
-    if engine == "local":  # another engine says itself how many threads a task has
-        workers.limit_threads(jobs or workers.default_jobs())
     plan = Plan(context.obj, checked, Store(store))
     try:
         found, folder = run.search(

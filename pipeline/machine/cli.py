@@ -27,7 +27,7 @@ from pipeline.machine.recipe import load_recipe, parse_changes
 from pipeline.machine.runner import StageFailedError, Step
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import STORE, Store
-from pipeline.machine.workers import ENGINES, Workers, default_jobs, engine, limit_threads
+from pipeline.machine.workers import ENGINES, Workers, engine
 
 RecipeOption = Annotated[str, typer.Option("--recipe", help="Recipe file, or the name of one that ships.")]
 SetOption = Annotated[
@@ -102,8 +102,6 @@ def run(
         plan.check(stage)
         console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
     else:
-        if engine_name == "local":  # another engine says itself how many threads a task has
-            limit_threads(jobs or default_jobs())
         _run(plan, stage, force=force, workers=workers)
 
 

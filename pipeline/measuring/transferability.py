@@ -72,20 +72,22 @@ def _evidence(squares: Array, along: Array, total: float, texts: int) -> float:
         along: what features and target share along each axis, [dimensions].
         total: the target's squared length.
     """
-    prior, noise = 1.0, 1.0
-    for _ in range(ROUNDS):
+
+    def fit(prior: float, noise: float) -> tuple[Array, float, float]:
+        """The weights' precision, [dimensions], their mean's squared length, and what it misses of the target."""
         precision = prior + noise * squares
         mean = noise * along / precision
-        length = float(mean @ mean)
-        missed = max(float(total - 2 * mean @ along + squares @ mean**2), 1e-12 * texts)
-        known = float((noise * squares / precision).sum())
+        return precision, float(mean @ mean), float(total - 2 * mean @ along + squares @ mean**2)
+
+    prior, noise = 1.0, 1.0
+    for _ in range(ROUNDS):
+        precision, length, missed = fit(prior, noise)
+        known, missed = float((noise * squares / precision).sum()), max(missed, 1e-12 * texts)
         before, prior, noise = prior / noise, max(known, 1e-12) / max(length, 1e-12), (texts - known) / missed
         if abs(prior / noise - before) <= 1e-3 * before:
             break
-    precision = prior + noise * squares
-    mean = noise * along / precision
-    missed = float(total - 2 * mean @ along + squares @ mean**2)
-    fitted = noise * missed + prior * float(mean @ mean) + float(np.log(precision).sum())
+    precision, length, missed = fit(prior, noise)
+    fitted = noise * missed + prior * length + float(np.log(precision).sum())
     return 0.5 * (len(squares) * np.log(prior) + texts * np.log(noise / (2 * np.pi)) - fitted)
 
 

@@ -105,7 +105,8 @@ def helped(report: Report) -> Answer:
         if at_chance(report, _macro_recall(report, last, corpus)):
             said += f" {last} is at chance: no better than guessing."
         lines.append(Line(corpus, said))
-    lines += [Line("", said) for said in (steps.sentence(report), backward.sentence(report)) if said]
+    said_of_all = (steps.sentence(report), backward.sentence(report), searched(report))
+    lines += [Line("", said) for said in said_of_all if said]
     if not words:
         only = "This run has one arm" if len(report["ladder"]) == 1 else f"{last} is the first arm"
         return Answer(question, "Nothing to compare with", (Line("", f"{only}; add others to the recipe."), *lines))
@@ -121,6 +122,20 @@ def helped(report: Report) -> Answer:
         "exploratory": "Not asked: the recipe does not declare it",
     }[words[0]]
     return Answer(question, headline, tuple(lines), words[0])
+
+
+def searched(report: Report) -> str:
+    """What is left on test of the lead of an arm that a search chose on dev; empty without one."""
+    if not (found := report["searched"]):
+        return ""
+    arm, against = found["arm"], found["against"]
+    dev, test = ({"here": f"{100 * of[arm]:.1f}%", "lead": signed(100 * (of[arm] - of[against]))}
+                 for of in (found["dev"], found["test"]))  # fmt: skip
+    return (
+        f"{arm} is what a search chose by dev texts, which judged {found['trials']:,} trials: {dev['here']} there, "
+        f"{test['here']} on test. Of its lead over {against}, {dev['lead']} points on dev, {test['lead']} are left on "
+        "test; the best of many is partly the luckiest."
+    )
 
 
 def _about(report: Report) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.common.files import write_whole
 from pipeline.common.labels import FLOORS
@@ -15,6 +14,7 @@ from pipeline.common.languages import ENGLISH
 from pipeline.common.printable import markdown, printable
 from pipeline.drawing import tables
 from pipeline.report import answers
+from pipeline.report.pages import environment
 
 Report = Mapping[str, Any]
 
@@ -45,11 +45,8 @@ def write(report: Report, arm: str, folder: Path, *, licence: str | None) -> Non
         metrics=[metric for metric, _ in METRICS.values()],
         eval_results=_results(report, scores),
     )
-    body = (
-        _environment()
-        .get_template("model_card.md.j2")
-        .render(**_told(report, arm, scores), licence=licence, licences=parts, derived=derived(parts))
-    )
+    template = environment(lambda value: markdown(str(value)), autoescape=False).get_template("model_card.md.j2")
+    body = template.render(**_told(report, arm, scores), licence=licence, licences=parts, derived=derived(parts))
     write_whole(folder / "README.md", [f"---\n{data.to_yaml()}\n---\n\n{body}"])
     ModelCard.load(folder / "README.md")  # what cannot be read back must not be shipped
 
@@ -152,14 +149,3 @@ def _hardest(per_class: Mapping[str, Any]) -> tuple[str, str]:
     """The class with the lowest F1, and that in percent."""
     label = min(per_class, key=lambda label: per_class[label]["f1"] or 0.0)
     return label, f"{100 * (per_class[label]['f1'] or 0.0):.0f}"
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("pipeline.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-        finalize=lambda value: markdown(str(value)),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,14 @@ def html(contents: Mapping[str, Any], drawn: Mapping[str, list[Picture]]) -> str
 def rendered(template: str, **contents: Any) -> str:
     """A page by one of the templates. Whatever the contents hold appears as text: escaped, controls written out."""
     style = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=PackageLoader("pipeline.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=True,
-        finalize=lambda value: value if isinstance(value, Markup) else printable(str(value)),
-    )
-    return environment.get_template(template).render(**contents, style=Markup(style), svg=Markup)
+    pages = environment(lambda value: value if isinstance(value, Markup) else printable(str(value)), autoescape=True)
+    return pages.get_template(template).render(**contents, style=Markup(style), svg=Markup)
+
+
+def environment(written: Callable[[Any], str], *, autoescape: bool) -> Environment:
+    """The templates here, each value in them as ``written``; one that is not given is an error."""
+    return Environment(loader=PackageLoader("pipeline.report"), undefined=StrictUndefined, trim_blocks=True,
+                       lstrip_blocks=True, autoescape=autoescape, finalize=written)  # fmt: skip
 
 
 def _contents(report: Report) -> dict[str, Any]:

@@ -75,6 +75,17 @@ class Backward(TypedDict):
 
 
 @closed
+class Searched(TypedDict):
+    """The best of so many trials by dev texts: macro-recall of it and of the arm that was varied, on both."""
+
+    arm: str
+    against: str
+    trials: int
+    dev: dict[str, float]
+    test: dict[str, float]
+
+
+@closed
 class Report(TypedDict):
     """report.json: the ladder in order, controls beside it, and what is said of them: by arm, floor or corpus."""
 
@@ -112,6 +123,8 @@ class Report(TypedDict):
     frontier: dict[str, Frontier | None]
     backward: dict[str, Backward]
     """By arm that goes on from the ladder's first, a model as it was; empty where none does."""
+    searched: Searched | None
+    """Of an arm that a search chose, where the recipe says so."""
     sweep: Sweep | None
     """The arms of the ladder along one setting, where the recipe names one."""
     emoji: dict[str, Emoji | None]

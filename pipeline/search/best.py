@@ -33,8 +33,13 @@ def written(told: Found, recipe: Recipe, folder: Path, said: str) -> str:
     extends = recipe.file.stem if below == SHIPPED else relpath(recipe.file.resolve(), folder.resolve())
     content = {"name": name_of(told["name"]), "extends": extends, **_nested(recipe.changes)}
     content = _merged(content, {"arms": {name: _nested(differs | chosen["values"])}})
-    if getattr(recipe.shared.get("report"), "final_arm", None):
-        content = _merged(content, {"report": {"final_arm": name}})
+    report: Any = recipe.shared.get("report")
+    if report:
+        before = report.searched.trials if report.searched else 0  # of a search of what another search found
+        judged = sum(not trial["outcome"]["problem"] for trial in told["trials"])
+        searched = {"arm": name, "against": arm, "trials": before + judged}
+        final = {"final_arm": name} if report.final_arm else {}
+        content = _merged(content, {"report": {"searched": searched, **final}})
     asked, of = f"{100 * told['budget']:g}% of general English", f"# Of {len(told['trials'])} trials"
     comment = f"{of} the best on dev that keeps {asked}:" if told["within"] else f"{of} none is shown to keep {asked}:"
     comment += f"\n# trial {told['best']}, {said}.\n"

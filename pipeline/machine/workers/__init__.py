@@ -93,6 +93,8 @@ class Workers(Protocol):
 def engine(name: str, jobs: int | None = None, initializer: Callable[[], None] | None = None) -> Workers:
     """The engine of that name, to do up to ``jobs`` tasks at a time; ``initializer`` is called first in each process.
 
+    Processes of this machine share its processors out (``limit_threads``).
+
     Args:
         name: with what a task takes, if the engine can be told: ``ray:gpus=1``.
         jobs: None: as many as suit the engine.
@@ -110,4 +112,6 @@ def engine(name: str, jobs: int | None = None, initializer: Callable[[], None] |
     if ",".join(f"{each}={number}" for each, number in takes) != told or not {each for each, _ in takes} <= set(known):
         ways = f"a number each for {', '.join(known)}, as in {plain}:{known[0]}=1" if known else "nothing"
         raise InputError(f"--engine {name}: {plain} can be told {ways}")
+    if plain == "local":  # another engine says itself how many threads a task has
+        limit_threads(jobs or default_jobs())
     return cast(Workers, found(jobs, initializer, **{each: float(number) for each, number in takes}))

@@ -63,6 +63,23 @@ def test_one_sentence_says_it_all(report: dict[str, Any]) -> None:
     assert answers.lead(alone).startswith("full has a macro-recall of 72.0% on shop and 72.0% on cafe and keeps")
 
 
+def test_how_much_of_a_searchs_lead_is_luck_is_a_line(report: dict[str, Any], tmp_path: Path) -> None:
+    assert answers.searched(report) == ""
+    searched = {"arm": "full", "against": "adapted", "trials": 1040}
+    settings = stage.Settings(draws=1000, verdict_draws=1000, searched=searched)
+    told = toy_runs.write(tmp_path / "artifacts", toy_runs.Toy(corpora=("shop",)))
+    stage.report(settings, **told, recipe="mine", out=tmp_path)
+    made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    line = (
+        "full is what a search chose by dev texts, which judged 1,040 trials: 74.0% there, 72.0% on test. Of its lead "
+        "over adapted, +11.0 points on dev, +9.0 are left on test; the best of many is partly the luckiest."
+    )
+    assert answers.searched(made) == line
+    assert line in html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    with pytest.raises(InputError, match=r"report\.searched: no arm ful in this run; choose one of naive, full"):
+        stage.rungs_of(stage.Settings(searched={**searched, "arm": "ful"}), ["naive", "full"])
+
+
 def test_how_training_went_with_what_is_kept_of_frozen_layers_and_padding(report: dict[str, Any]) -> None:
     full, naive = (row(training_tables.training(report), arm) for arm in ("full", "naive"))
     assert (full["frozen layers' states, MB"].text, full["in tuning, %"].text) == ("12.5", "3.9")

@@ -109,7 +109,7 @@ def test_the_table_has_a_row_a_trial(tmp_path: Path) -> None:
     assert [row["trial: standing"] for row in rows] == ["", "chosen", "front", "front", ""]
     assert [row["macro-recall on dev, %"] for row in rows] == ["74.0", "80.0", "90.0", "70.0", "75.0"]
     assert [row["kept at least, %"] for row in rows] == ["94.0", "96.0", "88.0", "98.0", "95.0"]
-    assert rows[1]["learning_rate"] == "0.03"
+    assert rows[1]["grow.learning_rate"] == "0.03"
     with (tmp_path / "out" / "tables" / "failed-trials.csv").open(newline="") as stream:
         assert [(row["trial"], row["why"]) for row in csv.DictReader(stream)] == [("trial 4", SCRIPT)]
 
@@ -144,14 +144,24 @@ def test_a_recipe_that_ships_is_extended_by_its_name(tmp_path: Path) -> None:
         "name": "toy-best",
         "extends": "starter",
         "arms": {"best": {"finetune": {"learning_rate": 3e-5, "method": "lora"}}},
+        "report": {"searched": {"arm": "best", "against": "full", "trials": 1}},
     }
+
+
+def test_a_search_of_what_a_search_found_counts_the_trials_of_both() -> None:
+    from stages import STORY
+
+    searched = {"arm": "full", "against": "careful", "trials": 40}
+    recipe = load_recipe("starter", STORY, {"report.searched": searched})
+    told = yaml.safe_load(best.written(found(TRIED), recipe, Path(), ""))["report"]["searched"]
+    assert told == {"arm": "best", "against": "full", "trials": 44}  # one of five failed
 
 
 def test_a_final_arm_that_is_named_is_so_still() -> None:
     from stages import STORY
 
     recipe = load_recipe("starter", STORY, {"report.final_arm": "careful"})
-    assert yaml.safe_load(best.written(found([TRIED[0]]), recipe, Path(), ""))["report"] == {"final_arm": "best"}
+    assert yaml.safe_load(best.written(found([TRIED[0]]), recipe, Path(), ""))["report"]["final_arm"] == "best"
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
