@@ -61,6 +61,7 @@ def score(
     others = ", ".join(then.corpora)
     print(
         console.clean(
-            f"to tune anew: {program.name()} new-card {source}, and name its card beside {others} in a recipe"
+            f"to tune anew: {program.name()} new-card {source}, and name its card beside {others} in a recipe; to tune "
+            f"on from this model, in one that extends going-on, with source.model: {model.resolve()}"
         )
     )

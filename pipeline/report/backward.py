@@ -23,9 +23,18 @@ def table(report: Report) -> Table:
     columns = ("arm", "reviews", "", f"{first['arm']}: macro-recall, %", "after, %", "difference, points")
     note = (
         "On old reviews the difference is backward transfer, below 0 forgetting (Lopez-Paz & Ranzato 2017). "
-        f"General English kept is of what {first['arm']} knew."
+        f"General English kept is of what {first['arm']} knew. {_seen(report, first['arm'])}"
     )
     return Table("Old reviews and new ones", columns, tuple(rows), note if rows else "")
+
+
+def _seen(report: Report, arm: str) -> str:
+    """How far the test texts are new to the model that was gone on from."""
+    seen = report["arms"][arm]["source"].get("classifier", {}).get("seen")
+    if seen is None:
+        return "What it had been tuned on is not at hand: test texts that were among it flatter it."
+    told = (f"{found['tuned_on']:,} of {found['test']:,} on {corpus}" for corpus, found in seen.items())
+    return f"Of the test texts it had been tuned on {tables.prose(told)}."
 
 
 def sentence(report: Report) -> str:

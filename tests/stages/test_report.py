@@ -338,6 +338,7 @@ def test_what_was_forgotten_of_old_reviews_is_told_against_the_model_as_it_was(t
     text = read(tmp_path / "report.html").text
     assert "Old reviews, against before: new-alone ▼ worse (−30.0 (" in text
     assert "mean of the old ones" in text
+    assert "What it had been tuned on is not at hand" in text
     assert "120 of its texts learnt again" in text
     commands = [one["command"] for one in report["diagnosis"] if one["rule"] == "forgot-old-reviews"]
     assert 'make all RECIPE=mine SET="arms.new-alone.finetune.rehearsal.share=0.3"' in commands

@@ -65,11 +65,11 @@ def transferred_back(before: Mapping[str, Sequence[Rows]], after: Mapping[str, S
     """
 
     def recalled(side: Mapping[str, Sequence[Rows]]) -> Measured:
-        first = [(corpus, row) for corpus, seeds in side.items() for row in seeds[0]]
-        seeds = range(min(len(found) for found in side.values()))
-        predicted = [[row["predicted"] for found in side.values() for row in found[seed]] for seed in seeds]
-        corpora = [corpus for corpus, _ in first]
-        return classified([row["label"] for _, row in first], predicted, SCORES[HEADLINE], corpora=corpora)
+        corpora = [corpus for corpus, seeds in side.items() for _ in seeds[0]]
+        by_seed = [[row for rows in seed for row in rows] for seed in zip(*side.values(), strict=True)]
+        folds = tested_in(by_seed[0]) if all("fold" in row for row in by_seed[0]) else None
+        predicted = [[row["predicted"] for row in rows] for rows in by_seed]
+        return classified([row["label"] for row in by_seed[0]], predicted, SCORES[HEADLINE], folds, corpora)
 
     return paired(recalled(after), recalled(before))
 

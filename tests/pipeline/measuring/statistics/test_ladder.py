@@ -45,6 +45,13 @@ def test_backward_transfer_by_hand() -> None:
     assert found["value"] == pytest.approx((-0.2 + own[1] - own[0]) / 2)
     assert found["n"] == 450
     assert found["low"] < found["value"] < found["high"]
+    sides = ({"old": [predictions(Toy(folds=5), share, "old")]} for share in (0.8, 0.6))
+    folded, alone = (
+        ladder.transferred_back(*sides),
+        ladder.transferred_back(*({"old": one["old"]} for one in (before, after))),
+    )
+    assert folded.folds is not None
+    assert folded.value == pytest.approx(alone.value) == pytest.approx(-0.2)
     nothing = DRAWS.of(ladder.transferred_back(before, before))
     assert (nothing["value"], nothing["low"], nothing["high"]) == (0.0, 0.0, 0.0)
 
