@@ -98,7 +98,7 @@ $(DEV): $(READY)
 extra = @$(BIN)/python -c 'import $(1)' 2>/dev/null || { echo "installing the extra $(2)"; $(PIP) -e '.[$(2)]'; }
 
 test: $(DEV) ## the tests: offline, some minutes
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -rs -m "not acceptance and not benchmark"
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -rs -m "not acceptance and not benchmark"
 
 lint: $(DEV) ## style, types, and the import contract
 	@$(BIN)/ruff check .

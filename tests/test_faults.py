@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_story import made, run, write_place
+from tests.test_story import OFTEN, made, run, write_place
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_disk_that_fills_in_training_is_one_line_and_costs_nothing(
     toy_model: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = write_place(small_disk, toy_model)
-    assert run(place, "pretrain", "--arm", "full") == 2
+    assert run(place, "pretrain", "--arm", "full", *OFTEN) == 2
     assert "the disk is nearly full" in capsys.readouterr().err  # said before anything is written
     monkeypatch.setattr("pipeline.machine.store.LEAST_FREE_BYTES", 0)
     assert run(place, "tokenizer", "--arm", "full") == 0
@@ -40,11 +40,11 @@ def test_a_disk_that_fills_in_training_is_one_line_and_costs_nothing(
         1_500_000: f"stage pretrain: disk full at {place / 'store'}; free some space, then run the same again",
     }.items():
         filler.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - room))
-        assert run(place, "pretrain", "--arm", "full") == 2
+        assert run(place, "pretrain", "--arm", "full", *OFTEN) == 2
         assert capsys.readouterr().err.splitlines()[-1].startswith(says)
         assert made(place) == before
         filler.unlink()
-    assert run(place, "pretrain", "--arm", "full") == 0
+    assert run(place, "pretrain", "--arm", "full", *OFTEN) == 0
     assert run(place, "pretrain", "--arm", "full", store="undisturbed") == 0
     (resumed,), (undisturbed,) = (
         [manifest["files"] for name, manifest in made(place, store).items() if name.startswith("pretrain")]

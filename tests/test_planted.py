@@ -11,25 +11,25 @@ import pytest
 from pipeline.measuring.diagnosis.symptoms import figures_of
 from tests import planted
 
-pytestmark = pytest.mark.timeout(1200)  # all is trained while the first test waits: a minute on a core of its own
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]  # all is trained while the first test waits
 
 RECIPE = """
 name: planted
 prepare: {{corpora: [{cards}/articles, {cards}/reviews, {cards}/posts, {cards}/pairs], near_duplicate_threshold: 1.0}}
 source: {{model: {base}}}
 pretrain:
-  {{num_train_epochs: 8, replay_share: 0.7, learning_rate: 2e-3, include_reviews: false,
-    distillation: {{cls: 1}}, regularisation: {{dropout: 0.0}}, tokens_per_batch: 512, evaluations: 2, dev_windows: 32,
+  {{num_train_epochs: 8, replay_share: 0.7, learning_rate: 3e-3, include_reviews: false,
+    distillation: {{cls: 1}}, regularisation: {{dropout: 0.0}}, tokens_per_batch: 1024, evaluations: 2, dev_windows: 32,
     compute: {{precision: fp32}}, patience: null}}
 finetune:
-  {{freezing: {{layers: 1}}, learning_rate: 1e-3, head_learning_rate: 1e-2, num_train_epochs: 12, batch_size: 16,
+  {{freezing: {{layers: 1}}, learning_rate: 1e-3, head_learning_rate: 1e-2, num_train_epochs: 8, batch_size: 16,
     regularisation: {{dropout: 0.0}}, compute: {{precision: fp32}}, patience: null, max_length: 64,
     frontier: {{points: 0}}}}
 evaluate:
-  {{draws: 200, general_documents: 32, pairs: 120, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}}
+  {{draws: 200, general_documents: 32, pairs: 100, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}}
 report: {{draws: 1000, verdict_draws: 1000}}
 arms:
-  sound: {{finetune: {{num_train_epochs: 24}}}}
+  sound: {{finetune: {{num_train_epochs: 16}}}}
   rate-3e-2: {{finetune: {{freezing: {{layers: 0}}, learning_rate: 3e-2, layerwise_lr_decay: 1.0}}}}
   rate-3e-3: {{finetune: {{freezing: {{layers: 0}}, learning_rate: 3e-3, layerwise_lr_decay: 1.0}}}}
   all-frozen: {{finetune: {{freezing: {{layers: 2}}, head_learning_rate: 1e-3}}}}

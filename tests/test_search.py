@@ -15,6 +15,8 @@ from pipeline.machine import cli
 from stages.__main__ import build
 from tests.test_story import write_place
 
+pytestmark = pytest.mark.long
+
 SEARCH = """
 arms: {naive: null, careful: null, adapted: null}
 search:

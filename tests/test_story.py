@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from stages.__main__ import build
 from tests.toy_texts import reviews
 from tests.toys import SENTENCES
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[1]
 SCRIPT = "<script>alert(1)</script> bad food =cmd|' /C calc'!A0"
 
@@ -81,15 +83,18 @@ seeds: [0]
 prepare: {corpora: [CARDS/stars, CARDS/words, CARDS/posts, CARDS/articles, CARDS/pairs], folds: 3}
 source: {model: MODEL}
 pretrain:
-  {num_train_epochs: 1, freezing: {layers: 1}, tokens_per_batch: 256, evaluations: 2, dev_windows: 8, 
-   compute: {precision: fp32, checkpoint_seconds: 0.01}}
+  {num_train_epochs: 1, freezing: {layers: 1}, tokens_per_batch: 256, evaluations: 2, dev_windows: 8,
+   compute: {precision: fp32}}
 finetune:
-  {freezing: {layers: 1}, num_train_epochs: 2, compute: {precision: fp32, checkpoint_seconds: 0.01},
+  {freezing: {layers: 1}, num_train_epochs: 2, compute: {precision: fp32},
    frontier: {points: 3, windows: 6}}
 evaluate:
   {draws: 100, general_documents: 6, pairs: 6, probe_sentences: 12, refit_tokens: 1000, counterfactuals: 6}
 report: {draws: 1000, verdict_draws: 1000}
 """
+
+OFTEN = ["--set", " ".join(f"{stage}.compute.checkpoint_seconds=0.01" for stage in ("pretrain", "finetune"))]
+"""A checkpoint after almost every update, for who means to interrupt a training."""
 
 
 def filler(seed: int, words: int = 8) -> str:
@@ -226,42 +231,39 @@ def test_a_model_that_changed_on_disk_is_not_used(place: Path, capsys: pytest.Ca
 ELSEWHERE = {"HF_HUB_OFFLINE": "1", "LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
 
 
-@pytest.mark.parametrize(
-    ("stage", "signals", "code"),
-    [
+def test_stopped_in_training_it_goes_on_to_the_same_bytes(place: Path) -> None:
+    """In the middle, again and again, then the same command: what an undisturbed run made, here in another locale."""
+    store = place / "stopped"
+    for stage in ("prepare", "source", "tokenizer"):
+        shutil.copytree(place / "store" / stage, store / stage)
+    command = [sys.executable, "-m", "stages", "run", "finetune", "--recipe", str(place / "recipe.yaml")]
+    command += ["--arm", "full", "--store", str(store), *OFTEN]
+    for stage, signals, code in (
+        ("pretrain", [signal.SIGTERM, signal.SIGTERM], 143),  # as `timeout make` does: to the group, and by make
         ("pretrain", [signal.SIGKILL], -9),
         ("finetune", [signal.SIGKILL], -9),
-        ("pretrain", [signal.SIGTERM, signal.SIGTERM], 143),  # as `timeout make` does: to the group, and by make
-    ],
-)
-def test_stopped_in_training_it_goes_on_to_the_same_bytes(
-    place: Path, stage: str, signals: list[signal.Signals], code: int
-) -> None:
-    """In the middle, then the same command: the artifact equals the undisturbed run's, made in another locale."""
-    store = f"stopped-{stage}{code}"
-    for earlier in ("prepare", "source", "tokenizer", *(["pretrain"] if stage == "finetune" else [])):
-        shutil.copytree(place / "store" / earlier, place / store / earlier)
-    command = [sys.executable, "-m", "stages", "run", stage, "--recipe", str(place / "recipe.yaml"), "--arm", "full"]
-    command += ["--store", str(place / store)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | ELSEWHERE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    while not list((place / store / stage).glob("*.partial/checkpoints/**/complete.json")):
-        assert process.poll() is None, "it ended before it could be stopped"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    for number in signals:
-        process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert err == ("" if code < 0 else f"stopped in {stage}; the same command continues from there\n")
-    assert not [name for name in made(place, store) if name.startswith(stage)]
+    ):
+        begun, deadline = set(_checkpoints(store, stage)), time.monotonic() + 120
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | ELSEWHERE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        while begun.issuperset(_checkpoints(store, stage)):
+            assert process.poll() is None, "it ended before it could be stopped"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        for number in signals:
+            process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert err == ("" if code < 0 else f"stopped in {stage}; the same command continues from there\n")
+        assert not [name for name in made(place, store.name) if name.startswith(stage)]
     assert subprocess.run(command, cwd=ROOT, env=os.environ | ELSEWHERE, capture_output=True).returncode == 0
-    theirs = {name: manifest for name, manifest in made(place).items() if name.startswith(stage)}
-    for name, manifest in made(place, store).items():
-        if name.startswith(stage):
-            assert manifest["files"] == theirs[name]["files"]
+    for name, manifest in made(place, store.name).items():
+        assert manifest["files"] == made(place)[name]["files"]
+
+
+def _checkpoints(store: Path, stage: str) -> Iterator[Path]:
+    return store.glob(f"{stage}/*.partial/checkpoints/**/complete.json")
 
 
 def test_the_report_is_the_same_in_another_locale(place: Path) -> None:

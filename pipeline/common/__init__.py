@@ -14,5 +14,6 @@ yaml        plain YAML, and the front matter of cards
 validation  problems of settings and cards in words, the nearest name beside them
 cache       answers remembered by what was asked
 extras      packages that only some want
+processes   those that others have started do not outlive them
 program     what people type, in a clone and where the package is installed
 """

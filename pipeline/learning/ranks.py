@@ -13,10 +13,13 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -26,6 +29,7 @@ from torch import Tensor, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from pipeline.common.errors import InputError
+from pipeline.common.processes import end_with_parent
 
 T = TypeVar("T")
 FOREVER = timedelta(days=1000)
@@ -108,10 +112,12 @@ def together(processes: int, work: Callable[..., T], *given: Any) -> T:
     except InputError:
         raise
     except Exception as error:
-        for process in started:
-            process.join(1)
         if not started:
             dist.destroy_process_group()  # or those of torchrun would wait for what rank 0 was about to say
+        ended = connection.wait([process.sentinel for process in started], 5) if started else []
+        for process in started:
+            if process.sentinel in ended:
+                process.join()
         if any(process.exitcode for process in started):
             raise _explained(started) from error
         raise
@@ -165,12 +171,18 @@ def _start(processes: int) -> list[BaseProcess]:
 
 def _beside(place: int, processes: int, port: int, threads: int) -> None:
     """A rank above 0 on rank 0's machine."""
+    end_with_parent()
     _take_gpu(place)
     torch.set_num_threads(threads)
     store = TCPStore("127.0.0.1", port, processes, False, FOREVER)
     store.set(f"up {place}", "")
     dist.init_process_group(store=store, rank=place, world_size=processes, timeout=FOREVER)
-    _serve()
+    try:
+        _serve()
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # gloo's threads would outlive the interpreter, and end it by an abort, which looks like a kill
 
 
 def _take_gpu(place: int) -> None:

@@ -29,7 +29,7 @@ from pipeline.models import loading
 from stages.evaluate import STAGE, Settings, evaluate
 from tests.toy_texts import with_target, write_prepared
 
-SETTINGS = Settings(draws=100, tokens_per_batch=512)
+SETTINGS = Settings(draws=100, refit_tokens=1000, tokens_per_batch=512)
 
 
 def told(folder: Path, name: str) -> Any:

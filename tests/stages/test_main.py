@@ -148,17 +148,7 @@ def test_long_texts_are_cut_and_counted(classifier: Path, tmp_path: Path, capsys
     assert "1 of 2 texts are longer than 128 word pieces" in capsys.readouterr().err
 
 
-def test_standard_input_is_a_text_a_line(classifier: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "stages", "predict", "-", "--model", str(classifier)],
-        input=b"good food\nbad food\n",
-        capture_output=True,
-        check=True,
-    )
-    assert [row[0] for row in rows(done.stdout.decode())] == ["text", "good food", "bad food"]
-
-
-def test_lines_of_standard_input_end_where_files_of_lines_do(
+def test_standard_input_is_a_text_a_line_which_ends_where_those_of_files_do(
     classifier: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """str.splitlines would cut at form feeds, U+0085 and U+2028 too: people paste texts that hold them."""

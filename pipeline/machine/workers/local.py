@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 
 from pipeline.common import program
 from pipeline.common.errors import InputError
+from pipeline.common.processes import end_with_parent
 from pipeline.machine.workers import default_jobs
 
 Task = TypeVar("Task")
@@ -114,16 +114,9 @@ def _initialize(stopping: Any, count: Any, initializer: Callable[[], None] | Non
         os.environ["TQDM_POSITION"] = str(count.value)
         count.value += 1
     _ignore_signals()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     if initializer is not None:
         initializer()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)  # also after kill -9 of the parent: its lock is free, and nobody may go on writing
 
 
 def _perform(work: Callable[[Task], Result], task: Task) -> Result:

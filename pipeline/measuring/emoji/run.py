@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,11 @@ def polarity(
 ) -> dict[str, Any]:
     """What each emoji means to base, adapted and tuned, and to the base with rows from names and with the library's."""
     base, adapted, tuned = (folders[name] for name in ("base", "adapted", "tuned"))
+    reader_of = cache(Reader.of)
 
     def question(who: str, folder: Path, read_by: Path, load: Callable[[Any], Any], ask: Any) -> Any:
         """What the model that is loaded from ``folder`` is asked, as the model in ``read_by`` reads it."""
-        reader = Reader.of(read_by)
+        reader = reader_of(read_by)
         tokenizer, texts = reader.tokenizer, {one: reader.text(one) for one in asked}
         key = [
             "polarity",

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+import torch.distributed as dist
 from transformers import TrainerCallback
 
 from pipeline.common.errors import InputError
@@ -23,6 +25,7 @@ from tests.test_story import write_place
 from tests.toy_texts import write_prepared
 from tests.toy_training import Crash, run, same
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[3]
 QUICK: dict[str, Any] = {"tokens_per_batch": 256, "compute": {"precision": "fp32"}, "regularisation": {"dropout": 0.0}}
 PRETRAIN: dict[str, Any] = {
@@ -43,8 +46,11 @@ FINETUNE: dict[str, Any] = {
     "patience": None,
     "batch_size": 7,
     "distillation": {"states": 1.0},
-    "replay": {"mlm": 0.5, "states": 0.5, "windows": 8, "windows_per_batch": 3},
+    "replay": {"mlm": 0.5, "states": 0.5, "windows": 8, "windows_per_batch": 2},
 }
+SIZE = 3
+"""Ranks that make the updates of one: of the two windows of a batch one of them has none."""
+near = partial(pytest.approx, rel=1e-6, abs=1e-6)
 Told = tuple[dict[str, Any], list[dict[str, float]], dict[str, Any]]
 """What a training says of itself, its history, and its weights."""
 
@@ -75,32 +81,6 @@ def trainings(at: dict[str, Path], folder: Path) -> list[Told]:
         folder / "tuning",
     )
     return [(story, history, dict(model.state_dict())), (tuned.summary, tuned.history, dict(tuned.model.state_dict()))]
-
-
-@pytest.fixture(scope="module")
-def alone(start: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> list[Told]:
-    return ranks.together(1, trainings, start, tmp_path_factory.mktemp("alone"))
-
-
-@pytest.mark.parametrize("size", [2, 4])
-def test_so_many_processes_make_the_updates_of_one(
-    start: dict[str, Path], alone: list[Told], tmp_path: Path, size: int
-) -> None:
-    """The same batches in the same order, each text once; means over rows, hidden tokens, held tokens, whole texts."""
-    shared = ranks.together(size, trainings, start, tmp_path)
-    for (story, history, weights), (other, found, learnt) in zip(alone, shared, strict=True):
-        exact = {name: value for name, value in story.items() if not isinstance(value, float)}
-        assert {name: other[name] for name in exact} == exact
-        assert (
-            other
-            == {name: pytest.approx(value, abs=1e-6) for name, value in story.items() if name not in exact} | exact
-        )
-        assert len(history) >= 4
-        assert [row.keys() for row in found] == [row.keys() for row in history]
-        for row, one in zip(history, found, strict=True):
-            assert one == pytest.approx(row, abs=1e-6)
-        moved = max(float((learnt[name] - weight).abs().max()) for name, weight in weights.items())
-        assert moved < 1e-4
 
 
 class Killed(TrainerCallback):
@@ -136,14 +116,56 @@ def disturbed(toy_model: Path, folder: Path) -> dict[str, Any]:
     }
 
 
-def test_rank_0_decides_when_to_save_and_stop_and_runs_go_on_where_they_were(toy_model: Path, tmp_path: Path) -> None:
-    heard: list[int] = []
+def poison(model: Any) -> None:
+    with torch.no_grad():
+        model.bert.encoder.layer[0].output.dense.weight.fill_(float("nan"))
+
+
+class Together(NamedTuple):
+    """What ranks make that are started once, for to start them takes longer than what they do."""
+
+    trainings: list[Told]
+    disturbed: dict[str, Any]
+    heard: list[int]
+    """Signals that reach who was there before the training."""
+    folder: Path
+
+
+def asked(at: dict[str, Path], toy_model: Path, folder: Path) -> tuple[list[Told], dict[str, Any]]:
+    """Of each rank; a loss that is not finite ends a run on all of them, and leaves them in step."""
+    with pytest.raises(InputError, match="loss is nan at step 1"):
+        run(toy_model, folder / "poisoned", touch=poison)
+    return trainings(at, folder), disturbed(toy_model, folder)
+
+
+@pytest.fixture(scope="module")
+def shared(start: dict[str, Path], toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Together:
+    folder, heard = tmp_path_factory.mktemp("shared"), list[int]()
     before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
     try:
-        found = ranks.together(2, disturbed, toy_model, tmp_path)
+        return Together(*ranks.together(SIZE, asked, start, toy_model, folder), heard, folder)
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert heard == [signal.SIGTERM]
+
+
+def test_so_many_processes_make_the_updates_of_one(start: dict[str, Path], shared: Together, tmp_path: Path) -> None:
+    """The same batches in the same order, each text once; means over rows, hidden tokens, held tokens, whole texts."""
+    alone = ranks.together(1, trainings, start, tmp_path)
+    for (story, history, weights), (other, found, learnt) in zip(alone, shared.trainings, strict=True):
+        exact = {name: value for name, value in story.items() if not isinstance(value, float)}
+        assert {name: other[name] for name in exact} == exact
+        assert other == {name: near(value) for name, value in story.items() if name not in exact} | exact
+        assert len(history) >= 4
+        assert [row.keys() for row in found] == [row.keys() for row in history]
+        for row, one in zip(history, found, strict=True):
+            assert one == near(row)
+        moved = max(float((learnt[name] - weight).abs().max()) for name, weight in weights.items())
+        assert moved < 1e-4
+
+
+def test_rank_0_decides_when_to_save_and_stop_and_runs_go_on_where_they_were(shared: Together) -> None:
+    found = shared.disturbed
+    assert shared.heard == [signal.SIGTERM]
     assert found["told"][0].steps == 12
     assert found["saved"] == "checkpoint-7"
     assert json.dumps(found["after"][1]) == json.dumps(found["rest"][1]) == json.dumps(found["told"][1])
@@ -151,26 +173,19 @@ def test_rank_0_decides_when_to_save_and_stop_and_runs_go_on_where_they_were(toy
     assert found["same"] == [True] * 3
     assert ranks.size() == 1
     for folder in ("whole", "cut", "stopped"):
-        written = sorted((tmp_path / folder).glob("checkpoint-*"))
+        written = sorted((shared.folder / folder).glob("checkpoint-*"))
         assert written
         assert all(checkpoints.is_complete(each) for each in written)
-        assert not list((tmp_path / folder).glob("damaged-*"))
+        assert not list((shared.folder / folder).glob("damaged-*"))
 
 
 def broken(toy_model: Path, folder: Path, kind: str) -> None:
-    """A rank that is killed, or fails; or a loss that is not finite on all."""
+    """A rank that is killed, or fails."""
     if kind == "killed":
         run(toy_model, folder, Killed(1, signal.SIGKILL, 3))
     elif kind == "failed" and ranks.rank():
         raise ValueError("no such thing here")
-    elif kind == "poisoned":
-        run(toy_model, folder, touch=poison)
     ranks.agreed(None)
-
-
-def poison(model: Any) -> None:
-    with torch.no_grad():
-        model.bert.encoder.layer[0].output.dense.weight.fill_(float("nan"))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +193,6 @@ def poison(model: Any) -> None:
     [
         ("killed", InputError, "a process of the training was killed"),
         ("failed", RuntimeError, "its traceback is above"),
-        ("poisoned", InputError, "loss is nan at step 1"),
     ],
 )
 def test_what_breaks_one_rank_ends_all_in_a_line(
@@ -211,21 +225,22 @@ def test_a_head_is_restored_by_one_process() -> None:
         source.check({"source": source.Settings(compute={"processes": 2})})
 
 
+def test_another_number_than_torchrun_has_begun_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    with pytest.raises(InputError, match=r"compute.processes: 3 are asked for, and torchrun has begun 2"):
+        ranks.together(3, trainings)
+
+
 def test_torchrun_has_one_process_run_the_story_and_the_others_train(toy_model: Path, tmp_path: Path) -> None:
     place = write_place(tmp_path, toy_model)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "stages"]
-
-    def finetuned(*changes: str) -> subprocess.CompletedProcess[str]:
-        told = [part for change in ("prepare.folds=1", *changes) for part in ("--set", change)]
-        command = [*launcher, "run", "finetune", "--recipe", "recipe.yaml", "--arm", "full", *told]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
-
-    done = finetuned("finetune.compute.processes=2")
+    command = [*launcher, "run", "finetune", "--recipe", "recipe.yaml", "--arm", "full"]
+    command += ["--set", "prepare.folds=1 finetune.compute.processes=2"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(" done in ") == 5  # each stage made, and told of, once
     (history,) = (place / "artifacts" / "finetune").glob("*/history.jsonl")
     rows = [json.loads(line) for line in history.read_text().splitlines()]
     assert [row["step"] for row in rows] == [9, 18]  # as many as one process makes: 135 texts in batches of 16
-    refused = finetuned("finetune.compute.processes=3")
-    assert "compute.processes: 3 are asked for, and torchrun has begun 2" in refused.stderr

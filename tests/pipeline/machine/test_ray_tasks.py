@@ -27,7 +27,7 @@ from tests.pipeline.machine.test_workers import do, vanish
 from tests.pipeline.toy_story import STORY, write_recipe
 
 pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 from pipeline.machine import cli
