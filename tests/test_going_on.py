@@ -271,6 +271,18 @@ def test_old_reviews_are_the_share_that_is_asked_for_evenly_of_each_class(tmp_pa
     assert {row["corpus"] for row in tuning.reviews(prepared, "dev", 0, tuning.left_out(settings))} == {"toy-reviews"}
 
 
+def test_what_is_set_for_all_arms_leaves_the_model_as_it_was() -> None:
+    everywhere = {"tokenizer.emoji": "all", "pretrain.num_train_epochs": 1, "finetune.rehearsal.share": 0.5}
+    arms = load_recipe("going-on", STORY, everywhere).arms
+    assert list(arms) == ["before", "new-alone", "rehearsed"]
+    assert {arm: own["tokenizer"].emoji for arm, own in arms.items()} == {
+        "before": "none", "new-alone": "all", "rehearsed": "all"
+    }  # fmt: skip
+    assert arms["before"]["pretrain"].num_train_epochs == 0
+    assert [own["finetune"].rehearsal.share for own in arms.values()] == [0.5, 0, 0.5]
+    finetune.check({"prepare": prepare.Settings(), **arms["before"]})
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
