@@ -76,8 +76,8 @@ def told(folder: Path, name: str) -> Any:
 def test_the_frontier_is_of_the_models_that_were_written(before: dict[str, Path], tuned: Path) -> None:
     found, story = told(tuned, "frontier"), told(tuned, "finetune")
     points = {point["name"]: point for point in found["points"]}
-    assert [point["alpha"] for point in found["points"]][:9] == [place / 8 for place in range(9)]
-    assert len(points) == 9 + len(blending.VARIANTS)
+    assert [point["alpha"] for point in found["points"]][:17] == [place / 16 for place in range(17)]
+    assert len(points) == 17 + len(blending.VARIANTS)
     whole = {"value": 1.0, "low": 1.0, "high": 1.0, "n": 2}
     assert points["base"]["kept"] == pytest.approx(whole, rel=1e-6), "base encoder under its own head"
     assert points["tuned"]["kept"]["value"] != 1.0
