@@ -127,13 +127,17 @@ def tell(folder: Path) -> list[str]:
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Refuse a target of a card that is not there, and cards of which the first rows show that they cannot be read."""
-    from pipeline.corpora.corpus import glance
-
+    """Refuse a target of a card that is not there."""
     own = settings["prepare"]
     if own.target.corpus:
         check_target(own.target, load_cards(own.corpora, own.data_root))
-    for asked in _asked(own):
+
+
+def look(settings: Settings) -> None:
+    """Refuse cards of which the first rows show that they cannot be read."""
+    from pipeline.corpora.corpus import glance
+
+    for asked in _asked(settings):
         glance(*asked)
 
 
@@ -144,6 +148,7 @@ STAGE = Stage(
     version=7,
     reads=reads,
     check=check,
+    look=look,
     tell=tell,
     tell_once=True,
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pipeline.common.errors import InputError
@@ -84,21 +85,28 @@ class Plan:
     def check(self, last: str | None = None) -> None:
         """Let every stage object to the settings of every arm. Raises InputError with all they say."""
         problems: dict[str, dict[str, None]] = {}
-        for stage in self.stages(last):
-            if stage.collects:
-                try:
-                    stage.check_arms(self.recipe.shared[stage.name], list(self.recipe.arms))
-                except InputError as problem:
-                    problems[str(problem)] = dict.fromkeys(self.recipe.arms)
-            for arm in dict.fromkeys(run.arm for run in self.runs(stage) if run):
-                try:
-                    stage.check(self.recipe.arms[arm])
-                except InputError as problem:
-                    problems.setdefault(str(problem), {})[arm] = None
+        for ask, arms in (each for stage in self.stages(last) for each in self._checks(stage)):
+            try:
+                ask()
+            except InputError as problem:
+                problems.setdefault(str(problem), {}).update(dict.fromkeys(arms))
         every = set(self.arms or self.recipe.arms)
         who = {text: "" if set(arms) == every else f", {', '.join(arms)}" for text, arms in problems.items()}
         if problems:
             raise InputError("\n".join(f"recipe {self.recipe.name}{arms}: {text}" for text, arms in who.items()))
+
+    def _checks(self, stage: Stage) -> Iterator[tuple[Callable[[], object], list[str]]]:
+        """What a stage is to be asked, and of which arms."""
+        if stage.collects:
+            every, shared = list(self.recipe.arms), self.recipe.shared
+            yield partial(stage.check_arms, shared[stage.name], every), every
+            yield partial(stage.check, shared), every
+        alike: dict[str, list[str]] = {}
+        for arm in dict.fromkeys(run.arm for run in self.runs(stage) if run):
+            yield partial(stage.check, self.recipe.arms[arm]), [arm]
+            alike.setdefault(self.recipe.arms[arm][stage.name].model_dump_json(), []).append(arm)
+        for arms in alike.values():
+            yield partial(stage.look, self.recipe.arms[arms[0]][stage.name]), arms
 
     def identify(self, stage: Stage, run: Run | None, known: Known) -> Identity:
         """Identity of a stage in this run, given the artifacts of all its inputs."""

@@ -77,6 +77,8 @@ class Stage:
     to fail in this stage, so that nobody waits for stages before it."""
     check_arms: Callable[[Any, Sequence[str]], object] = _knows_all_arms
     """The same of a stage that collects every run: given its settings and the names of all arms."""
+    look: Callable[[Any], None] = _objects_to_nothing
+    """The same of its own settings, and of what they name, which it may look into: once for arms that share them."""
     tell: Callable[[Path], Sequence[str]] | None = None
     """Given its artifact, what people are shown below the stage's line when it was newly made. A stage that has such
     news is run as soon as its inputs are there, before others that could be."""

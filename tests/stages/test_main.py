@@ -358,6 +358,8 @@ def test_an_arm_that_the_report_cannot_find_is_told_before_anything_runs(capsys:
     changes = "report.final_arm=ful"
     assert call("run", "--set", changes, "--dry-run") == 2
     assert "report.final_arm: no arm ful in this run; choose one of naive, careful" in capsys.readouterr().err
+    assert call("run", "--set", "report.across=finetune.freezing.layer", "--dry-run") == 2
+    assert "report.across: no setting finetune.freezing.layer; did you mean" in capsys.readouterr().err
 
 
 def test_a_key_without_its_stage_is_told_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,6 +154,27 @@ def test_what_a_stage_objects_to_is_said_before_anything_runs() -> None:
     assert not Path("artifacts").exists()
 
 
+def test_a_look_at_what_settings_name_is_taken_once_for_arms_that_share_them() -> None:
+    seen: list[bool] = []
+
+    def look(settings: Any) -> None:
+        seen.append(settings.lowercase)
+        if not settings.lowercase:
+            raise InputError("gather source.txt: capitals; lower them")
+
+    def check(settings: Mapping[str, Any]) -> None:
+        raise InputError(f"total.title: {settings['total'].title} is taken; choose another")
+
+    story = (replace(STORY[0], look=look), *STORY[1:3], replace(STORY[3], check=check))
+    with pytest.raises(InputError) as refused:
+        runner.run(story, "toy.yaml", {"arms.full.gather.lowercase": True})
+    assert seen == [False, True]
+    assert str(refused.value).splitlines() == [
+        "recipe toy, plain, twin: gather source.txt: capitals; lower them",
+        "recipe toy: total.title: Totals is taken; choose another",
+    ]
+
+
 def test_results_by_value_and_latest() -> None:
     run()
     weights = (artifact("grow", "full#0") / "model" / "weights.txt").read_text()
