@@ -7,17 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from transformers import TrainerCallback
 
 from pipeline.common.errors import InputError
-from pipeline.learning import checkpoints, ranks, tuning
+from pipeline.learning import checkpoints, ranks, ray_ranks, tuning
 from pipeline.learning.options import Compute
 from pipeline.machine.fingerprint import chosen_settings
+from pipeline.machine.workers import engine
 from stages import finetune, prepare, pretrain, source, tokenizer
 from tests.test_story import write_place
 from tests.toy_texts import write_prepared
@@ -87,7 +90,10 @@ def test_so_many_processes_make_the_updates_of_one(
     start: dict[str, Path], alone: list[Told], tmp_path: Path, size: int
 ) -> None:
     """The same batches in the same order, each text once; means over rows, hidden tokens, held tokens, whole texts."""
-    shared = ranks.together(size, trainings, start, tmp_path)
+    alike(alone, ranks.together(size, trainings, start, tmp_path))
+
+
+def alike(alone: list[Told], shared: list[Told]) -> None:
     for (story, history, weights), (other, found, learnt) in zip(alone, shared, strict=True):
         exact = {name: value for name, value in story.items() if not isinstance(value, float)}
         assert {name: other[name] for name in exact} == exact
@@ -229,3 +235,50 @@ def test_torchrun_has_one_process_run_the_story_and_the_others_train(toy_model: 
     assert [row["step"] for row in rows] == [9, 18]  # as many as one process makes: 135 texts in batches of 16
     refused = finetuned("finetune.compute.processes=3")
     assert "compute.processes: 3 are asked for, and torchrun has begun 2" in refused.stderr
+
+
+def by_ray(cluster: Any, monkeypatch: pytest.MonkeyPatch, size: int, work: Any, *given: Any) -> Any:
+    """What so many ranks give back of which the first is a task of a cluster, and takes a processor."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    with engine("ray", 1) as workers:
+        workers.begin(_together, [(size, work, *given)])
+        ((_, found),) = workers.finished()
+    return found
+
+
+def _together(given: Any) -> Any:
+    ray_ranks.ROOM_SECONDS = 5.0
+    return ranks.together(*given)
+
+
+def by_machine(start: dict[str, Path], folder: Path) -> tuple[list[Told], list[str]]:
+    """What trainings tell, and on which machine each rank is."""
+    import ray
+
+    machines: list[Any] = [None] * ranks.size()
+    dist.all_gather_object(machines, ray.get_runtime_context().get_node_id())
+    return trainings(start, folder), machines
+
+
+with_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (pip install '.[ray]')")
+
+
+@with_ray
+@pytest.mark.timeout(900)
+def test_ranks_of_a_ray_cluster_are_placed_where_there_is_room(
+    start: dict[str, Path], alone: list[Told], tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, machines = by_ray(cluster, monkeypatch, 2, by_machine, start, tmp_path)
+    alike(alone, found)
+    assert len(set(machines)) == 2
+    with pytest.raises(InputError, match=r"compute.processes: 2 more with 1 CPU each found no room in the cluster"):
+        by_ray(cluster, monkeypatch, 3, print)
+
+
+@with_ray
+@pytest.mark.timeout(900)
+def test_a_rank_of_a_ray_cluster_that_dies_ends_all_in_a_line(
+    toy_model: Path, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="a process of the training was killed"):
+        by_ray(cluster, monkeypatch, 2, broken, toy_model, tmp_path, "killed")
