@@ -19,6 +19,7 @@ passages      texts that stand inside others
 audit         duplicates and leaks between corpora
 shift         how far corpora are from general English
 prepared      writing all that, and reading it again
+stored_rows   rows as they lie on disk
 guessing      what columns hold, and what must be asked
 drafting      a card drafted from a file
 check         cards looked over for people

@@ -4,6 +4,7 @@ To read first: options, tuning, tuning_steps, freezing; the others when they are
 
 loop              one training run: objective, terms, penalty, optimizer, observer
 ranks             several processes that share it
+ray_ranks         those of a training that a Ray task has begun
 shards            what each of them reads of a batch, and what it counts for
 callbacks         what happens beside it
 checkpoints       checkpoints known to be whole

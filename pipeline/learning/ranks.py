@@ -16,10 +16,9 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -30,6 +29,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from pipeline.common.errors import InputError
 from pipeline.common.processes import end_with_parent
+from pipeline.learning import ray_ranks
 
 T = TypeVar("T")
 FOREVER = timedelta(days=1000)
@@ -38,6 +38,7 @@ LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR
 """What torchrun tells; processes that rank 0 starts, and libraries, are not to believe that it is meant for them."""
 
 _size = 1
+Other = BaseProcess | ray_ranks.Placed
 
 
 def size() -> int:
@@ -88,8 +89,9 @@ def sum_gradients(weights: Iterable[nn.Parameter]) -> None:
 def together(processes: int, work: Callable[..., T], *given: Any) -> T:
     """``work(*given)`` by so many ranks, this process and others like it; returns what it gives here.
 
-    The others are those that torchrun has begun, or are started on this machine, each on a GPU of its own where there
-    are any. ``work`` is a function of a module, and what it is given can be pickled.
+    The others are those that torchrun has begun, or tasks of a Ray cluster where this is one (``ray_ranks``), or are
+    started on this machine, each on a GPU of its own where there are any. ``work`` is a function of a module, and what
+    it is given can be pickled.
 
     Raises:
         InputError: there are not as many processes, or GPUs; or one was killed. What ``work`` raises is raised here.
@@ -105,7 +107,7 @@ def together(processes: int, work: Callable[..., T], *given: Any) -> T:
                 f"compute.processes: {processes} are asked for, and torchrun has begun {dist.get_world_size()}; let "
                 "the two numbers be the same, or leave out torchrun"
             )
-        torch.set_num_threads(max(1, threads // processes))
+        torch.set_num_threads(_threads(processes))
         _size = processes
         agreed((work, given))
         return work(*given)
@@ -114,11 +116,7 @@ def together(processes: int, work: Callable[..., T], *given: Any) -> T:
     except Exception as error:
         if not started:
             dist.destroy_process_group()  # or those of torchrun would wait for what rank 0 was about to say
-        ended = connection.wait([process.sentinel for process in started], 5) if started else []
-        for process in started:
-            if process.sentinel in ended:
-                process.join()
-        if any(process.exitcode for process in started):
+        if _one_failed(started):
             raise _explained(started) from error
         raise
     finally:
@@ -131,7 +129,20 @@ def together(processes: int, work: Callable[..., T], *given: Any) -> T:
             dist.destroy_process_group()
 
 
-def _explained(started: Iterable[BaseProcess]) -> Exception:
+def _threads(processes: int) -> int:
+    """Of each rank: tasks of Ray have processors of their own, processes of one machine share them."""
+    return torch.get_num_threads() if ray_ranks.inside() else max(1, torch.get_num_threads() // processes)
+
+
+def _one_failed(started: Sequence[Other]) -> bool:
+    """Whether another rank has ended by a fault; that it no longer answers may be seen before that."""
+    until = time.monotonic() + (10 if ray_ranks.inside() else 5)
+    while started and all(process.exitcode is None for process in started) and time.monotonic() < until:
+        time.sleep(0.05)
+    return any(process.exitcode for process in started)
+
+
+def _explained(started: Iterable[Other]) -> Exception:
     if any((process.exitcode or 0) < 0 for process in started):
         return InputError(
             "a process of the training was killed, perhaps for want of memory; free some, or lower compute.processes"
@@ -139,23 +150,12 @@ def _explained(started: Iterable[BaseProcess]) -> Exception:
     return RuntimeError("a process of the training has failed; its traceback is above")
 
 
-def _start(processes: int) -> list[BaseProcess]:
-    """Start the other ranks of this machine and join them."""
-    gpus = torch.cuda.device_count()
-    if 0 < gpus < processes:
-        raise InputError(f"compute.processes: {processes} need a GPU each, and there are {gpus}; lower it")
-    context, started = multiprocessing.get_context("spawn"), []
-    store = TCPStore("127.0.0.1", 0, processes, True, FOREVER, wait_for_workers=False)
-    threads = max(1, torch.get_num_threads() // processes)
-    signals = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # signals are rank 0's affair, from the first moment on
-    try:
-        for place in range(1, processes):
-            start = (place, processes, store.port, threads)
-            started.append(context.Process(target=_beside, args=start, daemon=True))
-            started[-1].start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _start(processes: int) -> list[Other]:
+    """Start the other ranks and join them."""
+    host = ray_ranks.address() if ray_ranks.inside() else "127.0.0.1"
+    store = TCPStore(host, 0, processes, True, FOREVER, wait_for_workers=False)
+    start = ray_ranks.start if ray_ranks.inside() else _start_here
+    started: list[Other] = [*start(processes, store.port, _threads(processes))]
     try:
         while not store.check([f"up {place}" for place in range(1, processes)]):
             if any(process.exitcode is not None for process in started):
@@ -166,23 +166,45 @@ def _start(processes: int) -> list[BaseProcess]:
         for process in started:
             process.kill()
         raise
+    return started
+
+
+def _start_here(processes: int, port: int, threads: int) -> list[BaseProcess]:
+    """Start ranks 1 and up on this machine."""
+    gpus = torch.cuda.device_count()
+    if 0 < gpus < processes:
+        raise InputError(f"compute.processes: {processes} need a GPU each, and there are {gpus}; lower it")
+    context, started = multiprocessing.get_context("spawn"), []
+    signals = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # signals are rank 0's affair, from the first moment on
+    try:
+        for place in range(1, processes):
+            start = (place, processes, "127.0.0.1", port, threads)
+            started.append(context.Process(target=_beside_here, args=start, daemon=True))
+            started[-1].start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return list(started)
 
 
-def _beside(place: int, processes: int, port: int, threads: int) -> None:
-    """A rank above 0 on rank 0's machine."""
+def _beside_here(place: int, *rest: Any) -> None:
     end_with_parent()
     _take_gpu(place)
-    torch.set_num_threads(threads)
-    store = TCPStore("127.0.0.1", port, processes, False, FOREVER)
-    store.set(f"up {place}", "")
-    dist.init_process_group(store=store, rank=place, world_size=processes, timeout=FOREVER)
     try:
-        _serve()
+        beside(place, *rest)
     except Exception:
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)  # gloo's threads would outlive the interpreter, and end it by an abort, which looks like a kill
+
+
+def beside(place: int, processes: int, host: str, port: int, threads: int) -> None:
+    """A rank above 0, until rank 0 has nothing more for it to do, or ends it."""
+    torch.set_num_threads(threads)
+    store = TCPStore(host, port, processes, False, FOREVER)
+    store.set(f"up {place}", "")
+    dist.init_process_group(store=store, rank=place, world_size=processes, timeout=FOREVER)
+    _serve()
 
 
 def _take_gpu(place: int) -> None:

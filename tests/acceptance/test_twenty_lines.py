@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from pipeline.corpora import prepared
+from pipeline.corpora.stored_rows import Rows
 from pipeline.measuring.statistics.classification import METRICS
 from pipeline.measuring.statistics.comparison import classified, minus
 from tests.acceptance.test_real_text import ROOT
@@ -24,7 +25,7 @@ RUN = STORE / "runs" / "starter.json"
 CORPUS = "starter-reviews"
 
 
-def plainly_tuned(train: prepared.Rows, test: prepared.Rows, folder: Path, seed: int) -> list[int]:
+def plainly_tuned(train: Rows, test: Rows, folder: Path, seed: int) -> list[int]:
     """The class of each test text; three of six layers frozen, 1e-4, three epochs, as one would do without Retone."""
     import emoji
     import torch
@@ -42,7 +43,7 @@ def plainly_tuned(train: prepared.Rows, test: prepared.Rows, folder: Path, seed:
     base = sources.resolve("minilm", None)
     tokenizer: Any = AutoTokenizer.from_pretrained(base)
 
-    def read(rows: prepared.Rows) -> list[dict[str, Any]]:
+    def read(rows: Rows) -> list[dict[str, Any]]:
         texts = [emoji.demojize(row["text"], delimiters=(" ", " ")).replace("_", " ") for row in rows]
         ids = tokenizer(texts, truncation=True, max_length=128)["input_ids"]
         return [{"input_ids": each, "label": row["label"]} for each, row in zip(ids, rows, strict=True)]

@@ -560,7 +560,11 @@ def unhelped() -> dict[str, list[float]]:
 
 @pytest.mark.parametrize("remedy", REMEDIES)
 def test_each_remedy_does_something_leaves_the_frozen_to_the_bit_and_resumes(
-    story: dict[str, Path], unhelped: dict[str, list[float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remedy: str
+    story: dict[str, Path],
+    unhelped: dict[str, list[float]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    remedy: str,
 ) -> None:
     asked = REMEDIES[remedy]
     prepared = with_target(write_prepared(tmp_path / "prepared")) if "target" in asked else story["prepare"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +18,10 @@ import torch.distributed as dist
 from transformers import TrainerCallback
 
 from pipeline.common.errors import InputError
-from pipeline.learning import checkpoints, ranks, tuning
+from pipeline.learning import checkpoints, ranks, ray_ranks, tuning
 from pipeline.learning.options import Compute
 from pipeline.machine.fingerprint import chosen_settings
+from pipeline.machine.workers import engine
 from stages import finetune, prepare, pretrain, source, tokenizer
 from tests.test_story import write_place
 from tests.toy_texts import write_prepared
@@ -148,10 +150,13 @@ def shared(start: dict[str, Path], toy_model: Path, tmp_path_factory: pytest.Tem
         signal.signal(signal.SIGTERM, before)
 
 
-def test_so_many_processes_make_the_updates_of_one(start: dict[str, Path], shared: Together, tmp_path: Path) -> None:
-    """The same batches in the same order, each text once; means over rows, hidden tokens, held tokens, whole texts."""
-    alone = ranks.together(1, trainings, start, tmp_path)
-    for (story, history, weights), (other, found, learnt) in zip(alone, shared.trainings, strict=True):
+@pytest.fixture(scope="module")
+def alone(start: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> list[Told]:
+    return ranks.together(1, trainings, start, tmp_path_factory.mktemp("alone"))
+
+
+def alike(alone: list[Told], shared: list[Told]) -> None:
+    for (story, history, weights), (other, found, learnt) in zip(alone, shared, strict=True):
         exact = {name: value for name, value in story.items() if not isinstance(value, float)}
         assert {name: other[name] for name in exact} == exact
         assert other == {name: near(value) for name, value in story.items() if name not in exact} | exact
@@ -161,6 +166,11 @@ def test_so_many_processes_make_the_updates_of_one(start: dict[str, Path], share
             assert one == near(row)
         moved = max(float((learnt[name] - weight).abs().max()) for name, weight in weights.items())
         assert moved < 1e-4
+
+
+def test_so_many_processes_make_the_updates_of_one(alone: list[Told], shared: Together) -> None:
+    """The same batches in the same order, each text once; means over rows, hidden tokens, held tokens, whole texts."""
+    alike(alone, shared.trainings)
 
 
 def test_rank_0_decides_when_to_save_and_stop_and_runs_go_on_where_they_were(shared: Together) -> None:
@@ -244,3 +254,50 @@ def test_torchrun_has_one_process_run_the_story_and_the_others_train(toy_model: 
     (history,) = (place / "artifacts" / "finetune").glob("*/history.jsonl")
     rows = [json.loads(line) for line in history.read_text().splitlines()]
     assert [row["step"] for row in rows] == [9, 18]  # as many as one process makes: 135 texts in batches of 16
+
+
+def by_ray(cluster: Any, monkeypatch: pytest.MonkeyPatch, size: int, work: Any, *given: Any) -> Any:
+    """What so many ranks give back of which the first is a task of a cluster, and takes a processor."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    with engine("ray", 1) as workers:
+        workers.begin(_together, [(size, work, *given)])
+        ((_, found),) = workers.finished()
+    return found
+
+
+def _together(given: Any) -> Any:
+    ray_ranks.ROOM_SECONDS = 5.0
+    return ranks.together(*given)
+
+
+def by_machine(start: dict[str, Path], folder: Path) -> tuple[list[Told], list[str]]:
+    """What trainings tell, and on which machine each rank is."""
+    import ray
+
+    machines: list[Any] = [None] * ranks.size()
+    dist.all_gather_object(machines, ray.get_runtime_context().get_node_id())
+    return trainings(start, folder), machines
+
+
+with_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (pip install '.[ray]')")
+
+
+@with_ray
+@pytest.mark.timeout(900)
+def test_ranks_of_a_ray_cluster_are_placed_where_there_is_room(
+    start: dict[str, Path], alone: list[Told], tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, machines = by_ray(cluster, monkeypatch, 2, by_machine, start, tmp_path)
+    alike(alone, found)
+    assert len(set(machines)) == 2
+    with pytest.raises(InputError, match=r"compute.processes: 2 more with 1 CPU each found no room in the cluster"):
+        by_ray(cluster, monkeypatch, 3, print)
+
+
+@with_ray
+@pytest.mark.timeout(900)
+def test_a_rank_of_a_ray_cluster_that_dies_ends_all_in_a_line(
+    toy_model: Path, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="a process of the training was killed"):
+        by_ray(cluster, monkeypatch, 2, broken, toy_model, tmp_path, "killed")
