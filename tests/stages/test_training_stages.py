@@ -554,7 +554,7 @@ REMEDIES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def unhelped() -> dict[str, list[float]]:
-    """Weights without a remedy, by what else is set beside it."""
+    """Losses without a remedy, by what else is set beside it."""
     return {}
 
 
