@@ -118,7 +118,7 @@ def test_what_no_machine_has_is_refused() -> None:
 def test_a_stop_saves_and_stops_all(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, "run", "--recipe", "toy.yaml", "--engine", "ray:cpus=0.5"]
     slow = ["--set", "grow.steps=300", "--set", "grow.pause=0.1"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     process = subprocess.Popen([*command, *slow], stderr=subprocess.PIPE, text=True, env=environment)
 
     def saved() -> list[int]:
