@@ -147,6 +147,12 @@ def test_the_same_command_does_not_go_on_from_what_it_made(place: Path, capsys: 
     assert f"{latest} is another model after this run; name it where it stays: {stays}" in capsys.readouterr().err
 
 
+def test_the_folder_around_a_model_is_told_from_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = place / "store" / (place / "store" / "latest").readlink()
+    assert _run(place, ON, MODEL=report) == 2
+    assert f"source.model: there is no model in {report}; name {report / 'model'}" in capsys.readouterr().err
+
+
 def test_a_model_is_not_asked_about_texts_that_it_was_tuned_on(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     otherwise = ON.replace("test_share: 0.4", "test_share: 0.4, seed: 1")
     assert _run(place, otherwise, MODEL=(place / "old").resolve()) == 2

@@ -92,6 +92,8 @@ def show_standings(plan: Plan, standings: Iterable[Standing], *, would: bool = F
     everyone = ", ".join(plan.recipe.arms) + (f"; seeds {', '.join(map(str, seeds))}" if seeds[1:] else "")
     for busy in holders(plan.store.locks):
         console().print(Text(f"running now: {clean(busy)}", style="yellow"))
+    if not would:
+        console().print(Text(f"recipe {clean(plan.recipe.name)}"))
     columns = ["stage", "arms", *(["would"] if would else []), "state"]
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for (name, why), group in groupby(standings, key=lambda each: (each.stage.name, each.why)):

@@ -264,7 +264,10 @@ def _check_outline(draft: _Draft, story: Sequence[Stage]) -> list[str]:
         )
     elif len(set(seeds)) < len(seeds):
         problems.append(draft.problem(["seeds"], f"{seeds} names a seed twice"))
-    if not PLAIN_NAME.fullmatch(str(content["name"])):
+    if not isinstance(content["name"], str):
+        said = f"{content['name']!r} is no text in YAML; put it in quotes, or take another name"
+        problems.append(draft.problem(["name"], said))
+    elif not PLAIN_NAME.fullmatch(content["name"]):
         problems.append(draft.problem(["name"], f"{content['name']!r} must be letters, digits, - and _"))
     if content["arms"] == {}:
         problems.append(

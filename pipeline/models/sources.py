@@ -105,6 +105,10 @@ def check_classifier(model: str) -> None:
                 raise InputError(
                     f"source.model: {folder} is another model after this run; name it where it stays: {stays}"
                 )
+        if not (folder / "config.json").exists():
+            within = folder / "model"
+            hint = within if (within / "config.json").exists() else "the folder that holds its config.json"
+            raise InputError(f"source.model: there is no model in {folder}; name {hint}")
         try:
             config = read_object(folder / "config.json")
         except (OSError, ValueError, RecursionError):  # the stage that loads it says so

@@ -313,9 +313,12 @@ def whereabouts(report: Report) -> Answer:
     picked = advised["keeps_more"] or advised["arm"]
     found = report["arms"][final]
     lines = [f"Beside this report: the arm {final}, seed {found['model_seed']}, {found['model_megabytes']:,.1f} MB."]
+    headline = "model/"
     if picked != final:
-        lines.append(f"The arm advised here lies in {report['arms'][picked]['model']}/.")
+        advised_folder = f"{report['arms'][picked]['model']}/"
+        headline = f"model/ is {final}'s; the one advised lies in {advised_folder}"
+        lines.append(f"The arm advised here lies in {advised_folder}.")
     if choice(report).tone == "worse":
         floor = FLOORS[better_floor(report)]
         lines.append(f"It works, but lies below the {floor}: better text, or a better base, should come first.")
-    return Answer("Where is the model?", "model/", tuple(Line("", said) for said in lines))
+    return Answer("Where is the model?", headline, tuple(Line("", said) for said in lines))

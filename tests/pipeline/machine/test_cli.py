@@ -106,6 +106,7 @@ def test_status_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) 
     assert call("status", "--recipe", "toy.yaml", *change) == 0
     out, err = capsys.readouterr()
     assert [" ".join(line.split()) for line in out.splitlines()] == [
+        "recipe toy",
         "stage arms state",
         "gather all fresh",
         "grow plain, twin fresh",

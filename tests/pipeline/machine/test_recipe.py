@@ -229,6 +229,7 @@ def test_a_problem_names_the_file_of_the_chain_that_it_stands_in(tmp_path: Path)
         ("arms: {a: {grow: 3}}", "arms.a.grow: must hold `key: value` lines"),
         ("arms: {../up: {}}", "arms.../up: the name of an arm must be letters"),
         ("name: ../up", "name: '../up' must be letters"),
+        ("name: on", "name: True is no text in YAML; put it in quotes, or take another name"),
         ("grow: 3", "grow: must hold `key: value` lines"),
         ("seeds: []", "seeds: [] is no list"),
         ("seeds: [true]", "seeds: [True] is no list"),

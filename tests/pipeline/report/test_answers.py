@@ -203,3 +203,4 @@ def test_the_arm_advised_may_be_another_than_the_last(figures: dict[str, Any]) -
     assert "does not beat the TF-IDF floor everywhere" in said
     assert answers.choice(report).headline == "careful: no worse than adapted, and it kept more"
     assert "The arm advised here lies in models/careful/." in [line.said for line in answers.whereabouts(report).lines]
+    assert answers.whereabouts(report).headline == "model/ is full's; the one advised lies in models/careful/"
