@@ -89,8 +89,8 @@ def check_classifier(model: str) -> None:
     """Refuse to keep a classifier that cannot be, as far as that is told before anything is fetched.
 
     Raises:
-        InputError: Retone's own bases, which have none; other classes (``class_order``); or a model at a place where
-            after this run another one lies, from which the same command would then go on.
+        InputError: Retone's own bases, which have none; a folder without a model; other classes (``class_order``); or
+            a model at a place where after this run another one lies, from which the same command would then go on.
     """
     if model in {"minilm", "scratch"}:
         raise InputError(

@@ -23,7 +23,7 @@ def table(report: Report) -> Table:
     columns = ("arm", "reviews", "", f"{first['arm']}: macro-recall, %", "after, %", "difference, points")
     note = (
         "On old reviews the difference is backward transfer, below 0 forgetting (Lopez-Paz & Ranzato 2017). "
-        f"General English kept is of what {first['arm']} knew. {_seen(report, first['arm'])}"
+        f"General {tables.english(report)} kept is of what {first['arm']} knew. {_seen(report, first['arm'])}"
     )
     return Table("Old reviews and new ones", columns, tuple(rows), note if rows else "")
 
