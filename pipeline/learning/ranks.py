@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # imported later, its defaults would hold the group, and gloo's threads, for good
 from torch import Tensor, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
@@ -249,4 +250,4 @@ def launched(command: Callable[[], int]) -> int:
                 agreed(None)
     finally:
         if dist.is_initialized():
-            dist.destroy_process_group()  # its threads would outlive the interpreter, and end the process by an abort
+            dist.destroy_process_group()  # gloo's threads must not outlive the interpreter: that ends in an abort

@@ -256,6 +256,28 @@ def test_torchrun_has_one_process_run_the_story_and_the_others_train(toy_model: 
     assert [row["step"] for row in rows] == [9, 18]  # as many as one process makes: 135 texts in batches of 16
 
 
+def test_a_process_of_torchrun_ends_without_threads_that_would_abort_it() -> None:
+    """A module that Trainer imports keeps the group in its defaults, unless it was there before the group."""
+    code = """
+import pathlib
+from pipeline.learning import ranks
+
+def command() -> int:
+    import torch.distributed.nn.functional
+    import transformers.trainer
+    return 0
+
+assert ranks.launched(command) == 0
+print(*(place.read_text().strip() for place in pathlib.Path("/proc/self/task").glob("*/comm")))
+"""
+    told = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    environment = os.environ | told | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "python" in done.stdout
+    assert "gloo" not in done.stdout
+
+
 def by_ray(cluster: Any, monkeypatch: pytest.MonkeyPatch, size: int, work: Any, *given: Any) -> Any:
     """What so many ranks give back of which the first is a task of a cluster, and takes a processor."""
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
