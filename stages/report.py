@@ -312,7 +312,7 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=20,
+    version=21,
     check=check,
     check_arms=rungs_of,
 )

@@ -52,7 +52,8 @@ def dots(
     ``bounds``: ends of the axis, in its unit.
     """
     with mpl.rc_context(STYLE):
-        figure, axes = canvas(width, 0.75 + 0.3 * bool(legend) + 0.37 * len(rows))
+        labelled = any(line.label for line in lines)
+        figure, axes = canvas(width, 0.75 + 0.3 * bool(legend) + 0.2 * labelled + 0.37 * len(rows))
         for line in lines:
             axes.axvline(factor * line.value, color=MUTED, linewidth=1.2, linestyle="--", zorder=1)
             axes.text(factor * line.value, 1.0, line.label, transform=axes.get_xaxis_transform(), color=MUTED,
@@ -63,7 +64,7 @@ def dots(
             for index, dot in enumerate(measured):
                 _put(axes, dot, place + 0.26 * (index - (len(measured) - 1) / 2), factor)
         if legend:
-            _explain(axes, legend, above=any(line.label for line in lines) * 0.5 / len(rows))
+            _explain(axes, legend, above=labelled * 0.5 / len(rows))
         axes.set_yticks(range(len(rows)), [label for label, _ in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)

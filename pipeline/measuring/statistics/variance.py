@@ -10,6 +10,9 @@ such models, and with one seed about this one model alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, t
@@ -47,9 +50,9 @@ def resampled(
         models, chance = values, (drawn - values).var(axis=-1, ddof=1) if len(values) > 1 else np.zeros(1)
     if len(models) < 2:
         return value, means
-    observed, expected = float(models.var(ddof=1)) / len(models), float(np.nanmean(chance)) / len(models)
+    observed, expected = float(models.var(ddof=1)) / len(models), _of_defined(np.nanmean, chance) / len(models)
     extra = max(0.0, observed - expected)
-    whole = float(np.nanvar(means)) + extra
+    whole = _of_defined(np.nanvar, means) + extra
     freedom = (len(models) - 1) * (whole / observed) ** 2 if observed else np.inf
     luck = np.random.default_rng([seed, len(contributions)]).normal(0, np.sqrt(extra), size=draws)
     return value, _as_t(value, means + luck, freedom)
@@ -61,9 +64,14 @@ def _of_folds(contributions: Array, statistic: Statistic, places: NDArray[np.int
     if places.shape != contributions.shape[:1] or len(kinds) < 2:
         raise ValueError(f"folds: {len(kinds)} over {places.shape}; two at least over {len(contributions)} items")
     found = [resample(contributions[places == fold], statistic, draws=FOLD_DRAWS, seed=seed) for fold in kinds]
-    table = np.array([[values.mean(), np.nanvar(drawn.mean(axis=-1))] for values, drawn in found])
+    table = np.array([[values.mean(), _of_defined(np.nanvar, drawn.mean(axis=-1))] for values, drawn in found])
     settled = table[~np.isnan(table[:, 0])]
     return settled[:, 0], settled[:, 1]
+
+
+def _of_defined(figure: Callable[[Array], Any], drawn: Array) -> float:
+    """A figure that leaves out what no draw settles; not a number, and in silence, where none settles anything."""
+    return np.nan if np.isnan(drawn).all() else float(figure(drawn))
 
 
 def _as_t(value: float, drawn: Array, freedom: float) -> Array:

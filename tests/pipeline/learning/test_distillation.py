@@ -180,7 +180,7 @@ def test_a_model_that_states_are_held_of_stays_nearer_to_what_it_was(deep_model:
         before = model.bert(**padded(windows.ids)).last_hidden_state
         for place in range(10):
             updated(model, plan[place], 1, lesson)
-        gaps.append(float((model.eval().bert(**padded(windows.ids)).last_hidden_state - before).square().mean()))
+        gaps.append((model.eval().bert(**padded(windows.ids)).last_hidden_state - before).square().mean().item())
     assert gaps[1] < 0.5 * gaps[0]
 
 

@@ -19,14 +19,14 @@ def test_l2_sp_is_the_squared_distance_from_the_start_of_what_learns_below_the_h
     model = loading.load_classifier(toy_model)
     freezing.freeze(model, 1)
     penalty = regularisers.l2_sp(model, 0.5)
-    assert float(penalty(model, 0)) == 0.0
+    assert penalty(model, 0).item() == 0.0
     first, last = model.bert.encoder.layer
     with torch.no_grad():
         last.output.dense.bias[0] += 2.0
         last.output.dense.weight[1, 1] -= 1.0
         model.classifier.weight += 1.0  # the head may go where it likes
         first.output.dense.bias += 1.0  # frozen: cannot move, and is not asked
-    assert float(penalty(model, 0)) == pytest.approx(0.5 / 2 * (4.0 + 1.0))
+    assert penalty(model, 0).item() == pytest.approx(0.5 / 2 * (4.0 + 1.0))
     penalty(model, 0).backward()
     assert last.output.dense.bias.grad[0] == pytest.approx(0.5 * 2.0)
     assert first.output.dense.bias.grad is None
@@ -50,10 +50,10 @@ def test_a_penalty_fades_along_a_sigmoid_and_counts_each_weight_by_its_importanc
     with torch.no_grad():
         model.get_parameter(bias)[:2] += 2.0
     whole = 0.5 / 2 * (4 + 4) + 0.2 / 2 * (3 * 4)
-    assert float(penalty(model, 50)) == pytest.approx(whole / 2)
-    assert float(penalty(model, 60)) == pytest.approx(whole / (1 + math.exp(10 / 50 * 10)))
-    assert float(penalty(model, 0)) == pytest.approx(whole, rel=1e-4)
-    assert float(penalty(model, 100)) == pytest.approx(0.0, abs=1e-3)
+    assert penalty(model, 50).item() == pytest.approx(whole / 2)
+    assert penalty(model, 60).item() == pytest.approx(whole / (1 + math.exp(10 / 50 * 10)))
+    assert penalty(model, 0).item() == pytest.approx(whole, rel=1e-4)
+    assert penalty(model, 100).item() == pytest.approx(0.0, abs=1e-3)
     assert regularisers.penalty_of(model, TuningRegularisation(), 100) is None
     with pytest.raises(ValidationError, match="nothing falls"):
         TuningRegularisation(anneal=0.5)

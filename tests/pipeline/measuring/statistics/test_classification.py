@@ -40,7 +40,8 @@ def test_always_the_commonest_class_wins_accuracy_but_not_macro_recall() -> None
 def test_averages_run_over_classes_that_occur() -> None:
     matrix = classification.confusion([0, 0, 2], [0, 1, 2])
     assert classification.macro_recall(matrix) == pytest.approx((1 / 2 + 1) / 2)
-    assert classification.macro_recall(matrix) == pytest.approx(balanced_accuracy_score([0, 0, 2], [0, 1, 2]))
+    with pytest.warns(UserWarning, match="classes not in y_true"):
+        assert classification.macro_recall(matrix) == pytest.approx(balanced_accuracy_score([0, 0, 2], [0, 1, 2]))
     assert classification.per_class(matrix)["neutral"] == {"precision": 0.0, "recall": None, "f1": 0.0, "n": 0}
 
 
