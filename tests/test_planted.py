@@ -95,7 +95,7 @@ def test_what_was_planted_is_found(place: Place, arm: str, issue: str, rule: str
 def test_of_the_sound_arm_none_of_it_is_said(place: Place) -> None:
     """Trained for seconds, it is not done adapting or tuning, and may be told so; but nothing that was planted."""
     said = {found["rule"] for found in place.report["diagnosis"] if found["arm"] == "sound"}
-    assert said <= {"nothing-found", "still-far", "worse-than-the-floor"}
+    assert said <= {"nothing-found", "too-few-tests", "still-far", "worse-than-the-floor"}
 
 
 HEEDED = {"rate-3e-2": "score", "no-emoji-tokens": "emoji.score", "no-replay": "kept.adapted"}

@@ -31,7 +31,7 @@ def test_an_old_name_is_refused_in_one_line_that_says_the_new_one(stage, old: st
 def test_the_diagnosis_advises_settings_that_there_are() -> None:
     known = {f"{stage.name}.{name}" for stage in STORY for name, _, _ in settings_of(stage.settings_type)}
     book = rules.load()
-    assert {one.setting for rule in [*book.rules, book.nothing] for one in rule.advice if one.setting} <= known
+    assert {one.setting for rule in book.all for one in rule.advice if one.setting} <= known
 
 
 def test_what_is_not_written_of_a_group_is_the_stages_default_and_not_the_groups() -> None:

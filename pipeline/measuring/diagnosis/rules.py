@@ -26,7 +26,7 @@ DEFAULT_RECIPE = "starter"
 
 Issue = Literal[
     "catastrophic forgetting", "negative transfer", "domain shift", "training trouble", "labels look wrong",
-    "nothing found",
+    "too few texts", "nothing found",
 ]  # fmt: skip
 Value = int | float | str
 
@@ -99,10 +99,12 @@ class Advice(_Plain):
         return None if changed == now else changed
 
 
-class Finding(_Plain):
-    """What every rule says when it speaks."""
+class Rule(_Plain):
+    """When a rule speaks, which rules then stay silent, and what it says."""
 
     name: str
+    when: list[Condition] = []
+    hides: list[str] = []
     issue: Issue
     evidence: Annotated[list[str], Field(min_length=2, max_length=2)]
     because: str
@@ -111,22 +113,27 @@ class Finding(_Plain):
     advice: Annotated[list[Advice], Field(min_length=1)]
 
 
-class Rule(Finding):
-    """When a rule speaks, and which rules then stay silent."""
-
-    when: Annotated[list[Condition], Field(min_length=1)]
-    hides: list[str] = []
-
-
 class Rules(_Plain):
-    """The rules, what is to be mended first in front, and what is said where none speaks."""
+    """The rules, what is to be mended first in front; where none speaks, the first of ``otherwise`` that may."""
 
     rules: list[Rule]
-    nothing: Finding
+    otherwise: Annotated[list[Rule], Field(min_length=1)]
+
+    @property
+    def all(self) -> list[Rule]:
+        """In the order in which they are told."""
+        return [*self.rules, *self.otherwise]
+
+    @model_validator(mode="after")
+    def _conditions(self) -> Self:
+        bare = [rule.name for rule in self.all if not rule.when]
+        if bare != [self.otherwise[-1].name]:
+            raise ValueError(f"rules: the last of `otherwise` has no condition, every other one has; without: {bare}")
+        return self
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        names = [rule.name for rule in self.rules]
+        names = [rule.name for rule in self.all]
         unknown = {name for rule in self.rules for name in rule.hides} - set(names)
         if unknown or len(set(names)) < len(names):
             raise ValueError(f"rules: names that stand twice, or hidden ones that are unknown: {sorted(unknown)}")
@@ -144,7 +151,7 @@ def load(path: Path = RULES) -> Rules:
 
 
 def diagnose(report: Report, rules: Rules | None = None) -> list[dict[str, Any]]:
-    """What is wrong with each arm, in the order of the rules; an arm of which none speaks gets "nothing found".
+    """What is wrong with each arm, in the order of the rules, or that nothing was found.
 
     Args:
         report: report.json. With ``arms.<arm>.settings`` ({stage: {key: number}}) advice starts from the values in
@@ -159,10 +166,8 @@ def diagnose(report: Report, rules: Rules | None = None) -> list[dict[str, Any]]
     for rung in report["ladder"]:
         arm = rung["arm"]
         figures = figures_of(report, arm)
-        rules_met = speaking(book.rules, figures)
-        found += [(book.rules.index(rule), _told(rule, report, arm, figures)) for rule in rules_met]
-        if not rules_met:
-            found.append((len(book.rules), _told(book.nothing, report, arm, figures)))
+        rules_met = speaking(book.rules, figures) or speaking(book.otherwise, figures)[:1]
+        found += [(book.all.index(rule), _told(rule, report, arm, figures)) for rule in rules_met]
     return [told for _, told in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -176,7 +181,7 @@ def speaking(rules: Sequence[Rule], figures: Mapping[str, Figure]) -> list[Rule]
     return [rule for rule in true if rule.name not in hidden]
 
 
-def _told(rule: Finding, report: Report, arm: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
+def _told(rule: Rule, report: Report, arm: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
     command, setting = _next(rule, report, arm)
     texts = (rule.because.strip(), *rule.evidence)
     because, *evidence = (fill(text.replace("{english}", english(report)), figures) for text in texts)
@@ -207,7 +212,7 @@ def helped(report: Report, measure: str) -> dict[str, Value]:
     return found
 
 
-def _next(rule: Finding, report: Report, arm: str) -> tuple[str, dict[str, Any] | None]:
+def _next(rule: Rule, report: Report, arm: str) -> tuple[str, dict[str, Any] | None]:
     """Of the advice that changes something the first that helped another arm here, else the first, as a command.
 
     Where all is done that rules know of: look again.

@@ -150,6 +150,7 @@ def _scores(report: Report, arm: str) -> Named:
     score = _lowest(_each({corpus: told.get("macro_recall") for corpus, told in scores.items()}))
     yield "score", score
     if score:
+        yield "score.width", exactly(score.high - score.low, score.n)
         there = [corpora.get(score.place, {}) for corpora in report["floors"].values()]
         yield "floor", _highest(_read(floor.get("macro_recall"), score.place) for floor in there)
     slices = {corpus: _read(told.get("emoji_macro_recall"), corpus) for corpus, told in scores.items()}

@@ -115,8 +115,8 @@ def test_every_figure_that_rules_use_is_explained_in_the_head() -> None:
     text = RULES.read_text(encoding="utf-8")
     head = text[: text.index("\nrules:")]
     book = load()
-    used = {condition.figure for rule in book.rules for condition in rule.when}
-    used |= {rule.improves for rule in [*book.rules, book.nothing]}
+    used = {condition.figure for rule in book.all for condition in rule.when}
+    used |= {rule.improves for rule in book.all}
     families = {"changed": "changed.STAGE", "setting": "setting.STAGE.KEY"}
     explained = {families.get(name.split(".")[0], name) for name in used}
     assert [name for name in explained if name not in head] == []
@@ -127,6 +127,34 @@ def test_a_sound_arm_is_told_so() -> None:
     assert [(one["arm"], one["issue"], one["rule"]) for one in found] == [("sound", "nothing found", "nothing-found")]
     assert found[0]["evidence"][0] == "macro-recall 80.0% (77.0 to 83.0) on toy-reviews, the floor 70.0% (67.0 to 73.0)"
     assert found[0]["command"] == "make show"
+
+
+def with_width(half: float, **settings: float) -> dict[str, Any]:
+    report = sound_report()
+    figure = {"value": 0.8, "low": 0.8 - half, "high": 0.8 + half, "n": 58}
+    report["ladder"][0]["scores"]["toy-reviews"]["macro_recall"] = figure
+    report["arms"]["sound"]["settings"] = {"prepare": settings}
+    return report
+
+
+def test_on_few_texts_nothing_found_is_not_told_as_good_news() -> None:
+    (found,) = diagnose(with_width(0.06, share_of_rows=1.0, folds=1))
+    assert (found["issue"], found["rule"]) == ("too few texts", "too-few-tests")
+    assert found["evidence"][0].endswith("on toy-reviews: 58 test texts leave it 12.0% wide")
+    assert found["command"] == 'make all SET="prepare.folds=5"'
+    (found,) = diagnose(with_width(0.06, share_of_rows=0.2, folds=1))
+    assert found["command"] == 'make all SET="prepare.share_of_rows=1"'
+    (found,) = diagnose(with_width(0.06, share_of_rows=1.0, folds=5))
+    assert found["command"] == "make cards"
+    assert diagnose(with_width(0.049, share_of_rows=1.0, folds=1))[0]["rule"] == "nothing-found"
+
+
+def test_where_a_rule_speaks_the_few_texts_are_no_finding_of_their_own() -> None:
+    report = with_width(0.06)
+    report["corpora"]["toy-reviews"]["dropped"] = {"label conflict": 900}
+    rules = [found["rule"] for found in diagnose(report)]
+    assert rules
+    assert "too-few-tests" not in rules
 
 
 HELD = {"distillation": {"states": 1.0}}
@@ -268,6 +296,9 @@ def test_rules_of_ones_own_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="no-such-rule"):
         load(path)
     content["rules"] = []
+    without = content | {"otherwise": content["otherwise"][:1]}
+    with pytest.raises(ValidationError, match="the last of `otherwise` has no condition, every other one has"):
+        Rules.model_validate(without)
     assert diagnose(sound_report(), Rules.model_validate(content))[0]["rule"] == "nothing-found"
 
 
