@@ -297,7 +297,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),
-    version=14,
+    version=15,
     check=check,
     resumes=True,
 )

@@ -77,12 +77,16 @@ class Questions:
     tokens_per_batch: int | None = None
 
 
-def blends(points: int) -> list[Blend]:
-    """``points`` (2 or more) evenly from base to tuned, both included, then the variants."""
+def line(points: int) -> list[Blend]:
+    """``points`` (2 or more) evenly from base to tuned, both included."""
     shares = [place / (points - 1) for place in range(points)]
     names = ["base", *(f"{share:.3g}" for share in shares[1:-1]), TUNED]
-    line = [Blend(name, dict.fromkeys(GROUPS, share)) for name, share in zip(names, shares, strict=True)]
-    return line + [Blend(name, dict.fromkeys(GROUPS, 1.0) | differs) for name, differs in VARIANTS.items()]
+    return [Blend(name, dict.fromkeys(GROUPS, share)) for name, share in zip(names, shares, strict=True)]
+
+
+def variants() -> list[Blend]:
+    """The blends off the line."""
+    return [Blend(name, dict.fromkeys(GROUPS, 1.0) | differs) for name, differs in VARIANTS.items()]
 
 
 def group_of(name: str, layer_count: int) -> str:

@@ -219,7 +219,12 @@ class FrozenCache(Group):
 class FrontierOptions(Group):
     """Models from base to tuned, and the choice among them."""
 
-    points: int = Field(default=17, ge=0, le=65, description="models from base to tuned, scored on dev; 0: none")
+    points: int = Field(
+        default=17,
+        ge=0,
+        le=65,
+        description="models from base to tuned, evenly; five, with a budget more beside the best, are scored; 0: none",
+    )
     windows: int = Field(
         default=200, ge=2, le=10_000, description="windows of general dev text, of as many documents as there are"
     )

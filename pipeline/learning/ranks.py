@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional  # imported later, its defaults would hold the group, and gloo's threads, for good
+import torch.distributed.nn.functional  # if later, its defaults hold the group and its threads for good
 from torch import Tensor, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 

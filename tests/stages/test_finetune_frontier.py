@@ -16,7 +16,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl
 from pipeline.corpora.prepared import rows
 from pipeline.learning import blending, tuning
-from pipeline.learning.frontier import Reference, frontier_of, take_best
+from pipeline.learning.frontier import Reference, frontier_of, places_asked, take_best
 from pipeline.learning.options import Compute, FrontierOptions, TuningFreezing
 from pipeline.measuring import scoring
 from pipeline.measuring.frontier import score as frontier_score
@@ -76,8 +76,8 @@ def told(folder: Path, name: str) -> Any:
 def test_the_frontier_is_of_the_models_that_were_written(before: dict[str, Path], tuned: Path) -> None:
     found, story = told(tuned, "frontier"), told(tuned, "finetune")
     points = {point["name"]: point for point in found["points"]}
-    assert [point["alpha"] for point in found["points"]][:17] == [place / 16 for place in range(17)]
-    assert len(points) == 17 + len(blending.VARIANTS)
+    assert [point["alpha"] for point in found["points"]][:5] == [0, 0.25, 0.5, 0.75, 1]
+    assert len(points) == 5 + len(blending.VARIANTS)
     whole = {"value": 1.0, "low": 1.0, "high": 1.0, "n": 2}
     assert points["base"]["kept"] == pytest.approx(whole, rel=1e-6), "base encoder under its own head"
     assert points["tuned"]["kept"]["value"] != 1.0
@@ -94,16 +94,37 @@ def test_the_frontier_is_of_the_models_that_were_written(before: dict[str, Path]
     assert story["dev_macro_recall"] == pytest.approx(recall)
 
 
+def test_a_line_is_asked_more_closely_beside_the_best() -> None:
+    assert places_asked(17, None) == [0, 4, 8, 12, 16]
+    assert places_asked(17, lambda _: 16) == [0, 4, 8, 12, 14, 15, 16]
+    assert places_asked(17, lambda known: min(known, key=lambda place: abs(place - 11))) == [
+        0,
+        4,
+        8,
+        9,
+        10,
+        11,
+        12,
+        14,
+        16,
+    ]
+    assert places_asked(9, lambda _: 0) == [0, 1, 2, 4, 6, 8]
+    for few in (2, 3, 5, 6, 7):
+        assert places_asked(few, lambda _: 0) == [*range(few)]
+
+
 def test_a_budget_writes_another_model_the_blend_it_names(
     before: dict[str, Path], tuned: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     free = told(tuned, "frontier")
-    most = max(free["points"], key=lambda point: (point["kept"]["value"], point["macro_recall"]["value"]))
-    assert most["name"] != "tuned", "the toy must lose something by tuning"
     with caplog.at_level(logging.WARNING):
         found, story = tune(before, tmp_path, frontier=FrontierOptions(budget=1.5))
     assert "taken is the one that keeps most" in caplog.text
-    assert found["points"] == free["points"]
+    most = max(found["points"], key=lambda point: (point["kept"]["value"], point["macro_recall"]["value"]))
+    assert most["name"] != "tuned", "the toy must lose something by tuning"
+    assert all({**point, "front": None} in [{**other, "front": None} for other in found["points"]]
+               for point in free["points"]), "what is asked with a budget is asked beside the others"  # fmt: skip
+    assert len(free["points"]) < len(found["points"]) <= len(free["points"]) + 4
     assert (found["budget"], found["within"], found["chosen"]) == (1.5, False, most["name"])
     assert story["chosen"] == most["name"]
     assert story["chosen_dev_macro_recall"] == most["macro_recall"]["value"]

@@ -53,7 +53,7 @@ def asked(toy_model: Path, **changes: Any) -> blending.Questions:
 
 
 def test_blends_go_from_base_to_tuned_then_by_group() -> None:
-    found = {blend.name: blend.alphas for blend in blending.blends(9)}
+    found = {blend.name: blend.alphas for blend in [*blending.line(9), *blending.variants()]}
     assert [alphas["upper"] for alphas in list(found.values())[:9]] == [
         0,
         0.125,
@@ -69,7 +69,7 @@ def test_blends_go_from_base_to_tuned_then_by_group() -> None:
     assert list(found)[8] == "tuned"
     assert found["upper layers 0.5"] == {"embeddings": 1.0, "lower": 1.0, "upper": 0.5, "pooler": 1.0}
     assert len(found) == 9 + len(blending.VARIANTS), "a name twice"
-    assert [blend.name for blend in blending.blends(2)][:2] == ["base", "tuned"]
+    assert [blend.name for blend in blending.line(2)][:2] == ["base", "tuned"]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_panel_answers_what_each_model_alone_would(toy_model: Path, pair: tupl
     adapted = loading.load_masked_lm(toy_model)
     before, after = backbone(base), backbone(tuned)
     questions = asked(toy_model)
-    stops = blending.blends(3)
+    stops = blending.line(3)
     panel = blending.Panel(base, tuned, loading.load_masked_lm(toy_model), questions)
     found = [(panel.classes(stop), panel.nats(stop)) for stop in stops]
     assert (bits(backbone(base)), bits(backbone(tuned))) == (bits(before), bits(after))
@@ -175,7 +175,7 @@ def test_the_base_keeps_all_of_itself_under_its_own_head(toy_model: Path) -> Non
     base, tuned = loading.load_masked_lm(toy_model), loading.load_classifier(toy_model)
     panel = blending.Panel(base, tuned, loading.load_masked_lm(toy_model), asked(toy_model))
     # the same weights in other memory: products may round otherwise in the last bit
-    assert panel.nats(blending.blends(2)[0]) == pytest.approx(panel.base_nats, rel=1e-6)
+    assert panel.nats(blending.line(2)[0]) == pytest.approx(panel.base_nats, rel=1e-6)
 
 
 def test_a_twin_has_the_weights_and_nothing_else(pair: tuple[Any, Any]) -> None:
