@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import BertForSequenceClassification
 
 from pipeline.common.files import read_json
-from pipeline.corpora.stored_rows import Rows, columns_of
+from pipeline.corpora.stored_rows import Rows
 from pipeline.learning import freezing
 from pipeline.learning.options import FrontierOptions
 from pipeline.measuring import scoring
@@ -88,8 +88,8 @@ def _panel(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, refere
     first_row = read_json(reference.tokenizer / "coverage.json")["first_row"]
     documents = [(row["id"], row["text"]) for row in fixed_sample(reference.general, asked.windows, 0)]
     masks = general_masks(reader.tokenizer, first_row, documents, asked.windows, reader.max_length)
-    texts, labels, corpora = columns_of(dev, "text", "label", "corpus")
-    questions = Questions(reader.ids(texts), labels, corpora, masks, first_row)
+    labels, corpora = [row["label"] for row in dev], [row["corpus"] for row in dev]
+    questions = Questions(reader.ids(row["text"] for row in dev), labels, corpora, masks, first_row)
     base, adapted = map(loading.load_masked_lm, (reference.tokenizer / "model", reference.adapted))
     return Panel(base, model, adapted, questions)
 
