@@ -21,7 +21,6 @@ from pipeline.machine.stage import Stage, StageSettings
 if TYPE_CHECKING:
     from pipeline.learning.frontier import Reference
     from pipeline.learning.tuning import Tuned
-    from pipeline.models.reader import Reader
 
 
 class Settings(StageSettings):
@@ -90,8 +89,10 @@ def finetune(
     """
     from pipeline.common import results
     from pipeline.corpora import prepared
+    from pipeline.corpora.stored_rows import StoredRows
     from pipeline.learning import tuning
     from pipeline.learning.frontier import Reference, frontier_of
+    from pipeline.measuring import domains
     from pipeline.measuring.frontier.results import Frontier
     from pipeline.models import loading
 
@@ -107,17 +108,18 @@ def finetune(
         _test_fold(settings, reference, prepare, seed, fold, cache, out)
     tuned = _tuned(settings, reference.adapted, prepare, seed, 0, cache, out / "checkpoints" / "0")
     model = tuned.merged(out / "adapter")
-    dev = tuning.reviews(prepare, "dev", 0, tuning.left_out(settings))
-    told = frontier_of(settings.frontier, model, tuned.reader, dev, reference)
+    told = frontier_of(settings.frontier, model, tuned.reader, tuned.lessons.dev, reference)
     vocabulary = tuned.reader.tokenizer
     vocabulary.model_max_length = settings.max_length  # a plain pipeline then cuts texts where training did
     loading.save(model, vocabulary, out / "model", **tuned.reader.how)
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
     if settings.target:
-        apart = _told_apart(settings, reference.adapted, model, tuned.reader, prepare, seed)
+        target = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "dev") for corpus in settings.target)
+        source_ids, target_ids = (tuned.reader.ids(tuning.texts(rows)) for rows in (tuned.lessons.dev, target))
+        apart = domains.before_and_after(reference.adapted, model, source_ids, target_ids, seed)
         tuned.summary.update(target=settings.target, domains=apart)
     if settings.rehearsal.corpora:
-        learnt = [] if settings.method == "none" else tuning.learnt_from(settings, prepare, 0)
+        learnt = [] if settings.method == "none" else tuned.lessons.train
         old = sum(row["corpus"] in settings.rehearsal.corpora for row in learnt)
         told_of = {"corpora": list(settings.rehearsal.corpora), "texts": old, "new_texts": len(learnt) - old}
         tuned.summary.update(rehearsal=told_of)
@@ -136,7 +138,6 @@ def _test_fold(
     """Tune with a fold held out and write what the model says of it, unless an interrupted run has done so."""
     from pipeline.corpora import prepared
     from pipeline.corpora.stored_rows import StoredRows
-    from pipeline.learning import tuning
     from pipeline.learning.frontier import take_best
     from pipeline.measuring import scoring
 
@@ -147,38 +148,12 @@ def _test_fold(
     model = tuned.model
     if settings.frontier.budget is not None:  # what is tested is what would be taken
         model = tuned.merged(folder / "adapter")
-        take_best(
-            settings.frontier,
-            model,
-            tuned.reader,
-            tuning.reviews(prepare, "dev", fold, tuning.left_out(settings)),
-            reference,
-        )
+        take_best(settings.frontier, model, tuned.reader, tuned.lessons.dev, reference)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "test", fold) for corpus in folded)
     told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)
     write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
     remove(folder)
-
-
-def _told_apart(settings: Settings, start: Path, model: Any, reader: Reader, prepare: Path, seed: int) -> Any:
-    """How surely source and target are told apart, by dev texts, ``before`` tuning and ``after``, as figures."""
-    from transformers import set_seed
-
-    from pipeline.corpora import prepared
-    from pipeline.corpora.stored_rows import StoredRows
-    from pipeline.learning import tuning
-    from pipeline.measuring import domains, scoring
-    from pipeline.models import loading
-
-    source = tuning.reviews(prepare, "dev", 0, tuning.left_out(settings))
-    target = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "dev") for corpus in settings.target)
-    set_seed(seed)  # of a pooler that the start lacks
-    told = {}
-    for when, one in (("before", loading.load_classifier(start)), ("after", model)):
-        both = (scoring.pooled_states(one, reader, rows) for rows in (source, target))
-        told[when] = domains.told_apart(*both).as_json()
-    return told
 
 
 def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:

@@ -24,8 +24,7 @@ tuning_terms      what it learns from beside its labels
 tuning_steps      its batches, weights, loss and logits
 features          a head fitted on the frozen encoder
 options           settings in groups, as trainings ask for them
-frontier          models between base and tuned, and the choice among them
-blending          weights between two models
+frontier          blends of base and tuned, and the choice among them
 trackers          what follows a run in tensorboard, trackio, wandb or mlflow
 frozen_cache      states of a model, or of its frozen layers, computed once a text; what batches are made of
 embedding_subset  the embedding rows that are read, alone

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from transformers import set_seed
 
 from pipeline.learning.options import Options
-from pipeline.learning.tuning import Lessons, Tuned, pooler_of, weights_of
+from pipeline.learning.tuning import Lessons, Tuned, pooler_of, texts, weights_of
 from pipeline.measuring.reviews.feature_baseline import STRENGTHS
 from pipeline.measuring.reviews.tfidf_baseline import best_strength
 from pipeline.measuring.scoring import pooled_states
@@ -33,7 +33,7 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
     model: Any = loading.load_classifier(start)
     reader = Reader.of(start, settings.max_length)
     lessons = Lessons.of(settings, prepare, fold)
-    pooled, dev_pooled = (pooled_states(model, reader, rows) for rows in (lessons.train, lessons.dev))
+    pooled, dev_pooled = (pooled_states(model, reader.ids(texts(rows))) for rows in (lessons.train, lessons.dev))
     scaler = StandardScaler().fit(pooled)
     table = scaler.transform(pooled)
 
@@ -63,4 +63,4 @@ def fitted(settings: Options, start: Path, prepare: Path, seed: int, fold: int) 
         "best_step": 0,
         "dev_macro_recall": told["dev_macro_recall"],
     }
-    return Tuned(model, reader, summary, [{"epoch": 0.0, "step": 0, **told}])
+    return Tuned(model, reader, lessons, summary, [{"epoch": 0.0, "step": 0, **told}])

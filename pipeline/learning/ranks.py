@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -155,7 +156,7 @@ def _start(processes: int) -> list[Other]:
     """Start the other ranks and join them."""
     host = ray_ranks.address() if ray_ranks.inside() else "127.0.0.1"
     store = TCPStore(host, 0, processes, True, FOREVER, wait_for_workers=False)
-    start = ray_ranks.start if ray_ranks.inside() else _start_here
+    start = partial(ray_ranks.start, beside) if ray_ranks.inside() else _start_here
     started: list[Other] = [*start(processes, store.port, _threads(processes))]
     try:
         while not store.check([f"up {place}" for place in range(1, processes)]):

@@ -7,8 +7,10 @@ asked. Not Ray Train's TorchTrainer: docs/design/house.md says why.
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +70,8 @@ class Placed:
         ray.util.remove_placement_group(self._group)
 
 
-def start(processes: int, port: int, threads: int) -> list[Placed]:
-    """Begin ranks 1 to ``processes`` - 1, which find rank 0 here at ``port``.
+def start(work: Callable[..., None], processes: int, port: int, threads: int) -> list[Placed]:
+    """Begin ranks 1 to ``processes`` - 1, which do ``work`` (``ranks.beside``) and find rank 0 here at ``port``.
 
     Raises:
         InputError: there was no room for them.
@@ -94,13 +96,13 @@ def start(processes: int, port: int, threads: int) -> list[Placed]:
         max_calls=1,  # its process ends with it: it has become deaf to signals
         scheduling_strategy=PlacementGroupSchedulingStrategy(group),
     )(_elsewhere).remote
-    here = str(Path.cwd()), {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return [Placed(begin(*here, place, processes, address(), port, threads), group) for place in range(1, processes)]
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    there = str(Path.cwd()), environment, pickle.dumps(work)
+    return [Placed(begin(*there, place, processes, address(), port, threads), group) for place in range(1, processes)]
 
 
-def _elsewhere(folder: str, environment: dict[str, str], *given: Any) -> None:
+def _elsewhere(folder: str, environment: dict[str, str], work: bytes, *given: Any) -> None:
+    """Do what is pickled apart: as it is unpickled torch is imported, which reads the environment there and then."""
     os.environ.update(environment)
     os.chdir(folder)
-    from pipeline.learning.ranks import beside
-
-    beside(*given)
+    pickle.loads(work)(*given)

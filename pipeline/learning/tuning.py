@@ -26,19 +26,6 @@ from pipeline.models.reader import Reader
 from pipeline.text import augmentation, noise
 
 
-class Tuned(NamedTuple):
-    """A tuned classifier (under its adapters with lora), how it reads texts, and what is told of the tuning."""
-
-    model: Any
-    reader: Reader
-    summary: dict[str, Any]
-    history: list[dict[str, float]]
-
-    def merged(self, folder: Path) -> Any:
-        """The classifier alone; adapters are merged into it, and written to the folder."""
-        return lora.merge(self.model, self.reader.tokenizer, folder) if self.summary["method"] == "lora" else self.model
-
-
 class Lessons(NamedTuple):
     """What a classifier is taught and judged by: reviews, the training ones each with its weight; None: all alike."""
 
@@ -61,6 +48,20 @@ class Lessons(NamedTuple):
     def figures(self, logits: NDArray[np.float64]) -> dict[str, float]:
         """What ``dev_figures`` says of the dev reviews' logits [texts, 3]."""
         return dev_figures(logits, *self.truth)
+
+
+class Tuned(NamedTuple):
+    """A tuned classifier (under its adapters with lora), how it reads texts, what it learnt from, and what is told."""
+
+    model: Any
+    reader: Reader
+    lessons: Lessons
+    summary: dict[str, Any]
+    history: list[dict[str, float]]
+
+    def merged(self, folder: Path) -> Any:
+        """The classifier alone; adapters are merged into it, and written to the folder."""
+        return lora.merge(self.model, self.reader.tokenizer, folder) if self.summary["method"] == "lora" else self.model
 
 
 class Course(NamedTuple):
@@ -163,7 +164,7 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
     } | told
-    return Tuned(model, reader, summary, [{"epoch": course.epoch(row["step"]), **row} for row in history])
+    return Tuned(model, reader, lessons, summary, [{"epoch": course.epoch(row["step"]), **row} for row in history])
 
 
 def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned:
@@ -176,7 +177,7 @@ def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned
     if "classifier.weight" in model.missing:
         raise InputError("finetune.method: with none the base's own classifier is asked; set source.classifier to kept")
     reader, lessons = Reader.of(start, settings.max_length), Lessons.of(settings, prepare, fold)
-    found = scoring.class_probabilities(model, reader.ids(_texts(lessons.dev)))
+    found = scoring.class_probabilities(model, reader.ids(texts(lessons.dev)))
     told = lessons.figures(np.log(np.maximum(found, np.finfo(np.float64).tiny)))
     summary = {
         "method": settings.method,
@@ -188,7 +189,7 @@ def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned
         "best_step": 0,
         "dev_macro_recall": told["dev_macro_recall"],
     }
-    return Tuned(model, reader, summary, [{"epoch": 0.0, "step": 0, **told}])
+    return Tuned(model, reader, lessons, summary, [{"epoch": 0.0, "step": 0, **told}])
 
 
 def pooler_of(model: Any) -> str:
@@ -252,27 +253,28 @@ def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -
     With augmentation other emoji, and other noise, are drawn in each epoch.
     """
     epochs, draw = settings.num_train_epochs, settings.augmentation
-    known = augmentation.habits(_texts(train), (row["label"] for row in train)) if draw.emoji_share else None
-    passes = [_texts(train)]
+    known = augmentation.habits(texts(train), (row["label"] for row in train)) if draw.emoji_share else None
+    passes = [texts(train)]
     if known is not None or draw.noise_share:
         seeds = range(seed * 1000, seed * 1000 + epochs)
         passes = [_augmented(train, known, draw, own) for own in seeds]
-    *train_ids, dev_ids = (reader.ids(some) for some in [*passes, _texts(dev)])
+    *train_ids, dev_ids = (reader.ids(some) for some in [*passes, texts(dev)])
     return train_ids * (epochs // len(train_ids)), dev_ids, len(known.emoji) if known is not None else 0
 
 
-def _texts(rows: Rows) -> Iterable[str]:
+def texts(rows: Rows) -> Iterable[str]:
+    """Of rows, as they are read."""
     return (row["text"] for row in rows)
 
 
 def _augmented(train: Rows, known: augmentation.EmojiHabits | None, draw: Augmentation, seed: int) -> Iterable[str]:
     """Training texts as an epoch reads them: noise first, for it leaves emoji alone."""
-    texts, labels = _texts(train), (row["label"] for row in train)
+    read, labels = texts(train), (row["label"] for row in train)
     if draw.noise_share:
-        texts = noise.noisy(texts, draw.noise_kinds, share=draw.noise_share, rate=draw.noise_rate, seed=seed)
+        read = noise.noisy(read, draw.noise_kinds, share=draw.noise_share, rate=draw.noise_rate, seed=seed)
     if known is not None:
-        texts = augmentation.augment(texts, labels, known, share=draw.emoji_share, noise=draw.emoji_noise, seed=seed)
-    return texts
+        read = augmentation.augment(read, labels, known, share=draw.emoji_share, noise=draw.emoji_noise, seed=seed)
+    return read
 
 
 def dev_figures(logits: NDArray[np.float64], labels: ArrayLike, corpora: ArrayLike) -> dict[str, float]:

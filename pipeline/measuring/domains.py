@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,29 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from transformers import set_seed
 
 from pipeline.measuring.layers.probes import FOLDS, INVERSE_PENALTY
+from pipeline.measuring.scoring import pooled_states
 from pipeline.measuring.statistics.bootstrap import Figure, share
+from pipeline.models import loading
+from pipeline.models.batches import Ids
 
 Features = NDArray[np.floating[Any]]
+
+
+def before_and_after(start: Path, tuned: Any, source: Sequence[Ids], target: Sequence[Ids], seed: int) -> Any:
+    """``told_apart`` by what the model in a folder, and one tuned from it, make of texts; as figures.
+
+    Args:
+        seed: of the pooler that ``start`` may lack.
+    """
+    set_seed(seed)
+    models = {"before": loading.load_classifier(start), "after": tuned}
+    return {
+        when: told_apart(pooled_states(model, source), pooled_states(model, target)).as_json()
+        for when, model in models.items()
+    }
 
 
 def told_apart(source: Features, target: Features) -> Figure:

@@ -15,6 +15,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from tokenizers import Tokenizer
+from transformers import BertTokenizerFast
+
+MLM_PROBABILITY = 0.15
+"""Share of the pieces that ``general_masks`` hides."""
 
 
 @dataclass(frozen=True)
@@ -96,3 +101,29 @@ def _choose(pieces: Sequence[int], special: set[int], share: float, random: np.r
     maskable = [place for place, piece in enumerate(pieces) if piece not in special]
     count = max(1, round(share * len(maskable))) if maskable else 0
     return sorted(random.choice(maskable, size=count, replace=False).tolist()) if count else []
+
+
+def general_masks(
+    tokenizer: BertTokenizerFast, first_row: int, documents: Sequence[tuple[str, str]], windows: int, max_length: int
+) -> FixedMasks:
+    """At most ``windows`` fixed masked windows, as many of each document, in the pieces of the base's tokenizer.
+
+    Args:
+        tokenizer: the base's, or grown by tokens from id ``first_row`` on.
+        documents: (id, text), at least one and no more than ``windows``.
+    """
+    return choose_fixed_masks(
+        without_rows(tokenizer, first_row),
+        documents,
+        mlm_probability=MLM_PROBABILITY,
+        max_length=max_length,
+        windows_per_document=max(1, windows // len(documents)),
+        seed=0,
+    )
+
+
+def without_rows(tokenizer: BertTokenizerFast, first_row: int) -> BertTokenizerFast:
+    """The tokenizer as it was before tokens from id ``first_row`` on were added."""
+    described = json.loads(tokenizer.backend_tokenizer.to_str())
+    described["added_tokens"] = [token for token in described["added_tokens"] if token["id"] < first_row]
+    return BertTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(described)))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.measuring.masks import FixedMasks, Window
-from pipeline.models.batches import FORWARD_TOKENS, Ids, length_buckets, padded
+from pipeline.models.batches import FORWARD_TOKENS, Ids, as_inputs, length_buckets
 from pipeline.models.encoder import Places, last_states
 from pipeline.models.memory import bound_kernel_cache
 from pipeline.models.reader import Reader
@@ -71,13 +71,13 @@ def both_readings(
 
 
 @torch.inference_mode()
-def pooled_states(model: Any, reader: Reader, rows: Sequence[Mapping[str, Any]]) -> Scores:
+def pooled_states(model: Any, ids: Sequence[Ids]) -> Scores:
     """What a classifier's pooler makes of each text, [texts, hidden]."""
-    bert, ids = ready(model).bert, reader.ids(row["text"] for row in rows)
+    bert = ready(model).bert
     found = np.empty((len(ids), bert.config.hidden_size))
-    for some in in_batches(ids, None, "features", model):
-        inputs = as_inputs([ids[row] for row in some], reader.tokenizer.pad_token_id, model)
-        found[some] = bert(**inputs).pooler_output.double().cpu().numpy()
+    for rows in in_batches(ids, None, "features", model):
+        inputs = as_inputs([ids[row] for row in rows], 0, model)
+        found[rows] = bert(**inputs).pooler_output.double().cpu().numpy()
     return found
 
 
@@ -224,12 +224,6 @@ def in_batches(
     budget = tokens_per_batch or FORWARD_TOKENS[next(model.parameters()).device.type]
     buckets = length_buckets([len(row) for row in rows], budget)
     yield from tqdm(buckets, desc=what, disable=None, leave=False)
-
-
-def as_inputs(rows: Sequence[Sequence[int] | NDArray[Any]], padding: int, model: nn.Module) -> dict[str, Tensor]:
-    """Ids padded to [rows, longest] with their attention mask, on the model's device."""
-    device = next(model.parameters()).device
-    return {name: part.to(device) for name, part in padded(rows, padding).items()}
 
 
 def with_masks(ids: Sequence[int], places: Sequence[int] | range, mask_id: int) -> NDArray[np.int64]:

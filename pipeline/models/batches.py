@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 Ids = NDArray[np.int32]
@@ -188,6 +188,12 @@ def padded(
     lengths = torch.tensor([len(row) for row in rows])
     mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
     return {"input_ids": ids if table is None else table[ids], "attention_mask": mask}
+
+
+def as_inputs(rows: Sequence[Sequence[int] | NDArray[Any]], padding: int, model: nn.Module) -> dict[str, Tensor]:
+    """The same on the model's device."""
+    device = next(model.parameters()).device
+    return {name: part.to(device) for name, part in padded(rows, padding).items()}
 
 
 class BatchPlan(Dataset[dict[str, Tensor]]):

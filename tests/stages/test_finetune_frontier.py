@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl
 from pipeline.corpora.prepared import rows
-from pipeline.learning import blending, tuning
+from pipeline.learning import frontier, tuning
 from pipeline.learning.frontier import Reference, frontier_of, places_asked, take_best
 from pipeline.learning.options import Compute, FrontierOptions, TuningFreezing
 from pipeline.measuring import scoring
@@ -77,7 +77,7 @@ def test_the_frontier_is_of_the_models_that_were_written(before: dict[str, Path]
     found, story = told(tuned, "frontier"), told(tuned, "finetune")
     points = {point["name"]: point for point in found["points"]}
     assert [point["alpha"] for point in found["points"]][:5] == [0, 0.25, 0.5, 0.75, 1]
-    assert len(points) == 5 + len(blending.VARIANTS)
+    assert len(points) == 5 + len(frontier.VARIANTS)
     whole = {"value": 1.0, "low": 1.0, "high": 1.0, "n": 2}
     assert points["base"]["kept"] == pytest.approx(whole, rel=1e-6), "base encoder under its own head"
     assert points["tuned"]["kept"]["value"] != 1.0
@@ -132,7 +132,7 @@ def test_a_budget_writes_another_model_the_blend_it_names(
     assert found["cost"]["kept"]["value"] > 0
 
     ends = (loading.load_masked_lm(before["tokenizer"] / "model"), loading.load_classifier(tuned / "model"))
-    expected = blending.weights_at(blending.ends(*ends), most["alphas"])
+    expected = frontier.weights_at(frontier.ends(*ends), most["alphas"])
     written = loading.load_classifier(tmp_path / "model")
     assert all(torch.equal(weight, expected[name]) for name, weight in written.bert.named_parameters())
     assert torch.equal(written.classifier.weight, ends[1].classifier.weight)

@@ -17,8 +17,9 @@ from transformers import BertTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from pipeline.common.labels import LABEL_TO_ID
-from pipeline.measuring.scoring import Scores, as_inputs, class_probabilities, in_batches, ready
+from pipeline.measuring.scoring import Scores, class_probabilities, in_batches, ready
 from pipeline.models import loading, vocabulary
+from pipeline.models.batches import as_inputs
 from pipeline.models.masked_lm import MaskedLM
 from pipeline.models.reader import Reader
 

@@ -18,8 +18,9 @@ from torch import nn
 
 from pipeline.common.cache import Remember
 from pipeline.common.files import digest
-from pipeline.measuring.scoring import as_inputs, in_batches, ready
+from pipeline.measuring.scoring import in_batches, ready
 from pipeline.models import loading, sources
+from pipeline.models.batches import as_inputs
 
 VERSION = 1
 """Raise it when the same sentences and weights get other features."""

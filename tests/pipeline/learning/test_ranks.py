@@ -278,6 +278,23 @@ print(*(place.read_text().strip() for place in pathlib.Path("/proc/self/task").g
     assert "gloo" not in done.stdout
 
 
+def test_a_rank_elsewhere_has_its_environment_before_it_imports_what_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch reads it as it is loaded, once."""
+    code = """
+import os, pathlib
+seen = os.environ["TOLD"]
+def work(*given): pathlib.Path("said").write_text(f"{seen} {given}")
+"""
+    (tmp_path / "loaded.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(Path.cwd())
+    monkeypatch.setenv("TOLD", "before")
+    ray_ranks._elsewhere(str(tmp_path), {"TOLD": "here"}, b"cloaded\nwork\n.", 1, 2)
+    assert (tmp_path / "said").read_text() == "here (1, 2)"
+
+
 def by_ray(cluster: Any, monkeypatch: pytest.MonkeyPatch, size: int, work: Any, *given: Any) -> Any:
     """What so many ranks give back of which the first is a task of a cluster, and takes a processor."""
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)

@@ -12,8 +12,9 @@ import torch
 from pipeline.measuring.general import drift, head_refit
 from pipeline.measuring.general.head_refit import refit_head, study_text
 from pipeline.measuring.masks import FixedMasks, choose_fixed_masks
-from pipeline.measuring.scoring import as_inputs, masked_nats, with_masks
+from pipeline.measuring.scoring import masked_nats, with_masks
 from pipeline.models import loading
+from pipeline.models.batches import as_inputs
 from pipeline.models.masked_lm import MaskedLM
 from tests import toys
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.learning import blending, freezing
+from pipeline.learning import freezing, frontier
 from pipeline.measuring import scoring
-from pipeline.measuring.masks import choose_fixed_masks
+from pipeline.measuring.masks import choose_fixed_masks, general_masks
 from pipeline.models import loading, vocabulary
 from pipeline.models.reader import Reader
 from tests import toys
@@ -38,9 +38,9 @@ def bits(weights: dict[str, torch.Tensor]) -> dict[str, bytes]:
     return {name: weight.numpy().tobytes() for name, weight in weights.items()}
 
 
-def asked(toy_model: Path, **changes: Any) -> blending.Questions:
+def asked(toy_model: Path, **changes: Any) -> frontier.Questions:
     tokenizer = loading.load_tokenizer(toy_model)
-    masks = blending.general_masks(tokenizer, len(tokenizer), DOCUMENTS, 8, 32)
+    masks = general_masks(tokenizer, len(tokenizer), DOCUMENTS, 8, 32)
     labels = [place % 3 for place in range(len(toys.SENTENCES))]
     found = {
         "labels": labels,
@@ -49,11 +49,11 @@ def asked(toy_model: Path, **changes: Any) -> blending.Questions:
         "base_vocabulary_size": len(tokenizer),
         "tokens_per_batch": 64,
     }
-    return blending.Questions(Reader(tokenizer, "none", 32).ids(toys.SENTENCES), **found | changes)
+    return frontier.Questions(Reader(tokenizer, "none", 32).ids(toys.SENTENCES), **found | changes)
 
 
 def test_blends_go_from_base_to_tuned_then_by_group() -> None:
-    found = {blend.name: blend.alphas for blend in [*blending.line(9), *blending.variants()]}
+    found = {blend.name: blend.alphas for blend in [*frontier.line_of(9), *frontier.variants()]}
     assert [alphas["upper"] for alphas in list(found.values())[:9]] == [
         0,
         0.125,
@@ -68,8 +68,8 @@ def test_blends_go_from_base_to_tuned_then_by_group() -> None:
     assert list(found)[:2] == ["base", "0.125"]
     assert list(found)[8] == "tuned"
     assert found["upper layers 0.5"] == {"embeddings": 1.0, "lower": 1.0, "upper": 0.5, "pooler": 1.0}
-    assert len(found) == 9 + len(blending.VARIANTS), "a name twice"
-    assert [blend.name for blend in blending.line(2)][:2] == ["base", "tuned"]
+    assert len(found) == 9 + len(frontier.VARIANTS), "a name twice"
+    assert [blend.name for blend in frontier.line_of(2)][:2] == ["base", "tuned"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_blends_go_from_base_to_tuned_then_by_group() -> None:
     ],
 )
 def test_groups(name: str, count: int, group: str) -> None:
-    assert blending.group_of(name, count) == group
+    assert frontier.group_of(name, count) == group
 
 
 def test_the_middle_by_value(pair: tuple[Any, Any]) -> None:
@@ -94,11 +94,11 @@ def test_the_middle_by_value(pair: tuple[Any, Any]) -> None:
         tuned.bert.pooler.dense.bias.fill_(3.0)
         base.bert.encoder.layer[0].output.dense.bias.fill_(-2.0)
         tuned.bert.encoder.layer[0].output.dense.bias.fill_(2.0)
-    between = blending.ends(base, tuned)
-    half = blending.weights_at(between, dict.fromkeys(blending.GROUPS, 0.5))
+    between = frontier.ends(base, tuned)
+    half = frontier.weights_at(between, dict.fromkeys(frontier.GROUPS, 0.5))
     assert half["pooler.dense.bias"].tolist() == [2.0] * 32
     assert half["encoder.layer.0.output.dense.bias"].tolist() == [0.0] * 32
-    quarter = blending.weights_at(between, {"embeddings": 1, "lower": 0.25, "upper": 1, "pooler": 0})
+    quarter = frontier.weights_at(between, {"embeddings": 1, "lower": 0.25, "upper": 1, "pooler": 0})
     assert quarter["encoder.layer.0.output.dense.bias"].tolist() == [-1.0] * 32
     assert quarter["pooler.dense.bias"].tolist() == [1.0] * 32
     for name in ("embeddings.word_embeddings.weight", "encoder.layer.1.output.dense.weight"):
@@ -110,10 +110,10 @@ def test_the_ends_are_bit_equal_frozen_weights_and_signed_zeros_too(pair: tuple[
     with torch.no_grad():
         base.bert.pooler.dense.bias.fill_(-0.0)
     before, after, head = backbone(base), backbone(tuned), tuned.classifier.weight.detach().clone()
-    between = blending.ends(base, tuned)
+    between = frontier.ends(base, tuned)
     freezing.freeze(tuned, 1)
     for alpha, expected in ((0.5, None), (0.0, before), (1.0, after)):
-        blending.put(tuned, blending.weights_at(between, dict.fromkeys(blending.GROUPS, alpha)))
+        frontier.put(tuned, frontier.weights_at(between, dict.fromkeys(frontier.GROUPS, alpha)))
         if expected is not None:
             assert bits(backbone(tuned)) == bits(expected)
     assert torch.equal(tuned.classifier.weight, head)
@@ -126,18 +126,18 @@ def test_equal_blends_are_asked_once_and_groups_that_do_not_tell_are_passed_over
     with torch.no_grad():
         for one, other in zip(base.bert.embeddings.parameters(), tuned.bert.embeddings.parameters(), strict=True):
             other.copy_(one)
-    panel = blending.Panel(base, tuned, loading.load_masked_lm(toy_model), asked(toy_model))
+    panel = frontier.Panel(base, tuned, loading.load_masked_lm(toy_model), asked(toy_model))
     assert panel.between.moved == {"lower", "upper", "pooler"}
     stops = [
-        blending.Blend("a", {"embeddings": 0, "lower": 1, "upper": 1, "pooler": 1}),
-        blending.Blend("b", {"embeddings": 1, "lower": 1, "upper": 1, "pooler": 1}),
-        blending.Blend("c", {"embeddings": 1, "lower": 0, "upper": 1, "pooler": 1}),
-        blending.Blend("d", {"embeddings": 1, "lower": 0, "upper": 1, "pooler": 0}),
+        frontier.Blend("a", {"embeddings": 0, "lower": 1, "upper": 1, "pooler": 1}),
+        frontier.Blend("b", {"embeddings": 1, "lower": 1, "upper": 1, "pooler": 1}),
+        frontier.Blend("c", {"embeddings": 1, "lower": 0, "upper": 1, "pooler": 1}),
+        frontier.Blend("d", {"embeddings": 1, "lower": 0, "upper": 1, "pooler": 0}),
     ]
     moves: list[str] = []
-    become = blending.Panel.become
+    become = frontier.Panel.become
     monkeypatch.setattr(
-        blending.Panel, "become", lambda own, model, blend: moves.append(blend.name) or become(own, model, blend)
+        frontier.Panel, "become", lambda own, model, blend: moves.append(blend.name) or become(own, model, blend)
     )
     answers = [panel.classes(stop) for stop in stops]
     assert moves == ["a", "c", "d"]
@@ -154,13 +154,13 @@ def test_a_panel_answers_what_each_model_alone_would(toy_model: Path, pair: tupl
     adapted = loading.load_masked_lm(toy_model)
     before, after = backbone(base), backbone(tuned)
     questions = asked(toy_model)
-    stops = blending.line(3)
-    panel = blending.Panel(base, tuned, loading.load_masked_lm(toy_model), questions)
+    stops = frontier.line_of(3)
+    panel = frontier.Panel(base, tuned, loading.load_masked_lm(toy_model), questions)
     found = [(panel.classes(stop), panel.nats(stop)) for stop in stops]
     assert (bits(backbone(base)), bits(backbone(tuned))) == (bits(before), bits(after))
     size = questions.base_vocabulary_size
     for place, weights in ((0, before), (2, after), (1, {name: (before[name] + after[name]) / 2 for name in before})):
-        blending.put(tuned, weights)
+        frontier.put(tuned, weights)
         chances = scoring.class_probabilities(tuned, questions.texts, tokens_per_batch=64)
         alone = loading.with_mlm_head(tuned, adapted)
         rows = scoring.masked_nats(alone, questions.masks, base_vocabulary_size=size, tokens_per_batch=64)
@@ -173,9 +173,9 @@ def test_a_panel_answers_what_each_model_alone_would(toy_model: Path, pair: tupl
 
 def test_the_base_keeps_all_of_itself_under_its_own_head(toy_model: Path) -> None:
     base, tuned = loading.load_masked_lm(toy_model), loading.load_classifier(toy_model)
-    panel = blending.Panel(base, tuned, loading.load_masked_lm(toy_model), asked(toy_model))
+    panel = frontier.Panel(base, tuned, loading.load_masked_lm(toy_model), asked(toy_model))
     # the same weights in other memory: products may round otherwise in the last bit
-    assert panel.nats(blending.line(2)[0]) == pytest.approx(panel.base_nats, rel=1e-6)
+    assert panel.nats(frontier.line_of(2)[0]) == pytest.approx(panel.base_nats, rel=1e-6)
 
 
 def test_a_twin_has_the_weights_and_nothing_else(pair: tuple[Any, Any]) -> None:
@@ -183,7 +183,7 @@ def test_a_twin_has_the_weights_and_nothing_else(pair: tuple[Any, Any]) -> None:
     freezing.freeze(tuned, 1)
     freezing.set_dropout(tuned, 0.7)
     tuned.forward = None  # what accelerate leaves there, an autocast
-    copy = blending.twin(tuned)
+    copy = frontier.twin(tuned)
     assert bits(dict(copy.state_dict())) == bits(dict(tuned.state_dict()))
     assert all(weight.requires_grad for weight in copy.parameters())
     assert copy(input_ids=torch.tensor([[2, 20, 3]])).logits.shape == (1, 3)
@@ -195,7 +195,7 @@ def test_masks_are_those_of_the_bases_tokenizer(toy_model: Path) -> None:
     first_row = len(base)
     vocabulary.add_tokens(grown, vocabulary.compositional_tokens())
     documents = [*DOCUMENTS, ("emoji", "great😂 food and the cat sat on the mat ❤️")]
-    found = blending.general_masks(grown, first_row, documents, 9, 32)
+    found = general_masks(grown, first_row, documents, 9, 32)
     options = {"mlm_probability": 0.15, "max_length": 32, "windows_per_document": 1, "seed": 0}
     assert found == choose_fixed_masks(base, documents, **options)
     assert found != choose_fixed_masks(grown, documents, **options)
@@ -204,5 +204,5 @@ def test_masks_are_those_of_the_bases_tokenizer(toy_model: Path) -> None:
 def test_windows_are_spread_evenly_and_no_more_than_asked(toy_model: Path) -> None:
     tokenizer = loading.load_tokenizer(toy_model)
     long = [(name, " ".join(toys.SENTENCES)) for name, _ in DOCUMENTS[:3]]
-    found = blending.general_masks(tokenizer, len(tokenizer), long, 7, 16)
+    found = general_masks(tokenizer, len(tokenizer), long, 7, 16)
     assert [window.id for window in found.windows] == [name for name, _ in long for _ in range(2)]
