@@ -3,17 +3,20 @@
 ``scores.json``, ``retention.json`` and ``emoji.json`` are declared in the ``results.py`` of each question's room, and
 as JSON schemas in ``docs/schema``.
 
-Items, one a row, from which all of this can be computed again without a model:
+Items, one a row, from which the figures can be computed again without a model, those of emoji and of CKA apart:
 
-- ``predictions/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted", "plain": from raw text}``;
-  with cross-validation all reviews, fold after fold, each predicted by the model that was not tuned on it
+- ``predictions/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted", "plain"}``: the last three
+  are whether the text has emoji, its class as prepared, and its class as it came, uncleaned. With cross-validation all
+  reviews, fold after fold, each predicted by the model that was not tuned on it
 - ``floors/<floor>/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted"}``, in the same order
 - ``retention/{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "nats", "nats_full", "masked", "correct", "bytes"}``:
   sums over a general document's masked pieces
-- ``retention/{adapted,tuned}_refitted.jsonl``  the same under a head trained anew on the frozen encoder
-- ``retention/shift_{base,adapted}.jsonl``  the same of informal dev and reviews test texts
-- ``retention/pairs_{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "phenomenon", "good", "bad"}``: log-likelihoods
-- ``retention/masks/<corpus>.jsonl``  ``{"id", "input_ids", "masked", "bytes"}``, a row a window: what was masked
+- ``retention/{adapted,tuned}_refitted.jsonl``  the same rows, guessed by a head trained anew on the frozen encoder
+- ``retention/shift_{base,adapted}.jsonl``  the same rows for informal dev texts and the reviews' test texts
+- ``retention/pairs_{base,adapted,tuned}.jsonl``  ``{"corpus", "id", "phenomenon", "good", "bad"}``: the
+  log-likelihood of either sentence of a minimal pair
+- ``retention/masks/<corpus>.jsonl``  ``{"id", "input_ids", "masked", "bytes"}``, a row for each window of text:
+  what was masked there
 - ``retention/sentences.jsonl``  ``{"id", "corpus", "text", "shuffled", "words"}``: what probes and CKA look at
 - ``retention/probes_{base,adapted,tuned}.jsonl``  ``{"id"}`` and by task (``layers.probes.TASKS``), and by its
   ``<task>_control``, ``[n]``: how many answers were right on each layer
@@ -88,21 +91,21 @@ def evaluate(
     from pipeline.models import sources
 
     remember = partial(remembered, cache)
-    said: Known = {}
+    known: Known = {}  # what the tuned model has said of a text, so that nothing is asked of it twice
     reviews, target = corpora_of(prepare, "reviews"), read_json(finetune / "finetune.json").get("target", [])
     others = [corpus for corpus in reviews if corpus not in target]
     corpora = {}
-    for corpus in reviews:  # floors see no labels of the target, as the arm did not
-        learnt = others if corpus in target else [corpus]
-        read = (settings, corpus, prepare, source / "model", finetune, remember, out, said)
-        corpora[corpus] = score_reviews(*read, sources=learnt)
+    for corpus in reviews:
+        learnt = others if corpus in target else [corpus]  # by the floors: they see no labels that the arm did not
+        base = source / "model"
+        corpora[corpus] = score_reviews(settings, corpus, prepare, base, finetune, remember, out, known, sources=learnt)
     results.write(Reviews, out / "scores.json", {"corpora": corpora})
     started = read_json(tokenizer / "coverage.json")["rows_started"]
     folders = {"base": source / "model", "adapted": pretrain / "model", "tuned": finetune / "model"}
     spoken = sources.languages_told(source)
     kept = general_english(settings, prepare, folders, remember, out / "retention", spoken)
     results.write(Retention, out / "retention.json", kept)
-    understood = emoji_understood(settings, prepare, folders, started, remember, said, spoken)
+    understood = emoji_understood(settings, prepare, folders, started, remember, known, spoken)
     results.write(Emoji, out / "emoji.json", understood)
     trackers.tell(settings.report_to, _final(corpora, kept))
 

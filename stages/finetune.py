@@ -168,17 +168,17 @@ def _tuned(settings: Settings, start: Path, prepare: Path, seed: int, fold: int,
 
 
 class Fit(NamedTuple):
-    """What a remedy goes with."""
+    """The methods of tuning that a remedy goes with."""
 
     methods: tuple[str, ...]
     why: str
-    """And with no other."""
+    """Why with no others."""
     whole: bool = False
-    """Whether it is of whole batches, of which several processes read a part each."""
+    """Whether it needs whole batches: several processes that share a training read a part of each."""
 
 
 OWN, LEARNS = "it works on the encoder's own weights", "it is for an encoder that learns"
-REMEDIES = {
+GOES_WITH = {
     "regularisation.l2_sp": Fit(("full", "lora"), LEARNS),
     "regularisation.ewc": Fit(("full",), OWN),
     "regularisation.mixout": Fit(("full",), OWN, whole=True),
@@ -187,7 +187,7 @@ REMEDIES = {
     "contrast.weight": Fit(("full", "lora"), LEARNS, whole=True),
     "domain_adversary.weight": Fit(("full",), OWN, whole=True),
 }
-"""By the setting that turns one on; what is not here goes with every method, and with several processes."""
+"""By the setting that turns a remedy on. One that is not here goes with every method, and with several processes."""
 
 
 def check(settings: Mapping[str, Any]) -> None:
@@ -209,7 +209,7 @@ def check(settings: Mapping[str, Any]) -> None:
         if asked:
             need([role], why, prepare.corpora, prepare.data_root)
     asked = flat(own.model_dump())
-    for name, fit in REMEDIES.items():
+    for name, fit in GOES_WITH.items():
         if asked[name] and own.method not in fit.methods:
             raise InputError(
                 f"finetune.{name}: {fit.why}, and so goes with method {' or '.join(fit.methods)}, not {own.method}; "

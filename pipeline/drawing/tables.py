@@ -14,7 +14,7 @@ Estimate = Mapping[str, Any]
 """A figure with its interval: {"value", "low", "high", "n"}; None stands for what could not be measured."""
 
 Report = Mapping[str, Any]
-"""The contents of report.json; stages/report.py documents its layout."""
+"""The contents of report.json, as ``pipeline/report/results.py`` declares them."""
 
 MARKS = {"better": "▲", "worse": "▼", "no-worse": "◆", "undecided": "●", "exploratory": "○"}
 """A sign beside each verdict word, so that colour is never the only carrier."""

@@ -50,12 +50,12 @@ CLOZES = (
 PRAISE = ("good", "great", "love", "loved", "happy", "nice", "beautiful", "perfect", "best", "wonderful", "excellent")
 BLAME = ("bad", "awful", "hate", "hated", "sad", "poor", "ugly", "terrible", "worst", "horrible", "wrong")
 
-Read = Mapping[str, str]
-"""emoji -> what the model gets in its place: itself, or the words of its name for a model of the mode ``words``."""
+Texts = Mapping[str, str]
+"""emoji -> the text that the model gets for it: the emoji itself, or its name where emoji are read as ``words``."""
 
 
 def in_classifier(
-    model: Any, tokenizer: BertTokenizerFast, emoji: Read, *, tokens_per_batch: int | None = None
+    model: Any, tokenizer: BertTokenizerFast, emoji: Texts, *, tokens_per_batch: int | None = None
 ) -> dict[str, Any]:
     """Mean over ``FRAMES`` of P(positive) - P(negative) with the emoji appended, minus the same without it.
 
@@ -74,13 +74,13 @@ def in_classifier(
 
 
 def in_masked_lm(
-    model: MaskedLM, tokenizer: BertTokenizerFast, emoji: Read, *, tokens_per_batch: int | None
+    model: MaskedLM, tokenizer: BertTokenizerFast, emoji: Texts, *, tokens_per_batch: int | None
 ) -> dict[str, Any]:
     """Mean over ``CLOZES`` of (mean log P(praise) - mean log P(blame)) at [MASK] with the emoji, minus without [nats].
 
     Words that are not one piece of the vocabulary are left out; without a word on either side no emoji has a polarity.
-    Both sides are divided by the same sum over the base vocabulary, which cancels: so only their logits are computed,
-    and rows added for emoji change nothing.
+    The softmax divides both sides by the same sum, which cancels in their difference: so their logits are enough, and
+    rows added for emoji change nothing.
 
     Returns:
         As ``in_classifier``, and ``words``: how many words of praise and of blame were asked for.
@@ -99,8 +99,10 @@ def in_masked_lm(
 
 
 def _shifts(
-    frames: Sequence[str], emoji: Read, tokenizer: BertTokenizerFast, lean: Callable[[Sequence[str]], Scores]
+    frames: Sequence[str], emoji: Texts, tokenizer: BertTokenizerFast, lean: Callable[[Sequence[str]], Scores]
 ) -> dict[str, Any]:
+    """By how much each emoji changes what ``lean`` finds in a frame, the mean over frames; what the tokenizer cannot
+    read is counted."""
     read = {name: text for name, text in emoji.items() if _reads(tokenizer, text)}
     scores = lean([*frames, *(f"{frame} {text}" for text in read.values() for frame in frames)])
     table = scores.reshape(len(read) + 1, len(frames))
@@ -113,7 +115,7 @@ def _reads(tokenizer: BertTokenizerFast, text: str) -> bool:
     return bool(ids) and tokenizer.unk_token_id not in ids
 
 
-def _unknown(tokenizer: BertTokenizerFast, emoji: Read) -> int:
+def _unknown(tokenizer: BertTokenizerFast, emoji: Texts) -> int:
     return sum(not _reads(tokenizer, text) for text in emoji.values())
 
 

@@ -17,19 +17,20 @@ from pipeline.measuring.emoji.reference import one_form
 from pipeline.text.emoji import TYPOGRAPHY, emoji_list
 
 UNMISTAKABLE = {1: ("😍", "❤️", "👍", "🎉"), -1: ("😡", "👎", "💔", "🤮")}
-"""Emoji that nobody puts on the other side; what is swapped in and appended. Not 😭, 😂, 🔥 or 💀, which go with both:
-the Emoji Sentiment Ranking has 😭 at -0.09."""
+"""Emoji that nobody puts on the other side; those that are swapped in and appended. 😭, 😂, 🔥 and 💀 are not among
+them, as people use them for praise and blame alike: the Emoji Sentiment Ranking has 😭 at -0.09."""
 CLEAR = 0.5
-"""An emoji of the training reviews has a side from this mean label on: half its texts that way, half neutral, say."""
+"""An emoji has a side if the mean label (-1 to 1) of its training reviews is at least this far from 0. Half of them
+positive and half neutral is just enough."""
 
 KINDS = ("text", "words", "swapped", "moved", "appended")
-"""What of a row is text."""
+"""The keys of a row (``variants``) that hold texts."""
 
 Span = tuple[int, int]
 
 
 def sides(polarity: Mapping[str, float]) -> dict[str, int]:
-    """1 or -1 for each emoji whose side is clear: ``UNMISTAKABLE``, and those of ``polarity`` from ``CLEAR`` on.
+    """1 or -1 for each emoji whose side is clear: ``UNMISTAKABLE`` ones, and those with a ``polarity`` of ``CLEAR``.
 
     Args:
         polarity: from -1 to 1, of training texts (``reference.from_reviews``), never of the model in question.
@@ -56,13 +57,13 @@ def variants(texts: Sequence[str], known: Mapping[str, int], *, seed: int) -> li
 
 
 def texts_of(made: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every different text of such rows as ``variants`` makes, or of some of their kinds, for a model to answer."""
+    """The texts in rows of ``variants``, each once, for a model to answer; rows may lack some of ``KINDS``."""
     every = (text for row in made for kind in KINDS if (text := row.get(kind)))
     return list(dict.fromkeys(one for text in every for one in ([text] if isinstance(text, str) else text)))
 
 
 def answered(made: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of ``variants`` with what a model answered in place of each text; ``side`` and None stay."""
+    """The rows of ``variants`` with a model's answer in place of each text; ``side``, and None for no text, stay."""
 
     def answer(text: Any) -> Any:
         if text is None:

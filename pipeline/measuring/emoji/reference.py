@@ -23,7 +23,7 @@ SIGNS = {"Negative": -1, "Neutral": 0, "Positive": 1}
 """Columns of the ranking that count tweets, and what one tweet of each is worth."""
 
 _DRESS = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff]")
-"""What an emoji may wear: the selector that asks for a picture, and skin tones."""
+"""What may follow an emoji without making it another: the selector that asks for a picture, and skin tones."""
 _QUALIFIED: dict[str, str] = {
     _DRESS.sub("", name): name
     for name, data in emoji.EMOJI_DATA.items()

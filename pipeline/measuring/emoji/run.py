@@ -22,7 +22,8 @@ from pipeline.models.reader import Reader
 from pipeline.text.emoji import has_emoji, name_words
 
 EMOJI_ASKED = 200
-"""Emoji of the training reviews whose polarity is told, the commonest first; those of the reference come on top."""
+"""At most so many emoji of the training reviews are asked for their polarity, the commonest; beside all those of the
+reference."""
 
 
 def emoji_understood(
@@ -31,7 +32,7 @@ def emoji_understood(
     folders: Mapping[str, Path],
     started: Mapping[str, Any],
     remember: Remember,
-    said: scoring.Known | None = None,
+    known: scoring.Known | None = None,
     spoken: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Polarity of emoji in each model against people's, and what changing the emoji of test texts does.
@@ -39,9 +40,9 @@ def emoji_understood(
     Polarity is asked in English sentences: of no emoji where base or reviews are of other languages.
 
     Args:
-        spoken: the base's languages; none: nobody says.
-        said: what the tuned model has said of texts before, so that it need not be asked again.
         started: ``noise`` and ``seed`` of the rows that the tokenizer stage started for emoji.
+        known: what the tuned model has said of texts before, so that it need not be asked again.
+        spoken: the base's languages; none: nobody says.
     """
     train = prepared.rows(prepare, role="reviews", split="train")
     labels = emoji_reference.labels_by_emoji((row["text"] for row in train), (row["label"] for row in train))
@@ -54,14 +55,14 @@ def emoji_understood(
         asked = []
     found = polarity(settings, asked, folders, started, remember)
     sure = {"draws": settings.draws, "seed": settings.seed}
-    known = counterfactuals.sides(seen(at_least=3))
+    sides = counterfactuals.sides(seen(at_least=3))
     return {
         "reference": {"name": "ranking" if ranking else "reviews", "emoji": reference},
         "polarity": {
             name: {"spearman": agreement(told["emoji"], reference, **sure), **told} for name, told in found.items()
         },
         "counterfactuals": {
-            corpus: _counterfactuals(settings, prepare, corpus, folders["tuned"], known, said)
+            corpus: _counterfactuals(settings, prepare, corpus, folders["tuned"], sides, known)
             for corpus in prepared.corpora_of(prepare, "reviews")
         },
     }
@@ -110,22 +111,22 @@ def _counterfactuals(
     prepare: Path,
     corpus: str,
     model: Path,
-    known: Mapping[str, int],
-    said: scoring.Known | None,
+    sides: Mapping[str, int],
+    known: scoring.Known | None,
 ) -> dict[str, Any]:
     """Emoji of test texts swapped, deleted, moved and appended: shares of predictions that follow as they should."""
     test = prepared.corpus_rows(prepare, corpus, "test")
     chosen = fixed_sample(test, settings.counterfactuals, settings.seed, by=lambda row: has_emoji(row["text"]))
-    made = counterfactuals.variants([row["text"] for row in chosen], known, seed=settings.seed)
+    made = counterfactuals.variants([row["text"] for row in chosen], sides, seed=settings.seed)
     classifier, reader = loading.load_classifier(model), Reader.of(model)
 
     def asked(texts: list[str]) -> dict[str, list[float]]:
         ids = reader.ids(texts)
-        table = scoring.class_probabilities(classifier, ids, tokens_per_batch=settings.tokens_per_batch, known=said)
+        table = scoring.class_probabilities(classifier, ids, tokens_per_batch=settings.tokens_per_batch, known=known)
         return dict(zip(texts, table.round(scoring.DIGITS).tolist(), strict=True))
 
     answers = asked(counterfactuals.texts_of([row | {"appended": None} for row in made]))
-    for row in made:  # what nothing is asked of need not be predicted
+    for row in made:  # ``effects`` looks at these alone: the others need no prediction
         row["appended"] = row["appended"] if row["words"] is not None and is_clear(answers[row["words"]]) else None
     answers |= asked(counterfactuals.texts_of([{"appended": row["appended"]} for row in made]))
     return effects(counterfactuals.answered(made, answers))

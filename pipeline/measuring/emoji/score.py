@@ -5,9 +5,14 @@ Measurement of Association between Two Things"): the scales differ, a shift of p
 there. Items are emoji.
 
 Effects are shares of counterfactual texts on which the model did what people would expect. The *lean* of a text is
-P(positive) - P(negative). 1 is a model that always does as expected. To one that drops every emoji nothing moves: 0 at
-``swap`` and ``delete``, 1 at ``move`` and ``control``. One that moves at random has 1/2 at ``swap``, ``flips`` and
-``delete``. A tokenizer that makes [UNK] of emoji drops none: an [UNK] has its own effect.
+P(positive) - P(negative). How to read a share:
+
+- a model that always does as expected has 1;
+- a model that does not see emoji answers the same whatever is done to them: 0 at ``swap`` and ``delete``, 1 at ``move``
+  and ``control``;
+- a model whose lean moves at random has 1/2 at ``swap``, ``flips`` and ``delete``.
+
+A model whose tokenizer reads emoji as [UNK] does see that something is there, and may answer otherwise without it.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ _AT_ONCE = 1000
 Scale = Mapping[str, float]
 """emoji -> a number; more is more positive."""
 CONFIDENT = 0.9
-"""Words are clear from this probability on."""
+"""Words are clear if they are called positive or negative with at least this probability."""
 NEGATIVE, POSITIVE = LABEL_TO_ID["negative"], LABEL_TO_ID["positive"]
 
 Row = Mapping[str, Any]
@@ -71,17 +76,17 @@ def effects(rows: Sequence[Row]) -> dict[str, Any]:
 
     - ``swap``: of texts whose emoji were swapped for one of the other side, those whose lean moved to that side.
     - ``flips``: of texts whose class changed by the swap, those whose lean moved to that side.
-    - ``delete``: of texts whose emoji were all deleted, so that the words alone speak, those whose lean moved away from
-      the emoji's side: what a positive emoji gave goes with it. (To ask whether the prediction comes nearer to that of
-      the words alone would ask nothing, as it is that prediction.)
+    - ``delete``: of texts whose emoji were all deleted, those whose lean moved away from the emoji's side: without its
+      positive emoji a text is less positive.
     - ``move``: of texts whose emoji went to another place, those that kept their class.
     - ``control``: of texts whose words alone are called positive or negative with ``CONFIDENT`` probability, those that
-      keep their class with an emoji of either side appended. Neutral words are not asked: there an emoji may decide.
+      keep their class whether a positive or a negative emoji is appended. Where the words are neutral nothing is asked:
+      there an emoji may decide.
 
     Args:
         rows: a text each: ``side`` (1, -1 or None), and class probabilities [3], or None, of ``text``, ``words``,
-            ``swapped`` and ``moved``; of ``appended`` two of them, needed where the words are clear. Of texts without
-            emoji only ``words`` and ``appended`` are looked at, as they have no side and cannot be moved.
+            ``swapped`` and ``moved``. ``appended`` has two of them, and is needed only where the words are clear. Texts
+            without emoji have no side and cannot be moved: they count at ``control`` alone.
     """
     sided = [row for row in rows if row["side"] is not None]
     swapped = [row for row in sided if row["swapped"] is not None]
