@@ -1,9 +1,9 @@
 """Score every model: how well it tells the classes apart, and how much general English it kept.
 
-``scores.json``, ``retention.json`` and ``emoji.json`` are declared in the ``results.py`` of each question's room, and
-as JSON schemas in ``docs/schema``.
+``scores.json``, ``retention.json``, ``emoji.json`` and ``behaviour.json`` are declared in the ``results.py`` of each
+question's room, and as JSON schemas in ``docs/schema``.
 
-Items, one a row, from which the figures can be computed again without a model, those of emoji and of CKA apart:
+Items, one a row, from which the figures can be computed again without a model, but for emoji, behaviour and CKA:
 
 - ``predictions/<corpus>.jsonl``  ``{"id", "label", "probabilities", "emoji", "predicted", "plain"}``: the last three
   are whether the text has emoji, its class as prepared, and its class as it came, uncleaned. With cross-validation all
@@ -50,7 +50,11 @@ class Settings(StageSettings):
     emoji_ranking: Path | None = by_content(
         None, description="the Emoji Sentiment Ranking (CSV), to hold emoji against; null: the reviews' own labels"
     )
-    counterfactuals: int = Field(1000, ge=6, description="test texts of a corpus whose emoji are swapped and moved")
+    counterfactuals: int = Field(
+        1000,
+        ge=6,
+        description="test texts of a corpus whose emoji are swapped and moved; at most 300 of all are written anew",
+    )
     draws: int = Field(2000, ge=100, le=100_000, description="bootstrap samples behind each interval")
     seed: int = Field(0, ge=0, lt=1 << 32, description="of samples, masks and draws; not a training seed")
     tokens_per_batch: int | None = speed_only(
@@ -75,12 +79,14 @@ def evaluate(
     cache: Path,
     out: Path,
 ) -> None:
-    """Write scores.json, retention.json, emoji.json and the items behind them (this module's docstring)."""
+    """Write what the stage makes, and the items behind it, as this module's docstring has them."""
     from pipeline.common import results
     from pipeline.common.cache import remembered
     from pipeline.common.files import read_json
     from pipeline.corpora.prepared import corpora_of
     from pipeline.learning import trackers
+    from pipeline.measuring.behaviour.results import Behaviours
+    from pipeline.measuring.behaviour.run import behaviours
     from pipeline.measuring.emoji.results import Emoji
     from pipeline.measuring.emoji.run import emoji_understood
     from pipeline.measuring.general.results import Retention
@@ -107,6 +113,8 @@ def evaluate(
     results.write(Retention, out / "retention.json", kept)
     understood = emoji_understood(settings, prepare, folders, started, remember, known, spoken)
     results.write(Emoji, out / "emoji.json", understood)
+    behaved = behaviours(settings, prepare, folders["tuned"], known, spoken)
+    results.write(Behaviours, out / "behaviour.json", behaved)
     trackers.tell(settings.report_to, _final(corpora, kept))
 
 
@@ -134,8 +142,8 @@ def tell(folder: Path) -> list[str]:
 STAGE = Stage(
     "evaluate",
     evaluate,
-    makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
-    version=12,
+    makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json", "behaviour.json"),
+    version=13,
     reads=reads,
     tell=tell,
 )

@@ -175,11 +175,12 @@ def test_what_is_asked_in_english_is_not_asked(german: Path) -> None:
     emoji = read_json(_made(german, "evaluate") / "emoji.json")
     assert {told["asked"] for told in emoji["polarity"].values()} == {0}
     assert emoji["counterfactuals"]["reviews"]["delete"]["n"] > 0
+    assert read_json(_made(german, "evaluate") / "behaviour.json") == {"shares": {}}
     page, summary = ((german / "latest" / name).read_text(encoding="utf-8") for name in ("report.html", "summary.txt"))
     said = (
         "Left out, for the language: the minimal pairs of pairs, which are in en (the base reads de); what an emoji "
-        "means by itself, which is asked in English sentences; negation among the kinds of texts of reviews, which is "
-        "found by English words."
+        "means by itself and how the model behaves, which are asked in English; negation among the kinds of texts of "
+        "reviews, which is found by English words."
     )
     assert said in page
     assert said in " ".join(summary.split())

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.common.files import write_json
 from pipeline.common.results import checked, write
+from pipeline.measuring.behaviour.results import Behaviours
 from pipeline.measuring.emoji.results import Emoji
 from pipeline.measuring.frontier.results import Frontier
 from pipeline.measuring.general.results import Retention
@@ -21,6 +22,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "schema"
 KINDS: dict[str, Any] = {
     "scores": Reviews,
     "retention": Retention,
+    "behaviour": Behaviours,
     "emoji": Emoji,
     "frontier": Frontier,
     "report": Report,

@@ -131,6 +131,15 @@ def emoji(corpora: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def behaviour() -> dict[str, Any]:
+    """Twenty words, of which blame is turned less often than praise; reviews that slang turns most."""
+    asked = {
+        "negation": {"plain": (0.95, 20), "praise": (0.8, 10), "blame": (0.6, 10), "control": (0.9, 20)},
+        "writing": {"slang": (0.8, 90), "typos": (0.9, 290), "dropped": (0.92, 290), "elongated": (0.97, 300)},
+    }
+    return {"shares": {name: {key: figure(*told) for key, told in found.items()} for name, found in asked.items()}}
+
+
 def figure(value: float, count: int) -> dict[str, Any]:
     """A figure with an interval of 0.03 to either side."""
     return {"value": value, "low": value - 0.03, "high": value + 0.03, "n": count}

@@ -206,6 +206,8 @@ def _evaluate(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
     put_json(folder / "scores.json", {"corpora": corpora})
     toy_measures.retention(folder, arm, seed, corpora=toy.corpora, general=toy.general, layers=toy.measured,
                            adapted=arm in ADAPTED)  # fmt: skip
+    if toy.measured:
+        put_json(folder / "behaviour.json", toy_measures.behaviour())
     if toy.measured and toy.emoji:
         put_json(folder / "emoji.json", toy_measures.emoji(toy.corpora))
     return folder

@@ -4,6 +4,7 @@ reviews/           how well are the classes told apart?
 general/           how much general English was kept?
 layers/            what do the layers know, and how far did they move?
 emoji/             what do emoji mean to the model?
+behaviour/         does the model do what a reader would, on texts made to ask it?
 frontier/          what can be had between the base and the tuned model?
 sweep/             how do the figures move with one setting?
 diagnosis/         which of the three issues does an arm have, and what helps?

@@ -56,6 +56,7 @@ def described(stages: Folders, rungs: list[str], final: str, beside: str) -> dic
         },
         "frontier": {arm: read(folder / "frontier.json") or None for arm, folder in first["finetune"].items()},
         "emoji": {arm: read(folder / "emoji.json") or None for arm, folder in first["evaluate"].items()},
+        "behaviour": {arm: read(folder / "behaviour.json") or None for arm, folder in first["evaluate"].items()},
         "cost": {"seconds": seconds(manifests), "model_megabytes": megabytes},
         "versions": versions(manifests),
         "fingerprints": fingerprints(manifests),

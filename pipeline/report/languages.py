@@ -24,6 +24,6 @@ def _left_out(report: Report) -> Iterator[str]:
             yield f"the minimal pairs of {name}, which are in {others} (the base reads {own})"
     foreign = [name for name in tables.reviews(report) if not reads(spoken[name], ENGLISH)]
     if foreign or not reads(base, ENGLISH):
-        yield "what an emoji means by itself, which is asked in English sentences"
+        yield "what an emoji means by itself and how the model behaves, which are asked in English"
     if foreign:
         yield f"negation among the kinds of texts of {tables.prose(foreign)}, which is found by English words"

@@ -14,6 +14,7 @@ from pipeline.common.labels import FLOORS
 from pipeline.common.printable import printable
 from pipeline.drawing import svg, tables
 from pipeline.drawing.svg import Picture
+from pipeline.measuring.behaviour import show as behaviour_show
 from pipeline.measuring.diagnosis import show as diagnosis_show
 from pipeline.measuring.emoji import show as emoji_show
 from pipeline.measuring.frontier import show as frontier_show
@@ -102,6 +103,7 @@ def _contents(report: Report) -> dict[str, Any]:
         "coverage": training_tables.coverage(report),
         "understood": emoji_show.understood(report),
         "polarity": emoji_show.polarity(report, final),
+        "behaviour": behaviour_show.tables(report),
         "errors": _filled(looked_at),
         "cost": training_tables.seconds(report),
         "sections": _filled({"Negative transfer": [steps.transfer(report)],

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from pipeline.common.results import Estimate, Verdict, closed
+from pipeline.measuring.behaviour.results import Behaviours
 from pipeline.measuring.emoji.results import Emoji
 from pipeline.measuring.frontier.results import Frontier
 from pipeline.measuring.general.results import Model, Shift
@@ -128,6 +129,7 @@ class Report(TypedDict):
     sweep: Sweep | None
     """The arms of the ladder along one setting, where the recipe names one."""
     emoji: dict[str, Emoji | None]
+    behaviour: dict[str, Behaviours | None]
     errors: dict[str, Told]
     """Of the final arm: slices, classes, calibration, mistakes and label_noise of ``measuring.reviews``."""
     diagnosis: list[Told]

@@ -19,6 +19,7 @@ from pipeline.common.cache import remembered
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, write_json
 from pipeline.common.labels import FLOORS, LABELS
+from pipeline.measuring.behaviour import negation, writing
 from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.layers.cka import by_layer
 from pipeline.measuring.layers.probes import TASKS
@@ -125,6 +126,17 @@ def test_scores_follow_from_the_predictions(out: Path) -> None:
     for slice_name, wanted in (("emoji", True), ("no_emoji", False)):
         assert found["slices"][slice_name]["n"] == sum(row["emoji"] is wanted for row in predictions)
     assert sum(row["emoji"] for row in predictions) == 12  # rows 0-2, 9-11, 18-20 and 27-29 of the toy
+
+
+def test_behaviour_is_asked_of_the_tuned_model(inputs: dict[str, Path], out: Path) -> None:
+    said = Predictor(inputs["finetune"] / "model")([one.plain for one in negation.OPINIONS])
+    right = sum(found.label == LABELS[one.side] for found, one in zip(said, negation.OPINIONS, strict=True))
+    shares = told(out, "behaviour")["shares"]
+    plain = shares["negation"]["plain"]
+    assert (plain["value"], plain["n"]) == (pytest.approx(right / len(negation.OPINIONS)), 20)
+    called = rows(out / "predictions", "toy-reviews")
+    assert 0 < shares["writing"]["typos"]["n"] <= sum(row["label"] == row["predicted"] for row in called)
+    assert [*shares["writing"]] == [*writing.KINDS]
 
 
 def confusion(found: list[dict[str, Any]]) -> Any:
