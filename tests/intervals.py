@@ -119,6 +119,17 @@ def of_share(texts: int, chance: float) -> Callable[[Random, int], tuple[Figure,
     return lambda random, _: (share(random.random(texts) < chance), chance)
 
 
+def of_words(alike: float) -> Callable[[Random, int], tuple[Figure, float]]:
+    """Wilson's of 20 words, six sentences each, of which a share of 0.8 is right; ``alike`` (0 to 1): within a word."""
+
+    def ask(random: Random, _: int) -> tuple[Figure, float]:
+        spread = (1 - alike) / alike
+        own = random.beta(0.8 * spread, 0.2 * spread, size=20)
+        return share((random.random((20, 6)) < own[:, None]).mean(axis=1)), 0.8
+
+    return ask
+
+
 def of_calibration(texts: int, off: float) -> Callable[[Random, int], tuple[Figure, float]]:
     """Calibration error of a model that is overconfident by so much on every text."""
 
@@ -190,6 +201,7 @@ def rows(runs: int) -> Iterator[tuple[str, Sequence[float]]]:
         )
     yield "grammar, 12 phenomena: drawn whole; pair by pair", [held(runs, of_grammar(whole)) for whole in (True, False)]
     yield "a share of 15, 60, 300 at 0.95", [held(runs, of_share(n, 0.95)) for n in (15, 60, 300)]
+    yield "negation, 20 words; alike by 0.2, 0.5, 0.9", [held(runs, of_words(alike)) for alike in (0.2, 0.5, 0.9)]
     yield "calibration error 0.2; 300, 1,200 texts", [held(runs, of_calibration(n, 0.2)) for n in sizes[:2]]
     yield "calibrated: 0 held; 300, 1,200 texts", [held(runs, of_calibration(n, 0.0)) for n in sizes[:2]]
     for documents in (20, 36, 200):
