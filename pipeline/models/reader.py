@@ -46,9 +46,7 @@ class Reader:
             raise InputError(
                 f"max_length: {max_length} of a model with {positions} positions; give {positions} or less"
             )
-        length = max_length or tokenizer.model_max_length
-        mode, language = loading.emoji_mode(folder), loading.emoji_language(folder)
-        return cls(tokenizer, mode, length, loading.uncleaned(folder), language)
+        return cls(tokenizer, max_length=max_length or tokenizer.model_max_length, **loading.reading(folder))
 
     @property
     def how(self) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.common.program import typed
+from pipeline.common.settings import Group
 from pipeline.common.yaml import flat, read_mapping
 from pipeline.drawing.tables import english
 from pipeline.measuring.diagnosis.symptoms import Figure, Report, figures_of
@@ -31,11 +32,7 @@ Issue = Literal[
 Value = int | float | str
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Condition(_Plain):
+class Condition(Group):
     """One comparison of a figure with a threshold."""
 
     figure: str
@@ -66,7 +63,7 @@ class Condition(_Plain):
         return ends["low" if self.sure else "high" if self.possible else "value"] > self.above
 
 
-class Advice(_Plain):
+class Advice(Group):
     """What to type: a command as it is, or a setting to change."""
 
     command: str | None = None
@@ -99,7 +96,7 @@ class Advice(_Plain):
         return None if changed == now else changed
 
 
-class Finding(_Plain):
+class Finding(Group):
     """What every rule says when it speaks."""
 
     name: str
@@ -115,10 +112,10 @@ class Rule(Finding):
     """When a rule speaks, and which rules then stay silent."""
 
     when: Annotated[list[Condition], Field(min_length=1)]
-    hides: list[str] = []
+    hides: list[str] = Field([])
 
 
-class Rules(_Plain):
+class Rules(Group):
     """The rules, what is to be mended first in front, and what is said where none speaks."""
 
     rules: list[Rule]
