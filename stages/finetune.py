@@ -50,8 +50,6 @@ def finetune(
     """
     from pipeline.common import results
     from pipeline.corpora import prepared
-    from pipeline.corpora.stored_rows import StoredRows
-    from pipeline.learning import tuning
     from pipeline.learning.frontier import Reference, frontier_of
     from pipeline.measuring import domains
     from pipeline.measuring.frontier.results import Frontier
@@ -75,9 +73,9 @@ def finetune(
     loading.save(model, vocabulary, out / "model", **tuned.reader.how)
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
     if settings.target:
-        target = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "dev") for corpus in settings.target)
-        source_ids, target_ids = (tuned.reader.ids(tuning.texts(rows)) for rows in (tuned.lessons.dev, target))
-        apart = domains.before_and_after(reference.adapted, model, source_ids, target_ids, seed)
+        sides = (tuned.lessons.dev, tuned.lessons.target)
+        source, target = (tuned.reader.ids(row["text"] for row in rows) for rows in sides)
+        apart = domains.before_and_after(reference.adapted, model, source, target, seed)
         tuned.summary.update(target=settings.target, domains=apart)
     if settings.rehearsal.corpora:
         learnt = [] if settings.method == "none" else tuned.lessons.train
@@ -112,7 +110,8 @@ def _test_fold(
         take_best(settings.frontier, model, tuned.reader, tuned.lessons.dev, reference)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "test", fold) for corpus in folded)
-    told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)
+    ids, plain = tuned.reader.ids(row["text"] for row in rows), tuned.reader.plain_ids(row["raw"] for row in rows)
+    told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, ids, plain)), strict=True)
     write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
     remove(folder)
 

@@ -31,6 +31,8 @@ class Lessons(NamedTuple):
 
     train: StoredRows
     dev: StoredRows
+    target: StoredRows
+    """Dev texts of the target, of which no label is looked at."""
     labels: list[int]
     """Of the training reviews."""
     weights: NDArray[np.float32] | None
@@ -43,7 +45,8 @@ class Lessons(NamedTuple):
         train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, left_out(settings))
         labels, corpora = columns_of(train, "label", "corpus")
         weights = tuning_steps.row_weights(labels, corpora) if settings.class_weights else None
-        return cls(train, dev, labels, weights, columns_of(dev, "label", "corpus"))
+        target = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "dev", fold) for corpus in settings.target)
+        return cls(train, dev, target, labels, weights, columns_of(dev, "label", "corpus"))
 
     def figures(self, logits: NDArray[np.float64]) -> dict[str, float]:
         """What ``dev_figures`` says of the dev reviews' logits [texts, 3]."""
