@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove, write_json, write_jsonl
@@ -15,7 +13,7 @@ from pipeline.common.validation import nearest
 from pipeline.common.yaml import flat
 from pipeline.corpora.cards import load_cards, need
 from pipeline.corpora.domains import check_sources
-from pipeline.learning import options
+from pipeline.learning.options import Options
 from pipeline.machine.stage import Stage, StageSettings
 
 if TYPE_CHECKING:
@@ -23,45 +21,8 @@ if TYPE_CHECKING:
     from pipeline.learning.tuning import Tuned
 
 
-class Settings(StageSettings):
+class Settings(StageSettings, Options):
     """How to tune without forgetting."""
-
-    method: Literal["full", "lora", "features", "none"] = Field(
-        "full",
-        description="all weights above the frozen ones, or adapters there; features: none, a logistic head on [CLS]; "
-        "none: nothing learns, the classifier that source keeps is asked as it is",
-    )
-    freezing: options.TuningFreezing = options.TuningFreezing(layers=2)
-    learning_rate: float = Field(2e-5, gt=0, le=0.1, description="peak rate of the last layer, or of adapters")
-    head_learning_rate: float | None = Field(1e-3, gt=0, le=0.1, description="of pooler and classifier; null: the same")
-    layerwise_lr_decay: float = Field(0.9, gt=0, le=1, description="each layer's rate as a share of the one above")
-    num_train_epochs: int = Field(8, ge=1, le=1000, description="passes over the reviews at most")
-    patience: int | None = Field(3, ge=1, description="epochs without better dev macro-recall to stop; null: never")
-    batch_size: int = Field(32, ge=1, le=4096, description="texts per update")
-    tokens_per_batch: int = Field(4096, ge=64, description="and no more tokens than this, padding counted")
-    gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
-    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
-    max_length: int = Field(128, ge=8, le=512, description="tokens of a text that are read")
-    train_reviews: int | None = Field(
-        None, ge=30, description="labelled training texts that are learnt from at most, evenly of each class; null: all"
-    )
-    target: tuple[str, ...] = Field(
-        (),
-        description="reviews corpora whose labels are not looked at, in training or in choosing; their test texts are "
-        "scored all the same",
-    )
-    class_weights: bool = Field(True, description="weigh rare classes up, so that within a corpus each counts the same")
-    regularisation: options.TuningRegularisation = options.TuningRegularisation()
-    distillation: options.Distillation = options.Distillation()
-    replay: options.Replay = options.Replay()
-    rehearsal: options.Rehearsal = options.Rehearsal()
-    contrast: options.Contrast = options.Contrast()
-    domain_adversary: options.DomainAdversary = options.DomainAdversary()
-    augmentation: options.Augmentation = options.Augmentation()
-    lora: options.Lora = options.Lora()
-    frontier: options.FrontierOptions = options.FrontierOptions()
-    frozen_cache: options.FrozenCache = options.FrozenCache()
-    compute: options.Compute = options.Compute()
 
     renamed: ClassVar[Mapping[str, str]] = {
         "frozen_layers": "freezing.layers", "weight_decay": "regularisation.weight_decay",
@@ -89,8 +50,6 @@ def finetune(
     """
     from pipeline.common import results
     from pipeline.corpora import prepared
-    from pipeline.corpora.stored_rows import StoredRows
-    from pipeline.learning import tuning
     from pipeline.learning.frontier import Reference, frontier_of
     from pipeline.measuring import domains
     from pipeline.measuring.frontier.results import Frontier
@@ -114,9 +73,9 @@ def finetune(
     loading.save(model, vocabulary, out / "model", **tuned.reader.how)
     chosen = {point["name"]: point["macro_recall"]["value"] for point in told["points"]}
     if settings.target:
-        target = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "dev") for corpus in settings.target)
-        source_ids, target_ids = (tuned.reader.ids(tuning.texts(rows)) for rows in (tuned.lessons.dev, target))
-        apart = domains.before_and_after(reference.adapted, model, source_ids, target_ids, seed)
+        sides = (tuned.lessons.dev, tuned.lessons.target)
+        source, target = (tuned.reader.ids(row["text"] for row in rows) for rows in sides)
+        apart = domains.before_and_after(reference.adapted, model, source, target, seed)
         tuned.summary.update(target=settings.target, domains=apart)
     if settings.rehearsal.corpora:
         learnt = [] if settings.method == "none" else tuned.lessons.train
@@ -151,7 +110,8 @@ def _test_fold(
         take_best(settings.frontier, model, tuned.reader, tuned.lessons.dev, reference)
     folded = [corpus for corpus in prepared.corpora_of(prepare, "reviews") if prepared.folds_of(prepare, corpus) > 1]
     rows = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "test", fold) for corpus in folded)
-    told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, tuned.reader, rows)), strict=True)
+    ids, plain = tuned.reader.ids(row["text"] for row in rows), tuned.reader.plain_ids(row["raw"] for row in rows)
+    told = zip(rows, *(table.tolist() for table in scoring.both_readings(model, ids, plain)), strict=True)
     write_jsonl(path, ({"id": row["id"], "probabilities": read, "plain": raw} for row, read, raw in told))
     remove(folder)
 

@@ -222,10 +222,20 @@ def _adapt(
     beside: list[Any] = []
     if new_rows is not None and settings.emoji_rate_factor != 1:
         beside.append(callbacks.RowRates(model.get_input_embeddings(), first_row, settings.emoji_rate_factor))
+    steps = max(1, len(order) // settings.gradient_accumulation_steps)
+    schedule = loop.Schedule.of(
+        settings,
+        steps=steps,
+        eval_steps=max(1, steps // settings.evaluations),
+        metric=f"{deciding}_dev_loss",
+        greater_is_better=False,
+        seed=settings.seed,
+        lr_scheduler_type=settings.lr_scheduler_type,
+    )
     outcome, history = loop.train(
         model,
         adaptation.plan(text, order, training, lesson),
-        _schedule(settings, len(order), f"{deciding}_dev_loss"),
+        schedule,
         groups=freezing.groups_of(model, settings),
         figures=adaptation.dev_losses(dev, replace(masking, probability=DEV_PROBABILITY), settings.tokens_per_batch),
         objective=loop.summed(terms=terms),
@@ -248,22 +258,6 @@ def _adapt(
         "emoji_rows": len(vocabulary) - first_row,
         "emoji_rows_never_seen": adaptation.rows_never_seen(text, trained, first_row, len(vocabulary)),
     }, history
-
-
-def _schedule(settings: Settings, batches: int, metric: str) -> Any:
-    """How the run goes: evaluated ``evaluations`` times, the lowest dev loss kept."""
-    from pipeline.learning import loop
-
-    steps = max(1, batches // settings.gradient_accumulation_steps)
-    return loop.Schedule.of(
-        settings,
-        steps=steps,
-        eval_steps=max(1, steps // settings.evaluations),
-        metric=metric,
-        greater_is_better=False,
-        seed=settings.seed,
-        lr_scheduler_type=settings.lr_scheduler_type,
-    )
 
 
 def check(settings: Mapping[str, Any]) -> None:

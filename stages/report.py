@@ -86,7 +86,7 @@ def report(
 
     stages = {"prepare": prepare, "source": source, "tokenizer": tokenizer, "pretrain": pretrain}
     stages |= {"finetune": finetune, "evaluate": evaluate}
-    arms = _by_arm(evaluate)
+    arms = {arm: [run for run in evaluate if run.arm == arm] for arm in dict.fromkeys(run.arm for run in evaluate)}
     rungs, final = rungs_of(settings, arms)
     described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
     described |= {"primary": settings.primary, "margin": settings.margin, "beside": settings.beside}
@@ -119,14 +119,6 @@ def report(
         _place_model(finetune[runs[0]] / "model", out / "models" / arm)
         model_card.write(described, arm, out / "models" / arm, licence=settings.licence)
     _place_model(out / "models" / final, out / "model")
-
-
-def _by_arm(runs: Arms) -> dict[str, list[Run]]:
-    """The runs of each arm, in ladder order."""
-    arms: dict[str, list[Run]] = {}
-    for run in runs:
-        arms.setdefault(run.arm, []).append(run)
-    return arms
 
 
 def _compared(

@@ -167,13 +167,14 @@ def _read_as(folder: Path, prepare: Path) -> dict[str, Any]:
     from pipeline.corpora import prepared
     from pipeline.models import loading
 
-    own, here = list(loading.uncleaned(folder)), prepared.uncleaned(prepare)
+    found, here = loading.reading(folder), prepared.uncleaned(prepare)
+    own = list(found["uncleaned"])
     if sorted(own) != sorted(here):
         raise InputError(
             f"prepare.uncleaned: {here} where the model in {folder} was tuned with {own}; set it to the same, or "
             "source.classifier to new"
         )
-    return {"emoji": loading.emoji_mode(folder), "language": loading.emoji_language(folder), "uncleaned": own}
+    return found
 
 
 MOST_SEEN = 0.05

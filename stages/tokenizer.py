@@ -57,14 +57,14 @@ def tokenizer(settings: Settings, *, prepare: Path, source: Path, out: Path) -> 
     if rows and settings.row_init == "names":
         names = partial(emoji.name_words, language=language)
         vocabulary.name_rows(model, grown, rows, names, noise=settings.row_noise, seed=settings.seed)
-    mode: str = settings.emoji
-    if mode == "none" and (mode := loading.emoji_mode(source / "model")) != "none":
-        language = loading.emoji_language(source / "model")
-    how: Any = {"emoji": mode, "uncleaned": prepared.uncleaned(prepare), "language": language}
-    loading.save(model, grown, out / "model", **how)
+    how: dict[str, Any] = {"emoji": settings.emoji, "language": language}
+    kept = loading.reading(source / "model")
+    if settings.emoji == "none" and kept["emoji"] != "none":
+        how = kept
+    loading.save(model, grown, out / "model", **how | {"uncleaned": prepared.uncleaned(prepare)})
     readers = Reader.of(source / "model"), Reader.of(out / "model")
     figures = {
-        "emoji": mode,
+        "emoji": how["emoji"],
         "rows_added": len(rows),
         "first_row": first_row,
         "rows_started": {"noise": settings.row_noise, "seed": settings.seed},

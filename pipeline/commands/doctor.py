@@ -13,10 +13,10 @@ from pathlib import Path
 from pipeline.common import hub
 from pipeline.machine import cli, console
 from pipeline.machine.store import STORE
-from pipeline.machine.workers import default_jobs
+from pipeline.machine.workers import default_jobs, processors
 
 PACKAGES = (
-    *("torch", "transformers", "tokenizers", "datasets", "accelerate", "peft", "evaluate", "scikit-learn", "numpy"),
+    *("torch", "transformers", "tokenizers", "datasets", "accelerate", "peft", "scikit-learn", "numpy"),
     *("huggingface_hub", "safetensors", "pydantic", "typer", "emoji", "ftfy"),
 )
 SET = ("OMP_", "MKL_", "OPENBLAS_", "HF_", "CUDA_", "RETONE_", "TOKENIZERS_")
@@ -40,7 +40,7 @@ def findings(store: Path, jobs: int) -> Iterator[tuple[str, str]]:
     yield "retone", f"{_version('retone')} in {Path(__file__).parents[1]}"
     yield "python", f"{platform.python_version()} at {sys.executable}, {platform.platform()}"
     yield "versions", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
-    yield "cores", f"{_cores()} of {os.cpu_count()} usable, {jobs} {'arm' if jobs == 1 else 'arms'} side by side"
+    yield "cores", f"{processors()} of {os.cpu_count()} usable, {jobs} {'arm' if jobs == 1 else 'arms'} side by side"
     yield "memory", _memory()
     there = next(place for place in (store.absolute(), *store.absolute().parents) if place.exists())
     disk = shutil.disk_usage(there)
@@ -61,10 +61,6 @@ def _version(package: str) -> str:
 
 def _gigabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> str:

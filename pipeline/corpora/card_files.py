@@ -13,6 +13,12 @@ from pipeline.common.validation import nearest
 from pipeline.corpora.lines import is_encoding
 from pipeline.corpora.schema import QUESTION, SPLITS, TEMPLATE, Split
 
+_OPTIONS = (
+    *("config_name", "default", "data_files", "data_dir"),
+    *("sep", "delimiter", "quoting", "escapechar", "header", "encoding", "field", "sheet"),
+)
+"""That a config may have."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -57,23 +63,9 @@ def sole_config(front: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 def reading(config: Mapping[str, Any], place: str) -> Reading:
     """How to read the files, from the config's loader options. Raises InputError for an option that is not known."""
-    known = [
-        "config_name",
-        "default",
-        "data_files",
-        "data_dir",
-        "sep",
-        "delimiter",
-        "quoting",
-        "escapechar",
-        "header",
-        "encoding",
-        "field",
-        "sheet",
-    ]
     for key in config:
-        if key not in known:
-            raise InputError(f"{place}: configs: unknown option {key}; {nearest(str(key), known)}")
+        if key not in _OPTIONS:
+            raise InputError(f"{place}: configs: unknown option {key}; {nearest(str(key), _OPTIONS)}")
     sep = config.get("sep", config.get("delimiter"))
     if sep is not None and (not isinstance(sep, str) or len(sep) != 1):
         raise InputError(f"{place}: configs: sep is {sep!r}; it must be one character")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def write_corpora(corpora: Sequence[Corpus], out: Path, uncleaned: Sequence[str]
             texts = corpus.splits.get(name, NONE)
             counts[name] = len(texts) + len(corpus.pairs)
             rows = (_row(text, name, corpus.card.role, uncleaned) for text in texts)
-            write_jsonl(folder / f"{name}.jsonl", chain(rows, map(_pair_row, corpus.pairs)))
+            write_jsonl(folder / f"{name}.jsonl", chain(rows, map(asdict, corpus.pairs)))
         described[corpus.card.name] = _description(corpus, counts)
         if uncleaned and corpus.card.role in _WRITTEN_BY_PEOPLE:
             described[corpus.card.name]["uncleaned"] = list(uncleaned)
@@ -55,10 +56,6 @@ def _row(text: Text, name: Split, role: str, uncleaned: Sequence[str]) -> dict[s
         if text.fold is not None:
             row["fold"] = text.fold
     return row
-
-
-def _pair_row(pair: Any) -> dict[str, str]:
-    return {"id": pair.id, "good": pair.good, "bad": pair.bad, "phenomenon": pair.phenomenon}
 
 
 def _description(corpus: Corpus, counts: dict[str, int]) -> dict[str, Any]:

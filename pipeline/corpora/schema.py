@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
+from pipeline.common.settings import Group
 from pipeline.common.validation import allowed, nearest
 
 Role = Literal["informal", "reviews", "general", "pairs"]
@@ -45,11 +46,7 @@ QUESTION = "?"
 """What ``new-card`` writes where it could not guess; a card that still holds one is refused."""
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Hub(_Closed):
+class Hub(Group):
     """A data set on the Hugging Face Hub, pinned so that it cannot change under us."""
 
     id: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")
@@ -64,12 +61,12 @@ class Hub(_Closed):
         return revision
 
 
-class Retone(_Closed):
+class Retone(Group):
     """The card's own section: closed, an unknown key is an error."""
 
     role: Role
-    columns: dict[str, str | tuple[str, ...]] = {}
-    labels: dict[str, tuple[str, ...]] = {}
+    columns: dict[str, str | tuple[str, ...]] = Field({})
+    labels: dict[str, tuple[str, ...]] = Field({})
     cuts: tuple[float, float] | None = None
     drop: tuple[str, ...] = ()
     hub: Hub | None = None

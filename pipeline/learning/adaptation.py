@@ -23,13 +23,13 @@ from pipeline.models.batches import (
     Laying,
     Lengths,
     Ragged,
-    chunks,
     epoch_batches,
     length_buckets,
     pad,
 )
 from pipeline.models.encoder import Places
 from pipeline.models.masked_lm import IGNORED, choose_masked, hide
+from pipeline.models.reader import CHUNK, chunks
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,7 @@ class Windows:
 
 
 def cut(
-    tokenizer: BertTokenizerFast,
-    texts: Iterable[str],
-    max_length: int,
-    chunk: int = 512,
-    taught: Callable[[str], str] | None = None,
+    tokenizer: BertTokenizerFast, texts: Iterable[str], max_length: int, taught: Callable[[str], str] | None = None
 ) -> Windows:
     """Tokenise texts, each cut into consecutive windows of at most ``max_length`` tokens; empty ones are left out.
 
@@ -70,7 +66,7 @@ def cut(
         taught: what a teacher reads of a window's text; None: nobody teaches.
     """
     ids, words, told = Laying(), Laying(), Laying()
-    for some in chunks(texts, chunk):
+    for some in chunks(texts, CHUNK):
         encoded = tokenizer(
             some,
             truncation=True,

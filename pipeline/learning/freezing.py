@@ -64,6 +64,11 @@ class FreezingSchedule:
         """What is frozen in all the run: learns never, is in no optimizer group, and its states can be kept."""
         return min(self.depths)
 
+    @property
+    def told(self) -> list[list[int]]:
+        """[step, layers that are frozen from there on] each."""
+        return [[place * self.every, depth] for place, depth in enumerate(self.depths)]
+
     def callbacks(self, model: Any) -> list[TrainerCallback]:
         """What a training run needs to follow it, if it changes; of a model whose ``least`` layers are frozen."""
         return [Thaw(model, self)] if len(set(self.depths)) > 1 else []

@@ -266,27 +266,42 @@ class Training(Protocol):
         """What holds weights back."""
 
 
-class Options(Training, Protocol):
-    """How to tune without forgetting; of ``finetune``."""
+class Options(Group):
+    """How to tune without forgetting: the settings of ``finetune``."""
 
-    method: Literal["full", "lora", "features", "none"]
-    class_weights: bool
-    target: tuple[str, ...]
-    train_reviews: int | None
-    num_train_epochs: int
-    batch_size: int
-    tokens_per_batch: int
-    max_length: int
-    freezing: TuningFreezing
-    distillation: Distillation
-    replay: Replay
-    rehearsal: Rehearsal
-    contrast: Contrast
-    domain_adversary: DomainAdversary
-    augmentation: Augmentation
-    lora: Lora
-    frozen_cache: FrozenCache
-
-    @property
-    def regularisation(self) -> TuningRegularisation:
-        """What holds weights back."""
+    method: Literal["full", "lora", "features", "none"] = Field(
+        "full",
+        description="all weights above the frozen ones, or adapters there; features: none, a logistic head on [CLS]; "
+        "none: nothing learns, the classifier that source keeps is asked as it is",
+    )
+    freezing: TuningFreezing = TuningFreezing(layers=2)
+    learning_rate: float = Field(2e-5, gt=0, le=0.1, description="peak rate of the last layer, or of adapters")
+    head_learning_rate: float | None = Field(1e-3, gt=0, le=0.1, description="of pooler and classifier; null: the same")
+    layerwise_lr_decay: float = Field(0.9, gt=0, le=1, description="each layer's rate as a share of the one above")
+    num_train_epochs: int = Field(8, ge=1, le=1000, description="passes over the reviews at most")
+    patience: int | None = Field(3, ge=1, description="epochs without better dev macro-recall to stop; null: never")
+    batch_size: int = Field(32, ge=1, le=4096, description="texts per update")
+    tokens_per_batch: int = Field(4096, ge=64, description="and no more tokens than this, padding counted")
+    gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
+    max_length: int = Field(128, ge=8, le=512, description="tokens of a text that are read")
+    train_reviews: int | None = Field(
+        None, ge=30, description="labelled training texts that are learnt from at most, evenly of each class; null: all"
+    )
+    target: tuple[str, ...] = Field(
+        (),
+        description="reviews corpora whose labels are not looked at, in training or in choosing; their test texts are "
+        "scored all the same",
+    )
+    class_weights: bool = Field(True, description="weigh rare classes up, so that within a corpus each counts the same")
+    regularisation: TuningRegularisation = TuningRegularisation()
+    distillation: Distillation = Distillation()
+    replay: Replay = Replay()
+    rehearsal: Rehearsal = Rehearsal()
+    contrast: Contrast = Contrast()
+    domain_adversary: DomainAdversary = DomainAdversary()
+    augmentation: Augmentation = Augmentation()
+    lora: Lora = Lora()
+    frontier: FrontierOptions = FrontierOptions()
+    frozen_cache: FrozenCache = FrozenCache()
+    compute: Compute = Compute()

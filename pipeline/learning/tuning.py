@@ -21,7 +21,7 @@ from pipeline.measuring import scoring
 from pipeline.measuring.statistics.classification import accuracy, confusion, macro_recall
 from pipeline.measuring.statistics.sampling import fixed_places
 from pipeline.models import batches, loading
-from pipeline.models.batches import BatchPlan, Ragged
+from pipeline.models.batches import Ragged
 from pipeline.models.reader import Reader
 from pipeline.text import augmentation, noise
 
@@ -31,6 +31,8 @@ class Lessons(NamedTuple):
 
     train: StoredRows
     dev: StoredRows
+    target: StoredRows
+    """Dev texts of the target, of which no label is looked at."""
     labels: list[int]
     """Of the training reviews."""
     weights: NDArray[np.float32] | None
@@ -43,7 +45,8 @@ class Lessons(NamedTuple):
         train, dev = learnt_from(settings, prepare, fold), reviews(prepare, "dev", fold, left_out(settings))
         labels, corpora = columns_of(train, "label", "corpus")
         weights = tuning_steps.row_weights(labels, corpora) if settings.class_weights else None
-        return cls(train, dev, labels, weights, columns_of(dev, "label", "corpus"))
+        target = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "dev", fold) for corpus in settings.target)
+        return cls(train, dev, target, labels, weights, columns_of(dev, "label", "corpus"))
 
     def figures(self, logits: NDArray[np.float64]) -> dict[str, float]:
         """What ``dev_figures`` says of the dev reviews' logits [texts, 3]."""
@@ -62,37 +65,6 @@ class Tuned(NamedTuple):
     def merged(self, folder: Path) -> Any:
         """The classifier alone; adapters are merged into it, and written to the folder."""
         return lora.merge(self.model, self.reader.tokenizer, folder) if self.summary["method"] == "lora" else self.model
-
-
-class Course(NamedTuple):
-    """How a tuning is to go: its batches in order, how often it is judged, and which layers learn when."""
-
-    plan: BatchPlan
-    schedule: loop.Schedule
-    freezing: freezing.FreezingSchedule
-
-    @classmethod
-    def of(cls, settings: Options, plan: BatchPlan, layers: int, seed: int) -> Course:
-        """Through all batches once; ``layers``: the model's."""
-        steps = max(1, len(plan) // settings.gradient_accumulation_steps)
-        schedule = loop.Schedule.of(
-            settings,
-            steps=steps,
-            eval_steps=max(1, round(steps / settings.num_train_epochs)),
-            metric="dev_macro_recall",
-            greater_is_better=True,
-            seed=seed,
-        )
-        return cls(plan, schedule, freezing.FreezingSchedule.of(settings.freezing, layers, schedule.eval_steps))
-
-    def epoch(self, step: float) -> float:
-        """In which a step is."""
-        return round(float(step) / self.schedule.eval_steps, 2)
-
-    @property
-    def frozen(self) -> list[list[int]]:
-        """[step, layers that are frozen from there on] each."""
-        return [[place * self.freezing.every, depth] for place, depth in enumerate(self.freezing.depths)]
 
 
 def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, cache: Path, folder: Path) -> Tuned:
@@ -130,22 +102,25 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
             seed=seed,
         )
         padding = batches.padding_share(np.concatenate([some.lengths for some in epochs]), plan.batches)
-        course = Course.of(settings, plan, layers, seed)
-        held_by = settings.regularisation
+        steps = max(1, len(plan) // settings.gradient_accumulation_steps)
+        epoch, held_by = max(1, round(steps / settings.num_train_epochs)), settings.regularisation
+        thaw = freezing.FreezingSchedule.of(settings.freezing, layers, epoch)
         outcome, history = loop.train(
             model,
             plan,
-            course.schedule,
+            loop.Schedule.of(
+                settings, steps=steps, eval_steps=epoch, metric="dev_macro_recall", greater_is_better=True, seed=seed
+            ),
             groups=freezing.groups_of(model, settings),
             figures=lambda model: lessons.figures(tuning_steps.dev_logits(model, dev_ids, feed)) | terms.figures(),
             objective=terms.objective(model, start),
             penalty=regularisers.penalty_of(
                 model,
                 held_by,
-                course.schedule.steps,
+                steps,
                 fisher.of_general_text(model, start, prepare, reader) if held_by.ewc else None,
             ),
-            callbacks=course.freezing.callbacks(model),
+            callbacks=thaw.callbacks(model),
             folder=folder,
         )
     told = terms.told(model) | ({"classifier": "carried"} if kept else {})
@@ -154,17 +129,17 @@ def tuned(settings: Options, start: Path, prepare: Path, seed: int, fold: int, c
         "pooler": pooler,
         **weights_of(model),
         "frozen": frozen,
-        "frozen_layers": course.frozen,
+        "frozen_layers": thaw.told,
         "emoji_in_training": emoji_drawn,
         "frozen_cache_megabytes": megabytes,
         "padding_share": padding,
-        "best_epoch": course.epoch(outcome.best_step),
+        "best_epoch": round(outcome.best_step / epoch, 2),
         "steps": outcome.steps,
         "stopped": outcome.stopped,
         "best_step": outcome.best_step,
         "dev_macro_recall": outcome.best,
     } | told
-    return Tuned(model, reader, lessons, summary, [{"epoch": course.epoch(row["step"]), **row} for row in history])
+    return Tuned(model, reader, lessons, summary, [{"epoch": round(row["step"] / epoch, 2), **row} for row in history])
 
 
 def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned:
@@ -173,7 +148,7 @@ def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned
     Raises:
         InputError: it has no classifier.
     """
-    model: Any = loading.load_classifier(start)
+    model: Any = loading.load_classifier(start).requires_grad_(False)
     if "classifier.weight" in model.missing:
         raise InputError("finetune.method: with none the base's own classifier is asked; set source.classifier to kept")
     reader, lessons = Reader.of(start, settings.max_length), Lessons.of(settings, prepare, fold)
@@ -183,8 +158,7 @@ def untouched(settings: Options, start: Path, prepare: Path, fold: int) -> Tuned
         "method": settings.method,
         "pooler": "carried",
         "classifier": "carried",
-        "trainable_parameters": 0,
-        "frozen_parameters": sum(weight.numel() for weight in model.parameters()),
+        **weights_of(model),
         "steps": 0,
         "best_step": 0,
         "dev_macro_recall": told["dev_macro_recall"],

@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from errno import ENAMETOOLONG
@@ -22,7 +22,7 @@ from typer.exceptions import TyperException
 from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.machine import console, runner
-from pipeline.machine.plan import Plan, Standing, survey
+from pipeline.machine.plan import Plan, survey
 from pipeline.machine.recipe import load_recipe, parse_changes
 from pipeline.machine.runner import StageFailedError, Step
 from pipeline.machine.stage import Stage
@@ -100,7 +100,10 @@ def run(
     plan = _plan(context, recipe, rooted(context.obj, changes, data_root), arm, store)
     if dry_run:
         plan.check(stage)
-        console.show_standings(plan, _forced(survey(plan, stage), stage, force), would=True)
+        anew = {stage or each.name for each in plan.story} if force else set()
+        standings = [replace(each, why=each.why or "forced") if each.stage.name in anew else each
+                     for each in survey(plan, stage)]  # fmt: skip
+        console.show_standings(plan, standings, would=True)
     else:
         _run(plan, stage, force=force, workers=workers)
 
@@ -233,10 +236,3 @@ def _run(plan: Plan, last: str | None, *, force: bool, workers: Workers) -> None
     elif plan.closing and last in {None, plan.closing.name}:
         print(f"recipe  {plan.recipe.name}")
         console.show_ways(plan.store.root)
-
-
-def _forced(standings: Iterable[Standing], stage: str | None, force: bool) -> list[Standing]:
-    return [
-        replace(each, why="forced") if force and stage in {None, each.stage.name} and not each.why else each
-        for each in standings
-    ]

@@ -40,15 +40,11 @@ HANDED = ("seed", "recipe", "cache", "out")
 """What a stage's function can be handed beside its settings and its inputs."""
 
 
-def _knows_all_arms(_settings: Any, _arms: Sequence[str]) -> None:
-    pass
-
-
 def _reads_nothing(_: Any) -> Reads:
     return {}
 
 
-def _objects_to_nothing(_: Any) -> None:
+def _objects_to_nothing(*_: Any) -> None:
     return
 
 
@@ -75,7 +71,7 @@ class Stage:
     check: Callable[[Mapping[str, Any]], None] = _objects_to_nothing
     """Given the settings of every stage in an arm, by name, before anything runs: raises InputError for what is bound
     to fail in this stage, so that nobody waits for stages before it."""
-    check_arms: Callable[[Any, Sequence[str]], object] = _knows_all_arms
+    check_arms: Callable[[Any, Sequence[str]], object] = _objects_to_nothing
     """The same of a stage that collects every run: given its settings and the names of all arms."""
     look: Callable[[Any], None] = _objects_to_nothing
     """The same of its own settings, and of what they name, which it may look into: once for arms that share them."""

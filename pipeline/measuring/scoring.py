@@ -6,7 +6,7 @@ input. Vocabulary logits are computed at hidden positions only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.measuring.masks import FixedMasks, Window
-from pipeline.models.batches import FORWARD_TOKENS, Ids, as_inputs, length_buckets
+from pipeline.models.batches import FORWARD_TOKENS, Ids, Ragged, as_inputs, length_buckets
 from pipeline.models.encoder import Places, last_states
 from pipeline.models.memory import bound_kernel_cache
-from pipeline.models.reader import Reader
 
 HEAD_ROWS = 512
 """Positions that go through the vocabulary head at once: bounds the memory of their logits (512 x 30,522: 60 MB)."""
@@ -55,19 +54,14 @@ def class_probabilities(
 
 
 def both_readings(
-    model: nn.Module,
-    reader: Reader,
-    rows: Sequence[Mapping[str, Any]],
-    tokens_per_batch: int | None = None,
-    known: Known | None = None,
+    model: nn.Module, ids: Ragged, plain: Ragged, tokens_per_batch: int | None = None, known: Known | None = None
 ) -> tuple[Scores, Scores]:
-    """Probabilities [n, 3], rounded, of the texts of rows as prepared and as they came, which a plain pipeline reads.
+    """Probabilities [n, 3], rounded, of texts as prepared and as they came, which a plain pipeline reads.
 
     What reads the same either way costs nothing.
     """
-    ids = reader.ids(row["text"] for row in rows) + reader.plain_ids(row["raw"] for row in rows)
-    found = class_probabilities(model, ids, tokens_per_batch=tokens_per_batch, known=known).round(DIGITS)
-    return found[: len(rows)], found[len(rows) :]
+    found = class_probabilities(model, ids + plain, tokens_per_batch=tokens_per_batch, known=known).round(DIGITS)
+    return found[: len(ids)], found[len(ids) :]
 
 
 @torch.inference_mode()

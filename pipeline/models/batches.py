@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -24,8 +23,6 @@ Lengths = Sequence[int] | NDArray[np.int64]
 """Of texts, in tokens."""
 Batch = Sequence[int] | NDArray[np.int64]
 """Which rows it holds."""
-
-T = TypeVar("T")
 
 POOL = 64
 """Texts are sorted by length within pools of about so many batches: little padding, and still a random mixture."""
@@ -90,13 +87,6 @@ class Laying:
     def done(self) -> Ragged:
         """All of them; no more can be added."""
         return Ragged(np.frombuffer(self._numbers, self._dtype), np.frombuffer(self._ends, np.int64))
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Some items at a time."""
-    rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some
 
 
 def length_buckets(lengths: Lengths, tokens_per_batch: int) -> list[list[int]]:

@@ -267,33 +267,26 @@ def emoji_rows(folder: Path) -> list[int]:
     return sorted(token_id for token_id, token in added.items() if token_id >= own and not token.special)
 
 
-def emoji_mode(folder: Path) -> str:
-    """How a model reads emoji: ``all`` (as tokens), ``words`` (as their names) or ``none`` (the base's own way)."""
-    mode = (_description(folder, EMOJI_FILE) or {}).get("emoji", "none")
+def reading(folder: Path) -> dict[str, Any]:
+    """How a model reads texts, as ``save`` was told: ``emoji``, ``uncleaned`` and ``language``.
+
+    Emoji are read ``all`` (as tokens), as ``words`` (their names, in the language) or ``none`` (the base's own way);
+    the rules of cleaning (``text.cleaning.RULES``) are those that it was trained without.
+
+    Raises:
+        InputError: what stands there is none of these.
+    """
+    told = {"emoji": "none", "uncleaned": [], "language": "en"} | (_description(folder, EMOJI_FILE) or {})
+    mode, without, language = (told[name] for name in ("emoji", "uncleaned", "language"))
+    says = f"model {folder}: {EMOJI_FILE} says"
     if mode not in EMOJI_MODES:
-        known = ", ".join(EMOJI_MODES)
-        raise InputError(f"model {folder}: {EMOJI_FILE} says emoji {mode!r}; it is one of {known}: mend it")
-    return str(mode)
-
-
-def emoji_language(folder: Path) -> str:
-    """The language in which a model was told the names of emoji."""
-    language = (_description(folder, EMOJI_FILE) or {}).get("language", "en")
+        raise InputError(f"{says} emoji {mode!r}; it is one of {', '.join(EMOJI_MODES)}: mend it")
     if named_in([str(language)]) != language:
-        raise InputError(
-            f"model {folder}: {EMOJI_FILE} says language {language!r}, in which emoji have no names; mend it"
-        )
-    return str(language)
-
-
-def uncleaned(folder: Path) -> tuple[str, ...]:
-    """The rules of cleaning (``text.cleaning.RULES``) that a model was trained without."""
-    told = (_description(folder, EMOJI_FILE) or {}).get("uncleaned", [])
-    strange = [name for name in told if name not in RULES] if isinstance(told, list) else [told]
+        raise InputError(f"{says} language {language!r}, in which emoji have no names; mend it")
+    strange = [name for name in without if name not in RULES] if isinstance(without, list) else [without]
     if strange:
-        known = nearest(str(strange[0]), RULES)
-        raise InputError(f"model {folder}: {EMOJI_FILE} says uncleaned {strange[0]!r}, which is no rule; {known}")
-    return tuple(told)
+        raise InputError(f"{says} uncleaned {strange[0]!r}, which is no rule; {nearest(str(strange[0]), RULES)}")
+    return {"emoji": mode, "uncleaned": tuple(without), "language": language}
 
 
 def how_it_reads(tokenizer: BertTokenizerFast) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,19 @@ from transformers import BertTokenizerFast
 
 from pipeline.common.errors import InputError
 from pipeline.models import loading
-from pipeline.models.batches import Ragged, chunks
+from pipeline.models.batches import Ragged
 from pipeline.text.cleaning import normalise
 from pipeline.text.emoji import demojize
 
-_CHUNK = 512
+CHUNK = 512
 """Texts tokenised at a time: what a tokenizer tells of one is 4 KB, of which 0.2 are kept."""
+
+
+def chunks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Some texts at a time."""
+    rest = iter(texts)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,7 @@ class Reader:
             raise InputError(
                 f"max_length: {max_length} of a model with {positions} positions; give {positions} or less"
             )
-        length = max_length or tokenizer.model_max_length
-        mode, language = loading.emoji_mode(folder), loading.emoji_language(folder)
-        return cls(tokenizer, mode, length, loading.uncleaned(folder), language)
+        return cls(tokenizer, max_length=max_length or tokenizer.model_max_length, **loading.reading(folder))
 
     @property
     def how(self) -> dict[str, Any]:
@@ -87,4 +93,4 @@ class Reader:
         def read(some: list[str]) -> Any:
             return self.tokenizer(some, truncation=True, max_length=self.max_length, return_attention_mask=False)
 
-        return Ragged.of(row for some in chunks(texts, _CHUNK) for row in read(some)["input_ids"])
+        return Ragged.of(row for some in chunks(texts, CHUNK) for row in read(some)["input_ids"])

@@ -31,7 +31,9 @@ def described(stages: Folders, rungs: list[str], final: str, beside: str) -> dic
         for arm in arms
     }
     prepared = first["prepare"][final]
-    megabytes = {arm: _bytes(folder / "model") / 1e6 for arm, folder in first["finetune"].items()}
+    models = {arm: [path for path in (folder / "model").rglob("*") if path.is_file()]
+              for arm, folder in first["finetune"].items()}  # fmt: skip
+    megabytes = {arm: sum(path.stat().st_size for path in files) / 1e6 for arm, files in models.items()}
     return {
         "changes": changes({arm: manifests[arm] for arm in rungs})
         | {
@@ -92,10 +94,6 @@ def _settings(manifests: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[
 def read(path: Path) -> dict[str, Any]:
     """A JSON file of an artifact; empty where this run has none."""
     return dict(read_json(path)) if path.exists() else {}
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def seconds(manifests: Manifests) -> dict[str, dict[str, dict[str, Any]]]:

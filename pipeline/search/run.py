@@ -103,7 +103,7 @@ def search(
         reference: Outcome | None = None
         try:
             with _time_up_after(left()), workers or LocalProcesses() as team:
-                first_run = trials.make(trials.Trial(asked), observer, _entered(team))
+                first_run = trials.make(trials.Trial(asked), observer, cast(Workers, nullcontext(team)))
                 if first_run["problem"]:
                     raise InputError(first_run["problem"])
                 study.bind("artifact", {"of the recipe as it is": first_run["artifacts"]})
@@ -124,11 +124,6 @@ def search(
         if not reference:
             raise InputError(f"{limits.minutes:g} minutes were too few for the recipe as it is; the same again goes on")
     return found, folder
-
-
-def _entered(team: Workers) -> Workers:
-    """The same for one run among others, which does not end it."""
-    return cast(Workers, nullcontext(team))
 
 
 def _can_be_judged(recipe: Recipe, arm: str, until: str) -> None:

@@ -301,7 +301,7 @@ def test_emoji_as_words(story: dict[str, Path], tmp_path: Path) -> None:
         seen["corpora"]["toy-reviews"]["after"]["tokens_per_text"]
         > seen["corpora"]["toy-reviews"]["before"]["tokens_per_text"]
     )
-    assert loading.emoji_mode(tmp_path / "model") == "words"
+    assert loading.reading(tmp_path / "model")["emoji"] == "words"
 
 
 def test_the_librarys_rows_for_comparison(story: dict[str, Path], tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class LostTaskError(InputError):
 
 def default_jobs() -> int:
     """How many processes suit this machine: one a processor, but one alone where they would share a GPU."""
-    return 1 if Path("/dev/nvidiactl").exists() else min(MAX_JOBS, _processors())
+    return 1 if Path("/dev/nvidiactl").exists() else min(MAX_JOBS, processors())
 
 
 def limit_threads(jobs: int) -> None:
@@ -55,10 +55,11 @@ def limit_threads(jobs: int) -> None:
     """
     if jobs > 1:
         for name in THREADS:
-            os.environ.setdefault(name, str(max(1, _processors() // jobs)))
+            os.environ.setdefault(name, str(max(1, processors() // jobs)))
 
 
-def _processors() -> int:
+def processors() -> int:
+    """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -13,9 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.common.program import typed
+from pipeline.common.settings import Group
 from pipeline.common.yaml import flat, read_mapping
 from pipeline.drawing.tables import english
 from pipeline.measuring.diagnosis.symptoms import Figure, Report, figures_of
@@ -31,11 +32,7 @@ Issue = Literal[
 Value = int | float | str
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Condition(_Plain):
+class Condition(Group):
     """One comparison of a figure with a threshold."""
 
     figure: str
@@ -66,7 +63,7 @@ class Condition(_Plain):
         return ends["low" if self.sure else "high" if self.possible else "value"] > self.above
 
 
-class Advice(_Plain):
+class Advice(Group):
     """What to type: a command as it is, or a setting to change."""
 
     command: str | None = None
@@ -99,12 +96,12 @@ class Advice(_Plain):
         return None if changed == now else changed
 
 
-class Rule(_Plain):
+class Rule(Group):
     """When a rule speaks, which rules then stay silent, and what it says."""
 
     name: str
-    when: list[Condition] = []
-    hides: list[str] = []
+    when: list[Condition] = Field([])
+    hides: list[str] = Field([])
     issue: Issue
     evidence: Annotated[list[str], Field(min_length=2, max_length=2)]
     because: str
@@ -113,7 +110,7 @@ class Rule(_Plain):
     advice: Annotated[list[Advice], Field(min_length=1)]
 
 
-class Rules(_Plain):
+class Rules(Group):
     """The rules, what is to be mended first in front; where none speaks, the first of ``otherwise`` that may."""
 
     rules: list[Rule]

@@ -91,7 +91,8 @@ def _probabilities(
     """
     model = finetune / "model"
     classifier, reader = loading.load_classifier(model), Reader.of(model)
-    own = scoring.both_readings(classifier, reader, tests[0], settings.tokens_per_batch, known)
+    ids, plain = reader.ids(row["text"] for row in tests[0]), reader.plain_ids(row["raw"] for row in tests[0])
+    own = scoring.both_readings(classifier, ids, plain, settings.tokens_per_batch, known)
     tables = [[table] for table in own]
     for fold, rows in enumerate(tests[1:], start=1):
         told = {row["id"]: row for row in read_jsonl(finetune / "folds" / f"{fold}.jsonl")}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,17 +68,13 @@ def by_class(rows_by_seed: Sequence[Rows], draws: Draws) -> dict[str, Any]:
             matrix = sums.reshape(3, 3)
             return of_class(matrix, share)[[place]], matrix.sum(axis=1 if share == "recall" else 0)[[place]]
 
-        measured = classified(labels, predicted, partial(_share, share=share, place=place), folds)
+        measured = classified(labels, predicted, lambda matrix: of_class(matrix, share)[..., place], folds)
         return measured if share == "f1" else replace(measured, shares=shares)
 
     return {
         name: {"n": labels.count(place), **{share: draws.of(found(share, place)) for share in SHARES}}
         for place, name in enumerate(LABELS)
     }
-
-
-def _share(matrix: Array, share: str, place: int) -> Array:
-    return of_class(matrix, share)[..., place]
 
 
 def _slice(rows_by_seed: Sequence[Rows], labels: NDArray[Any], where: NDArray[Any], draws: Draws) -> Any:

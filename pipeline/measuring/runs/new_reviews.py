@@ -20,7 +20,7 @@ from pipeline.corpora.prepared import rows
 from pipeline.corpora.shift import counted
 from pipeline.measuring.reviews import calibration, slices
 from pipeline.measuring.runs.two_runs import DRAWS, Estimate, apart
-from pipeline.measuring.statistics.bootstrap import LEVEL, wilson
+from pipeline.measuring.statistics.bootstrap import LEVEL, share
 from pipeline.measuring.statistics.comparison import FEWEST_OF_CLASS
 from pipeline.measuring.statistics.ladder import Rows, scores
 from pipeline.text.cleaning import without_masks
@@ -172,8 +172,4 @@ def _known(texts: Labelled, parts: Callable[[str], list[str]], known: Mapping[st
 
 
 def _share(hits: Sequence[bool]) -> Estimate | None:
-    if not hits:
-        return None
-    value = sum(hits) / len(hits)
-    low, high = wilson(value, len(hits))
-    return {"value": value, "low": low, "high": high, "n": len(hits)}
+    return share(hits).as_json() if hits else None

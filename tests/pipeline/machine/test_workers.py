@@ -141,7 +141,7 @@ def test_whatever_ends_the_parent_ends_the_children(tmp_path: Path, number: sign
 def test_threads_are_shared_out_unless_the_user_has_said_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in THREADS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("pipeline.machine.workers._processors", lambda: 8)
+    monkeypatch.setattr("pipeline.machine.workers.processors", lambda: 8)
     limit_threads(1)
     assert THREADS[0] not in os.environ
     monkeypatch.setenv(THREADS[1], "5")

@@ -87,8 +87,3 @@ def test_ragged_arrays_are_read_as_a_list_of_them(rows: list[list[int]], start: 
 def test_a_part_of_ragged_arrays_has_its_own_numbers_alone() -> None:
     laid = batches.Ragged.of([[1, 2], [3], [2**40]], np.int64)
     assert laid[1:].numbers.tolist() == [3, 2**40]
-
-
-def test_chunks() -> None:
-    assert list(batches.chunks(iter("abcde"), 2)) == [["a", "b"], ["c", "d"], ["e"]]
-    assert list(batches.chunks([], 2)) == []

@@ -22,8 +22,8 @@ def test_pooler_and_head_travel_together(toy_model: Path, tmp_path: Path) -> Non
     plain = BertForMaskedLM.from_pretrained(tmp_path)
     torch.testing.assert_close(plain.cls.predictions.bias, model.cls.predictions.bias)
     assert json.loads((tmp_path / "config.json").read_text())["architectures"] == ["BertForMaskedLM"]
-    assert loading.emoji_mode(tmp_path) == "all"
-    assert loading.emoji_mode(toy_model) == "none"
+    assert loading.reading(tmp_path)["emoji"] == "all"
+    assert loading.reading(toy_model)["emoji"] == "none"
 
 
 def test_tuned_encoder_under_the_adapted_head(toy_model: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_head_of_other_classes_is_refused(toy_model: Path, tmp_path: Path) -> 
 def test_a_foreign_retone_json_is_named(tmp_path: Path, told: str) -> None:
     (tmp_path / "retone.json").write_text(told)
     with pytest.raises(InputError, match=r"retone.json"):
-        loading.emoji_mode(tmp_path)
+        loading.reading(tmp_path)
 
 
 def test_a_pipe_called_config_is_not_waited_for(tmp_path: Path) -> None:

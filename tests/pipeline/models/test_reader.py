@@ -11,7 +11,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.models import loading, reader
 from pipeline.models.batches import Ragged
-from pipeline.models.reader import Reader
+from pipeline.models.reader import Reader, chunks
 from tests.toys import SENTENCES
 
 
@@ -59,7 +59,7 @@ def test_a_folder_says_what_is_not_cleaned_and_raw_texts_are_read_so(toy_model: 
 
 
 def test_ids_are_those_of_each_text_alone_cut_at_the_end(plain: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "_CHUNK", 3)
+    monkeypatch.setattr(reader, "CHUNK", 3)
     short = replace(plain, max_length=8)
     found = short.ids(SENTENCES)
     assert {row.dtype for row in found} == {np.dtype(np.int32)}
@@ -106,3 +106,8 @@ def test_names_of_emoji_are_in_the_language_that_the_folder_says(toy_model: Path
     (tmp_path / "retone.json").write_text('{"emoji": "words", "language": "xx"}', encoding="utf-8")
     with pytest.raises(InputError, match=r"retone.json says language 'xx', in which emoji have no names; mend it"):
         Reader.of(tmp_path)
+
+
+def test_chunks() -> None:
+    assert list(chunks(iter("abcde"), 2)) == [["a", "b"], ["c", "d"], ["e"]]
+    assert list(chunks([], 2)) == []
