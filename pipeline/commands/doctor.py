@@ -16,7 +16,7 @@ from pipeline.machine.store import STORE
 from pipeline.machine.workers import default_jobs, processors
 
 PACKAGES = (
-    *("torch", "transformers", "tokenizers", "datasets", "accelerate", "peft", "scikit-learn", "numpy"),
+    *("torch", "transformers", "tokenizers", "datasets", "accelerate", "peft", "evaluate", "scikit-learn", "numpy"),
     *("huggingface_hub", "safetensors", "pydantic", "typer", "emoji", "ftfy"),
 )
 SET = ("OMP_", "MKL_", "OPENBLAS_", "HF_", "CUDA_", "RETONE_", "TOKENIZERS_")

@@ -26,8 +26,17 @@ STORE = Path("artifacts")
 logger = logging.getLogger(__name__)
 LEAST_FREE_BYTES = 300_000_000
 LIBRARIES = (
-    *("torch", "transformers", "tokenizers", "datasets", "accelerate", "peft", "scikit-learn", "numpy"),
-    *("emoji", "ftfy"),
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "accelerate",
+    "peft",
+    "evaluate",
+    "scikit-learn",
+    "numpy",
+    "emoji",
+    "ftfy",
 )
 
 

@@ -1,4 +1,4 @@
-"""Our arithmetic agrees with scikit-learn's, in modules of the `evaluate` library that load with no network."""
+"""The modules of the `evaluate` library load from their folders with no network, and agree with our own arithmetic."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import evaluate
 import numpy as np
 import pytest
 
+import pipeline.measuring.evaluate_modules
 from pipeline.measuring.general.score import masked_retention
 from pipeline.measuring.reviews.score import scores
 from pipeline.measuring.statistics.classification import macro_recall
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(pipeline.measuring.evaluate_modules.__file__).parent
 
 
 @pytest.fixture(autouse=True, scope="module")

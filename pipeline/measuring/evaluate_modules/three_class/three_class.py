@@ -1,10 +1,11 @@
 """The classification figures as a module of the `evaluate` library, worked out by scikit-learn.
 
-    three_class = evaluate.load("tests/pipeline/measuring/evaluate_modules/three_class")
+    three_class = evaluate.load("pipeline/measuring/evaluate_modules/three_class")
     three_class.compute(predictions=[0, 2, 1], references=[0, 2, 2])
 
-Loads from this folder with no network. It is the second opinion on ``pipeline.measuring.statistics.classification``.
-(No `import a, b` here: the library reads this file's imports with a pattern that takes them for one.)
+Loads from this folder with no network. It is the second opinion on ``pipeline.measuring.statistics.classification``,
+and what ``evaluate.combine`` and ``evaluate.evaluator`` take. (No `import a, b` here: the library
+reads this file's imports with a pattern that takes them for one.)
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The share of general English kept, as a module of the `evaluate` library.
 
-    retention = evaluate.load("tests/pipeline/measuring/evaluate_modules/retention_score")
+    retention = evaluate.load("pipeline/measuring/evaluate_modules/retention_score")
     retention.compute(predictions=[2.0, 2.5], references=[2.0, 2.0], masked=[1, 1])
 
 Loads from this folder with no network. It is the second opinion on ``pipeline.measuring.general.score``: losses are
