@@ -44,7 +44,8 @@ with steered:
     from pipeline.common.validation import settings_of
     from pipeline.corpora import schema
     from pipeline.corpora.card_files import Reading
-    from pipeline.corpora.check import describe_cards, draft_card, drafted
+    from pipeline.corpora.check import describe_cards, drafted
+    from pipeline.corpora.drafting import draft_card
     from pipeline.corpora.readers import FORMATS, class_names, read_rows
     from pipeline.machine import cli
     from stages import STORY, prepare

@@ -53,7 +53,8 @@ def new_card(
     into: Annotated[Path, typer.Option("--into", help="Folder of card folders.")] = CARDS,
 ) -> None:
     """Draft a data card for a file, or a folder of files, by looking at its columns."""
-    from pipeline.corpora.check import draft_card, drafted
+    from pipeline.corpora.check import drafted
+    from pipeline.corpora.drafting import draft_card
 
     card = draft_card(file, into)
     print(console.clean(f"drafted {card / 'README.md'}; data of a sane size was copied beside it"))

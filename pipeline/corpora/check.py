@@ -15,11 +15,8 @@ from pipeline.common.labels import LABELS
 from pipeline.common.yaml import split_front_matter
 from pipeline.corpora.cards import load_card
 from pipeline.corpora.corpus import Corpus, Limits, read_corpus
-from pipeline.corpora.drafting import draft_card
 from pipeline.corpora.texts import NO_LABEL
 from pipeline.text.languages import KNOWN, language
-
-__all__ = ["CardReport", "contents", "describe_card", "describe_cards", "draft_card", "drafted"]
 
 SHOWN = 5
 ACCIDENT = 0.02

@@ -30,6 +30,7 @@ _MARK, _SAID = f'<g id="{_TIP}([^"]*)">', 'class="said"'
 _LINE, _LETTER = 14, 6.8
 """Height of a line and width of a letter, in points: of a wide font, so that no line is cut."""
 ARM_COLOURS = tuple(f"#0000{index:02x}" for index in range(16, 24))
+_ARMS = ("#64748b", "#c2410c", "#2563eb", "#0f766e", "#9333ea", "#be185d", "#4d7c0f", "#8b5e3c")
 _CSS = {
     INK: "currentColor",
     MUTED: "var(--muted, #6b7280)",
@@ -40,16 +41,7 @@ _CSS = {
     HURT: "var(--hurt, #b42318)",
     UNDECIDED: "var(--undecided, #5d5a54)",
     CARD: "var(--card, #ffffff)",
-    **{
-        stand_in: f"var(--arm-{index}, {colour})"
-        for index, (stand_in, colour) in enumerate(
-            zip(
-                ARM_COLOURS,
-                ("#64748b", "#c2410c", "#2563eb", "#0f766e", "#9333ea", "#be185d", "#4d7c0f", "#8b5e3c"),
-                strict=True,
-            )
-        )
-    },
+    **{each: f"var(--arm-{at}, {usual})" for at, (each, usual) in enumerate(zip(ARM_COLOURS, _ARMS, strict=True))},
 }
 STYLE = {
     "svg.fonttype": "none",

@@ -83,6 +83,12 @@ def percent(figure: Estimate | None) -> Cell:
     return amount(figure, 1, 100)
 
 
+def in_percent(figure: Estimate | None) -> str:
+    """A share in one line, with its unit: ``72.5% (69.5–75.5)``."""
+    cell = percent(figure)
+    return replace(cell, text=f"{cell.text}%").line
+
+
 def amount(figure: Estimate | None, digits: int = 2, factor: int = 1) -> Cell:
     """A figure in its own unit, with its interval as the detail: ``60.0–70.0``, or ``−2.0 to 3.0`` below zero."""
     if figure is None or figure["value"] is None:

@@ -56,11 +56,6 @@ class Artifact:
         """Digest of everything the stage made."""
         return str(self.manifest["digest"])
 
-    @property
-    def label(self) -> str:
-        """Short name for people, such as ``pretrain/1a2b3c4d``."""
-        return f"{self.folder.parent.name}/{self.folder.name[:8]}"
-
 
 @dataclass(frozen=True)
 class Store:

@@ -101,15 +101,12 @@ def name_rows(
             pieces = tokenizer(name_of(token), add_special_tokens=False)["input_ids"]
             known = [piece for piece in pieces if piece < first and piece != tokenizer.unk_token_id]
             start = rows[known].mean(dim=0) if known else rows[:first].mean(dim=0)
-            rows[token_id] = _at_norm(_at_norm(start, typical) + _jitter(start, typical, noise, generator), typical)
+            jitter = torch.randn(start.shape, generator=generator) * noise * typical / start.numel() ** 0.5
+            rows[token_id] = _at_norm(_at_norm(start, typical) + jitter, typical)
 
 
 def _at_norm(row: Tensor, norm: Tensor) -> Tensor:
     return row * (norm / row.norm().clamp_min(1e-12))
-
-
-def _jitter(row: Tensor, norm: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    return torch.randn(row.shape, generator=generator) * share * norm / row.numel() ** 0.5
 
 
 def measure(tokenizer: BertTokenizerFast, texts: Sequence[str], has_emoji: Sequence[bool]) -> dict[str, float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pipeline.common.labels import FLOORS
@@ -16,6 +16,7 @@ from pipeline.drawing.tables import (
     better_floor,
     english,
     find_verdict,
+    in_percent,
     is_worse,
     kept,
     kept_by_tuning,
@@ -221,7 +222,7 @@ def cost(report: Report) -> Answer:
         return Answer(question, "Not measured", (Line("", said),))
     lines = []
     for measure, place in places:
-        both = [_kept(report, arm, measure, place) for arm in (last, first)]
+        both = [in_percent(kept(report, arm, measure, place)) for arm in (last, first)]
         said, verdict = f"{last} kept {both[0]}", find_verdict(report, "overall", last, place, measure)
         if verdict and measure == "pairs":
             apart = f"{points(verdict['difference'])} points of accuracy against {first}"
@@ -231,10 +232,8 @@ def cost(report: Report) -> Answer:
                     "undecided": "not told apart from", "exploratory": "beside"}[verdict["verdict"]]  # fmt: skip
             said += f", {more} {first} with {both[1]}: {points(verdict['difference'])} points"
         if step := kept_by_tuning(report, last, measure, place):
-            left = replace(percent(step), text=f"{percent(step).text}%").line
-            said += (
-                f"; adaptation left {_kept(report, last, measure, place, 'adapted')}, and of that tuning kept {left}"
-            )
+            adapted = in_percent(kept(report, last, measure, place, "adapted"))
+            said += f"; adaptation left {adapted}, and of that tuning kept {in_percent(step)}"
         lines.append(Line(f"{PLACES[measure].capitalize()} ({place})", f"{said}."))
     lines += [
         Line(f"{PLACES['pairs'].capitalize()} ({place})", "the base is not above chance, so there is nothing to lose.")
@@ -266,11 +265,6 @@ def _loss_in_words(report: Report, arm: str, places: Sequence[tuple[str, str]]) 
     if low > 1:  # no praise: the base was still learning, and tuning's loss hides behind what adaptation gave
         return f"{value} of the base's{at_worst}: look at what tuning kept"
     return f"Nothing that shows: {value} kept{at_worst}"
-
-
-def _kept(report: Report, arm: str, measure: str, place: str, model: str = "tuned") -> str:
-    cell = percent(kept(report, arm, measure, place, model))
-    return replace(cell, text=f"{cell.text}%").line
 
 
 def choice(report: Report) -> Answer:

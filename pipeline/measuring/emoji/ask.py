@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import BertTokenizerFast
 from transformers.utils import logging as transformers_logging
 
@@ -129,22 +128,18 @@ def _lean(
     tokens_per_batch: int | None = None,
 ) -> Scores:
     """Mean logit of praise less mean logit of blame at each text's one [MASK]: [texts]."""
-    ready(model)
+    head = ready(model).cls.predictions
     ids = tokenizer(list(texts))["input_ids"]
     found = torch.empty(len(ids), dtype=torch.float64)
     for rows in in_batches(ids, tokens_per_batch, "polarity", model):
         inputs = as_inputs([ids[row] for row in rows], tokenizer.pad_token_id, model)
         states = model.bert(**inputs).last_hidden_state[inputs["input_ids"] == tokenizer.mask_token_id]
-        sides = [_logits(model, states, words).double().mean(dim=1) for words in (praise, blame)]
+        states = head.transform(states)
+        logits = (states @ head.decoder.weight[words].T + head.decoder.bias[words] for words in (praise, blame))
+        sides = [each.double().mean(dim=1) for each in logits]
         found[rows] = (sides[0] - sides[1]).cpu()
     scores: Scores = found.numpy()
     return scores
-
-
-def _logits(model: MaskedLM, states: Tensor, words: Sequence[int]) -> Tensor:
-    head = model.cls.predictions
-    logits: Tensor = head.transform(states) @ head.decoder.weight[words].T + head.decoder.bias[words]
-    return logits
 
 
 def newborn(

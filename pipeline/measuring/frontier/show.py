@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
@@ -181,12 +180,7 @@ def _cross(axes: Axes, kept: Estimate, recall: Estimate, said: str, look: Mappin
     axes.errorbar(x, y, xerr=_arms_of_cross(kept), yerr=_arms_of_cross(recall), ecolor=look["color"], fmt="none",
                   elinewidth=1.4, alpha=0.7, zorder=3)  # fmt: skip
     (mark,) = axes.plot(x, y, "o", zorder=5, **look)
-    svg.tip(mark, f"{said}: macro-recall {_share(recall)}, kept {_share(kept)}")
-
-
-def _share(figure: Estimate) -> str:
-    cell = tables.percent(figure)
-    return replace(cell, text=f"{cell.text}%").line
+    svg.tip(mark, f"{said}: macro-recall {tables.in_percent(recall)}, kept {tables.in_percent(kept)}")
 
 
 def _arms_of_cross(estimate: Estimate) -> list[list[float]] | None:
