@@ -64,7 +64,7 @@ def frontier_of(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, r
         reason = "no general dev text" if asked.points else "finetune.frontier.points is 0"
         return score.left_out(reason, tuned=TUNED)
     panel = _panel(asked, model, reader, dev, reference)
-    blends = _blends(asked, panel)
+    blends = panel.to_ask(asked.points, asked.budget)
     points = [score.Point(blend.name, blend.alphas, panel.recalled(blend), panel.kept(blend)) for blend in blends]
     told = score.told(points, tuned=TUNED, budget=asked.budget)
     panel.become(model, next(blend for blend in blends if blend.name == told["chosen"]))
@@ -78,19 +78,8 @@ def take_best(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, ref
     """
     assert asked.budget is not None
     panel = _panel(asked, model, reader, dev, reference)
-    blends = _blends(asked, panel)
-    panel.become(model, blends[_best(blends, asked.budget, panel)])
-
-
-def _blends(asked: FrontierOptions, panel: Panel) -> list[Blend]:
-    """The blends to ask: some on the line from base to tuned, and those off it."""
-    line, budget = line_of(asked.points), asked.budget
-
-    def best(places: Sequence[int]) -> int:
-        assert budget is not None
-        return places[_best([line[place] for place in places], budget, panel)]
-
-    return [line[place] for place in places_asked(len(line), None if budget is None else best)] + variants()
+    blends = panel.to_ask(asked.points, asked.budget)
+    panel.become(model, blends[panel.best(blends, asked.budget)])
 
 
 def places_asked(count: int, best: Callable[[Sequence[int]], int] | None) -> list[int]:
@@ -108,11 +97,6 @@ def places_asked(count: int, best: Callable[[Sequence[int]], int] | None) -> lis
         near = best(sorted(places))
         places |= {near - stride, near + stride} & {*range(last)}
     return sorted(places)
-
-
-def _best(blends: Sequence[Blend], budget: float, panel: Panel) -> int:
-    recalls = [panel.recalled(blend).value for blend in blends]
-    return score.choose(recalls, lambda place: score.surely_kept(panel.kept(blends[place])), budget)
 
 
 def _panel(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, reference: Reference) -> Panel:
@@ -232,6 +216,21 @@ class Panel:
         """Of the base under its own head [documents]: sums of nats over hidden pieces."""
         self.masked = [row["masked"] for row in of_base]
         """How many pieces of each document are hidden [documents]."""
+
+    def to_ask(self, points: int, budget: float | None) -> list[Blend]:
+        """The blends to ask: some of ``points`` on the line from base to tuned, and those off it."""
+        line = line_of(points)
+
+        def best(places: Sequence[int]) -> int:
+            assert budget is not None
+            return places[self.best([line[place] for place in places], budget)]
+
+        return [line[place] for place in places_asked(points, None if budget is None else best)] + variants()
+
+    def best(self, blends: Sequence[Blend], budget: float) -> int:
+        """The place of the one that ``score.choose`` takes."""
+        recalls = [self.recalled(blend).value for blend in blends]
+        return score.choose(recalls, lambda place: score.surely_kept(self.kept(blends[place])), budget)
 
     def nats(self, blend: Blend) -> list[float]:
         """Of a blend [documents]."""
