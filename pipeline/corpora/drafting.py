@@ -174,7 +174,9 @@ def _card(title: str, files: Sequence[Path]) -> str:
     data_files = [{"split": _split(file) if several else "train", "path": file.name} for file in files]
     config: dict[str, Any] = {"config_name": "default", "data_files": data_files}
     config |= {key: value for key, value in asdict(reading).items() if value != asdict(Reading())[key]}
-    draft.notes += [_left_where_it_is(file) for file in files if file.stat().st_size > COPIED_BYTES]
+    large = (file.name for file in files if file.stat().st_size > COPIED_BYTES)
+    draft.notes += [f"{name} is large and was not copied: run with `--data-root` and the folder it lies in."
+                    for name in large]  # fmt: skip
     if not reading.header:
         config["header"] = QUESTION
         shown = " | ".join(str(value) for value in rows[0].values())[:100]
@@ -214,10 +216,6 @@ def _language(texts: Sequence[str]) -> str:
     told = Counter(code for text in texts[:MOST_ASKED] if (code := language(text)))
     ((code, count),) = told.most_common(1) or [("en", 0)]
     return code if 2 * count > max(told.total(), len(texts[:MOST_ASKED]) // 2) else "en"
-
-
-def _left_where_it_is(file: Path) -> str:
-    return f"{file.name} is large and was not copied: run with `--data-root` and the folder it lies in."
 
 
 def _section(title: str, entries: Sequence[str]) -> list[str]:

@@ -57,7 +57,7 @@ def sheet_names(path: Path, place: str, max_bytes: int) -> list[str]:
 
 def _sheet(book: Any, place: str, reading: Reading) -> str | None:
     """The one to read; None where none has rows (a workbook may hold nothing but a chart)."""
-    names = _with_rows(book)
+    names = [str(sheet.title) for sheet in book.worksheets if _size(book, sheet.title, most=1)]
     if reading.sheet is not None:
         if reading.sheet not in names:
             raise InputError(f"{place}: no sheet {reading.sheet!r} with rows; there are {', '.join(names) or 'none'}")
@@ -66,10 +66,6 @@ def _sheet(book: Any, place: str, reading: Reading) -> str | None:
         way = f"write `sheet: {names[0]}` beside data_files in the card" if reading.of_card else "name one with --sheet"
         raise InputError(f"{place}: {len(names)} sheets have rows ({', '.join(names)}); {way}")
     return names[0] if names else None
-
-
-def _with_rows(book: Any) -> list[str]:
-    return [str(sheet.title) for sheet in book.worksheets if _size(book, sheet.title, most=1)]
 
 
 def _size(book: Any, name: str, most: int | None = None) -> int:

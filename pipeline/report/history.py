@@ -96,17 +96,14 @@ def _told(known: Sequence[Past], place: int) -> Iterator[str]:
         yield f"      and {len(differing) - SHOWN} more: compare {other + 1} {place + 1}"
 
 
-def _only(arm: str, now: Cell) -> str:
-    return f"{arm}: {'gone' if now.text == NOTHING.text else 'new'}"
-
-
 def differences(before: Report, now: Report) -> list[str]:
     """Settings in which two runs differ, a line each, with the arms where it is not all that both have."""
     both = [arm for arm in before["arms"] if arm in now["arms"]]
     changed: dict[str, list[str]] = {}
     for name, was, becomes in comparison.settings(before, now).rows:
         arm, _, key = name.text.partition(": ")
-        changed.setdefault(f"{key}: {was.text} → {becomes.text}" if key else _only(arm, becomes), []).append(arm)
+        fate = "gone" if becomes.text == NOTHING.text else "new"  # of an arm that one run alone has
+        changed.setdefault(f"{key}: {was.text} → {becomes.text}" if key else f"{arm}: {fate}", []).append(arm)
     return [
         line if arms == both or line.startswith("arm ") else f"{line} ({', '.join(arms)})"
         for line, arms in changed.items()
