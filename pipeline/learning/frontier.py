@@ -230,7 +230,12 @@ class Panel:
     def best(self, blends: Sequence[Blend], budget: float) -> int:
         """The place of the one that ``score.choose`` takes."""
         recalls = [self.recalled(blend).value for blend in blends]
-        return score.choose(recalls, lambda place: score.surely_kept(self.kept(blends[place])), budget)
+
+        def surely(place: int) -> float:
+            kept = self.kept(blends[place])
+            return score.surely_kept(kept)
+
+        return score.choose(recalls, surely, budget)
 
     def nats(self, blend: Blend) -> list[float]:
         """Of a blend [documents]."""
@@ -244,7 +249,8 @@ class Panel:
 
     def kept(self, blend: Blend) -> Measured:
         """The share of the base's general English that a blend keeps."""
-        return masked_kept(self.base_nats, self.nats(blend), self.masked)
+        nats = self.nats(blend)
+        return masked_kept(self.base_nats, nats, self.masked)
 
     def classes(self, blend: Blend) -> NDArray[np.int64]:
         """Ids of the classes that a blend gives the texts [texts]."""
