@@ -132,7 +132,7 @@ STAGE = Stage(
     "evaluate",
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json"),
-    version=12,
+    version=13,
     reads=reads,
     tell=tell,
 )
