@@ -133,6 +133,7 @@ def test_results_come_in_the_order_of_tasks_which_are_asked_for_as_there_is_room
     with LocalProcesses(2) as workers:
         assert [number for number, _ in in_order(workers, square, [0, 1, 2, 1, 0])] == [0, 1, 4, 1, 0]
         assert list(in_order(workers, square, [])) == []
+        assert list(in_order(workers, str, range(200))) == list(map(str, range(200)))
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -141,6 +142,14 @@ def test_a_task_with_none_beside_it_is_done_here(jobs: int) -> None:
         for number in (1, 2):
             assert do(workers, square, [number]) == [(number, (number * number, os.getpid()))]
         assert workers.pool is None
+
+
+def test_what_is_begun_beside_a_task_that_waits_to_be_done_here_is_not_lost() -> None:
+    with LocalProcesses(2) as workers:
+        workers.begin(square, [1])
+        assert do(workers, square, [2])[0] == (1, (1, os.getpid()))
+        workers.begin(square, [1])
+        assert [task for task, _ in do(workers, square, [2])] == [1, 2]
 
 
 def test_a_failure_ends_the_others_at_once() -> None:
