@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +18,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.common.program import typed
 from pipeline.corpora.readers import formats
-from pipeline.machine import console
+from pipeline.machine import cli, console, workers
 
 if TYPE_CHECKING:
     from pipeline.common.growing import Growing
@@ -41,6 +42,16 @@ def predict(
     excel: Annotated[
         bool, typer.Option("--excel", help="Begin the file with a byte order mark, so that Excel reads its UTF-8.")
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            min=1,
+            help="Chunks of some thousand rows that are labelled side by side; 1, but on a cluster as many as it has "
+            "room for.",
+        ),
+    ] = None,
+    engine: cli.EngineOption = "local",
 ) -> None:
     """Label texts negative, neutral or positive, the way the model was taught to read them.
 
@@ -50,16 +61,23 @@ def predict(
     """
     check_model(model)
     _check_out(out, source)
+    if out is None and engine != "local":
+        raise InputError(f"--engine {engine}: what a cluster prints would stand between the rows; name a file with -o")
+    team = workers.engine(engine, jobs or (1 if engine == "local" else None), console.show_warnings, lasting=True)
 
     from pipeline.corpora.new_texts import read_texts
     from pipeline.predictor import Predictor
 
     given = read_texts(source, text_column, sheet)
     predictor = Predictor(model, max_length)
+    asked = model.resolve(), max_length  # `latest` may be another before the last machine has loaded it
+    _LOADED.clear()
+    _LOADED[asked] = predictor
     ours = ["label", *LABELS]
     while set(ours) & set(given.columns):
         ours = [f"predicted_{name}" for name in ours]
-    told = _write(given, predictor, out, ours, excel)
+    with team:
+        told = _write(given, predictor, partial(workers.in_order, team, partial(_labelled, asked)), out, ours, excel)
     longest, empty = predictor.reader.max_length, told["empty"]
     if told["cut"]:
         console.say(
@@ -75,8 +93,37 @@ def predict(
         console.say(f"{changed:,} {cells} that a spreadsheet would run as formulas got an apostrophe (') before {them}")
 
 
-def _write(given: NewTexts, predictor: Predictor, out: Path | None, ours: list[str], excel: bool) -> Counter[str]:
-    """Write every row with its label, beyond those an earlier try has written; returns how many of what."""
+_Asked = tuple[Path, int | None]
+"""A model's folder, and the word pieces of a text that are read."""
+_Told = tuple[list["Prediction | None"], int]
+_LOADED: dict[_Asked, Predictor] = {}
+"""What this process has loaded: the command that runs in it, or that it works for, has one model."""
+
+
+def _labelled(asked: _Asked, texts: Sequence[str]) -> _Told:
+    """``Predictor.in_bulk``, in whatever process and on whatever machine."""
+    from pipeline.predictor import Predictor
+
+    if asked not in _LOADED:
+        _LOADED[asked] = Predictor(*asked)
+    return _LOADED[asked].in_bulk(texts)
+
+
+def _write(
+    given: NewTexts,
+    predictor: Predictor,
+    labelled: Callable[[Iterator[list[str]]], Iterator[_Told]],
+    out: Path | None,
+    ours: list[str],
+    excel: bool,
+) -> Counter[str]:
+    """Write every row with its label, beyond those an earlier try has written; returns how many of what.
+
+    Args:
+        labelled: what is said of each of some lists of texts, in their order.
+    """
+    from tqdm import tqdm
+
     from pipeline.common.files import digest, sha256
     from pipeline.common.growing import growing
     from pipeline.report.csv_export import write_csv
@@ -92,13 +139,24 @@ def _write(given: NewTexts, predictor: Predictor, out: Path | None, ours: list[s
             console.say(f"going on after the {told['rows']:,} rows that an earlier try has labelled")
         else:
             told["changed"] = write_csv(file.stream, [[*map(safe, given.columns), *ours]], separator)
+        before, waiting = told["rows"], deque[list[list[str]]]()
+
+        def texts() -> Iterator[list[str]]:
+            """Of each chunk; its cells wait for what is said of them."""
+            for chunk in given.chunks(before):
+                waiting.append([cells for _, cells in chunk])
+                yield [text for text, _ in chunk]
+
+        bar = tqdm(total=given.count, initial=before, desc="rows", unit="", disable=terminal or None, leave=False)
         try:
-            for chunk in _under_bar(given.chunks(told["rows"]), told["rows"], given.count, off=terminal):
-                answers, cut = predictor.in_bulk([text for text, _ in chunk])
-                rows = ([*map(safe, cells), *_cells(each)] for (_, cells), each in zip(chunk, answers, strict=True))
-                changed = write_csv(file.stream, rows, separator)
-                told.update(rows=len(chunk), cut=cut, empty=answers.count(None), changed=changed)
-                file.keep(told)
+            with bar:
+                for answers, cut in labelled(texts()):
+                    pairs = zip(waiting.popleft(), answers, strict=True)
+                    rows = ([*map(safe, cells), *_cells(each)] for cells, each in pairs)
+                    changed = write_csv(file.stream, rows, separator)
+                    told.update(rows=len(answers), cut=cut, empty=answers.count(None), changed=changed)
+                    file.keep(told)
+                    bar.update(len(answers))
         except (KeyboardInterrupt, SystemExit):
             if out:
                 done = f"{told['rows']:,} of {given.count:,} rows"
@@ -116,16 +174,6 @@ def _standard_output() -> Iterator[Growing]:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no emoji is no reason to stop
     yield Growing(sys.stdout, {}, lambda _: None)
-
-
-def _under_bar(chunks: Iterator[list[Any]], done: int, count: int, *, off: bool) -> Iterator[list[Any]]:
-    """Chunks of rows, under a bar that says how long the rest will take."""
-    from tqdm import tqdm
-
-    with tqdm(total=count, initial=done, desc="rows", unit="", disable=off or None, leave=False) as bar:
-        for chunk in chunks:
-            yield chunk
-            bar.update(len(chunk))
 
 
 def _cells(told: Prediction | None) -> list[str]:

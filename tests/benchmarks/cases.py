@@ -19,6 +19,8 @@ class Case:
     b: str | None = None
     frozen: Fraction = Fraction(0)
     """Share of the layers that is frozen, rounded down."""
+    per: str | None = None
+    """What one of the many things that are done is called, where its cost is told."""
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -32,8 +34,11 @@ CASES = (
     Case("tune, all but one frozen", "tune", PLAIN, GROUPED, Fraction(5, 6)),
     Case("adapt (DAPT)", "dapt", PLAIN + ", all vocabulary logits", GROUPED),
     Case("score minimal pairs", "pairs", "minicons", "plain transformers, sentence by sentence, all vocabulary logits"),
-    Case("predict", "predict", "transformers.pipeline(batch_size=32)"),
+    Case("predict", "predict", "transformers.pipeline(batch_size=32)", per="row"),
     Case("tokenise", "tokenise", "Dataset.map, text by text", "Dataset.map(batched=True)"),
+    Case("prepare", "prepare", per="row"),
+    Case("two processes", "ranks", "the same tuning by two processes"),
+    Case("overhead", "tasks", "tasks of a Ray cluster, for those of local processes", per="task"),
 )
 MAKE_ALL = Case("make all", "all", "another version of this project")
 LINEAR = Case("linear", "tune", frozen=Fraction(2, 3))

@@ -29,6 +29,11 @@ SIDES: dict[tuple[str, str], Callable[[Spec], Work]] = {
     ("tokenise", "ours"): ours.tokenise,
     ("tokenise", "a"): peers.tokenise,
     ("tokenise", "b"): peers.tokenise,
+    ("ranks", "ours"): ours.tune,
+    ("ranks", "a"): ours.tune_shared,
+    ("prepare", "ours"): ours.prepare,
+    ("tasks", "ours"): ours.local_tasks,
+    ("tasks", "a"): ours.ray_tasks,
     ("all", "ours"): ours.story,
     ("all", "a"): ours.story,
 }

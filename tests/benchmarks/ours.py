@@ -20,7 +20,17 @@ THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
 def tune(spec: Spec) -> Work:
     """A classifier tuned on the reviews, evaluated once an epoch, its best state kept."""
+    return _tune(spec, 1)
+
+
+def tune_shared(spec: Spec) -> Work:
+    """The same by two processes of this machine, each with as many threads; their start counts."""
+    return _tune(spec, 2)
+
+
+def _tune(spec: Spec, processes: int) -> Work:
     from pipeline.corpora import prepared  # noqa: F401
+    from pipeline.learning import ranks
     from pipeline.learning.options import Compute, FrozenCache, TuningFreezing
     from pipeline.learning.tuning import tuned
     from pipeline.measuring.statistics import classification  # noqa: F401  imports are no part of the work
@@ -39,14 +49,15 @@ def tune(spec: Spec) -> Work:
         batch_size=spec.batch_size,
         tokens_per_batch=spec.batch_size * spec.max_length,
         max_length=spec.max_length,
-        compute=Compute(precision=spec.precision),
+        compute=Compute(precision=spec.precision, processes=processes),
         frozen_cache=FrozenCache(**({} if megabytes is None else {"memory_megabytes": megabytes})),
     )
 
     def work() -> Told:
         with TemporaryDirectory() as place:
             cache, folder = Path(place) / "cache", Path(place) / "checkpoints"
-            story = tuned(settings, spec.model, spec.folder / "prepare", spec.seed, 0, cache, folder).summary
+            given = settings, spec.model, spec.folder / "prepare", spec.seed, 0, cache, folder
+            story = ranks.together(processes, tuned, *given).summary
         return {"updates": story["steps"], "dev_macro_recall": story["dev_macro_recall"]}
 
     return work
@@ -107,6 +118,48 @@ def predict(spec: Spec) -> Work:
         with TemporaryDirectory() as place:
             source, out = spec.folder / "predict.jsonl", Path(place) / "out.csv"
             predict(str(source), spec.folder / "classifier", None, None, out, spec.max_length, False)
+        return {}
+
+    return work
+
+
+def prepare(spec: Spec) -> Work:
+    """A made-up corpus read, cleaned, split and audited."""
+    from pipeline.corpora import audit, corpus, prepared, shift  # noqa: F401  as above
+    from stages import prepare
+    from tests.benchmarks import reviews
+
+    place = TemporaryDirectory()
+    reviews.write(Path(place.name) / "card", spec.counts["prepare"]["rows"])
+
+    def work() -> Told:
+        with place:
+            settings = prepare.Settings(corpora=(str(Path(place.name) / "card"),))
+            prepare.prepare(settings, out=Path(place.name) / "out")
+        return {}
+
+    return work
+
+
+def local_tasks(spec: Spec) -> Work:
+    """Tasks of nothing, by two processes that have begun; CPU seconds are of the run's process alone."""
+    return _tasks("local", spec.counts["tasks"]["rows"])
+
+
+def ray_tasks(spec: Spec) -> Work:
+    """The same by a cluster of this machine, two at a time."""
+    return _tasks("ray:cpus=0", spec.counts["tasks"]["rows"])
+
+
+def _tasks(engine: str, count: int) -> Work:
+    from pipeline.machine import workers
+
+    team = workers.engine(engine, 2)
+    team.__enter__()
+    list(workers.in_order(team, str, range(8)))
+
+    def work() -> Told:
+        assert list(workers.in_order(team, str, range(count))) == list(map(str, range(count)))
         return {}
 
     return work

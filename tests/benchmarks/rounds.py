@@ -79,6 +79,7 @@ def measure(case: Case, folder: Path, work: dict[str, Any], options: Options, sa
             say(f"{case.name}, round {number + 1}, {side}: {run['cpu_seconds']:.2f} CPU seconds")
     record = arithmetic.summary(runs, operations(case, shape, frozen, counts, options.epochs))
     peers = {"a": case.a, "b": case.b, "skipped": [f"a: {reason}"] if reason else []}
+    peers |= {"per": case.per, "rows": counts[case.task]["rows"] if case.per else None}
     return {"name": case.name, **record, **peers, "bf16": runs["ours"][0]["bf16"], **asdict(options)} | {
         key: work[key] for key in ("model", "source")
     }
@@ -88,20 +89,22 @@ def missing(case: Case, options: Options) -> str | None:
     """Why a case has to do without its peer ``a``, if it has."""
     if case.a == "minicons" and not find_spec("minicons"):
         return "minicons is not installed"
+    if case.task == "tasks" and not find_spec("ray"):
+        return "Ray is not installed"
     return "no other version is named by --against" if case is MAKE_ALL and not options.against else None
 
 
 def tokens(case: Case, counts: dict[str, dict[str, int]], epochs: int) -> int:
     """Tokens that the work reads, padding not counted: trained on in all epochs, hidden copies, or lines."""
-    parts = {"tune": "reviews_train", "dapt": "informal_train", "tokenise": "lines"}
+    parts = {"tune": "reviews_train", "ranks": "reviews_train", "dapt": "informal_train", "tokenise": "lines"}
     part = case.task if case.task in counts else parts.get(case.task)
-    return counts[part]["tokens"] * (epochs if case.task in ("tune", "dapt") else 1) if part else 0
+    return counts[part]["tokens"] * (epochs if case.task in ("tune", "ranks", "dapt") else 1) if part else 0
 
 
 def operations(case: Case, shape: Shape, frozen: int, counts: dict[str, dict[str, int]], epochs: int) -> float:
     """Operations that the work needs (see ``arithmetic``); 0 where it has no matrix products, or nobody counts."""
     count = {name: Count(**part) for name, part in counts.items()}
-    if case.task == "tune":
+    if case.task in ("tune", "ranks"):
         return arithmetic.tune_operations(shape, frozen, epochs, count["reviews_train"], count["reviews_dev"])
     if case.task == "dapt":
         return arithmetic.dapt_operations(shape, epochs, count["informal_train"], count["informal_dev"])

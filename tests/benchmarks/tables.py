@@ -61,6 +61,12 @@ def notes(records: Sequence[Record]) -> list[str]:
         if (gap := record.get("recall_ours_less_a")) is not None:
             error = "" if gap["error"] is None else f" ± {100 * gap['error']:.1f} (standard error)"
             parts.append(f"dev macro-recall, ours less a: {100 * gap['mean']:+.1f}{error} points")
+        if record.get("per"):
+            costs = (
+                f"{side} {_micro(told['cpu_seconds'], record)} CPU, {_micro(told['wall_seconds'], record)} wall"
+                for side, told in record["sides"].items()
+            )
+            parts.append(f"microseconds a {record['per']} of {record['rows']:,}: {'; '.join(costs)}")
         parts += [f"skipped, {reason}" for reason in record["skipped"]]
         how = f"{record['texts']} texts ({record['source']}), {record['epochs']} epochs, rounds: {record['rounds']}"
         found.append(f"{record['name']}: {'; '.join([*parts, how])}")
@@ -76,6 +82,11 @@ def notes(records: Sequence[Record]) -> list[str]:
                 f"{fit['seconds_at_0']:.1f} at none; no point lies more than {fit['furthest_off']:.0%} off"
             )
     return found
+
+
+def _micro(seconds: dict[str, float], record: Record) -> str:
+    low, middle, high = (f"{1e6 * seconds[name] / record['rows']:,.0f}" for name in ("low", "median", "high"))
+    return f"{middle} ({low}-{high})"
 
 
 def _precision(record: Record) -> str:

@@ -87,13 +87,16 @@ def test_a_quick_run_of_all_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(rounds, "child", here)
     found = list(
-        program.run(["tune-half-frozen", "predict", "tokenise"], rounds.Options(rounds=1, **program.QUICK), print)
+        program.run(
+            ["tune-half-frozen", "predict", "tokenise", "prepare"], rounds.Options(rounds=1, **program.QUICK), print
+        )
     )
     out = tmp_path / "deep" / "bench.json"
     program.write(out, found[1:])
     program.write(out, found)
     kept = json.loads(out.read_text(encoding="utf-8"))
-    assert [record["name"] for record in kept] == ["tune, half frozen", "predict", "tokenise"]
+    assert [record["name"] for record in kept] == ["tune, half frozen", "predict", "tokenise", "prepare"]
+    assert "microseconds a row of 384: ours " in tables.notes([kept.pop()])[0]
     assert set(kept.pop(1)["sides"]) == {"ours", "a"}
     for record in kept:
         for peer in ("a", "b"):
@@ -104,6 +107,21 @@ def test_a_quick_run_of_all_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {told["updates"] for told in kept[0]["sides"].values()} == {3}  # 24 texts in batches of 8, on all sides
     assert "| tune, half frozen | ours |" in tables.markdown(kept)
     assert tables.terminal(kept).row_count == 6
+
+
+def test_what_one_row_costs_is_told() -> None:
+    runs = {side: [run(cpu) for cpu in (1.0, 2.0, 4.0)] for side in ("ours", "a")}
+    record = arithmetic.summary(runs, operations=0.0) | {"name": "overhead", "per": "task", "rows": 100}
+    record |= {"a": "another", "b": None, "skipped": [], "texts": 100, "source": "made up", "epochs": 1, "rounds": 3}
+    (note,) = tables.notes([record])
+    told = "20,000 (10,000-40,000) CPU, 40,000 (20,000-80,000) wall"
+    assert f"a: another; microseconds a task of 100: ours {told}; a {told}; 100 texts" in note
+
+
+def test_tasks_of_nothing_are_all_done(tmp_path: Path) -> None:
+    spec = {"task": "tasks", "side": "ours", "counts": {"tasks": {"rows": 9, "tokens": 0}}, "frozen": 0, "seed": 0}
+    rest = {"epochs": 1, "batch_size": 8, "precision": "fp32", "max_length": 64}
+    assert rounds.child(tmp_path, 1, spec=spec | rest, shape=[2, 32, 64])["wall_seconds"] > 0
 
 
 def test_another_version_tells_its_own_story(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ MAX_LENGTH = 64
 SHAPE = {"num_hidden_layers": 6, "hidden_size": 384, "num_attention_heads": 12, "intermediate_size": 1536}
 TOY = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
 LINES, LABELLED, PAIRS = 16, 4, 8
-"""For each text to train on so many lines to tokenise, and to label; for so many texts one minimal pair."""
+"""For each text to train on so many lines to tokenise (and rows to prepare), and to label; for so many one pair."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ def write(folder: Path, *, count: int, toy: bool) -> dict[str, Any]:
     lines = found.plain[: count * LINES]
     tokens = sum(map(len, tokenizer(lines, truncation=True, max_length=MAX_LENGTH)["input_ids"]))
     counts["lines"] = {"rows": len(lines), "tokens": tokens}
+    counts |= {"prepare": {"rows": count * LINES, "tokens": 0}, "tasks": {"rows": count, "tokens": 0}}
     write_json(folder / "lines.json", lines)
     asked = lines[: count * LABELLED]
     tokens = sum(map(len, tokenizer(asked, truncation=True, max_length=MAX_LENGTH)["input_ids"]))

@@ -180,6 +180,7 @@ def test_floors_beat_an_untrained_head_and_say_how_they_were_fitted(out: Path) -
         apart = differences(labels, [row["predicted"] for row in model], of_floor, draws=100, seed=0)["macro_recall"]
         assert apart["high"] < 0
     assert set(floors["features"]) == {"layer", "C", "dev_macro_recall", "features", "train_texts"}
+    assert set(floors["tfidf"]) == {"C", "dev_macro_recall", "features", "train_texts"}
 
 
 def test_floors_on_a_target_learn_from_the_source_alone(
@@ -206,15 +207,15 @@ def test_floors_on_a_target_learn_from_the_source_alone(
     assert asked == {"toy-reviews": ["toy-reviews"], "toy-target": ["toy-reviews"]}
 
 
-def test_the_feature_floor_is_fitted_on_a_sample_of_many_texts(
+def test_floors_are_fitted_on_a_sample_of_many_texts(
     inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reviews_run, "FEATURE_FLOOR_TEXTS", 9)
+    monkeypatch.setattr(reviews_run, "FLOOR_TEXTS", {"features": 9, "tfidf": 12})
     folders = (inputs["prepare"], inputs["source"] / "model", inputs["finetune"])
     remember = partial(remembered, tmp_path / "cache")
     found = reviews_run.score_reviews(SETTINGS, "toy-reviews", *folders, remember, tmp_path)
-    assert found["floors"]["features"]["train_texts"] == 9
-    assert len(rows(tmp_path / "floors" / "features", "toy-reviews")) == 30
+    assert {name: told["train_texts"] for name, told in found["floors"].items()} == {"tfidf": 12, "features": 9}
+    assert [len(rows(tmp_path / "floors" / name, "toy-reviews")) for name in FLOORS] == [30, 30]
 
 
 def test_identical_models_keep_exactly_everything(out: Path) -> None:

@@ -302,6 +302,7 @@ def test_input_that_cannot_be_used_is_one_line(
         ("ok.txt", "--model", classifier, "-o", "x.xlsx"): "output x.xlsx: CSV is written, and .tsv; let its name end",
         ("ok.txt", "--model", classifier, "-o", "x.csv.gz"): "output x.csv.gz: CSV is written, and .tsv",
         ("ok.txt", "--model", classifier, "-o", "/dev/null"): "output /dev/null: is no file; name one",
+        ("ok.txt", "--model", classifier, "--engine", "ray"): "--engine ray: what a cluster prints would stand between",
         ("ok.txt", "--model", classifier, "-o", "ok.txt"): "output ok.txt: is the input; name another file",
     }.items():
         assert call("predict", *arguments) == 2, arguments

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from inspect import signature
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -29,9 +31,10 @@ ENGINES = {
     "ray": "pipeline.machine.workers.ray_tasks:RayTasks",
 }
 """Module and class of each, imported only where it is asked for; called with ``jobs``, ``initializer`` and numbers by
-name, which are what a task takes."""
+name, which are what a task takes; and with ``lasting`` where processes end with their task unless told otherwise."""
 
 Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 class LostTaskError(InputError):
@@ -91,7 +94,34 @@ class Workers(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any, /) -> bool | None: ...
 
 
-def engine(name: str, jobs: int | None = None, initializer: Callable[[], None] | None = None) -> Workers:
+def in_order(workers: Workers, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    """What ``work`` makes of each task, in their order: one that is done before an earlier one waits for it.
+
+    A task is asked for when there is room. Twice as many as are done at a time are held at most, so memory does not
+    grow with their number.
+    """
+    rest, results, told = enumerate(tasks), dict[int, Result](), 0
+    while True:
+        at_a_time = workers.free + len(workers.pending)
+        room = min(workers.free, 2 * at_a_time - len(workers.pending) - len(results))
+        if some := list(islice(rest, max(0, room))):  # before the next is told: nobody waits for what is done with it
+            workers.begin(partial(_of_numbered, work), some)
+        if told in results:
+            yield results.pop(told)
+            told += 1
+        elif workers.pending:
+            results.update((number, result) for (number, _), result in workers.finished())
+        else:
+            return
+
+
+def _of_numbered(work: Callable[[Task], Result], task: tuple[int, Task]) -> Result:
+    return work(task[1])
+
+
+def engine(
+    name: str, jobs: int | None = None, initializer: Callable[[], None] | None = None, *, lasting: bool = False
+) -> Workers:
     """The engine of that name, to do up to ``jobs`` tasks at a time; ``initializer`` is called first in each process.
 
     Processes of this machine share its processors out (``limit_threads``).
@@ -99,6 +129,7 @@ def engine(name: str, jobs: int | None = None, initializer: Callable[[], None] |
     Args:
         name: with what a task takes, if the engine can be told: ``ray:gpus=1``.
         jobs: None: as many as suit the engine.
+        lasting: tasks find what an earlier one left in its process, such as a model. Local processes last anyway.
 
     Raises:
         InputError: no engine has that name, or it cannot be told so, or is not installed.
@@ -115,4 +146,5 @@ def engine(name: str, jobs: int | None = None, initializer: Callable[[], None] |
         raise InputError(f"--engine {name}: {plain} can be told {ways}")
     if plain == "local":  # another engine says itself how many threads a task has
         limit_threads(jobs or default_jobs())
-    return cast(Workers, found(jobs, initializer, **{each: float(number) for each, number in takes}))
+    more = {"lasting": lasting} if "lasting" in signature(found).parameters else {}
+    return cast(Workers, found(jobs, initializer, **more, **{each: float(number) for each, number in takes}))

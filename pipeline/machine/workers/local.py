@@ -82,7 +82,7 @@ class LocalProcesses:
         """
         task, doing = self.begun[0]
         if not isinstance(doing, Future):
-            self.begun.clear()
+            del self.begun[0]
             return [(task, doing())]
         done = wait([future for _, future in self.begun], None, FIRST_COMPLETED).done
         over = [(task, future) for task, future in self.begun if future in done]

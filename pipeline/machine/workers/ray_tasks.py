@@ -33,12 +33,14 @@ class RayTasks:
     """Up to ``jobs`` tasks, by default as many as the cluster has room for: ``Workers``.
 
     A task whose worker dies is begun again, from its last checkpoint. ``initializer`` is called before each.
+    ``lasting``, tasks are done by actors, which hold what they take, and what they have loaded, until the end.
     """
 
     def __init__(
         self,
         jobs: int | None = None,
         initializer: Callable[[], None] | None = None,
+        lasting: bool = False,
         *,
         cpus: float = 1,
         gpus: float = 0,
@@ -55,10 +57,13 @@ class RayTasks:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
-        self.ray, self.jobs, self.initializer = ray, jobs, initializer
+        self.ray, self.jobs, self.initializer, self.lasting = ray, jobs, initializer, lasting
         self.each = {name: part for name, part in (("CPU", cpus), ("GPU", gpus), ("memory", memory * 1e9)) if part}
         self.begun: list[tuple[Any, Any, Callable[[], Any], int]] = []
         """Each pending task, its promised result, what begins it again, and how often it was begun."""
+        self.idle: list[Any] = []
+        self.busy: dict[Any, Any] = {}
+        """Actors without a task; and of each promised result who makes it."""
         self.own = False
 
     def __enter__(self) -> RayTasks:
@@ -84,11 +89,14 @@ class RayTasks:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any, /) -> None:
         promised = [promise for _, promise, *_ in self.begun]
+        for actor in (*self.idle, *self.busy.values()):
+            self.ray.kill(actor)
         for promise in promised:
             self.ray.cancel(promise)  # as Ctrl-C: a training saves its checkpoint first
         if promised:
             self.ray.wait(promised, num_returns=len(promised), timeout=STOP_SECONDS)
-        self.begun.clear()
+        for held in (self.begun, self.idle, self.busy):
+            held.clear()
         if self.own:
             self.ray.shutdown()
 
@@ -105,15 +113,20 @@ class RayTasks:
     def begin(self, work: Callable[[Task], Any], tasks: Sequence[Task]) -> None:
         """Hand out tasks, at most as many as are ``free``."""
         here = str(Path.cwd()), {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        perform = self.ray.remote(
-            num_cpus=self.each.get("CPU", 0),
-            num_gpus=self.each.get("GPU", 0),
-            memory=self.each.get("memory"),
-            max_retries=0,  # done here, where it can be told
-        )(_perform)
         for task in tasks:
-            start = partial(perform.remote, work, task, here, self.initializer)
+            start = partial(self._start, work, task, here, self.initializer)
             self.begun.append((task, start(), start, 1))
+
+    def _start(self, *what: Any) -> Any:
+        """Have ``_perform`` called with that, and return the promise of its result."""
+        names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+        takes = {name: self.each.get(part, 0) for name, part in names.items()}
+        if not self.lasting:  # retries are made here, where they can be told
+            return self.ray.remote(**takes, max_retries=0)(_perform).remote(*what)
+        actor = self.idle.pop() if self.idle else self.ray.remote(**takes)(_Performer).remote()
+        promise = actor.perform.remote(*what)
+        self.busy[promise] = actor
+        return promise
 
     def finished(self) -> list[tuple[Any, Any]]:
         """Wait until one of the tasks is done; return it with its result.
@@ -125,8 +138,12 @@ class RayTasks:
             promised = [promise for _, promise, *_ in self.begun]
             (first,), _ = self.ray.wait(promised)
             task, promise, start, tries = self.begun.pop(promised.index(first))
+            actor = self.busy.pop(promise, None)
             try:
-                return [(task, self.ray.get(promise))]
+                result = self.ray.get(promise)
+                if actor is not None:
+                    self.idle.append(actor)
+                return [(task, result)]
             except self.ray.exceptions.RayTaskError as error:
                 raise (error.cause if isinstance(error.cause, Exception) else error) from None
             except self.ray.exceptions.RayError as error:
@@ -162,3 +179,10 @@ def _perform(
     if initializer is not None:
         initializer()
     return work(task)
+
+
+class _Performer:
+    """An actor's part: the same, task after task, in one process."""
+
+    def perform(self, *what: Any) -> Any:
+        return _perform(*what)

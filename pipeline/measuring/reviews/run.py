@@ -21,15 +21,17 @@ from pipeline.measuring.layers import ask as layers_ask
 from pipeline.measuring.options import Options
 from pipeline.measuring.reviews import feature_baseline, tfidf_baseline
 from pipeline.measuring.reviews.score import compared
-from pipeline.measuring.statistics.sampling import fixed_sample
+from pipeline.measuring.statistics.sampling import fixed_places
 from pipeline.models import loading, sources
 from pipeline.models.reader import Reader
 from pipeline.text.emoji import demojize, has_emoji, named_in
 
 Labelled = list[tuple[str, int]]
 """(text, label id) of each row."""
-FEATURE_FLOOR_TEXTS = 10_000
-"""At most so many training texts of a fold, evenly of each class, so that large corpora stay cheap."""
+_Dealt = tuple[StoredRows, StoredRows, Rows]
+"""Train, dev and test of a fold."""
+FLOOR_TEXTS = {"tfidf": 100_000, "features": 10_000}
+"""At most so many training texts of a fold, evenly of each class: a floor holds what it reads of all of them."""
 
 
 def score_reviews(
@@ -124,25 +126,26 @@ def _floors(
     }
 
 
-def _tfidf(dealt: Sequence[tuple[Rows, Rows, Rows]]) -> Question:
+def _tfidf(dealt: Sequence[_Dealt]) -> Question:
     """The TF-IDF floor, asked of train, dev and test rows of each fold."""
-    folds = [_as_fold(*rows) for rows in dealt]
+    folds = [_as_fold(_some(train, "tfidf"), dev, test) for train, dev, test in dealt]
     key = ["tfidf floor", tfidf_baseline.VERSION, sklearn.__version__, digest(folds)]
     return key, partial(tfidf_baseline.floor_scores, folds)
 
 
-def _features(
-    settings: Options, base: Path, dealt: Sequence[tuple[Rows, Rows, Rows]], named: Callable[[str], str]
-) -> Question:
-    """The feature floor, asked of the same rows with emoji in words; of many training texts, of a sample."""
-    folds = [
-        _as_fold(fixed_sample(train, FEATURE_FLOOR_TEXTS, 0, by="label"), dev, test, named)
-        for train, dev, test in dealt
-    ]
+def _features(settings: Options, base: Path, dealt: Sequence[_Dealt], named: Callable[[str], str]) -> Question:
+    """The feature floor, asked of the same rows with emoji in words."""
+    folds = [_as_fold(_some(train, "features"), dev, test, named) for train, dev, test in dealt]
     reads = [sources.weight_digests(base), loading.how_it_reads(loading.load_tokenizer(base)), settings.max_length]
     key = ["feature floor", feature_baseline.VERSION, layers_ask.VERSION, sklearn.__version__, *reads, digest(folds)]
     scores = partial(feature_baseline.feature_floor_scores, max_length=settings.max_length)
     return key, partial(scores, base, folds, tokens_per_batch=settings.tokens_per_batch)
+
+
+def _some(train: StoredRows, floor: str) -> StoredRows:
+    """The training rows that a floor learns from."""
+    most = FLOOR_TEXTS[floor]
+    return train if len(train) <= most else train.take(fixed_places(train, most, 0, by="label"))
 
 
 def _as_fold(

@@ -22,7 +22,7 @@ from pipeline.machine.plan import Plan
 from pipeline.machine.recipe import load_recipe, parse_changes
 from pipeline.machine.runner import StageFailedError, walk
 from pipeline.machine.store import Store
-from pipeline.machine.workers import Workers, engine
+from pipeline.machine.workers import Workers, engine, in_order
 from tests.pipeline.machine.test_workers import do, vanish
 from tests.pipeline.toy_story import STORY, write_recipe
 
@@ -108,6 +108,28 @@ def test_a_task_that_kills_whoever_does_it_is_one_line(monkeypatch: pytest.Monke
     monkeypatch.setattr("pipeline.machine.workers.ray_tasks.TRIES", 2)
     with pytest.raises(InputError, match=r"died 2 times \(WorkerCrashedError\)"), engine("ray", 1) as workers:
         do(workers, vanish, [1])
+
+
+def vanish_once(place: str) -> tuple[int, int]:
+    """Which process this is, and how often it has been asked; the first one dies of its second task."""
+    asked.append(place)
+    if len(asked) == 2 and not Path(place).exists():
+        Path(place).touch()
+        vanish(0)
+    return os.getpid(), len(asked)
+
+
+asked: list[str] = []
+
+
+def test_what_lasts_goes_from_task_to_task_and_another_takes_over_where_it_dies(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with engine("ray", 1, lasting=True) as workers:
+        found = list(in_order(workers, vanish_once, [str(tmp_path / "dead")] * 4))
+    assert [number for _, number in found] == [1, 1, 2, 3]
+    assert len({process for process, _ in found}) == 2
+    assert "a worker died (ActorDiedError); its task is begun again" in caplog.text
 
 
 def test_what_no_machine_has_is_refused() -> None:

@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.machine.workers import ENGINES, THREADS, Workers, engine, limit_threads
+from pipeline.machine.workers import ENGINES, THREADS, Workers, engine, in_order, limit_threads
 from pipeline.machine.workers.local import LocalProcesses
 
 ROOT = Path(__file__).parents[3]
@@ -86,12 +87,69 @@ def test_a_process_that_is_free_takes_on_more_while_the_other_goes_on(tmp_path: 
         assert [task for task, _ in workers.finished()] == [str(tmp_path / "let-go")]
 
 
+class LastFirst:
+    """Three at a time, of which the one that was begun last is done first: ``Workers``."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[Any, Callable[[], Any]]] = []
+
+    @property
+    def free(self) -> int:
+        return 3 - len(self.begun)
+
+    @property
+    def pending(self) -> list[Any]:
+        return [task for task, _ in self.begun]
+
+    def begin(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+        assert len(tasks) <= self.free
+        self.begun += [(task, partial(work, task)) for task in tasks]
+
+    def finished(self) -> list[tuple[Any, Any]]:
+        task, doing = self.begun.pop()
+        return [(task, doing())]
+
+    def __enter__(self) -> LastFirst:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_results_come_in_the_order_of_tasks_which_are_asked_for_as_there_is_room() -> None:
+    asked = told = most = 0
+
+    def numbers() -> Iterator[int]:
+        nonlocal asked, most
+        for number in range(20):
+            asked += 1
+            most = max(most, asked - told)
+            yield number
+
+    for number, doubled in enumerate(in_order(LastFirst(), lambda number: 2 * number, numbers())):
+        assert doubled == 2 * number
+        told += 1
+    assert (told, most) == (20, 2 * 3)  # as many wait for the first as are done at a time, and no more
+    with LocalProcesses(2) as workers:
+        assert [number for number, _ in in_order(workers, square, [0, 1, 2, 1, 0])] == [0, 1, 4, 1, 0]
+        assert list(in_order(workers, square, [])) == []
+        assert list(in_order(workers, str, range(200))) == list(map(str, range(200)))
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_task_with_none_beside_it_is_done_here(jobs: int) -> None:
     with LocalProcesses(jobs) as workers:
         for number in (1, 2):
             assert do(workers, square, [number]) == [(number, (number * number, os.getpid()))]
         assert workers.pool is None
+
+
+def test_what_is_begun_beside_a_task_that_waits_to_be_done_here_is_not_lost() -> None:
+    with LocalProcesses(2) as workers:
+        workers.begin(square, [1])
+        assert do(workers, square, [2])[0] == (1, (1, os.getpid()))
+        workers.begin(square, [1])
+        assert [task for task, _ in do(workers, square, [2])] == [1, 2]
 
 
 def test_a_failure_ends_the_others_at_once() -> None:
