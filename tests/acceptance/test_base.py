@@ -11,7 +11,7 @@ from transformers import BertTokenizerFast
 
 from pipeline.measuring import masks as fixed_masks
 from pipeline.measuring import scoring
-from pipeline.measuring.general.score import masked_figures, pair_accuracy
+from pipeline.measuring.general.score import grammar, losses
 from pipeline.measuring.statistics.sampling import fixed_sample
 from pipeline.models import attachments, loading, sources
 from pipeline.models.masked_lm import MaskedLM
@@ -34,7 +34,7 @@ def figures(model: MaskedLM, tokenizer: BertTokenizerFast, pairs: int = PAIRS) -
     )
     rows = scoring.masked_nats(model, masks, base_vocabulary_size=len(tokenizer), tokens_per_batch=8192)
     found: dict[str, Any] = {
-        f"wikitext2_{name}": figure for name, figure in masked_figures(rows, draws=2000, seed=0).items()
+        f"wikitext2_{name}": measured.figure(draws=2000, seed=0) for name, measured in losses([rows]).items()
     }
     with gzip.open(SHARED / "data" / "blimp" / "blimp.jsonl.gz", "rt", encoding="utf-8") as lines:
         blimp = [json.loads(line) for line in lines]
@@ -43,19 +43,22 @@ def figures(model: MaskedLM, tokenizer: BertTokenizerFast, pairs: int = PAIRS) -
             "id": f"{row['UID']}:{row['pairID']}",
             "good": row["sentence_good"],
             "bad": row["sentence_bad"],
-            "of": row["UID"],
+            "phenomenon": row["UID"],
         }
         for row in blimp
     ]
     path = ROOT / "data_cards" / "starter-pairs" / "minimal_pairs.jsonl"
     starter = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for name, asked in (("blimp", fixed_sample(named, pairs, 0, by="of")), ("starter_pairs", starter)):
+    for name, asked in (("blimp", fixed_sample(named, pairs, 0, by="phenomenon")), ("starter_pairs", starter)):
         sentences = [pair[side] for pair in asked for side in ("good", "bad")]
         scores = scoring.pseudo_log_likelihoods(
             model, tokenizer, sentences, vocabulary_size=len(tokenizer), tokens_per_batch=8192
         ).reshape(-1, 2)
-        judged = [{"good": good, "bad": bad} for good, bad in scores.tolist()]
-        found[name] = pair_accuracy(judged, draws=2000, seed=0)
+        judged = [
+            {"good": good, "bad": bad, "phenomenon": pair["phenomenon"]}
+            for pair, (good, bad) in zip(asked, scores.tolist(), strict=True)
+        ]
+        found[name] = grammar([judged]).figure(draws=2000, seed=0)
     return found
 
 

@@ -20,7 +20,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, write_json
 from pipeline.common.labels import FLOORS, LABELS
 from pipeline.measuring.behaviour import negation, writing
-from pipeline.measuring.general.score import masked_retention
+from pipeline.measuring.general.score import words_kept
 from pipeline.measuring.layers.cka import by_layer
 from pipeline.measuring.layers.probes import TASKS
 from pipeline.measuring.reviews import run as reviews_run
@@ -254,7 +254,7 @@ def test_forgetting_is_measured(inputs: dict[str, Path], out: Path, tmp_path: Pa
         [row for row in rows(worse / "retention", model) if row["corpus"] == "toy-general"]
         for model in ("base", "adapted")
     )
-    expected = masked_retention(before, now, draws=100, seed=0)
+    expected = words_kept(before, [now]).figure(draws=100, seed=0)
     assert kept == expected.as_json()
     assert told(worse, "retention")["masks"] == told(out, "retention")["masks"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.measuring.statistics.bootstrap import Figure
 from pipeline.measuring.statistics.comparison import CHANCE, Measured, clustered, masked_kept, pairs_kept
+from pipeline.measuring.statistics.ladder import Draws
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
@@ -33,52 +33,40 @@ def scored(answers: Answers, roles: Mapping[str, tuple[str, str]], *, draws: int
         answers: of base, adapted and tuned.
         roles: role and split of the corpora with masks.
     """
-    sure = {"draws": draws, "seed": seed}
-    knows = {model: _knowledge(answers[model], **sure) for model in MODELS}
-    kept = {step: _kept(answers[before], answers[now], **sure) for step, (before, now) in STEPS.items()}
-    losses = {
-        model: {
-            corpus: masked_figures(rows, **sure)["loss"].as_json()
-            for corpus, rows in {**answers[model]["masked"], **answers[model]["shift"]}.items()
-        }
-        for model in ("base", "adapted")
-    }
+    sure = Draws(draws, seed)
+    knows = {model: _knowledge(answers[model], sure) for model in MODELS}
+    kept = {step: _kept(answers[before], answers[now], sure) for step, (before, now) in STEPS.items()}
+    read = {model: {**answers[model]["masked"], **answers[model]["shift"]} for model in ("base", "adapted")}
     shift = {
         corpus: {
             "role": roles[corpus][0],
             "split": roles[corpus][1],
-            **{name: of[corpus] for name, of in losses.items()},
+            **{model: sure.of(losses([rows[corpus]])["loss"]) for model, rows in read.items()},
         }
-        for corpus in losses["base"]
+        for corpus in read["base"]
     }
     return {"models": knows, "scores": kept, "shift": shift}
 
 
-def _knowledge(answers: Mapping[str, Mapping[str, Sequence[Row]]], **sure: int) -> dict[str, Any]:
-    masked = {corpus: masked_figures(rows, **sure) for corpus, rows in answers["masked"].items()}
+def _knowledge(answers: Mapping[str, Mapping[str, Sequence[Row]]], draws: Draws) -> dict[str, Any]:
+    masked, pairs = answers["masked"].items(), answers["pairs"].items()
     return {
-        "masked": {corpus: {name: of.as_json() for name, of in found.items()} for corpus, found in masked.items()},
-        "pairs": {
-            corpus: {"accuracy": pair_accuracy(rows, **sure).as_json()} for corpus, rows in answers["pairs"].items()
+        "masked": {
+            corpus: {name: draws.of(found) for name, found in losses([rows]).items()} for corpus, rows in masked
         },
+        "pairs": {corpus: {"accuracy": draws.of(grammar([rows]))} for corpus, rows in pairs},
     }
 
 
 def _kept(
-    before: Mapping[str, Mapping[str, Sequence[Row]]], now: Mapping[str, Mapping[str, Sequence[Row]]], **sure: int
+    before: Mapping[str, Mapping[str, Sequence[Row]]], now: Mapping[str, Mapping[str, Sequence[Row]]], draws: Draws
 ) -> dict[str, Any]:
-    masked, pairs = {}, {}
-    for corpus, rows in before["masked"].items():
-        masked[corpus] = masked_retention(rows, now["masked"][corpus], **sure).as_json()
-    for corpus, rows in before["pairs"].items():
-        share = pair_retention(rows, now["pairs"][corpus], **sure)
-        pairs[corpus] = share.as_json() if share else None
-    return {"masked": masked, "pairs": pairs}
-
-
-def masked_figures(rows: Sequence[Row], *, draws: int, seed: int) -> dict[str, Figure]:
-    """The ``losses`` of one model, each with its interval."""
-    return {name: found.figure(draws=draws, seed=seed) for name, found in losses([rows]).items()}
+    words = {corpus: words_kept(rows, [now["masked"][corpus]]) for corpus, rows in before["masked"].items()}
+    pairs = {corpus: grammar_kept(rows, [now["pairs"][corpus]], draws) for corpus, rows in before["pairs"].items()}
+    return {
+        "masked": {corpus: draws.of(share) for corpus, share in words.items()},
+        "pairs": {corpus: draws.of(share) if share else None for corpus, share in pairs.items()},
+    }
 
 
 def losses(seeds: Sequence[Sequence[Row]]) -> dict[str, Measured]:
@@ -87,14 +75,11 @@ def losses(seeds: Sequence[Sequence[Row]]) -> dict[str, Measured]:
     Args:
         seeds: [seeds][documents]: sums ``nats``, ``nats_full``, ``masked``, ``correct``, ``bytes``.
     """
-    full, masked, correct, size = (column(seeds, key) for key in ("nats_full", "masked", "correct", "bytes"))
-    sides = {"loss_full": (full, masked), "bits_per_byte": (full / np.log(2), size), "accuracy": (correct, masked)}
-    return {"loss": loss(seeds)} | {name: ratio(*pair) for name, pair in sides.items()}
-
-
-def loss(seeds: Sequence[Sequence[Row]]) -> Measured:
-    """Mean nats of a masked piece over the base vocabulary."""
-    return ratio(column(seeds, "nats"), column(seeds, "masked"))
+    nats, full, masked, correct, size = (
+        column(seeds, key) for key in ("nats", "nats_full", "masked", "correct", "bytes")
+    )
+    sides = {"loss": (nats, masked), "loss_full": (full, masked), "bits_per_byte": (full / np.log(2), size)}
+    return {name: ratio(*pair) for name, pair in (sides | {"accuracy": (correct, masked)}).items()}
 
 
 def column(seeds: Sequence[Sequence[Row]], key: str) -> Array:
@@ -107,30 +92,24 @@ def ratio(top: Array, bottom: Array) -> Measured:
     return Measured(np.stack([top.T, bottom.T], axis=-1), lambda sums: sums[..., 0] / sums[..., 1])
 
 
-def masked_retention(before: Sequence[Row], now: Sequence[Row], *, draws: int, seed: int) -> Figure:
+def words_kept(before: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:
     """exp(loss before - loss now) over the base vocabulary, documents paired."""
-    _same_items(before, now)
-    nats_before, nats_now = ([row["nats"] for row in rows] for rows in (before, now))
-    kept = masked_kept(nats_before, nats_now, [row["masked"] for row in before])
-    return kept.figure(draws=draws, seed=seed)
-
-
-def pair_accuracy(rows: Sequence[Row], *, draws: int, seed: int) -> Figure:
-    """Share of minimal pairs whose good sentence is the likelier one, phenomena drawn whole.
-
-    Args:
-        rows: a pair each: log-likelihoods ``good`` and ``bad``, and its ``phenomenon``.
-    """
-    return grammar([rows]).figure(draws=draws, seed=seed)
+    for rows in seeds:
+        _same_items(before, rows)
+    return masked_kept([row["nats"] for row in before], column(seeds, "nats"), [row["masked"] for row in before])
 
 
 def grammar(seeds: Sequence[Sequence[Row]]) -> Measured:
-    """Share of minimal pairs that are judged right. Pairs of a phenomenon are right or wrong together."""
+    """Share of minimal pairs whose good sentence is the likelier one; a phenomenon's are right or wrong together.
+
+    Args:
+        seeds: [seeds][pairs]: log-likelihoods ``good`` and ``bad``, and the ``phenomenon``.
+    """
     found = np.array([right(rows) for rows in seeds])
     return clustered(ratio(found, np.ones_like(found)), phenomena(seeds[0]))
 
 
-def grammar_kept(before: Sequence[Row], seeds: Sequence[Sequence[Row]], *, draws: int, seed: int) -> Measured | None:
+def grammar_kept(before: Sequence[Row], seeds: Sequence[Sequence[Row]], draws: Draws) -> Measured | None:
     """(accuracy now - 1/2) / (accuracy before - 1/2), pairs matched by item, phenomena drawn whole.
 
     None where the earlier model is not well above chance (its interval over phenomena covers 1/2): there was nothing
@@ -138,7 +117,7 @@ def grammar_kept(before: Sequence[Row], seeds: Sequence[Sequence[Row]], *, draws
     """
     for rows in seeds:
         _same_items(before, rows)
-    if pair_accuracy(before, draws=draws, seed=seed).low <= CHANCE:
+    if grammar([before]).figure(draws=draws.draws, seed=draws.seed).low <= CHANCE:
         return None
     return clustered(pairs_kept(right(before), [right(rows) for rows in seeds]), phenomena(before))
 
@@ -146,12 +125,6 @@ def grammar_kept(before: Sequence[Row], seeds: Sequence[Sequence[Row]], *, draws
 def phenomena(rows: Sequence[Row]) -> list[str]:
     """What each pair is about."""
     return [str(row["phenomenon"]) for row in rows]
-
-
-def pair_retention(before: Sequence[Row], now: Sequence[Row], *, draws: int, seed: int) -> Figure | None:
-    """``grammar_kept`` of one model, with its interval."""
-    kept = grammar_kept(before, [now], draws=draws, seed=seed)
-    return kept.figure(draws=draws, seed=seed) if kept else None
 
 
 def right(rows: Sequence[Row]) -> Array:

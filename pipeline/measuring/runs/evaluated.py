@@ -11,9 +11,9 @@ import numpy as np
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_json, read_jsonl
 from pipeline.measuring.general import exchange
-from pipeline.measuring.general.score import MODELS, column, grammar, grammar_kept, losses, phenomena, right
+from pipeline.measuring.general.score import MODELS, grammar, grammar_kept, losses, phenomena, right, words_kept
 from pipeline.measuring.layers import cka, probes
-from pipeline.measuring.statistics.comparison import Measured, masked_kept
+from pipeline.measuring.statistics.comparison import Measured
 from pipeline.measuring.statistics.ladder import Draws, Key
 
 Folders = Mapping[str, Sequence[Path]]
@@ -113,8 +113,7 @@ def kept(arms: Folders, model: str, draws: Draws, of: str = "base") -> dict[str,
                 continue
             rows = {arm: [*now[arm][corpus], before[arm][corpus][0]] for arm in arms}
             for arm, (*seeds, base) in _shared(rows, f"documents of {corpus}").items():
-                sure = {"draws": draws.draws, "seed": draws.seed}
-                share = _masked_share(base, seeds) if measure == "masked" else grammar_kept(base, seeds, **sure)
+                share = words_kept(base, seeds) if measure == "masked" else grammar_kept(base, seeds, draws)
                 if share is not None:
                     found[arm][measure, corpus] = share
     return found
@@ -195,10 +194,6 @@ def probes_beside(folder: Path, first: Path, draws: Draws) -> dict[str, Any]:
     both = {row["id"] for row in rows} & {row["id"] for row in others}
     shared = ([row for row in side if row["id"] in both] for side in (rows, others))
     return probes.beside(*shared, draws=draws.draws, seed=draws.seed)
-
-
-def _masked_share(base: Sequence[Row], seeds: Sequence[Sequence[Row]]) -> Measured:
-    return masked_kept([row["nats"] for row in base], column(seeds, "nats"), [row["masked"] for row in base])
 
 
 def _every(arms: Folders) -> list[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pipeline.measuring.evaluate_modules
-from pipeline.measuring.general.score import masked_retention
+from pipeline.measuring.general.score import words_kept
 from pipeline.measuring.reviews.score import scores
 from pipeline.measuring.statistics.classification import macro_recall
 
@@ -88,4 +88,4 @@ def test_scikit_learn_comes_to_our_retention() -> None:
     theirs = evaluate.load(str(FOLDER / "retention_score"), keep_in_memory=True).compute(
         predictions=now / masked, references=before / masked, masked=masked
     )
-    assert masked_retention(*rows, draws=100, seed=0).value == pytest.approx(theirs["retention"], rel=1e-9)
+    assert words_kept(rows[0], rows[1:]).figure(draws=100, seed=0).value == pytest.approx(theirs["retention"], rel=1e-9)

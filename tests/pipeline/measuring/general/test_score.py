@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.measuring.general import score as general_score
+from pipeline.measuring.statistics.bootstrap import Figure
+from pipeline.measuring.statistics.ladder import Draws
 
 SURE = {"draws": 500, "seed": 0}
 
@@ -23,8 +25,14 @@ def pairs(right: int, n: int = 100, phenomenon: str = "agreement") -> list[dict[
     ]
 
 
+def kept_of(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> Figure | None:
+    measured = general_score.grammar_kept(before, [now], Draws(**SURE))
+    return measured and measured.figure(**SURE)
+
+
 def test_loss_is_a_mean_over_pieces_not_over_documents() -> None:
-    found = general_score.masked_figures([document("a", 10.0, masked=5), document("b", 60.0, masked=15)], **SURE)
+    rows = [document("a", 10.0, masked=5), document("b", 60.0, masked=15)]
+    found = {name: measured.figure(**SURE) for name, measured in general_score.losses([rows]).items()}
     assert found["loss"].value == pytest.approx(70 / 20)
     assert found["loss_full"].value == pytest.approx(72 / 20)
     assert found["accuracy"].value == pytest.approx(6 / 20)
@@ -35,7 +43,7 @@ def test_loss_is_a_mean_over_pieces_not_over_documents() -> None:
 def test_masked_retention_known_answer() -> None:
     before = [document("a", 20.0), document("b", 40.0)]
     now = [document("a", 25.0), document("b", 41.0)]
-    found = general_score.masked_retention(before, now, **SURE)
+    found = general_score.words_kept(before, [now]).figure(**SURE)
     assert found.value == pytest.approx(math.exp(60 / 20 - 66 / 20))
     # the worst draw holds a twice, the best b twice
     assert found.low == pytest.approx(math.exp(-10 / 20))
@@ -45,30 +53,29 @@ def test_masked_retention_known_answer() -> None:
 def test_documents_are_paired() -> None:
     before = [document(str(place), 10.0 + 5 * place) for place in range(12)]
     now = [document(str(place), 11.0 + 5 * place) for place in range(12)]
-    found = general_score.masked_retention(
-        before, now, **SURE
-    )  # each document lost 0.1 nats a piece, so no doubt is left
+    found = general_score.words_kept(before, [now]).figure(**SURE)
+    # each document lost 0.1 nats a piece, so no doubt is left
     assert [found.low, found.high] == pytest.approx([math.exp(-0.1)] * 2)
 
 
 def test_identical_models_keep_exactly_all() -> None:
     rows = [document(str(place), 3.7 * place + 0.1) for place in range(9)]
-    found = general_score.masked_retention(rows, rows, **SURE)
+    found = general_score.words_kept(rows, [rows]).figure(**SURE)
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
-    kept = general_score.pair_retention(pairs(80), pairs(80), **SURE)
+    kept = kept_of(pairs(80), pairs(80))
     assert kept is not None
     assert (kept.value, kept.low, kept.high) == (1.0, 1.0, 1.0)
 
 
 def test_pair_retention_known_answer() -> None:
-    kept = general_score.pair_retention(pairs(80), pairs(65), **SURE)
+    kept = kept_of(pairs(80), pairs(65))
     assert kept is not None
     assert kept.value == pytest.approx((0.65 - 0.5) / (0.80 - 0.5))
     assert kept.low < 0.5 < kept.high < 1
 
 
 def test_a_base_at_chance_had_nothing_to_keep() -> None:
-    assert general_score.pair_retention(pairs(52), pairs(50), **SURE) is None
+    assert kept_of(pairs(52), pairs(50)) is None
 
 
 def of_phenomena(right: list[int], pairs_each: int = 20) -> list[dict[str, Any]]:
@@ -82,7 +89,7 @@ def of_phenomena(right: list[int], pairs_each: int = 20) -> list[dict[str, Any]]
 
 def test_pairs_of_a_phenomenon_are_right_or_wrong_together() -> None:
     """Twelve phenomena, each all right or all wrong: twelve things are known, not 240."""
-    found = general_score.pair_accuracy(of_phenomena([20, 0, 20] * 4), **SURE)
+    found = general_score.grammar([of_phenomena([20, 0, 20] * 4)]).figure(**SURE)
     assert found.value == pytest.approx(2 / 3)
     assert found.n == 240
     # standard error of a share of twelve: sqrt(2/9/12) = 0.136; of 240 pairs it would be 0.03
@@ -91,8 +98,8 @@ def test_pairs_of_a_phenomenon_are_right_or_wrong_together() -> None:
 
 def test_a_base_that_knows_some_phenomena_is_not_well_above_chance() -> None:
     some, most = of_phenomena([20, 4] * 6), of_phenomena([14, 16] * 6)
-    assert general_score.pair_retention(some, some, **SURE) is None, "60% right, 46 to 75 over phenomena"
-    assert general_score.pair_retention(most, most, **SURE) is not None
+    assert kept_of(some, some) is None, "60% right, 46 to 75 over phenomena"
+    assert kept_of(most, most) is not None
 
 
 def test_a_tie_is_no_success() -> None:
@@ -102,7 +109,7 @@ def test_a_tie_is_no_success() -> None:
 
 def test_other_items_are_refused() -> None:
     with pytest.raises(ValueError, match="same items"):
-        general_score.masked_retention([document("a", 1.0)], [document("b", 1.0)], **SURE)
+        general_score.words_kept([document("a", 1.0)], [[document("b", 1.0)]])
 
 
 def test_retention_multiplies_along_the_steps() -> None:
