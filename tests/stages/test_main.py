@@ -248,6 +248,17 @@ def test_what_an_earlier_try_labelled_of_another_file_does_not_count(
     assert [row[0] for row in rows(out.read_text())] == ["text", "fine", "bad"]
 
 
+def test_chunks_that_are_labelled_side_by_side_are_written_in_order(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.corpora.new_texts.CHUNK_ROWS", 3)
+    texts = ["good food", "", "bad " * 20, "=1+1", "so 😂", "meh", "bad food", "good food", "x", "y"] * 3
+    (tmp_path / "in.csv").write_text("text,n\n" + "".join(f'"{text}",{n}\n' for n, text in enumerate(texts)), "utf-8")
+    for name, more in (("one.csv", ()), ("two.csv", ("--jobs", 2))):
+        assert call("predict", tmp_path / "in.csv", "--model", classifier, "-o", tmp_path / name, *more) == 0
+    assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+
 def test_an_input_that_changes_while_it_is_read_is_refused(
     classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
