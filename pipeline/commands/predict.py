@@ -159,8 +159,8 @@ def _write(
                     bar.update(len(answers))
         except (KeyboardInterrupt, SystemExit):
             if out:
-                done = f"{told['rows']:,} of {given.count:,} rows"
-                console.say(f"stopped after {done}; the same command goes on from there")
+                done = f"stopped after {told['rows']:,} of {given.count:,} rows"
+                console.say(f"{done}; the same command {'goes on from there' if told['rows'] else 'begins again'}")
             raise
         if told["rows"] != given.count:
             raise InputError("input: was changed while it was read; run the same again")

@@ -32,7 +32,7 @@ from pipeline.corpora.readers import FORMATS, looks_like_table, read_rows
 from pipeline.corpora.tables import Row, delimited, quoting
 from pipeline.text.cleaning import normalise
 
-CHUNK_ROWS, CHUNK_CHARACTERS = 8192, 1 << 24
+CHUNK_ROWS, CHUNK_CHARACTERS = 1024, 1 << 24
 """A chunk ends with the row that reaches either: long enough to hold many texts of one length."""
 _LOG = logging.getLogger(__name__)
 

@@ -335,10 +335,14 @@ def _what_can_be_decided(report: Report, corpus: str) -> str:
         for verdict in report["verdicts"]
         if verdict["place"] == corpus and verdict["verdict"] == "undecided" and too_few(verdict["difference"])
     ]
-    halves = [(each["high"] - each["low"]) / 2 for each in undecided if each["low"] is not None]
-    if not halves:
+    settled = [each for each in undecided if each["low"] is not None]
+    if not settled:
         return ""
-    few, wide = f"{sample(report, undecided[0])} are few", f"±{100 * max(halves):.0f} points"
+    widest = max(
+        settled, key=lambda each: (each["n"], each["high"] - each["low"])
+    )  # of most texts: not those with emoji
+    wide = f"±{50 * (widest['high'] - widest['low']):.0f} points"
+    few = f"{sample(report, widest)} are few"
     return f"{few}: a difference is known to about {wide} here, and smaller ones stay undecided."
 
 

@@ -261,10 +261,10 @@ def _loss_in_words(report: Report, arm: str, places: Sequence[tuple[str, str]]) 
     worst = min(found["value"] for found in beside if found and found["value"] is not None)
     at_worst = f" (at worst {written(100 * worst, 0)}%)" if worst < share["value"] else ""
     if high < 1:
-        return f"{value} of it kept{at_worst}"
+        return f"{arm} kept {value} of it{at_worst}"
     if low > 1:  # no praise: the base was still learning, and tuning's loss hides behind what adaptation gave
-        return f"{value} of the base's{at_worst}: look at what tuning kept"
-    return f"Nothing that shows: {value} kept{at_worst}"
+        return f"{arm} has {value} of the base's{at_worst}: look at what tuning kept"
+    return f"Nothing that shows: {arm} kept {value}{at_worst}"
 
 
 def choice(report: Report) -> Answer:
@@ -282,6 +282,10 @@ def choice(report: Report) -> Answer:
         lines = [f"It is the only arm of this run, with {best.replace('the highest ', '')}"]
     else:
         lines = [f"It has {best} It was chosen on these texts, which flatters it a little."]
+    measured = [place for place in retention_places(report) if kept(report, arm, *place)][:1]
+    if arm != report["final_arm"] and measured:
+        shares = prose(f"{one} {in_percent(kept(report, one, *measured[0]))}" for one in (arm, report["final_arm"]))
+        lines.append(f"Of the base's general {english(report)} keep: {shares}.")
     if picked["equal"]:
         lines.append(f"No worse ({within(report)}): {prose(picked['equal'])}.")
     if picked["open"]:

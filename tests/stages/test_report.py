@@ -113,7 +113,7 @@ def test_the_first_screen_answers_four_questions(made: Path) -> None:
         "Is this model better here? Yes: it beats naive",
         "Macro-recall 55.5% with naive, 72.5% with full: +17.0 (",
         "full beats the TF-IDF floor, +12.5 (",
-        "What did it cost in general English? 70% of it kept",
+        "What did it cost in general English? full kept 70% of it",
         "Which arm should I take? full",
         "Where is the model? model/",
     ):

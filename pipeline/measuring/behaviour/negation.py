@@ -70,13 +70,13 @@ def _by_word(found: Iterable[tuple[Opinion, bool]]) -> Figure:
 BEHAVIOUR = Behaviour(
     "Negation",
     f"{len(PRAISE)} words of praise and {len(BLAME)} of blame, each of {len(SUBJECTS)} subjects: "
-    f'"{OPINIONS[0].plain}", "{OPINIONS[0].negated}", "{OPINIONS[0].stressed}" Turned: no longer called what the word '
-    "says. Intervals are over words.",
+    f'"{OPINIONS[0].plain}", "{OPINIONS[0].negated}", "{OPINIONS[0].stressed}" Of sentences '
+    "that were called right without the word; higher is better everywhere. Intervals are over words.",
     {
-        "plain": "plain sentence called right, %",
-        "praise": "praise turned by not, %",
-        "blame": "blame turned by not, %",
-        "control": "left by really, %",
+        "plain": "called right, %",
+        "praise": "praise: another class after not, %",
+        "blame": "blame: another class after not, %",
+        "control": "the same class after really, %",
     },
     measure,
 )

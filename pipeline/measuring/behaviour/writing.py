@@ -38,8 +38,8 @@ def measure(classify: Classify, reviews: Sequence[Review], seed: int) -> Mapping
 
 BEHAVIOUR = Behaviour(
     "Ways of writing",
-    f"Test reviews that were called right, written once more with {RATE:.0%} of the words changed that a kind can "
-    "change: the share still called right.",
+    f"Test reviews that were called right, written once more, {RATE:.0%} of the words changed that a kind can change. "
+    "The share that is still called right; higher is better.",
     KINDS,
     measure,
 )

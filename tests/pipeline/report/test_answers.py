@@ -73,10 +73,10 @@ def test_seeds_that_share_an_adaptation_say_so(figures: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("value", "low", "high", "headline"),
     [
-        (0.70, 0.68, 0.72, "70% of it kept"),
-        (0.99, 0.97, 1.01, "Nothing that shows: 99% kept"),
-        (1.20, 1.10, 1.30, "120% of the base's: look at what tuning kept"),
-        (0.70, None, None, "70% of it kept"),
+        (0.70, 0.68, 0.72, "full kept 70% of it"),
+        (0.99, 0.97, 1.01, "Nothing that shows: full kept 99%"),
+        (1.20, 1.10, 1.30, "full has 120% of the base's: look at what tuning kept"),
+        (0.70, None, None, "full kept 70% of it"),
     ],
 )
 def test_what_did_it_cost(

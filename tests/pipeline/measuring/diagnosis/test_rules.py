@@ -140,7 +140,7 @@ def with_width(half: float, **settings: float) -> dict[str, Any]:
 def test_on_few_texts_nothing_found_is_not_told_as_good_news() -> None:
     (found,) = diagnose(with_width(0.06, share_of_rows=1.0, folds=1))
     assert (found["issue"], found["rule"]) == ("too few texts", "too-few-tests")
-    assert found["evidence"][0].endswith("on toy-reviews: 58 test texts leave it 12.0% wide")
+    assert "on the 58 test texts of toy-reviews: more than five points to either side" in found["evidence"][0]
     assert found["command"] == 'make all SET="prepare.folds=5"'
     (found,) = diagnose(with_width(0.06, share_of_rows=0.2, folds=1))
     assert found["command"] == 'make all SET="prepare.share_of_rows=1"'
