@@ -59,10 +59,10 @@ def test_the_terms_are_what_the_model_itself_would_say(toy_model: Path, tmp_path
     labels[masked["places"].rows[hidden], masked["places"].columns[hidden]] = masked["extra"]["answers"]
     told = guesser(input_ids=masked["input_ids"], attention_mask=masked["attention_mask"], labels=labels).loss
     objective = read.objective(lambda *_: torch.tensor(10.0), loading.load_masked_lm(toy_model))
-    assert objective(model, batch).item() == pytest.approx(10.0 + 0.5 * float(told), rel=1e-5)
+    assert objective(model, batch).item() == pytest.approx(10.0 + 0.5 * told.item(), rel=1e-5)
     with torch.no_grad():
         model.bert.encoder.layer[1].output.LayerNorm.bias.add_(1.0)
-    assert float(objective(model, batch)) > 11.0 + 0.5 * float(told)
+    assert float(objective(model, batch)) > 11.0 + 0.5 * told.item()
 
 
 def test_a_model_with_few_embeddings_reads_the_same(toy_model: Path, tmp_path: Path) -> None:

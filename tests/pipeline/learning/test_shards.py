@@ -115,7 +115,7 @@ def test_shares_of_all_shards_are_the_whole(toy_model: Path, kind: str, size: in
         for loss in losses:
             loss.backward()
         gradients = {name: part.grad.clone() for name, part in model.named_parameters() if part.grad is not None}
-        return sum(map(float, losses)), gradients
+        return sum(loss.item() for loss in losses), gradients
 
     loss, gradients = told([batch])
     parts, summed = told([shard(batch, rank, size) for rank in range(size)])
