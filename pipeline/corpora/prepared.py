@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.common.files import read_json, write_json, write_jsonl
 from pipeline.common.labels import LABELS
-from pipeline.common.languages import ENGLISH
+from pipeline.common.languages import ENGLISH, reads
 from pipeline.corpora.cards import Split
 from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.splits import SPLITS_OF, split_of
@@ -105,6 +105,11 @@ def languages(prepare: Path, role: str | None = None) -> dict[str, tuple[str, ..
     """The languages of each prepared corpus, or those with a role, as their cards say."""
     described = _described(prepare).items()
     return {name: tuple(told.get("language", ENGLISH)) for name, told in described if role in (None, told["role"])}
+
+
+def in_english(prepare: Path, spoken: Sequence[str]) -> bool:
+    """Whether base (``spoken``: its languages; none: nobody says) and all reviews may be asked in English sentences."""
+    return all(reads(one, ENGLISH) for one in (spoken, *languages(prepare, "reviews").values()))
 
 
 def uncleaned(prepare: Path) -> list[str]:

@@ -230,12 +230,7 @@ class Panel:
     def best(self, blends: Sequence[Blend], budget: float) -> int:
         """The place of the one that ``score.choose`` takes."""
         recalls = [self.recalled(blend).value for blend in blends]
-
-        def surely(place: int) -> float:
-            kept = self.kept(blends[place])
-            return score.surely_kept(kept)
-
-        return score.choose(recalls, surely, budget)
+        return score.choose(recalls, lambda place: score.surely_kept(self.kept(blends[place])), budget)
 
     def nats(self, blend: Blend) -> list[float]:
         """Of a blend [documents]."""
@@ -249,8 +244,7 @@ class Panel:
 
     def kept(self, blend: Blend) -> Measured:
         """The share of the base's general English that a blend keeps."""
-        nats = self.nats(blend)
-        return masked_kept(self.base_nats, nats, self.masked)
+        return masked_kept(self.base_nats, self.nats(blend), self.masked)
 
     def classes(self, blend: Blend) -> NDArray[np.int64]:
         """Ids of the classes that a blend gives the texts [texts]."""

@@ -285,7 +285,7 @@ def choice(report: Report) -> Answer:
     measured = [place for place in retention_places(report) if kept(report, arm, *place)][:1]
     if arm != report["final_arm"] and measured:
         shares = prose(f"{one} {in_percent(kept(report, one, *measured[0]))}" for one in (arm, report["final_arm"]))
-        lines.append(f"Of the base's general {english(report)} keep: {shares}.")
+        lines.append(f"General {english(report)} kept: {shares}.")
     if picked["equal"]:
         lines.append(f"No worse ({within(report)}): {prose(picked['equal'])}.")
     if picked["open"]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.common.languages import ENGLISH, reads
 from pipeline.corpora import prepared
 from pipeline.measuring import scoring
 from pipeline.measuring.behaviour.known import BEHAVIOURS
@@ -28,7 +27,7 @@ def behaviours(
         known: what it has said of texts before, so that it need not be asked again.
         spoken: the base's languages; none: nobody says.
     """
-    if not all(reads(one, ENGLISH) for one in (spoken, *prepared.languages(prepare, "reviews").values())):
+    if not prepared.in_english(prepare, spoken):
         return {"shares": {}}
     classifier, reader = loading.load_classifier(model), Reader.of(model)
 

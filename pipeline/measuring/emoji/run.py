@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.cache import Remember
-from pipeline.common.languages import ENGLISH, reads
 from pipeline.corpora import prepared
 from pipeline.measuring import scoring
 from pipeline.measuring.emoji import ask as emoji_ask
@@ -50,8 +49,7 @@ def emoji_understood(
     ranking = settings.emoji_ranking
     reference = emoji_reference.ranking(ranking) if ranking else seen()
     asked = list(dict.fromkeys([*reference, *list(seen(at_least=1))[:EMOJI_ASKED]]))
-    codes = prepared.languages(prepare, "reviews").values()
-    if not all(reads(one, ENGLISH) for one in (spoken, *codes)):
+    if not prepared.in_english(prepare, spoken):
         asked = []
     found = polarity(settings, asked, folders, started, remember)
     sure = {"draws": settings.draws, "seed": settings.seed}

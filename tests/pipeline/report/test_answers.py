@@ -201,6 +201,11 @@ def test_the_arm_advised_may_be_another_than_the_last(figures: dict[str, Any]) -
     assert "The test texts do not say whether full would do as well." in said
     assert "careful kept more general English" in said
     assert "does not beat the TF-IDF floor everywhere" in said
+    for arm, share in (("adapted", 0.61), ("full", 0.93)):  # whose general English: both are named
+        kept = {"value": share, "low": share - 0.02, "high": share + 0.02, "n": 40}
+        report["retention"][arm]["tuned"]["kept"]["masked"]["encyclopedia"] = kept
+    told = [line.said for line in answers.choice(report).lines]
+    assert "General English kept: adapted 61.0% (59.0–63.0) and full 93.0% (91.0–95.0)." in told
     assert answers.choice(report).headline == "careful: no worse than adapted, and it kept more"
     assert "The arm advised here lies in models/careful/." in [line.said for line in answers.whereabouts(report).lines]
     assert answers.whereabouts(report).headline == "model/ is full's; the one advised lies in models/careful/"
