@@ -9,7 +9,10 @@ from pipeline.common.results import Estimate, closed
 
 @closed
 class Foretold(TypedDict):
-    """The macro-recall of an arm with more labels, as the power law through the first half of the arms has it."""
+    """The macro-recall of an arm with more labels, as curves through the first half of the arms have it.
+
+    The mean of two shapes (``sweep.score.SHAPES``), from the lowest end of either to the highest.
+    """
 
     arm: str
     predicted: Estimate

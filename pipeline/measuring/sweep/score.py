@@ -3,13 +3,16 @@
 An inverse power law, as learning curves are extrapolated by since Cortes et al. 1993 ("Learning curves: asymptotic
 values and rate of convergence"); without their asymptote, which a handful of arms cannot settle. Figueroa et al. 2012,
 "Predicting sample size required for classification performance", judge such a fit as here: by what it foretells of
-arms that it did not see.
+arms that it did not see. No one shape fits all curves (Viering & Loog 2023, "The shape of learning curves: a review",
+section 4), and which it is a handful of arms cannot settle either, so what they foretell spans two: the power law, and
+as many points with every doubling.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,7 @@ from pipeline.common.errors import InputError
 from pipeline.measuring.statistics.bootstrap import Array
 from pipeline.measuring.statistics.comparison import Measured, along
 from pipeline.measuring.statistics.ladder import Draws
-from pipeline.measuring.sweep.results import Law
+from pipeline.measuring.sweep.results import Foretold, Law
 
 LABELS = "finetune.train_reviews"
 """The setting along which errors follow a power law."""
@@ -54,16 +57,39 @@ def values(setting: str, settings: Mapping[str, Mapping[str, Any]], labels: int)
 
 def fitted(labels: Array, errors: Array) -> tuple[Array, Array]:
     """Least squares in logarithms: log level and rate of errors [..., arms] over labels [arms]."""
-    across, up = np.log(labels), np.log(np.maximum(errors, LEAST_ERROR))
+    level, slope = _line(np.log(labels), np.log(np.maximum(errors, LEAST_ERROR)))
+    return level, -slope
+
+
+def _line(across: Array, up: Array) -> tuple[Array, Array]:
+    """Least squares: where ``up`` [..., arms] starts and how it climbs over ``across`` [arms]."""
     apart = across - across.mean()
-    rate = -(up @ apart) / (apart @ apart)
-    return up.mean(axis=-1) + rate * across.mean(), rate
+    slope = (up @ apart) / (apart @ apart)
+    return up.mean(axis=-1) - slope * across.mean(), slope
+
+
+def by_power(labels: Array, errors: Array, more: float) -> Array:
+    """Errors at ``more`` labels, where they fall by the same share with every doubling."""
+    level, rate = fitted(labels, errors)
+    return np.exp(level - rate * np.log(more))
+
+
+def by_doubling(labels: Array, errors: Array, more: float) -> Array:
+    """Errors at ``more`` labels, where they fall by as many points with every doubling, until none are left."""
+    level, slope = _line(np.log(labels), errors)
+    return np.maximum(level + slope * np.log(more), 0)
+
+
+Shape = Callable[[Array, Array, float], Array]
+SHAPES: tuple[Shape, ...] = (by_power, by_doubling)
+"""What a curve may look like; what is foretold spans them."""
 
 
 def law(labels: Mapping[str, float], scores: Mapping[str, Measured], draws: Draws) -> Law | None:
     """The power law of the arms' macro-recall, measured on the same texts; None of fewer than four numbers of labels.
 
-    Intervals draw texts, and seeds where there are several, for all arms alike; the law itself is taken as given.
+    Intervals draw texts, and seeds where there are several, for all arms alike; the law itself is taken as given, but
+    what the first half of the arms foretells of the others spans ``SHAPES``.
     """
     arms = sorted(labels, key=labels.__getitem__)
     amounts = np.array([labels[arm] for arm in arms])
@@ -74,18 +100,21 @@ def law(labels: Mapping[str, float], scores: Mapping[str, Measured], draws: Draw
     def rate(found: Array) -> Array:
         return fitted(amounts, 1 - found)[1]
 
-    def foretold(arm: int) -> Callable[[Array], Array]:
-        def of(found: Array) -> Array:
-            level, falls = fitted(amounts[:early], 1 - found[..., :early])
-            return 1 - np.exp(level - falls * np.log(amounts[arm]))
-
-        return of
-
-    def missed(arm: int) -> Callable[[Array], Array]:
-        return lambda found: found[..., arm] - foretold(arm)(found)
-
     def told(of: Callable[[Array], Array]) -> Any:
         return draws.of(along(curve, of))
+
+    def foretold(arm: int) -> Foretold:
+        def recall(shape: Shape, found: Array) -> Array:
+            return 1 - shape(amounts[:early], 1 - found[..., :early], amounts[arm])
+
+        def missed(shape: Shape, found: Array) -> Array:
+            return found[..., arm] - recall(shape, found)
+
+        return {
+            "arm": arms[arm],
+            "predicted": _spanning([told(partial(recall, shape)) for shape in SHAPES]),
+            "missed": _spanning([told(partial(missed, shape)) for shape in SHAPES]),
+        }
 
     found = told(rate)
     level, _ = fitted(amounts, np.array([1 - one.value for one in curve]))
@@ -93,11 +122,16 @@ def law(labels: Mapping[str, float], scores: Mapping[str, Measured], draws: Draw
         "level": float(np.exp(level)),
         "rate": found,
         "half": _half(float(amounts[-1]), found),
-        "foretold": [
-            {"arm": arms[place], "predicted": told(foretold(place)), "missed": told(missed(place))}
-            for place in range(early, len(arms))
-        ],
+        "foretold": [foretold(place) for place in range(early, len(arms))],
     }
+
+
+def _spanning(told: Sequence[Any]) -> Any:
+    """The mean of estimates, from the lowest end of any to the highest; nothing where one of them settles nothing."""
+    values, lows, highs = ([one[end] for one in told] for end in ("value", "low", "high"))
+    if None in (*values, *lows, *highs):
+        return told[0] | {"value": None, "low": None, "high": None}
+    return told[0] | {"value": float(np.mean(values)), "low": min(lows), "high": max(highs)}
 
 
 def _half(most: float, rate: Mapping[str, Any]) -> Any:

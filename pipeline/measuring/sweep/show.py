@@ -70,7 +70,7 @@ def sentences(report: Report) -> list[tuple[str, str]]:
 
 
 def foretold(report: Report, corpus: str) -> Table:
-    """A row an arm of the upper half: what the law through the lower half says of it, and what was measured."""
+    """A row an arm of the upper half: what curves through the lower half say of it, and what was measured."""
     sweep = report["sweep"] or {"laws": {}}
     law, rows = sweep["laws"].get(corpus), []
     for one in law["foretold"] if law else []:
@@ -80,6 +80,7 @@ def foretold(report: Report, corpus: str) -> Table:
         rows.append((Cell(one["arm"]), tables.number(sweep["values"][one["arm"]]), tables.percent(one["predicted"]),
                      tables.percent(measured), tables.change(one["missed"]), Cell(held)))  # fmt: skip
     columns = ("arm", "labels", "foretold, %", "macro-recall, %", "apart, points", "it came")
-    note = "Foretold by a power law through the arms with fewer labels. With one seed intervals know nothing of the "
-    note += "luck of training, nor of how far errors follow such a law."
+    note = "Foretold by two curves through the arms with fewer labels, a power law and as many points with every "
+    note += "doubling: their mean, from the lower end of either to the higher. With one seed intervals know nothing of "
+    note += "the luck of training."
     return Table(f"What fewer labels foretold, {corpus}", columns, tuple(rows), note if rows else "")

@@ -46,8 +46,22 @@ def test_what_the_first_half_foretells_of_a_law_comes_true() -> None:
     assert law["half"]["low"] == pytest.approx(3200 * 2 ** (1 / law["rate"]["high"]))
     assert [one["arm"] for one in law["foretold"]] == ["d", "e", "f"]
     for one in law["foretold"]:
-        assert one["predicted"]["value"] == pytest.approx(1 - 2 * LABELS[one["arm"]] ** -0.25, abs=0.003)
+        assert one["predicted"]["low"] < 1 - 2 * LABELS[one["arm"]] ** -0.25 < one["predicted"]["high"]
         assert one["missed"]["low"] < 0 < one["missed"]["high"]
+
+
+def test_as_many_points_a_doubling_come_true_as_well() -> None:
+    errors = {arm: 0.5 - 0.06 * place for place, arm in enumerate(LABELS)}
+    law = score.law(LABELS, measured(errors), Draws(1000, 0))
+    assert law is not None
+    assert all(one["missed"]["low"] < 0 < one["missed"]["high"] for one in law["foretold"])
+
+
+def test_two_shapes_agree_on_the_past_and_part_over_the_future() -> None:
+    amounts, errors = np.array([100.0, 400.0]), np.array([0.4, 0.2])
+    assert score.by_power(amounts, errors, 1600) == pytest.approx(0.1)
+    assert score.by_doubling(amounts, errors, 800) == pytest.approx(0.1)
+    assert score.by_doubling(amounts, errors, 6400) == 0
 
 
 def test_where_learning_stops_the_first_half_foretold_too_much() -> None:
