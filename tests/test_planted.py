@@ -53,6 +53,8 @@ class Place(NamedTuple):
     """A folder in which the recipe has been run."""
 
     folder: Path
+    base: Path
+    """The one that arms start from."""
     recipe: str
     report: dict[str, Any]
 
@@ -64,7 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     sound, shuffled = planted.base(folder, "articles", 8), planted.base(folder, "shuffled", 3)
     recipe = RECIPE.format(cards=folder / "cards", base=sound, shuffled=shuffled)
     planted.run(folder, recipe)
-    return Place(folder, recipe, planted.read_report(folder))
+    return Place(folder, sound, recipe, planted.read_report(folder))
 
 
 def first_finding(report: dict[str, Any], arm: str) -> dict[str, Any]:
@@ -98,14 +100,16 @@ def test_of_the_sound_arm_none_of_it_is_said(place: Place) -> None:
     assert said <= {"nothing-found", "too-few-tests", "still-far", "worse-than-the-floor"}
 
 
-HEEDED = {"rate-3e-2": "score", "no-emoji-tokens": "emoji.score", "no-replay": "kept.adapted"}
-"""Arms whose advice is followed, and the figure it names."""
+HEEDED = {"rate-3e-2": "score", "no-emoji-tokens": "emoji.score", "no-replay": "kept.adapted",
+          "train-without-emoji": "emoji.score", "shuffled-source": "base.pairs"}  # fmt: skip
+"""Arms whose advice is followed, and the figure it names; another base is one of the toys' world."""
 
 
 @pytest.fixture(scope="module")
 def heeded(place: Place) -> dict[str, Any]:
     """The report after the advised commands, as typed, but all at once."""
     commands = [first_finding(place.report, arm)["command"] for arm in HEEDED]
+    commands = [command.replace("=minilm", f"={place.base}") for command in commands]
     words = [word for command in commands for word in shlex.split(command)]
     changes = [word.removeprefix("SET=") for word in words if word.startswith("SET=")]
     planted.run(place.folder, place.recipe, "--set", " ".join(changes))

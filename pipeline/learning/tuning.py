@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable
 from itertools import chain
 from pathlib import Path
@@ -24,6 +25,8 @@ from pipeline.models import batches, loading
 from pipeline.models.batches import Ragged
 from pipeline.models.reader import Reader
 from pipeline.text import augmentation, noise
+
+log = logging.getLogger(__name__)
 
 
 class Lessons(NamedTuple):
@@ -228,6 +231,10 @@ def _ids(settings: Options, train: Rows, dev: Rows, reader: Reader, seed: int) -
     """
     epochs, draw = settings.num_train_epochs, settings.augmentation
     known = augmentation.habits(texts(train), (row["label"] for row in train)) if draw.emoji_share else None
+    if draw.emoji_share and known is None:
+        log.warning(
+            "finetune.augmentation.emoji_share: no training review has an emoji to put on others; none was added"
+        )
     passes = [texts(train)]
     if known is not None or draw.noise_share:
         seeds = range(seed * 1000, seed * 1000 + epochs)

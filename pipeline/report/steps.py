@@ -10,6 +10,7 @@ from pipeline.drawing import tables
 from pipeline.drawing.dots import Dot, Line, dots
 from pipeline.drawing.svg import HELPED, HURT, UNDECIDED, Picture, label
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table
+from pipeline.measuring.diagnosis.rules import against
 
 TONES = {"better": HELPED, "worse": HURT}
 
@@ -29,13 +30,20 @@ def ledger(report: Report) -> Table:
         rows.append(
             (
                 Cell(arm),
+                Cell(", ".join(issues)) if (issues := against(rung["changes"])) else NOTHING,
                 tables.number(new),
                 tables.number(report["cost"]["model_megabytes"].get(arm), 1),
                 *(_points(step) for step in steps),
                 *([_rate(rates[arm])] if any(rates.values()) else []),
             )
         )
-    columns = ["arm", "new work, s", "model, MB", *(_column(report, measure, place) for measure, place in measured)]
+    columns = [
+        "arm",
+        "remedy for",
+        "new work, s",
+        "model, MB",
+        *(_column(report, measure, place) for measure, place in measured),
+    ]
     columns += ["general nats lost per informal nat gained, lower is better"] if any(rates.values()) else []
     note = f"Gained and kept are {tables.beside(report)}, on the same texts; what an earlier arm made costs nothing."
     if any(rates.values()):

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -29,6 +30,7 @@ Issue = Literal[
     "catastrophic forgetting", "negative transfer", "domain shift", "training trouble", "labels look wrong",
     "too few texts", "nothing found",
 ]  # fmt: skip
+GUIDE: tuple[Issue, ...] = ("catastrophic forgetting", "negative transfer", "domain shift")
 Value = int | float | str
 
 
@@ -67,7 +69,7 @@ class Advice(Group):
     """What to type: a command as it is, or a setting to change."""
 
     command: str | None = None
-    setting: str | None = Field(None, pattern=r"^[a-z]+(\.[a-z_]+)+$")
+    setting: str | None = Field(None, pattern=r"^[a-z]+(\.[a-z0-9_]+)+$")
     to: Value | None = None
     times: float | None = None
     add: int | None = None
@@ -195,40 +197,89 @@ def _told(rule: Rule, report: Report, arm: str, figures: Mapping[str, Figure]) -
     }
 
 
-def helped(report: Report, measure: str) -> dict[str, Value]:
-    """Settings by which alone an arm of the ladder differs from the one it is held against, and was better there."""
-    found: dict[str, Value] = {}
+Change = Mapping[str, Any]
+"""``{"setting", "from", "to"}``: how an arm differs from the one it is read against."""
+
+
+def tried(report: Report, measure: str) -> tuple[dict[str, Sequence[Change]], list[Change]]:
+    """What arms of the ladder showed of the settings by which they differ from the one they are read against.
+
+    Returns:
+        By setting, all that an arm changed with it and was better in the measure; and the changes by which alone an
+        arm was worse, in macro-recall or in masked words kept, and better in neither.
+    """
+    helped: dict[str, Sequence[Change]] = {}
+    harmed: list[Change] = []
     above = None
     for rung in report["ladder"]:
-        sides = (rung["arm"], above, measure)
-        told = [verdict["verdict"] for verdict in report["verdicts"]
-                if (verdict["arm"], verdict["against"], verdict["measure"]) == sides]  # fmt: skip
-        if {*told} == {"better"} and len(rung["changes"]) == 1:
-            found |= {change["setting"]: change["to"] for change in rung["changes"]}
+        changes, told = rung["changes"], dict[str, set[str]]()
+        for verdict in report["verdicts"]:
+            if (verdict["arm"], verdict["against"]) == (rung["arm"], above):
+                told.setdefault(verdict["measure"], set()).add(verdict["verdict"])
+        both = told.get("macro_recall", set()) | told.get("masked", set())
+        if told.get(measure) == {"better"} and all(isinstance(change["to"], Value) for change in changes):
+            helped |= {change["setting"]: changes for change in changes if change["setting"] not in helped}
+        elif "worse" in both and "better" not in both and len(changes) == 1:
+            harmed += changes
         above = rung["arm"] if above is None or report["beside"] == "above" else above
-    return found
+    return helped, harmed
+
+
+def against(changes: Sequence[Change]) -> list[Issue]:
+    """The issues of the guide against which rules advise what an arm changed."""
+    found = [
+        rule.issue
+        for rule in load().rules
+        if rule.issue in GUIDE
+        for change, advice in product(changes, rule.advice)
+        if advice.setting == change["setting"] and _is_heeded(advice, change)
+    ]
+    return sorted({*found}, key=GUIDE.index)
+
+
+def _is_heeded(advice: Advice, change: Change) -> bool:
+    new = advice.new(change["from"])
+    return new is not None and (isinstance(change["to"], list) or _same_way(change, change["from"], new))
+
+
+def _same_way(change: Change, now: Value | None, new: Value) -> bool:
+    """Whether a new value is the one that a change went to, or goes the same way from where it is."""
+    ends: list[Any] = [change["from"], change["to"], change["from"] if now is None else now, new]
+    if all(isinstance(end, int | float) for end in ends):
+        return bool((ends[1] - ends[0]) * (ends[3] - ends[2]) > 0)
+    return bool(new == change["to"])
 
 
 def _next(rule: Rule, report: Report, arm: str) -> tuple[str, dict[str, Any] | None]:
     """Of the advice that changes something the first that helped another arm here, else the first, as a command.
 
-    Where all is done that rules know of: look again.
+    What did harm here is passed over. Where all is done that rules know of: look again.
     """
-    proven = helped(report, "masked" if rule.improves.startswith("kept") else "macro_recall")
-    for one in sorted(rule.advice, key=lambda one: one.setting not in proven):
+    helped, harmed = tried(report, "masked" if rule.improves.startswith("kept") else "macro_recall")
+    for one in sorted(rule.advice, key=lambda one: one.setting not in helped):
         if one.command:
             return typed(one.command), None
         assert one.setting is not None
         now = _now(one.setting, report, arm)
-        shown = proven.get(one.setting)
-        new = shown if shown is not None and shown != now else one.new(now)
-        if new is not None:
-            path = one.setting if one.everywhere else f"arms.{arm}.{one.setting}"
-            value = f"{new:g}" if isinstance(new, float) else str(new)
-            recipe = report.get("recipe", DEFAULT_RECIPE)
-            named = "" if recipe == DEFAULT_RECIPE else f"RECIPE={shlex.quote(recipe)} "
-            return typed(f'make all {named}SET="{path}={value}"'), {"name": path, "from": now, "to": new}
+        wanted = {change["setting"]: change["to"] for change in helped.get(one.setting, ())}
+        if not wanted or wanted[one.setting] == now:
+            new = one.new(now)
+            harmful = [change for change in harmed if change["setting"] == one.setting]
+            if new is None or any(_same_way(change, now, new) for change in harmful):
+                continue
+            wanted = {one.setting: new}
+        shared = one.everywhere and len({_now(one.setting, report, rung["arm"]) for rung in report["ladder"]}) == 1
+        prefix = "" if shared else f"arms.{arm}."
+        recipe = report.get("recipe", DEFAULT_RECIPE)
+        named = "" if recipe == DEFAULT_RECIPE else f"RECIPE={shlex.quote(recipe)} "
+        values = " ".join(f"{prefix}{setting}={_typed_value(value)}" for setting, value in wanted.items())
+        changed = {"name": f"{prefix}{one.setting}", "from": now, "to": wanted[one.setting]}
+        return typed(f'make all {named}SET="{values}"'), changed
     return typed("make show"), None
+
+
+def _typed_value(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _now(setting: str, report: Report, arm: str) -> Value | None:

@@ -151,11 +151,13 @@ def beside(rows: Sequence[Row], others: Sequence[Row], **sure: int) -> dict[str,
     """By task and layer: how much more often one model's probes are right than another's, as figures.
 
     Args:
-        rows, others: of the same sentences in the same order; of no sentences there is nothing.
+        rows, others: of the same sentences in the same order; of no sentences there is nothing, nor of models with
+            other numbers of layers.
     """
     if [row["id"] for row in rows] != [row["id"] for row in others]:
         raise ValueError("probes are compared on the same sentences in the same order")
-    return {task.name: _apart(_right(rows, task), _right(others, task), **sure) for task in TASKS if rows}
+    sides = {task.name: (_right(rows, task), _right(others, task)) for task in TASKS if rows}
+    return {name: _apart(one, other, **sure) for name, (one, other) in sides.items() if one.shape == other.shape}
 
 
 def _right(rows: Sequence[Row], task: Task, of: str = "") -> Array:

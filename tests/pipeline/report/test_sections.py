@@ -113,6 +113,7 @@ def test_the_ledger_says_what_each_step_took_and_gained(report: dict[str, Any]) 
     assert full["general English kept, points (masked words)"].text.startswith("○ −3.6")
     # This arm shares prepare and source (5 s), and does its own tokenizer, pretrain, finetune and evaluate.
     assert full["new work, s"].text == f"{3.5 + 60 + 25 + 12:.0f}"
+    assert (full["remedy for"].text, naive["remedy for"].text) == ("domain shift", "–")
     assert naive["gained on shop, points of macro-recall"].text == "–"
     (rate,) = [column for column in table.columns if "informal nat" in column]
     paid = toy_measures.NATS_LOST["full"] / 3 / toy_measures.INFORMAL_GAINED

@@ -96,3 +96,12 @@ def test_tuning_noises_training_texts_alone_and_knows_no_label() -> None:
         assert 15 < sum(one == other for one, other in zip(epoch, texts, strict=True)) < 45
     assert ids([2, 2, 0] * 20)[0] == [first, second]
     assert ids([0, 1, 2] * 20, seed=1)[0] != [first, second]
+
+
+def test_emoji_that_nobody_wrote_cannot_be_added_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    settings: Any = SimpleNamespace(num_train_epochs=2, augmentation=Augmentation(emoji_share=0.5))
+    train = [{"text": "fine", "label": 2}, {"text": "bad", "label": 0}]
+    reader: Any = SimpleNamespace(ids=list)
+    epochs, _, emoji = tuning._ids(settings, train, train, reader, 0)
+    assert (epochs, emoji) == ([["fine", "bad"]] * 2, 0)
+    assert "finetune.augmentation.emoji_share: no training review has an emoji" in caplog.text

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pipeline.measuring.diagnosis.rules import RULES, Advice, Condition, Rules, diagnose, fill, load, speaking
+from pipeline.measuring.diagnosis.rules import RULES, Advice, Condition, Rules, against, diagnose, fill, load, speaking
 from pipeline.measuring.diagnosis.symptoms import Figure, exactly
 from tests.planted import figure, sound_report
 
@@ -216,6 +216,66 @@ def test_what_helped_another_arm_here_is_advised_first(measure: str, verdict: st
     assert found["command"] == f'make all SET="arms.sound.finetune.{command}"'
 
 
+def told(measure: str, verdict: str, arm: str) -> dict[str, Any]:
+    return {"difference": figure(0.2), "p": 0.0, "p_holm": 0.0, "verdict": verdict, "question": "rung",
+            "measure": measure, "place": "toy-general", "arm": arm, "against": "sound"}  # fmt: skip
+
+
+def with_arm(report: dict[str, Any], changes: list[tuple[str, Any, Any]], *verdicts: tuple[str, str]) -> dict[str, Any]:
+    """The report with an arm more, that was judged so against ``sound``."""
+    for kind in ("retention", "arms", "coverage", "masked_loss"):
+        report[kind]["other"] = sound_report()[kind]["sound"]
+    named = [dict(zip(("setting", "from", "to"), change, strict=True)) for change in changes]
+    report["ladder"].append({**report["ladder"][0], "arm": "other", "changes": named})
+    report["verdicts"] = [told(measure, verdict, "other") for measure, verdict in verdicts]
+    return report | {"beside": "first"}
+
+
+def test_what_two_settings_together_brought_is_advised_whole() -> None:
+    report = with_kept(1.0, 0.5, {"finetune": HELD | {"learning_rate": 1e-4}})
+    changes = [("finetune.method", "full", "lora"), ("finetune.learning_rate", 1e-4, 1e-3)]
+    found = diagnose(with_arm(report, changes, ("masked", "better"), ("macro_recall", "worse")))[0]
+    assert found["command"] == (
+        'make all SET="arms.sound.finetune.method=lora arms.sound.finetune.learning_rate=0.001"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdicts", "command"),
+    [
+        ([("finetune.freezing.layers", 2, 4)], [("macro_recall", "worse")], "replay.states=1"),
+        ([("finetune.freezing.layers", 2, 4)], [("masked", "worse"), ("macro_recall", "better")], "freezing.layers=3"),
+        ([("finetune.freezing.layers", 2, 0)], [("macro_recall", "worse")], "freezing.layers=3"),  # the other way
+        ([("finetune.freezing.layers", 2, [4])], [("macro_recall", "worse")], "freezing.layers=3"),
+        ([("finetune.freezing.layers", 2, 4), ("finetune.method", "full", "lora")], [("masked", "worse")],
+         "freezing.layers=3"),  # which of the two it was is not known
+    ],
+)  # fmt: skip
+def test_what_did_harm_here_is_not_advised(
+    changes: list[tuple[str, Any, Any]], verdicts: list[tuple[str, str]], command: str
+) -> None:
+    report = with_kept(1.0, 0.5, {"finetune": HELD | {"learning_rate": 2e-5, "freezing": {"layers": 2}}})
+    found = diagnose(with_arm(report, changes, *verdicts))[0]
+    assert found["command"] == f'make all SET="arms.sound.finetune.{command}"'
+
+
+@pytest.mark.parametrize(
+    ("change", "issues"),
+    [
+        (("finetune.distillation.states", 0, 1.0), ["catastrophic forgetting"]),
+        (("finetune.distillation.states", 1.0, 0), []),
+        (("finetune.freezing.layers", 3, [6]), ["catastrophic forgetting"]),
+        (("pretrain.num_train_epochs", 0, 1), ["domain shift"]),
+        (("pretrain.num_train_epochs", 1, 0), ["negative transfer"]),
+        (("tokenizer.emoji", "none", "all"), ["domain shift"]),
+        (("finetune.learning_rate", 2e-5, 2e-4), []),  # against training trouble, which is no issue of the guide
+    ],
+)
+def test_the_issue_that_a_change_is_advised_against(change: tuple[str, Any, Any], issues: list[str]) -> None:
+    setting, before, after = change
+    assert against([{"setting": setting, "from": before, "to": after}]) == issues
+
+
 def test_what_is_to_be_mended_first_comes_first_whatever_the_order_of_arms() -> None:
     report = sound_report()
     unread = {"unk_rate_emoji_texts": 1.0, "words_lost_rate": 0.0}
@@ -248,6 +308,12 @@ def test_a_source_is_changed_for_all_arms() -> None:
     assert (found["issue"], found["command"]) == ("negative transfer", 'make all SET="source.model=minilm"')
     (found,) = [one for one in diagnose(report | {"recipe": "my shop"}) if one["issue"] == "negative transfer"]
     assert found["command"] == "make all RECIPE='my shop' SET=\"source.model=minilm\""
+    report["ladder"].append({**report["ladder"][0], "arm": "other"})
+    for kind in ("retention", "arms", "coverage", "masked_loss"):
+        report[kind]["other"] = sound_report()[kind]["sound"]
+    report["arms"]["other"]["source"] = {"name": "bert-base-uncased"}
+    found = diagnose(report)[0]
+    assert found["command"] == 'make all SET="arms.sound.source.model=minilm"'  # the recipe's would not reach this arm
 
 
 def test_an_arm_of_which_nothing_was_measured_has_nothing_found() -> None:

@@ -101,6 +101,10 @@ def test_accuracy_and_chance_by_hand() -> None:
     assert (same["low"], same["high"]) == (0, 0)  # sentence by sentence: nothing is left to chance
     assert moved["low"] < 1 / 4 < moved["high"]
     assert probes.beside(others, rows, **SURE)["length"][0] == moved
+    deeper = [row | {"length": [*row["length"], *row["length"]]} for row in rows]
+    assert probes.beside(deeper, rows, **SURE).keys() == {
+        "shuffled_bigram"
+    }  # of other depths nothing stands side by side
     with pytest.raises(ValueError, match="the same sentences"):
         probes.beside(rows, rows[::-1], **SURE)
     assert (found["shuffled_bigram"]["chance"], found["length"]["chance"]) == (0.5, 0.5)
