@@ -118,8 +118,9 @@ clean: ## delete all results (of STORE: artifacts/) and caches, without asking; 
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-# What is asked for and is not there.
+# What is asked for and is not there: a recipe, perhaps, or another word for a target.
 .DEFAULT:
-	@target=$(call quoted,$@); near=$$({ sed -n 's/^\.PHONY: //p' $(firstword $(MAKEFILE_LIST)); echo $(STORY); } | $(PYTHON) -c 'import difflib, sys; \
+	@target=$(call quoted,$@); near=$$(test -f "pipeline/recipes/$$target.yaml" && echo "all RECIPE=$$target" || \
+		{ sed -n 's/^\.PHONY: //p' $(firstword $(MAKEFILE_LIST)); echo $(STORY); } | $(PYTHON) -c 'import difflib, sys; \
 		print(*difflib.get_close_matches(sys.argv[1], sys.stdin.read().split(), 1))' "$$target" 2>/dev/null); \
 	echo "make $$target: no such target$${near:+, did you mean make $$near?}; make help lists them" >&2; exit 2

@@ -102,6 +102,7 @@ def test_clean_empties_the_store_that_is_named_and_takes_nothing_else(tmp_path: 
     [
         ("compare", "make compare: A= and B= name two runs, such as A=1 B=2 of make history, or A=artifacts/latest"),
         ("fintune", "make fintune: no such target, did you mean make finetune?; make help lists them"),
+        ("remedies", "make remedies: no such target, did you mean make all RECIPE=remedies?; make help lists them"),
         ("zzz", "make zzz: no such target; make help lists them"),
     ],
 )
