@@ -159,11 +159,13 @@ def check(settings: Mapping[str, Any]) -> None:
     frozen, lora = (layers, own.method == "lora") if isinstance(layers, int) else (max(layers), False)
     check_numbers("finetune", settings["source"], max_length=own.max_length, frozen=frozen, lora=lora)
     need(["reviews"], "finetune learns from reviews", prepare.corpora, prepare.data_root)
-    role = own.replay.text
+    role, replayed = own.replay.text, own.replay.states or own.replay.mlm
+    if replayed and role == "target" and not own.target:
+        raise InputError("finetune.replay.text: target has no texts; name a reviews corpus in finetune.target")
     wanted = {
         "finetune.frontier.budget is measured on general text": ("general", own.frontier.budget is not None),
         "finetune.regularisation.ewc reads general text": ("general", own.regularisation.ewc),
-        f"finetune.replay reads {role} text": (role, own.replay.states or own.replay.mlm),
+        f"finetune.replay reads {role} text": (role, replayed and role != "target"),
     }
     for why, (role, asked) in wanted.items():
         if asked:

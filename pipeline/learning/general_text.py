@@ -8,7 +8,7 @@ is measured, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,17 @@ def windows_of(prepare: Path, reader: Reader, role: str, count: int, setting: st
     Raises:
         InputError: there is no such text; ``setting`` asks for it.
     """
-    texts = (reader.text(row["text"]) for row in prepared.rows(prepare, role=role, split="train"))
-    found = cut(reader.tokenizer, texts, reader.max_length)
+    found = _drawn(prepared.rows(prepare, role=role, split="train"), reader, count)
     if not len(found):
         raise InputError(
             f"finetune.{setting}: it reads {role} text and there is none; add a corpus with role {role} under "
             "prepare.corpora, or set it to 0"
         )
+    return found
+
+
+def _drawn(rows: Iterable[Mapping[str, Any]], reader: Reader, count: int) -> Windows:
+    found = cut(reader.tokenizer, (reader.text(row["text"]) for row in rows), reader.max_length)
     chosen = np.sort(np.random.default_rng(0).permutation(len(found))[:count])
     return Windows(Ragged.of(found.ids[place] for place in chosen), Ragged.of(found.words[place] for place in chosen))
 
@@ -116,12 +120,25 @@ class Beside:
 
 
 def beside_of(
-    asked: Replay, prepare: Path, reader: Reader, seed: int, hold: Callable[[Ragged, Ragged], HeldStates]
+    asked: Replay,
+    prepare: Path,
+    reader: Reader,
+    seed: int,
+    hold: Callable[[Ragged, Ragged], HeldStates],
+    target: Iterable[Mapping[str, Any]] = (),
 ) -> Beside | None:
-    """What is read beside the reviews, if anything is; ``hold`` tells what the model makes of texts before tuning."""
+    """What is read beside the reviews, if anything is.
+
+    Args:
+        hold: tells what the model makes of texts before tuning.
+        target: rows of the target's training texts, where it is them.
+    """
     if not asked.states and not asked.mlm:
         return None
-    windows = windows_of(prepare, reader, asked.text, asked.windows, "replay")
+    if asked.text == "target":
+        windows = _drawn(target, reader, asked.windows)
+    else:
+        windows = windows_of(prepare, reader, asked.text, asked.windows, "replay")
     held = hold(windows.ids, windows.ids) if asked.states else None
     return Beside(windows, masking_of(reader, windows, seed), asked, held)
 

@@ -148,7 +148,9 @@ class Replay(Group):
 
     states: Weight = Field(default=0.0, description="weight of keeping its tokens' last states where they were before")
     mlm: Weight = Field(default=0.0, description="weight of masked language modelling on it, the head as it was")
-    text: Literal["general", "informal"] = Field(default="general", description="the role of the corpora it is of")
+    text: Literal["general", "informal", "target"] = Field(
+        default="general", description="the role of the corpora it is of; target: the training texts of finetune.target"
+    )
     windows: int = Field(default=512, ge=1, le=100_000, description="how much of it")
     windows_per_batch: int = Field(default=4, ge=1, le=1024, description="of them beside each batch of reviews")
 

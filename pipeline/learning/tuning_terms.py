@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
+from pipeline.corpora import prepared
+from pipeline.corpora.stored_rows import StoredRows
 from pipeline.learning import freezing, frozen_cache, general_text, loop, regularisers, tuning_steps
 from pipeline.learning.contrastive import contrastive_term
 from pipeline.learning.domain_adversary import Adversary, adversary_of
@@ -40,10 +42,11 @@ class Terms:
         """Those that settings ask for, of a model that has not been tuned yet. With all layers frozen none is held."""
         hold: Hold = partial(_held, asked, model, cache)
         learns = freezing.frozen_depth(asked.freezing.layers, freezing.layer_count(model)) < freezing.layer_count(model)
+        target = StoredRows.joined(prepared.corpus_rows(prepare, corpus, "train", fold) for corpus in asked.target)
         return cls(
             asked,
             hold(chain(*dict.fromkeys(epochs)), epochs[0]) if asked.distillation.states and learns else None,
-            general_text.beside_of(asked.replay, prepare, reader, seed, hold) if learns else None,
+            general_text.beside_of(asked.replay, prepare, reader, seed, hold, target) if learns else None,
             adversary_of(asked, model, prepare, reader, seed, fold),
         )
 

@@ -613,10 +613,11 @@ def test_labels_of_a_target_are_not_read(story: dict[str, Path], tmp_path: Path)
         "target": ("toy-target",),
         "domain_adversary": {"weight": 1.0},
         "contrast": {"weight": 0.1},
+        "replay": {"mlm": 0.3, "text": "target"},
     }
     asked |= {"num_train_epochs": 2, "frontier": {"points": 3, "windows": 6, "budget": 0.1}}
     asked |= {"augmentation": {"emoji_share": 0.5}, "freezing": {"layers": 1}}
-    for method in ({}, {"method": "features", "domain_adversary": {"weight": 0.0}}):
+    for method in ({}, {"method": "features", "domain_adversary": {"weight": 0.0}, "replay": {"mlm": 0.0}}):
         made = []
         for turned in (False, True):
             name = f"{turned} {method.get('method', 'full')}"
@@ -655,6 +656,10 @@ def test_an_alarm_is_told_aloud(story: dict[str, Path], tmp_path: Path, caplog: 
         (
             {"target": ("starter-review",)},
             r"finetune\.target: no reviews corpus starter-review; did you mean",
+        ),
+        (
+            {"replay": {"mlm": 0.3, "text": "target"}},
+            r"finetune\.replay\.text: target has no texts; name a reviews corpus in finetune\.target",
         ),
         ({"target": ("starter-reviews",)}, r"finetune\.target: all reviews are the target, no source with labels is"),
         (

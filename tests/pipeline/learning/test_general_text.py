@@ -48,6 +48,16 @@ def test_windows_are_read_in_turn_and_a_batch_depends_on_its_place_alone(toy_mod
     assert torch.equal(again["input_ids"], first["input_ids"])
 
 
+def test_what_is_read_of_a_target_is_its_training_texts(toy_model: Path, tmp_path: Path) -> None:
+    reader, rows = Reader.of(toy_model, 32), [{"text": text} for text in SENTENCES]
+    asked = Replay(mlm=0.3, text="target", windows=10_000)
+    read = general_text.beside_of(asked, tmp_path, reader, 0, lambda *_: pytest.fail("nothing is to be held"), rows)
+    assert read is not None
+    every = adaptation.cut(reader.tokenizer, SENTENCES, 32)
+    assert [list(ids) for ids in read.windows.ids] == [list(ids) for ids in every.ids]
+    assert read.held is None
+
+
 def test_the_terms_are_what_the_model_itself_would_say(toy_model: Path, tmp_path: Path) -> None:
     """Before anything has moved: states cost nothing, and masked words what the masked language model loses."""
     model, read = beside(toy_model, tmp_path)
