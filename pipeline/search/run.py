@@ -200,7 +200,7 @@ def _spare(study: Study, store: Path) -> None:
     kept = {name for trial in tried if trial["front"] for name in trial["outcome"]["artifacts"]}
     best = show.best_of(tried, study.search.budget)
     kept |= set(best["outcome"]["artifacts"]) if best else set()
-    recipes = [file.stem for file in (store / "runs").glob("*.json") if not file.stem.startswith("search-")]
+    recipes = [name for name in Store(store).recipes() if not name.startswith("search-")]
     used = {f"{stage}/{print_[:16]}" for recipe in recipes for run in Store(store).runs(recipe).values()
             for stage, print_ in run.items()}  # fmt: skip
     for name in {name for trial in tried for name in trial["outcome"]["made"]} - kept - used:
