@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.models import MODEL, check_model
+from pipeline.commands.models import MODEL, check_input, check_model
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.common.program import typed
@@ -59,6 +59,7 @@ def predict(
     and so on where the file has such columns of its own). A row without text gets no label. Broken off, it goes on
     where it was when the same is run again.
     """
+    check_input(source)
     check_model(model)
     _check_out(out, source)
     if out is None and engine != "local":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.models import MODEL, check_model
+from pipeline.commands.models import MODEL, check_input, check_model
 from pipeline.common import program
 from pipeline.common.errors import InputError
 from pipeline.corpora.readers import formats
@@ -29,6 +29,7 @@ def score(
 
     Texts that it was tuned on are left out. What it was tuned on is read from the store in which the model lies.
     """
+    check_input(source)
     check_model(model)
 
     from pipeline.corpora.cards import load_cards

@@ -298,6 +298,8 @@ def test_input_that_cannot_be_used_is_one_line(
     before = {path.name for path in tmp_path.iterdir()}
     for arguments, says in {
         ("gone.csv", "--model", classifier): "input gone.csv: cannot be read (No such file or directory)",
+        ("gone.csv",): "input gone.csv: cannot be read (No such file or directory)",
+        (".",): "input .: cannot be read (Is a directory)",
         ("two.csv", "--model", classifier): "no column text; name one with --text-column, there are: a, b",
         ("empty.txt", "--model", classifier): "input empty.txt: no texts in it",
         ("latin.txt", "--model", classifier): "not UTF-8; save the file as UTF-8, as with `iconv -f latin1",

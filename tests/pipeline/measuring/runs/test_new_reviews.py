@@ -140,6 +140,8 @@ def test_a_file_is_scored_against_what_the_store_tells(
         assert "drifted: words it knows" in out
     assert cli.main(verbs.build(), ["score", str(file), "--model", str(tuned)]) == 0
     assert "What it was tuned on is not at hand" in capsys.readouterr().out
+    assert cli.main(verbs.build(), ["score", str(tmp_path / "gone.csv"), "--model", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith(f"input {tmp_path / 'gone.csv'}: cannot be read (No such file")
     file.write_text("text,label\ngood,positive\n", "utf-8")
     assert cli.main(verbs.build(), ["score", str(file), "--model", str(tuned)]) == 2
     assert capsys.readouterr().err == f"input {file}: of 1 texts only 0 negative; label more, 10 of each class\n"
