@@ -185,7 +185,7 @@ def _cells(told: Prediction | None) -> list[str]:
 
 
 def _check_out(out: Path | None, source: str) -> None:
-    """Refuse before any work what could not be written after it, or would replace what is read."""
+    """Refuse before any work what could not be written after it, or would replace a file."""
     if out is None:
         return
     if out.suffix.lower() not in {"", ".csv", ".tsv", ".txt"}:
@@ -194,5 +194,7 @@ def _check_out(out: Path | None, source: str) -> None:
         raise InputError(f"output {out}: is no file; name one")
     if out.exists() and Path(source).exists() and out.samefile(source):
         raise InputError(f"output {out}: is the input; name another file")
+    if out.exists():  # what was broken off lies beside it, and is gone on with
+        raise InputError(f"output {out}: is there already; name another file, or remove it")
     if not out.parent.is_dir():
         raise InputError(f"output {out}: cannot be written (no folder {out.parent}); choose another place")

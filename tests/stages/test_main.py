@@ -225,6 +225,9 @@ def test_where_it_was_broken_off_the_same_command_goes_on(
     assert first == "going on after the 6 rows that an earlier try has labelled"
     assert rest == said.replace("whole.csv", "out.csv").splitlines()
     assert [path.name for path in tmp_path.glob("out*")] == ["out.csv"]
+    assert call(*command, out) == 2  # it is whole, and may have been worked on
+    assert capsys.readouterr().err == f"output {out}: is there already; name another file, or remove it\n"
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
 def test_what_an_earlier_try_labelled_of_another_file_does_not_count(
