@@ -131,7 +131,8 @@ def _write(
 
     terminal = out is None and sys.stdout.isatty()
     safe = console.clean if terminal else str  # a file has the cells as they were
-    separator, encoding = "\t" if out and out.suffix.lower() == ".tsv" else ",", "utf-8-sig" if excel else "utf-8"
+    separator = "\t" if out and out.suffix.lower() == ".tsv" else given.separator
+    encoding = "utf-8-sig" if excel else "utf-8"
     read_by = predictor.reader.max_length, sha256(predictor.folder.resolve())
     identity = digest([given.identity(), *read_by, encoding, separator]) if out else ""
     with growing(out, identity, encoding) if out else _standard_output() as file:

@@ -114,6 +114,14 @@ def test_a_tsv_is_written_with_tabs(classifier: Path, tmp_path: Path) -> None:
     assert (header[:2], row[0]) == (["text", "label"], "good, cheap")
 
 
+def test_a_csv_keeps_its_separator(classifier: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text('text;n\n"good; cheap";1,5\n', "utf-8")
+    for name, separator in (("out.csv", ";"), ("out", ";"), ("out.tsv", "\t")):
+        assert call("predict", tmp_path / "in.csv", "--model", classifier, "-o", tmp_path / name) == 0
+        header, row = csv.reader((tmp_path / name).read_text("utf-8").splitlines(), delimiter=separator)
+        assert (header, row[:2]) == (["text", "n", "label", *LABELS], ["good; cheap", "1,5"])
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.tsv"])
 def test_a_cell_of_two_lines_stays_one_row(classifier: Path, tmp_path: Path, name: str) -> None:
     lines = [{"text": f"good{end}food", "n": "1"} for end in ("\r", "\n", "\r\n", "\u2028", "\x85")]
