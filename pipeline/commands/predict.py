@@ -16,6 +16,7 @@ import typer
 from pipeline.commands.models import MODEL, check_input, check_model
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
+from pipeline.common.printable import many
 from pipeline.common.program import typed
 from pipeline.corpora.readers import formats
 from pipeline.machine import cli, console, workers
@@ -85,7 +86,7 @@ def predict(
             f"{told['cut']} of {given.count} texts are longer than {longest} word pieces; their ends were not read"
         )
     console.say(
-        f"{given.count:,} rows{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
+        f"{many(given.count, 'row')}{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
         f"{f'; {empty:,} without text got no label' if empty else ''}. How far to trust the labels: "
         f"{typed('make show') if model == MODEL else model / 'README.md'}"
     )
@@ -138,7 +139,7 @@ def _write(
     with growing(out, identity, encoding) if out else _standard_output() as file:
         told = Counter(file.told)
         if told["rows"]:
-            console.say(f"going on after the {told['rows']:,} rows that an earlier try has labelled")
+            console.say(f"going on after the {many(told['rows'], 'row')} that an earlier try has labelled")
         else:
             told["changed"] = write_csv(file.stream, [[*map(safe, given.columns), *ours]], separator)
         before, waiting = told["rows"], deque[list[list[str]]]()
@@ -161,7 +162,7 @@ def _write(
                     bar.update(len(answers))
         except (KeyboardInterrupt, SystemExit):
             if out:
-                done = f"stopped after {told['rows']:,} of {given.count:,} rows"
+                done = f"stopped after {told['rows']:,} of {many(given.count, 'row')}"
                 console.say(f"{done}; the same command {'goes on from there' if told['rows'] else 'begins again'}")
             raise
         if told["rows"] != given.count:

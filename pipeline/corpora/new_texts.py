@@ -23,6 +23,7 @@ from typing import Any
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, sha256
 from pipeline.common.labels import LABEL_TO_ID, LABELS
+from pipeline.common.printable import many
 from pipeline.corpora.card_files import Reading
 from pipeline.corpora.cards import Card
 from pipeline.corpora.cells import as_written, joined, label_as_written
@@ -184,7 +185,7 @@ def read_labelled(
         )
         raise InputError(f"input {source}, column {name}: labels that belong to no class: {shown}; {advice}")
     if dropped:
-        _LOG.warning("input %s: %s rows without a text or a label were left out", source, f"{dropped:,}")
+        _LOG.warning("input %s: %s left out for want of a text or a label", source, many(dropped, "row"))
     return found
 
 

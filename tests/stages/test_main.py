@@ -114,12 +114,13 @@ def test_a_tsv_is_written_with_tabs(classifier: Path, tmp_path: Path) -> None:
     assert (header[:2], row[0]) == (["text", "label"], "good, cheap")
 
 
-def test_a_csv_keeps_its_separator(classifier: Path, tmp_path: Path) -> None:
+def test_a_csv_keeps_its_separator(classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.csv").write_text('text;n\n"good; cheap";1,5\n', "utf-8")
     for name, separator in (("out.csv", ";"), ("out", ";"), ("out.tsv", "\t")):
         assert call("predict", tmp_path / "in.csv", "--model", classifier, "-o", tmp_path / name) == 0
         header, row = csv.reader((tmp_path / name).read_text("utf-8").splitlines(), delimiter=separator)
         assert (header, row[:2]) == (["text", "n", "label", *LABELS], ["good; cheap", "1,5"])
+        assert capsys.readouterr().err.startswith(f"1 row in {tmp_path / name}, label and probabilities added")
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.tsv"])

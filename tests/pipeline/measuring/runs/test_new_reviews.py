@@ -86,7 +86,7 @@ def test_labels_are_read_as_class_names_or_as_a_card_says(tmp_path: Path, caplog
     file = tmp_path / "new.csv"
     file.write_text("text,label\ngood &amp; cheap,Positive\nbad,negative\n,neutral\nso so,\n", "utf-8")
     assert read_labelled(str(file)) == [("good & cheap", 2), ("bad", 0)]
-    assert "2 rows without a text or a label were left out" in caplog.text
+    assert "2 rows left out for want of a text or a label" in caplog.text
     card = load_card(write_reviews(tmp_path / "shop"))
     file.write_text("text,stars\ngood,5\nbad,1.0\nmeh,3\n", "utf-8")
     assert read_labelled(str(file), card=card) == [("good", 2), ("bad", 0), ("meh", 1)]
@@ -150,4 +150,4 @@ def test_a_file_is_scored_against_what_the_store_tells(
     assert capsys.readouterr().err.startswith(f"input {tmp_path / 'gone.csv'}: cannot be read (No such file")
     file.write_text("text,label\ngood,positive\n", "utf-8")
     assert cli.main(verbs.build(), ["score", str(file), "--model", str(tuned)]) == 2
-    assert capsys.readouterr().err == f"input {file}: of 1 texts only 0 negative; label more, 10 of each class\n"
+    assert capsys.readouterr().err == f"input {file}: of 1 text only 0 negative; label more, 10 of each class\n"
