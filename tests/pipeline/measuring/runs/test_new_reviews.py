@@ -24,7 +24,7 @@ def figure(value: float, half: float, n: int = 300) -> dict[str, Any]:
 
 
 def made_on(tuned: list[tuple[str, int]], held: list[tuple[str, int]]) -> Past:
-    return Past(tuned, held, figure(0.8, 0.03), 0.01, ["shop"])
+    return Past(tuned, held, figure(0.8, 0.03), 0.01, ["shop"], "starter", 1)
 
 
 OLD = [(f"good food {'😂' if place % 2 else ''}".strip(), place % 3) for place in range(300)]
@@ -105,9 +105,16 @@ def store(root: Path, model: Path) -> Path:
     for name in ("model", "models/full"):
         shutil.copytree(model, report / name)
     told = {
+        "recipe": "starter",
         "final_arm": "full",
         "margin": 0.01,
-        "arms": {"full": {"model_seed": 0, "seeds": {"0": {"shop": {"macro_recall": figure(0.99, 0.005)}}}}},
+        "arms": {
+            "full": {
+                "model_seed": 0,
+                "seeds": {"0": {"shop": {"macro_recall": figure(0.99, 0.005)}}},
+                "settings": {"prepare": {"share_of_rows": 1.0}},
+            }
+        },
         "fingerprints": {"full": {"prepare": {"0": "b" * 64}}},
     }
     (report / "report.json").write_text(json.dumps(told), "utf-8")
