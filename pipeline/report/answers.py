@@ -236,7 +236,7 @@ def cost(report: Report) -> Answer:
             said += f"; adaptation left {adapted}, and of that tuning kept {in_percent(step)}"
         lines.append(Line(f"{PLACES[measure].capitalize()} ({place})", f"{said}."))
     lines += [
-        Line(f"{PLACES['pairs'].capitalize()} ({place})", "the base is not above chance, so there is nothing to lose.")
+        Line(f"{PLACES['pairs'].capitalize()} ({place})", "not told: the base is not well above chance.")
         for measure, place in retention_places(report)
         if measure == "pairs" and (measure, place) not in places
     ]
