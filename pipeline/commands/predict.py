@@ -72,6 +72,7 @@ def predict(
 
     given = read_texts(source, text_column, sheet)
     predictor = Predictor(model, max_length)
+    _say_what_is_advised(model)
     asked = model.resolve(), max_length  # `latest` may be another before the last machine has loaded it
     _LOADED.clear()
     _LOADED[asked] = predictor
@@ -93,6 +94,23 @@ def predict(
     if changed := told["changed"]:
         cells, them = ("cell", "it") if changed == 1 else ("cells", "them")
         console.say(f"{changed:,} {cells} that a spreadsheet would run as formulas got an apostrophe (') before {them}")
+
+
+def _say_what_is_advised(model: Path) -> None:
+    """Of the final arm's model beside its report: name the arm that this advises, if it is another."""
+    from pipeline.common.files import read_object
+    from pipeline.report.answers import advised
+
+    if model.resolve().name != "model":
+        return
+    try:
+        report = read_object(model.resolve().parent / "report.json")
+        final, picked = report["final_arm"], advised(report)
+        folder = model.parent / report["arms"][picked]["model"]
+    except (OSError, ValueError, LookupError, TypeError):  # there is none, or another program's
+        return
+    if picked != final:
+        console.say(f"model {model} is {final}'s, and its report advises {picked}: --model {folder}")
 
 
 _Asked = tuple[Path, int | None]

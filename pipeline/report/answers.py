@@ -305,10 +305,14 @@ def choice(report: Report) -> Answer:
     return Answer(question, headline, tuple(Line("", said) for said in lines))
 
 
+def advised(report: Report) -> str:
+    """The arm that is advised: one that is no worse than the best and kept more, if there is any, else the best."""
+    return str(report["recommendation"]["keeps_more"] or report["recommendation"]["arm"])
+
+
 def whereabouts(report: Report) -> Answer:
     """The folder of the final model, and the one of the arm advised if that is another."""
-    final, advised = report["final_arm"], report["recommendation"]
-    picked = advised["keeps_more"] or advised["arm"]
+    final, picked = report["final_arm"], advised(report)
     found = report["arms"][final]
     lines = [f"Beside this report: the arm {final}, seed {found['model_seed']}, {found['model_megabytes']:,.1f} MB."]
     headline = "model/"

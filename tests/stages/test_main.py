@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -237,6 +238,30 @@ def test_where_it_was_broken_off_the_same_command_goes_on(
     assert call(*command, out) == 2  # it is whole, and may have been worked on
     assert capsys.readouterr().err == f"output {out}: is there already; name another file, or remove it\n"
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.parametrize(("keeps_more", "advised"), [(None, "careful"), ("naive", "naive"), ("full", None)])
+def test_another_arm_that_the_report_advises_is_named(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], keeps_more: str | None, advised: str | None
+) -> None:
+    for name in ("model", "models/careful"):
+        shutil.copytree(classifier, tmp_path / "report" / name)
+    told = {
+        "final_arm": "full",
+        "recommendation": {"arm": "careful", "keeps_more": keeps_more},
+        "arms": {arm: {"model": f"models/{arm}"} for arm in ("naive", "careful", "full")},
+    }
+    (tmp_path / "report" / "report.json").write_text(json.dumps(told), "utf-8")
+    (tmp_path / "latest").symlink_to("report")
+    (tmp_path / "in.txt").write_text("good\n")
+    model = tmp_path / "latest" / "model"
+    assert call("predict", tmp_path / "in.txt", "--model", model) == 0
+    said = f"model {model} is full's, and its report advises {advised}: --model {tmp_path / 'latest/models'}/{advised}"
+    assert capsys.readouterr().err.splitlines()[:-1] == ([said] if advised else [])
+    assert call("predict", tmp_path / "in.txt", "--model", tmp_path / "latest" / "models" / "careful") == 0
+    (tmp_path / "report" / "report.json").write_text('{"recommendation": [], "final_arm": 0}')
+    assert call("predict", tmp_path / "in.txt", "--model", model) == 0
+    assert "advises" not in capsys.readouterr().err
 
 
 def test_what_an_earlier_try_labelled_of_another_file_does_not_count(
