@@ -72,15 +72,17 @@ def answers(report: Report) -> list[Answer]:
 def lead(report: Report) -> str:
     """The whole report in one sentence: the last arm against the first, and what is left of general English."""
     first, last = report["ladder"][0]["arm"], report["final_arm"]
-    judged = [(corpus, find_verdict(report, "overall", last, corpus)) for corpus in reviews(report)]
+    found = ((corpus, find_verdict(report, "overall", last, corpus)) for corpus in reviews(report))
+    judged = [(corpus, verdict) for corpus, verdict in found if verdict and verdict["difference"]["value"] is not None]
     said = []
     for verb in dict.fromkeys(BESIDE.values()):
-        there = [(corpus, verdict) for corpus, verdict in judged if verdict and BESIDE[verdict["verdict"]] == verb]
+        there = [(corpus, verdict) for corpus, verdict in judged if BESIDE[verdict["verdict"]] == verb]
         gains = [f"{signed(100 * verdict['difference']['value'])} points on {corpus}" for corpus, verdict in there]
         said += [f"{verb} {first} ({prose(gains)})"] if gains else []
     if not said:
-        level = prose(f"{percent(_macro_recall(report, last, corpus)).text}% on {corpus}" for corpus in reviews(report))
-        said = [f"has a macro-recall of {level}"]
+        levels = {corpus: _macro_recall(report, last, corpus) for corpus in reviews(report)}
+        level = prose(f"{percent(of).text}% on {corpus}" for corpus, of in levels.items() if of["value"] is not None)
+        said = [f"has a macro-recall of {level}" if level else "has no macro-recall (too few test texts)"]
     places = [place for place in retention_places(report) if kept(report, last, *place)]
     if places:
         share = percent(kept(report, last, *places[0])).text
