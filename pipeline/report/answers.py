@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pipeline.common.labels import FLOORS
+from pipeline.common.printable import many
 from pipeline.drawing.tables import (
     MARKS,
     PLACES,
@@ -135,9 +136,9 @@ def searched(report: Report) -> str:
     dev, test = ({"here": f"{100 * of[arm]:.1f}%", "lead": signed(100 * (of[arm] - of[against]))}
                  for of in (found["dev"], found["test"]))  # fmt: skip
     return (
-        f"{arm} is what a search chose by dev texts, which judged {found['trials']:,} trials: {dev['here']} there, "
-        f"{test['here']} on test. Of its lead over {against}, {dev['lead']} points on dev, {test['lead']} are left on "
-        "test; the best of many is partly the luckiest."
+        f"{arm} is what a search chose by dev texts, which judged {many(found['trials'], 'trial')}: {dev['here']} "
+        f"there, {test['here']} on test. Of its lead over {against}, {dev['lead']} points on dev, {test['lead']} are "
+        "left on test; the best of many is partly the luckiest."
     )
 
 
