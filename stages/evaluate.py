@@ -122,7 +122,7 @@ STAGE = Stage(
     "evaluate",
     evaluate,
     makes=("scores.json", "predictions", "floors", "retention.json", "retention", "emoji.json", "behaviour.json"),
-    version=13,
+    version=14,
     reads=reads,
     tell=tell,
 )

@@ -304,7 +304,7 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=22,
+    version=23,
     check=check,
     check_arms=rungs_of,
 )

@@ -191,6 +191,7 @@ def _seen(folder: Path, prepare: Path) -> dict[str, dict[str, int]] | None:
         InputError: so many that what it says of them means nothing.
     """
     from pipeline.common.errors import InputError
+    from pipeline.common.program import typed
     from pipeline.corpora import prepared
     from pipeline.measuring.runs import new_reviews
 
@@ -201,6 +202,10 @@ def _seen(folder: Path, prepare: Path) -> dict[str, dict[str, int]] | None:
         )
         return None
     known, found = {text for text, _ in then.tuned_on}, {}
+    way = "give prepare the settings that it was made with (seed, shares, folds), or the card another test split"
+    if then.share_of_rows < 1:  # by which new reviews would be thinned, too, maybe to too few
+        again = typed(f'make all RECIPE={then.recipe} SET="prepare.share_of_rows=1"')
+        way = f"it is of {then.share_of_rows:g} of the rows: go on from one of all, which `{again}` makes"
     for corpus in prepared.corpora_of(prepare, "reviews"):
         folds = range(prepared.folds_of(prepare, corpus))
         texts = [row["text"] for fold in folds for row in prepared.corpus_rows(prepare, corpus, "test", fold)]
@@ -208,8 +213,7 @@ def _seen(folder: Path, prepare: Path) -> dict[str, dict[str, int]] | None:
         if found[corpus]["tuned_on"] > MOST_SEEN * len(texts):
             raise InputError(
                 f"source.classifier: the model was tuned on {found[corpus]['tuned_on']:,} of the {len(texts):,} test "
-                f"texts of {corpus}, so how it does there says nothing; give prepare the settings that it was made "
-                "with (seed, shares, folds), or the card a test split that it has not read"
+                f"texts of {corpus}, so how it does there says nothing; {way}"
             )
     return found
 

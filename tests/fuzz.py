@@ -42,7 +42,7 @@ else:
 with steered:
     from pipeline.common.errors import InputError
     from pipeline.common.validation import settings_of
-    from pipeline.corpora import schema
+    from pipeline.corpora import new_texts, schema
     from pipeline.corpora.card_files import Reading
     from pipeline.corpora.check import describe_cards, drafted
     from pipeline.corpora.drafting import draft_card
@@ -344,7 +344,8 @@ def predict(data: Any, folder: Path) -> None:
     assert code in {0, 2}, said
     if code == 0:
         with out.open(encoding="utf-8", newline="") as stream:
-            found = len(list(csv.reader(stream, delimiter="\t" if out.suffix == ".tsv" else ","))) - 1
+            written = "\t" if out.suffix == ".tsv" else new_texts.read_texts(str(path), column or None).separator
+            found = len(list(csv.reader(stream, delimiter=written))) - 1
         assert found == len(list(read_rows(path, "a"))), f"{found} rows out"
     else:
         assert said.count("\n") == 1 or "InputError" not in said, said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from transformers import BertForSequenceClassification
 
 from pipeline import Predictor
 from pipeline.common.errors import InputError
-from pipeline.common.files import read_json, read_jsonl, write_jsonl
+from pipeline.common.files import read_json, read_jsonl, write_json, write_jsonl
 from pipeline.common.labels import LABELS
 from pipeline.learning import tuning
 from pipeline.machine import cli
@@ -159,6 +160,26 @@ def test_a_model_is_not_asked_about_texts_that_it_was_tuned_on(place: Path, caps
     said = capsys.readouterr().err
     assert "source.classifier: the model was tuned on " in said
     assert "of the 48 test texts of old, so how it does there says nothing; give prepare the settings" in said
+
+
+def test_of_a_model_of_a_share_of_its_rows_is_said_which_to_go_on_from(place: Path, tmp_path: Path) -> None:
+    """The same share would thin the new reviews as well, and be refused where too few are left."""
+    old, prepared = (place / "old").resolve(), tmp_path / "prepared"
+    report = read_json(old.parent / "report.json")
+    report |= {"recipe": "quick"}
+    report["arms"]["full"]["settings"]["prepare"]["share_of_rows"] = 0.2
+    made = f"prepare/{report['fingerprints']['full']['prepare']['0'][:16]}"
+    shutil.copytree(old, tmp_path / "store" / "report" / "quick" / "model")
+    write_json(tmp_path / "store" / "report" / "quick" / "report.json", report)
+    shutil.copytree(place / "store" / made, tmp_path / "store" / made)
+    shutil.copytree(place / "store" / made, prepared)
+    shutil.copy(prepared / "texts" / "old" / "train.jsonl", prepared / "texts" / "old" / "test.jsonl")
+    own = source.Settings(model=str(tmp_path / "store/report/quick/model"), classifier="kept", head_tokens=0)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError) as refused:
+        source.source(own, prepare=prepared, out=tmp_path / "out")
+    said = "it is of 0.2 of the rows: go on from one of all, which `make all RECIPE=quick "
+    assert str(refused.value).endswith(f'{said}SET="prepare.share_of_rows=1"` makes')
 
 
 NAMES = {0: "Positive", 1: "NEGATIVE", 2: "neutral"}

@@ -60,6 +60,16 @@ def push(
     print(console.clean(push(model, repo, public=public)))
 
 
+def check_input(source: str) -> None:
+    """Refuse a file of texts that cannot be opened; what is in it is looked at later, and takes its time."""
+    try:
+        if source != "-":
+            Path(source).open("rb").close()
+    except OSError as error:
+        said = f"cannot be read ({error.strerror}); check the path and its permissions"
+        raise InputError(f"input {source}: {said}") from None
+
+
 def check_model(model: Path) -> None:
     """Refuse a model that is not there, or not as a run left it."""
     again = typed("make all")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.models import MODEL, check_model
+from pipeline.commands.models import MODEL, check_input, check_model
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
+from pipeline.common.printable import many
 from pipeline.common.program import typed
 from pipeline.corpora.readers import formats
 from pipeline.machine import cli, console, workers
@@ -59,6 +60,7 @@ def predict(
     and so on where the file has such columns of its own). A row without text gets no label. Broken off, it goes on
     where it was when the same is run again.
     """
+    check_input(source)
     check_model(model)
     _check_out(out, source)
     if out is None and engine != "local":
@@ -70,6 +72,7 @@ def predict(
 
     given = read_texts(source, text_column, sheet)
     predictor = Predictor(model, max_length)
+    _say_what_is_advised(model)
     asked = model.resolve(), max_length  # `latest` may be another before the last machine has loaded it
     _LOADED.clear()
     _LOADED[asked] = predictor
@@ -84,13 +87,30 @@ def predict(
             f"{told['cut']} of {given.count} texts are longer than {longest} word pieces; their ends were not read"
         )
     console.say(
-        f"{given.count:,} rows{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
+        f"{many(given.count, 'row')}{f' in {out}' if out else ''}, {ours[0]} and probabilities added"
         f"{f'; {empty:,} without text got no label' if empty else ''}. How far to trust the labels: "
         f"{typed('make show') if model == MODEL else model / 'README.md'}"
     )
     if changed := told["changed"]:
         cells, them = ("cell", "it") if changed == 1 else ("cells", "them")
         console.say(f"{changed:,} {cells} that a spreadsheet would run as formulas got an apostrophe (') before {them}")
+
+
+def _say_what_is_advised(model: Path) -> None:
+    """Of the final arm's model beside its report: name the arm that this advises, if it is another."""
+    from pipeline.common.files import read_object
+    from pipeline.report.answers import advised
+
+    if model.resolve().name != "model":
+        return
+    try:
+        report = read_object(model.resolve().parent / "report.json")
+        final, picked = report["final_arm"], advised(report)
+        folder = model.parent / report["arms"][picked]["model"]
+    except (OSError, ValueError, LookupError, TypeError):  # there is none, or another program's
+        return
+    if picked != final:
+        console.say(f"model {model} is {final}'s, and its report advises {picked}: --model {folder}")
 
 
 _Asked = tuple[Path, int | None]
@@ -130,13 +150,14 @@ def _write(
 
     terminal = out is None and sys.stdout.isatty()
     safe = console.clean if terminal else str  # a file has the cells as they were
-    separator, encoding = "\t" if out and out.suffix.lower() == ".tsv" else ",", "utf-8-sig" if excel else "utf-8"
+    separator = "\t" if out and out.suffix.lower() == ".tsv" else given.separator
+    encoding = "utf-8-sig" if excel else "utf-8"
     read_by = predictor.reader.max_length, sha256(predictor.folder.resolve())
     identity = digest([given.identity(), *read_by, encoding, separator]) if out else ""
     with growing(out, identity, encoding) if out else _standard_output() as file:
         told = Counter(file.told)
         if told["rows"]:
-            console.say(f"going on after the {told['rows']:,} rows that an earlier try has labelled")
+            console.say(f"going on after the {many(told['rows'], 'row')} that an earlier try has labelled")
         else:
             told["changed"] = write_csv(file.stream, [[*map(safe, given.columns), *ours]], separator)
         before, waiting = told["rows"], deque[list[list[str]]]()
@@ -159,7 +180,7 @@ def _write(
                     bar.update(len(answers))
         except (KeyboardInterrupt, SystemExit):
             if out:
-                done = f"stopped after {told['rows']:,} of {given.count:,} rows"
+                done = f"stopped after {told['rows']:,} of {many(given.count, 'row')}"
                 console.say(f"{done}; the same command {'goes on from there' if told['rows'] else 'begins again'}")
             raise
         if told["rows"] != given.count:
@@ -184,7 +205,7 @@ def _cells(told: Prediction | None) -> list[str]:
 
 
 def _check_out(out: Path | None, source: str) -> None:
-    """Refuse before any work what could not be written after it, or would replace what is read."""
+    """Refuse before any work what could not be written after it, or would replace a file."""
     if out is None:
         return
     if out.suffix.lower() not in {"", ".csv", ".tsv", ".txt"}:
@@ -193,5 +214,7 @@ def _check_out(out: Path | None, source: str) -> None:
         raise InputError(f"output {out}: is no file; name one")
     if out.exists() and Path(source).exists() and out.samefile(source):
         raise InputError(f"output {out}: is the input; name another file")
+    if out.exists():  # what was broken off lies beside it, and is gone on with
+        raise InputError(f"output {out}: is there already; name another file, or remove it")
     if not out.parent.is_dir():
         raise InputError(f"output {out}: cannot be written (no folder {out.parent}); choose another place")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.common.errors import InputError
+from pipeline.common.printable import many
 from pipeline.machine import console
 
 
@@ -39,7 +40,7 @@ def rank(
     own, labels = ([row[column] for row in asked] for column in ("text", "label"))
     found = {}
     for place, (name, folder) in enumerate(folders.items(), start=1):
-        console.say(f"asking {name}, model {place} of {len(folders)}, about {len(asked):,} texts")
+        console.say(f"asking {name}, model {place} of {len(folders)}, about {many(len(asked), 'text')}")
         found[name] = transferability.of_model(folder, readers[name], own, labels)
     print(plain(transferability.tables(found, len(asked))))
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.common.errors import InputError
-from pipeline.common.program import typed
 from pipeline.machine import cli, console
 from pipeline.machine.store import STORE
 
@@ -47,7 +46,7 @@ def history(store: cli.StoreOption = STORE) -> None:
 
     known = history.runs(store)
     if not known:
-        raise InputError(f"store {store}: no report yet; make one with `{typed('make all')}`")
+        raise console.no_report(store)
     print(history.text(known))
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.models import MODEL, check_model
+from pipeline.commands.models import MODEL, check_input, check_model
 from pipeline.common import program
 from pipeline.common.errors import InputError
+from pipeline.common.printable import many
 from pipeline.corpora.readers import formats
 from pipeline.machine import console
 
@@ -29,6 +30,7 @@ def score(
 
     Texts that it was tuned on are left out. What it was tuned on is read from the store in which the model lies.
     """
+    check_input(source)
     check_model(model)
 
     from pipeline.corpora.cards import load_cards
@@ -44,12 +46,13 @@ def score(
     then = new_reviews.past(model)
     seen = {text for text, _ in then.tuned_on} if then else set()
     fresh = [pair for pair in texts if pair[0] not in seen]
-    known = f", less {len(texts) - len(fresh):,} that it was tuned on" if len(fresh) < len(texts) else ""
+    given = many(len(texts), "text")
+    given += f", less {len(texts) - len(fresh):,} that it was tuned on" if len(fresh) < len(texts) else ""
     if few := new_reviews.too_few(fresh):
-        raise InputError(f"input {source}: of {len(texts):,} texts{known} only {few}; label more, 10 of each class")
+        raise InputError(f"input {source}: of {given} only {few}; label more, 10 of each class")
     told = predictor([text for text, _ in fresh])
     found = new_reviews.scored(fresh, [list(one.probabilities.values()) for one in told])
-    console.say(f"{len(texts):,} texts{known}")
+    console.say(given)
     print(plain(shown.tables(found, then.macro_recall if then else None)))
     if then is None:
         print("\nWhat it was tuned on is not at hand: the model lies in no report's folder of a store.")

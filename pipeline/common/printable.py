@@ -1,4 +1,4 @@
-"""Makes text of unknown origin safe to print: what steers a terminal or a page becomes visible letters."""
+"""What is printed: text of unknown origin, in which what steers a terminal or a page becomes letters; counts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ STEERING = re.compile(
 def printable(text: str) -> str:
     r"""The text on one line, controls and lone surrogates written out (``\x1b``). Emoji and their joiners stay."""
     return STEERING.sub(lambda match: match[0].encode("unicode_escape").decode(), re.sub(r"[\t\n]+", " ", text))
+
+
+def many(count: int, what: str) -> str:
+    """How many, with its noun, which takes an s where they are not one: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def markdown(text: str) -> str:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
 from pipeline.common.languages import ENGLISH
+from pipeline.common.printable import many
 from pipeline.common.validation import nearest
 from pipeline.corpora.cards import Card, Split
 from pipeline.corpora.cells import as_written, label_as_written
@@ -230,18 +231,18 @@ def _written(values: dict[str, Any], columns: str | Sequence[str], place: str, l
 
 
 def _check_counts(corpus: Corpus) -> None:
-    name = corpus.card.name
+    name, all_rows = corpus.card.name, many(corpus.dropped.total(), "row")
     if corpus.card.role == "pairs":
         if not corpus.pairs:
-            raise InputError(f"card {name}: no pair is left of {corpus.dropped.total()} rows; check retone.columns")
+            raise InputError(f"card {name}: no pair is left of {all_rows}; check retone.columns")
         return
     if not corpus.splits:
-        raise InputError(f"card {name}: no text is left of {corpus.dropped.total()} rows; check retone.columns")
+        raise InputError(f"card {name}: no text is left of {all_rows}; check retone.columns")
     if corpus.card.role == "reviews":
         rows = corpus.classes()
         for index, label in enumerate(LABELS):
             if rows[index] < FEWEST:
-                raise InputError(f"card {name}: class {label} has {rows[index]} rows, needs {FEWEST}; add some")
+                raise InputError(f"card {name}: class {label} has {many(rows[index], 'row')}, needs {FEWEST}; add some")
 
 
 class LabelProblems:
@@ -290,7 +291,7 @@ class LabelProblems:
 
 
 def _rows_have(count: int) -> str:
-    return "1 row has" if count == 1 else f"{count} rows have"
+    return f"{many(count, 'row')} {'has' if count == 1 else 'have'}"
 
 
 def _shown(value: str) -> str:

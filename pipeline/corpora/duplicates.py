@@ -21,7 +21,7 @@ import numpy as np
 from datasketch import MinHash
 from numpy.typing import NDArray
 
-from pipeline.common.printable import printable
+from pipeline.common.printable import many, printable
 from pipeline.corpora.texts import Texts, unnamed
 from pipeline.text.cleaning import without_masks
 from pipeline.text.emoji import emoji_list
@@ -116,7 +116,7 @@ def commonest(texts: Texts, numbers: NDArray[np.int64], some: NDArray[np.int64])
     """The three that stand most often among those at some positions, shortened, each with how often."""
     _, first, counts = np.unique(numbers[some], return_index=True, return_counts=True)
     return [
-        f'"{printable(texts[int(some[first[at]])].text[:_SHOWN_CHARACTERS])}" ({counts[at]} rows)'
+        f'"{printable(texts[int(some[first[at]])].text[:_SHOWN_CHARACTERS])}" ({many(counts[at], "row")})'
         for at in np.lexsort((first, -counts))[:_SHOWN]
     ]
 

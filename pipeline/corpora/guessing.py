@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from pipeline.common.labels import LABELS
+from pipeline.common.printable import many
 from pipeline.corpora.cells import as_number, label_as_written
 from pipeline.corpora.corpus import FEWEST
 from pipeline.corpora.schema import QUESTION
@@ -222,7 +223,7 @@ def _map_labels(
     values = _values(rows, column)
     if "" in values:
         draft.drop = [""]
-        draft.notes.append(f"drop: {column} is empty in {values.pop('')} rows, which are dropped, and counted.")
+        draft.notes.append(f"drop: {column} is empty in {many(values.pop(''), 'row')}: dropped, and counted.")
     if not _mapping(list(values), class_names) and _is_scale(values):
         _cut(draft, rows, text, column)
         return
@@ -231,7 +232,7 @@ def _map_labels(
         label: sorted((_plain(value) for value in mapped if mapped[value] == label), key=str) or [QUESTION]
         for label in LABELS
     }
-    found = ", ".join(f"{value} ({count} rows)" for value, count in values.most_common(_FEW))
+    found = ", ".join(f"{value} ({many(count, 'row')})" for value, count in values.most_common(_FEW))
     draft.questions += [
         f"labels.{label}: which values of {column} mean {label}? There are: {found}"
         for label in LABELS
@@ -253,7 +254,7 @@ def _map_labels(
     draft.labels = labels
     counts = {label: sum(values[value] for value in mapped if mapped[value] == label) for label in LABELS}
     draft.notes += [
-        f"labels.{label}: only {count} rows, and a run needs {FEWEST} of each class; can you add some?"
+        f"labels.{label}: only {many(count, 'row')}, and a run needs {FEWEST} of each class; can you add some?"
         for label, count in counts.items()
         if 0 < count < FEWEST
     ]
@@ -275,7 +276,7 @@ def _cut(draft: Draft, rows: Sequence[Mapping[str, Any]], text: str, column: str
     draft.questions.append(
         f"cuts: {column} goes from {lowest:g} to {highest:g}. Below the first cut is negative, above the second "
         f"positive, between them neutral. {first:g} and {second:g} are a guess: correct them, take the {QUESTION} away."
-        + "".join(f"\n  - {label}, {len(some)} rows: {_quoted(some)}" for label, some in parts.items())
+        + "".join(f"\n  - {label}, {many(len(some), 'row')}: {_quoted(some)}" for label, some in parts.items())
     )
     if left := [
         value for value in {label_as_written(row.get(column)) for row in rows} if value and as_number(value) is None

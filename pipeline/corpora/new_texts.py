@@ -23,13 +23,14 @@ from typing import Any
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, sha256
 from pipeline.common.labels import LABEL_TO_ID, LABELS
+from pipeline.common.printable import many
 from pipeline.corpora.card_files import Reading
 from pipeline.corpora.cards import Card
 from pipeline.corpora.cells import as_written, joined, label_as_written
 from pipeline.corpora.guessing import LOOKED_AT, looks_headless
 from pipeline.corpora.lines import MAX_FILE_BYTES, kind, lines_of
 from pipeline.corpora.readers import FORMATS, looks_like_table, read_rows
-from pipeline.corpora.tables import Row, delimited, quoting
+from pipeline.corpora.tables import Row, delimited, quoting, separator
 from pipeline.text.cleaning import normalise
 
 CHUNK_ROWS, CHUNK_CHARACTERS = 1024, 1 << 24
@@ -48,6 +49,8 @@ class NewTexts:
     """Digest of what is read: the file, and which texts of it."""
     rows: Callable[[], Iterator[tuple[str, list[str]]]]
     """The text of each, and every column as it stands there, in the order of ``columns``; a missing value is empty."""
+    separator: str = ","
+    """What stands between the fields of a .csv; of any other file, a comma."""
 
     def chunks(self, after: int = 0) -> Iterator[list[tuple[str, list[str]]]]:
         """The rows beyond the first ``after``, some thousands at a time."""
@@ -100,9 +103,9 @@ def read_texts(source: str, column: str | Sequence[str] | None = None, sheet: st
         for number, row in rows():
             yield _text(row, wanted, f"{place}, row {number}"), [as_written(row.get(name)) for name in columns]
 
-    return NewTexts(
-        [as_written(name) for name in columns], count, lambda: digest([content(), list(wanted), sheet]), texts
-    )
+    headed = [as_written(name) for name in columns]
+    separated = separator(Path(source), place, Reading(), MAX_FILE_BYTES) if kind(Path(source)) == "csv" else ","
+    return NewTexts(headed, count, lambda: digest([content(), list(wanted), sheet]), texts, separated)
 
 
 Rows = Callable[[], Iterable[Row]]
@@ -182,7 +185,7 @@ def read_labelled(
         )
         raise InputError(f"input {source}, column {name}: labels that belong to no class: {shown}; {advice}")
     if dropped:
-        _LOG.warning("input %s: %s rows without a text or a label were left out", source, f"{dropped:,}")
+        _LOG.warning("input %s: %s left out for want of a text or a label", source, many(dropped, "row"))
     return found
 
 

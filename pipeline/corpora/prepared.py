@@ -80,9 +80,15 @@ def _classes(texts: Texts) -> dict[str, int]:
 
 
 def told(prepare: Path) -> list[str]:
-    """A line for people on each corpus: how many rows its splits have, and what was dropped for which reason."""
-    described = _described(prepare).items()
-    return [f"{name}: {counted(corpus['splits'], corpus['dropped'])}" for name, corpus in described]
+    """A line for people on each corpus: how many rows its splits have, and what was dropped for which reason.
+
+    With folds the splits are fold 0's, whose model is taken away; together the folds test every row.
+    """
+    return [
+        f"{name}{f', fold 0 of {folds}' if (folds := corpus.get('folds', 1)) > 1 else ''}: "
+        f"{counted(corpus['splits'], corpus['dropped'])}"
+        for name, corpus in _described(prepare).items()
+    ]
 
 
 def counted(splits: Mapping[str, int], dropped: Mapping[str, int]) -> str:

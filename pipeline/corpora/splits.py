@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
+from pipeline.common.printable import many
 from pipeline.corpora.cards import Split
 from pipeline.corpora.corpus import FEWEST, Corpus
 from pipeline.corpora.duplicates import commonest, near_twins, twins
@@ -90,7 +91,7 @@ def thin(corpus: Corpus, share: float, seed: int) -> None:
     for index, name in enumerate(LABELS if corpus.card.role == "reviews" else ()):
         if rows[index] < FEWEST:
             raise InputError(
-                f"card {corpus.card.name}: {share:g} of class {name} is {rows[index]} rows, needs {FEWEST}; "
+                f"card {corpus.card.name}: {share:g} of class {name} is {many(rows[index], 'row')}, needs {FEWEST}; "
                 "raise prepare.share_of_rows"
             )
 
@@ -161,7 +162,7 @@ def check_trainable(corpus: Corpus) -> None:
     for index, label in enumerate(LABELS):
         if every[index] >= FEWEST and train[index]:
             continue
-        left = f"class {label} has {every[index]} rows left, needs {FEWEST}"
+        left = f"class {label} has {many(every[index], 'row')} left, needs {FEWEST}"
         left = left if train[index] else f"no {label} row is left in train"
         lost = {reason: count for reason, count in corpus.dropped.most_common() if count}
         told = f" (dropped: {', '.join(f'{count} {reason}' for reason, count in lost.items())})" if lost else ""

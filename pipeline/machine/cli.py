@@ -126,6 +126,7 @@ def status(
         print(json.dumps(console.standings_data(plan, standings), indent=1, ensure_ascii=False))
     else:
         console.show_standings(plan, standings)
+        console.show_others(plan)
 
 
 def show(

@@ -22,8 +22,10 @@ from pipeline.common.validation import settings_of
 from pipeline.common.yaml import as_plain, flat
 from pipeline.machine.lock import holders
 from pipeline.machine.plan import Plan, Standing
+from pipeline.machine.recipe import named
 from pipeline.machine.runner import Step
 from pipeline.machine.stage import Run, Stage
+from pipeline.machine.store import Store
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -108,6 +110,14 @@ def show_standings(plan: Plan, standings: Iterable[Standing], *, would: bool = F
     console().print(table)
 
 
+def show_others(plan: Plan) -> None:
+    """Where the store has no run of the recipe, say of which it has, of those that are found by their names."""
+    others = [] if plan.store.runs(plan.recipe.name) else [each for each in plan.store.recipes() if named(each)]
+    if others:
+        last = typed(f"make status RECIPE={others[0]}")
+        say(f"recipe {plan.recipe.name}: no run in store {plan.store.root}; of {', '.join(others)} it has: `{last}`")
+
+
 def standings_data(plan: Plan, standings: Iterable[Standing]) -> dict[str, Any]:
     """Return what ``status --json`` prints."""
     return {
@@ -136,9 +146,16 @@ def show_latest(store: Path) -> None:
     """
     summary = store / "latest" / "summary.txt"
     if not summary.is_file():
-        raise InputError(f"store {store}: no report yet; make one with `{typed('make all')}`")
+        raise no_report(store)
     console().print(Text(clean(summary.read_text("utf-8"))))
     show_ways(store)
+
+
+def no_report(store: Path) -> InputError:
+    """What to say where no run of a store has come to its end: how to begin one, or who is at work on one."""
+    busy = holders(Store(store).locks)
+    said = f"one is being made by {busy[0]}" if busy else f"make one with `{typed('make all')}`"
+    return InputError(f"store {store}: no report yet; {said}")
 
 
 def show_ways(store: Path) -> None:

@@ -52,7 +52,7 @@ class Recipe:
     @property
     def called(self) -> str:
         """What to type for it, here: its name where that is found by it, else its file, never by an absolute path."""
-        found = _named(self.name)
+        found = named(self.name)
         if "name" in self.changes or (found and found.resolve() == self.file.resolve()):
             return self.name
         below = self.file.resolve().is_relative_to(Path.cwd())
@@ -134,7 +134,7 @@ def parse_changes(texts: Iterable[str]) -> dict[str, Any]:
 
 def _find(path: str | Path) -> Path:
     """The file itself, the recipe of that name that ships, or ``<name>.yaml`` here: what a report's advice names."""
-    if found := _named(path):
+    if found := named(path):
         return found
     known = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
     meant = near(str(path), known)
@@ -142,9 +142,10 @@ def _find(path: str | Path) -> Path:
     raise InputError(f"recipe {path}: no such file; {hint} recipes that ship: {', '.join(known)}")
 
 
-def _named(path: str | Path) -> Path | None:
-    named = [folder / f"{path}.yaml" for folder in (SHIPPED, Path()) if Path(path).name == str(path)]
-    return next((file for file in (Path(path), *named) if file.is_file()), None)
+def named(path: str | Path) -> Path | None:
+    """The file that is meant by what is typed for a recipe, or None where there is none."""
+    places = [folder / f"{path}.yaml" for folder in (SHIPPED, Path()) if Path(path).name == str(path)]
+    return next((file for file in (Path(path), *places) if file.is_file()), None)
 
 
 def _chain(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:

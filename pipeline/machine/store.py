@@ -151,6 +151,11 @@ class Store:
         told = {run: used for run, used in known.items() if isinstance(used, dict)}
         return {run: {name: str(print_) for name, print_ in used.items()} for run, used in told.items()}
 
+    def recipes(self) -> list[str]:
+        """Names of the recipes of which it has runs, whole or not; what was noted last comes first."""
+        notes = sorted((self.root / "runs").glob("*.json"), key=lambda note: note.stat().st_mtime, reverse=True)
+        return [note.stem for note in notes]
+
     def remember(self, recipe: str, run: str, stage: str, fingerprint: str) -> None:
         """Note that this run of the recipe now uses this artifact."""
         if self.runs(recipe).get(run, {}).get(stage) == fingerprint:

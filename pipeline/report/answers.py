@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pipeline.common.labels import FLOORS
+from pipeline.common.printable import many
 from pipeline.drawing.tables import (
     MARKS,
     PLACES,
@@ -72,15 +73,17 @@ def answers(report: Report) -> list[Answer]:
 def lead(report: Report) -> str:
     """The whole report in one sentence: the last arm against the first, and what is left of general English."""
     first, last = report["ladder"][0]["arm"], report["final_arm"]
-    judged = [(corpus, find_verdict(report, "overall", last, corpus)) for corpus in reviews(report)]
+    found = ((corpus, find_verdict(report, "overall", last, corpus)) for corpus in reviews(report))
+    judged = [(corpus, verdict) for corpus, verdict in found if verdict and verdict["difference"]["value"] is not None]
     said = []
     for verb in dict.fromkeys(BESIDE.values()):
-        there = [(corpus, verdict) for corpus, verdict in judged if verdict and BESIDE[verdict["verdict"]] == verb]
+        there = [(corpus, verdict) for corpus, verdict in judged if BESIDE[verdict["verdict"]] == verb]
         gains = [f"{signed(100 * verdict['difference']['value'])} points on {corpus}" for corpus, verdict in there]
         said += [f"{verb} {first} ({prose(gains)})"] if gains else []
     if not said:
-        level = prose(f"{percent(_macro_recall(report, last, corpus)).text}% on {corpus}" for corpus in reviews(report))
-        said = [f"has a macro-recall of {level}"]
+        levels = {corpus: _macro_recall(report, last, corpus) for corpus in reviews(report)}
+        level = prose(f"{percent(of).text}% on {corpus}" for corpus, of in levels.items() if of["value"] is not None)
+        said = [f"has a macro-recall of {level}" if level else "has no macro-recall (too few test texts)"]
     places = [place for place in retention_places(report) if kept(report, last, *place)]
     if places:
         share = percent(kept(report, last, *places[0])).text
@@ -133,9 +136,9 @@ def searched(report: Report) -> str:
     dev, test = ({"here": f"{100 * of[arm]:.1f}%", "lead": signed(100 * (of[arm] - of[against]))}
                  for of in (found["dev"], found["test"]))  # fmt: skip
     return (
-        f"{arm} is what a search chose by dev texts, which judged {found['trials']:,} trials: {dev['here']} there, "
-        f"{test['here']} on test. Of its lead over {against}, {dev['lead']} points on dev, {test['lead']} are left on "
-        "test; the best of many is partly the luckiest."
+        f"{arm} is what a search chose by dev texts, which judged {many(found['trials'], 'trial')}: {dev['here']} "
+        f"there, {test['here']} on test. Of its lead over {against}, {dev['lead']} points on dev, {test['lead']} are "
+        "left on test; the best of many is partly the luckiest."
     )
 
 
@@ -236,7 +239,7 @@ def cost(report: Report) -> Answer:
             said += f"; adaptation left {adapted}, and of that tuning kept {in_percent(step)}"
         lines.append(Line(f"{PLACES[measure].capitalize()} ({place})", f"{said}."))
     lines += [
-        Line(f"{PLACES['pairs'].capitalize()} ({place})", "the base is not above chance, so there is nothing to lose.")
+        Line(f"{PLACES['pairs'].capitalize()} ({place})", "not told: the base is not well above chance.")
         for measure, place in retention_places(report)
         if measure == "pairs" and (measure, place) not in places
     ]
@@ -305,10 +308,14 @@ def choice(report: Report) -> Answer:
     return Answer(question, headline, tuple(Line("", said) for said in lines))
 
 
+def advised(report: Report) -> str:
+    """The arm that is advised: one that is no worse than the best and kept more, if there is any, else the best."""
+    return str(report["recommendation"]["keeps_more"] or report["recommendation"]["arm"])
+
+
 def whereabouts(report: Report) -> Answer:
     """The folder of the final model, and the one of the arm advised if that is another."""
-    final, advised = report["final_arm"], report["recommendation"]
-    picked = advised["keeps_more"] or advised["arm"]
+    final, picked = report["final_arm"], advised(report)
     found = report["arms"][final]
     lines = [f"Beside this report: the arm {final}, seed {found['model_seed']}, {found['model_megabytes']:,.1f} MB."]
     headline = "model/"

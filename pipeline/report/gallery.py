@@ -37,9 +37,11 @@ def pictures(report: Report) -> dict[str, list[Picture]]:
 
 
 def _ladders(report: Report) -> list[Picture]:
-    """Macro-recall of every arm on each review corpus, beside the floors."""
+    """Macro-recall of every arm on each review corpus with enough test texts, beside the floors."""
     drawn = []
     for index, corpus in enumerate(tables.reviews(report)):
+        if report["ladder"][0]["scores"][corpus]["macro_recall"]["value"] is None:
+            continue
         floors = [
             Line(report["floors"][name][corpus]["macro_recall"]["value"], title) for name, title in FLOORS.items()
         ]

@@ -10,9 +10,10 @@ from pipeline.drawing.tables import NOTHING, Cell, Estimate, Table, change, perc
 
 
 def tables(found: Mapping[str, Any], then: Estimate | None) -> list[Table]:
-    """What ``new_reviews.scored`` gives, and macro-recall of then where it is known."""
+    """What ``new_reviews.scored`` gives, and macro-recall of then; a row for each figure that is known."""
     scores, emoji = found["scores"], found["emoji"]
-    rows = [(name.replace("_", "-"), scores[name]) for name in ("macro_recall", "accuracy", "macro_f1")]
+    rows = [("macro-recall", scores["macro_recall"]), ("macro-recall when it was tested", then)]
+    rows += [(name.replace("_", "-"), scores[name]) for name in ("accuracy", "macro_f1")]
     rows += [
         (f"macro-recall on texts {word} emoji", (emoji[word] or {}).get("macro_recall")) for word in ("with", "without")
     ]
@@ -21,12 +22,11 @@ def tables(found: Mapping[str, Any], then: Estimate | None) -> list[Table]:
         ("calibration error", found["calibration"]["error"]),
         ("confidence less accuracy", found["calibration"]["overconfidence"]),
     ]
-    before = {"macro-recall": then}
     return [
         Table(
             "Scores",
-            ("score", "now, %", "when it was tested, %"),
-            tuple((Cell(name), percent(figure), percent(before.get(name))) for name, figure in rows),
+            ("score", "%"),
+            tuple((Cell(name), percent(figure)) for name, figure in rows if figure),
             f"{scores['macro_recall']['n']:,} texts; 95% intervals.",
         )
     ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pipeline.common.printable import many
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table, change, number, on_one_line, percent, prose, whose
 
 
@@ -13,7 +14,7 @@ def coverage(report: Report) -> Table:
     """What the tokenizer lost on each corpus before and after emoji tokens, an entry for every way arms read emoji."""
     rows: dict[Any, tuple[Cell, ...]] = {}
     for arm, found in report["coverage"].items():
-        said = f"{arm}: emoji {found['emoji']}, {found['rows_added']:,} rows added"
+        said = f"{arm}: emoji {found['emoji']}, {many(found['rows_added'], 'row')} added"
         for name, corpus in found["corpora"].items():
             cells = (
                 *_before_after(corpus, "unk_rate_emoji_texts", 100, 1),

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from pipeline.common.files import read_json
+from pipeline.common.printable import many
 from pipeline.common.results import Estimate
 from pipeline.common.yaml import flat
 from pipeline.machine.recipe import SHIPPED, Recipe, Settings
@@ -40,7 +41,7 @@ def written(told: Found, recipe: Recipe, folder: Path, said: str) -> str:
         searched = {"arm": name, "against": arm, "trials": before + judged}
         final = {"final_arm": name} if report.final_arm else {}
         content = _merged(content, {"report": {"searched": searched, **final}})
-    asked, of = f"{100 * told['budget']:g}% of general English", f"# Of {len(told['trials'])} trials"
+    asked, of = f"{100 * told['budget']:g}% of general English", f"# Of {many(len(told['trials']), 'trial')}"
     comment = f"{of} the best on dev that keeps {asked}:" if told["within"] else f"{of} none is shown to keep {asked}:"
     comment += f"\n# trial {told['best']}, {said}.\n"
     return comment + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=118)

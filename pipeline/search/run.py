@@ -14,6 +14,7 @@ from typing import Any, cast
 from pipeline.common.arms import rungs
 from pipeline.common.errors import InputError
 from pipeline.common.files import remove
+from pipeline.common.printable import many
 from pipeline.common.yaml import flat
 from pipeline.machine.fingerprint import chosen_settings
 from pipeline.machine.lock import hold
@@ -190,7 +191,7 @@ def _forecast(study: Study, reference: Outcome, count: int | None, seconds: floa
     there, each = len(study.tried()), max(0.1, _expected(study, reference))
     fit = count if seconds is None else max(0, int(seconds / each * jobs))
     more = min(many for many in (fit, count) if many is not None)
-    before = f"{there} trials are there; " if there else ""
+    before = f"{many(there, 'trial')} {'is' if there == 1 else 'are'} there; " if there else ""
     return f"{before}a trial takes some {each:.0f} s: about {more} more, in {more * each / 60 / jobs:.0f} minutes"
 
 
@@ -200,7 +201,7 @@ def _spare(study: Study, store: Path) -> None:
     kept = {name for trial in tried if trial["front"] for name in trial["outcome"]["artifacts"]}
     best = show.best_of(tried, study.search.budget)
     kept |= set(best["outcome"]["artifacts"]) if best else set()
-    recipes = [file.stem for file in (store / "runs").glob("*.json") if not file.stem.startswith("search-")]
+    recipes = [name for name in Store(store).recipes() if not name.startswith("search-")]
     used = {f"{stage}/{print_[:16]}" for recipe in recipes for run in Store(store).runs(recipe).values()
             for stage, print_ in run.items()}  # fmt: skip
     for name in {name for trial in tried for name in trial["outcome"]["made"]} - kept - used:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.common import results
 from pipeline.common.files import write_whole
+from pipeline.common.printable import many
 from pipeline.common.yaml import as_plain
 from pipeline.drawing import svg, tables
 from pipeline.drawing.dots import Dot, dots
@@ -128,7 +129,7 @@ def _lines(told: Found) -> list[str]:
     if failed:
         said.append(f"Failed: {failed}; a table below says why.")
     said.append(
-        f"Dev texts have judged {count} {'trial' if count == 1 else 'trials'} and {AS_IT_IS}; the best of many is "
+        f"Dev texts have judged {many(count, 'trial')} and {AS_IT_IS}; the best of many is "
         "partly the luckiest, so its dev figures flatter it. Test texts have judged "
         + ("the best alone, once." if told["tested"] else "none; they judge the best alone, in a run of its recipe:")
     )

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,15 @@ def test_a_tsv_is_written_with_tabs(classifier: Path, tmp_path: Path) -> None:
     assert call("predict", tmp_path / "in.txt", "--model", classifier, "-o", tmp_path / "out.tsv") == 0
     header, row = (line.split("\t") for line in (tmp_path / "out.tsv").read_text("utf-8").splitlines())
     assert (header[:2], row[0]) == (["text", "label"], "good, cheap")
+
+
+def test_a_csv_keeps_its_separator(classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.csv").write_text('text;n\n"good; cheap";1,5\n', "utf-8")
+    for name, separator in (("out.csv", ";"), ("out", ";"), ("out.tsv", "\t")):
+        assert call("predict", tmp_path / "in.csv", "--model", classifier, "-o", tmp_path / name) == 0
+        header, row = csv.reader((tmp_path / name).read_text("utf-8").splitlines(), delimiter=separator)
+        assert (header, row[:2]) == (["text", "n", "label", *LABELS], ["good; cheap", "1,5"])
+        assert capsys.readouterr().err.startswith(f"1 row in {tmp_path / name}, label and probabilities added")
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.tsv"])
@@ -225,6 +235,33 @@ def test_where_it_was_broken_off_the_same_command_goes_on(
     assert first == "going on after the 6 rows that an earlier try has labelled"
     assert rest == said.replace("whole.csv", "out.csv").splitlines()
     assert [path.name for path in tmp_path.glob("out*")] == ["out.csv"]
+    assert call(*command, out) == 2  # it is whole, and may have been worked on
+    assert capsys.readouterr().err == f"output {out}: is there already; name another file, or remove it\n"
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.parametrize(("keeps_more", "advised"), [(None, "careful"), ("naive", "naive"), ("full", None)])
+def test_another_arm_that_the_report_advises_is_named(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], keeps_more: str | None, advised: str | None
+) -> None:
+    for name in ("model", "models/careful"):
+        shutil.copytree(classifier, tmp_path / "report" / name)
+    told = {
+        "final_arm": "full",
+        "recommendation": {"arm": "careful", "keeps_more": keeps_more},
+        "arms": {arm: {"model": f"models/{arm}"} for arm in ("naive", "careful", "full")},
+    }
+    (tmp_path / "report" / "report.json").write_text(json.dumps(told), "utf-8")
+    (tmp_path / "latest").symlink_to("report")
+    (tmp_path / "in.txt").write_text("good\n")
+    model = tmp_path / "latest" / "model"
+    assert call("predict", tmp_path / "in.txt", "--model", model) == 0
+    said = f"model {model} is full's, and its report advises {advised}: --model {tmp_path / 'latest/models'}/{advised}"
+    assert capsys.readouterr().err.splitlines()[:-1] == ([said] if advised else [])
+    assert call("predict", tmp_path / "in.txt", "--model", tmp_path / "latest" / "models" / "careful") == 0
+    (tmp_path / "report" / "report.json").write_text('{"recommendation": [], "final_arm": 0}')
+    assert call("predict", tmp_path / "in.txt", "--model", model) == 0
+    assert "advises" not in capsys.readouterr().err
 
 
 def test_what_an_earlier_try_labelled_of_another_file_does_not_count(
@@ -298,6 +335,8 @@ def test_input_that_cannot_be_used_is_one_line(
     before = {path.name for path in tmp_path.iterdir()}
     for arguments, says in {
         ("gone.csv", "--model", classifier): "input gone.csv: cannot be read (No such file or directory)",
+        ("gone.csv",): "input gone.csv: cannot be read (No such file or directory)",
+        (".",): "input .: cannot be read (Is a directory)",
         ("two.csv", "--model", classifier): "no column text; name one with --text-column, there are: a, b",
         ("empty.txt", "--model", classifier): "input empty.txt: no texts in it",
         ("latin.txt", "--model", classifier): "not UTF-8; save the file as UTF-8, as with `iconv -f latin1",

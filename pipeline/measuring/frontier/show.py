@@ -29,7 +29,8 @@ def pictures(report: Report) -> list[svg.Picture]:
              "retention": tables.kept(report, rung["arm"], *places[0])}
             for rung in report["ladder"]
         ] if places else []  # fmt: skip
-        shown = [point for point in measured if point["retention"] and point["retention"]["value"] is not None]
+        sides = ("macro_recall", "retention")
+        shown = [point for point in measured if all(point[side] and point[side]["value"] is not None for side in sides)]
         if shown:
             floors = {name: report["floors"][name][corpus]["macro_recall"]["value"] for name in FLOORS}
             drawing = arms(shown, floors=floors, name=f"frontier-{index}", general=_general(report))

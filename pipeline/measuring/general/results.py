@@ -31,7 +31,7 @@ class Knowledge(TypedDict):
 
 @closed
 class Kept(TypedDict):
-    """What one step kept, by corpus: 1 is all of it; null for pairs on which the model before was at chance."""
+    """What one step kept, by corpus: 1 is all of it; null for pairs on which the model before was near chance."""
 
     masked: dict[str, Estimate]
     pairs: dict[str, Estimate | None]

@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 
 MODELS = ("base", "adapted", "tuned")
 STEPS = {"base_to_adapted": MODELS[:2], "adapted_to_tuned": MODELS[1:], "base_to_tuned": MODELS[::2]}
+LEAST_LEAD = 1 / 3
+"""So by the luck of which phenomena are asked a share kept comes to no more than some three times what it is."""
 Answers = Mapping[str, Mapping[str, Mapping[str, Sequence[Row]]]]
 """model -> kind (masked, shift, pairs) -> corpus -> rows."""
 
@@ -112,12 +114,13 @@ def grammar(seeds: Sequence[Sequence[Row]]) -> Measured:
 def grammar_kept(before: Sequence[Row], seeds: Sequence[Sequence[Row]], draws: Draws) -> Measured | None:
     """(accuracy now - 1/2) / (accuracy before - 1/2), pairs matched by item, phenomena drawn whole.
 
-    None where the earlier model is not well above chance (its interval over phenomena covers 1/2): there was nothing
-    to keep.
+    None where the earlier model is not well above chance: its lead may, by its interval over phenomena, be less than
+    ``LEAST_LEAD`` of what it is. Near chance there was nothing to keep, and the share, a quotient, can be anything.
     """
     for rows in seeds:
         _same_items(before, rows)
-    if grammar([before]).figure(draws=draws.draws, seed=draws.seed).low <= CHANCE:
+    knew = grammar([before]).figure(draws=draws.draws, seed=draws.seed)
+    if knew.low - CHANCE <= LEAST_LEAD * (knew.value - CHANCE):
         return None
     return clustered(pairs_kept(right(before), [right(rows) for rows in seeds]), phenomena(before))
 

@@ -39,7 +39,7 @@ def minimal_pairs(report: Report, place: str) -> Table:
         rows.append((Cell(arm), *levels, *_kept_cells(report, arm, "pairs", place)))
     columns = ("arm", "accuracy when adapted, %, chance is 50", "accuracy when tuned, %", *_kept_columns(report))
     note = f"{tables.beside(report).capitalize()}: the difference in accuracy, pairs matched, phenomena drawn whole. "
-    note += "Kept is (accuracy − 50) / (accuracy of the base − 50); there is none where the base is not above chance."
+    note += "Kept is (accuracy − 50) / (accuracy of the base − 50); not told where the base is not well above chance."
     return Table(f"Minimal pairs of {place}{tables.whose(report)}", columns, tuple(rows), note)
 
 

@@ -45,6 +45,10 @@ class Past(NamedTuple):
     margin: float
     """What difference does not matter, as its report has it."""
     corpora: list[str]
+    recipe: str
+    """What is typed for the one that it was made by."""
+    share_of_rows: float
+    """How much of the corpora it was made of."""
 
 
 def past(model: Path) -> Past | None:
@@ -67,7 +71,8 @@ def past(model: Path) -> Past | None:
         for split in ("train", "test")
     )
     figure = mean | {"n": sum(each["n"] for each in told.values())}
-    return Past(train, test, figure, report["margin"], list(told))
+    share = described["settings"]["prepare"]["share_of_rows"]
+    return Past(train, test, figure, report["margin"], list(told), report["recipe"], share)
 
 
 def scored(texts: Labelled, probabilities: Sequence[Sequence[float]]) -> dict[str, Any]:

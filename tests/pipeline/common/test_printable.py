@@ -1,4 +1,4 @@
-from pipeline.common.printable import markdown, printable
+from pipeline.common.printable import many, markdown, printable
 
 
 def test_what_steers_a_terminal_becomes_letters() -> None:
@@ -22,6 +22,10 @@ def test_half_a_character_can_be_written_to_a_file() -> None:
 
 def test_lines_become_one() -> None:
     assert printable("first\n\n# second\tthird") == "first # second third"
+
+
+def test_counts_have_their_nouns() -> None:
+    assert [many(count, "row") for count in (0, 1, 2, 1_000)] == ["0 rows", "1 row", "2 rows", "1,000 rows"]
 
 
 def test_nothing_in_a_text_is_markdown() -> None:

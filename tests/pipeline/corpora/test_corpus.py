@@ -117,7 +117,7 @@ def test_a_small_class_is_refused(tmp_path: Path) -> None:
     folder = write_reviews(tmp_path / "shop")
     path = folder / "reviews.csv"
     path.write_text("\n".join(line for line in path.read_text().splitlines() if "plain" not in line or "8" in line))
-    assert refused(folder) == "card shop: class neutral has 1 rows, needs 10; add some"
+    assert refused(folder) == "card shop: class neutral has 1 row, needs 10; add some"
 
 
 @pytest.mark.parametrize(

@@ -440,7 +440,7 @@ def test_half_an_emoji_beside_the_text_is_marked(tmp_path: Path) -> None:
 def test_empty_ratings_are_dropped_by_a_draft(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", table([*ROWS, ("no rating given", ""), ("none here", " ")]))
     text, card = draft(path)
-    assert "drop: stars is empty in 2 rows, which are dropped, and counted." in text
+    assert "drop: stars is empty in 2 rows: dropped, and counted." in text
     assert labelled(card) == MAPPED
     assert corpus_of(card).dropped == {"dropped label": 2}
     (card.folder / "README.md").write_text(text.replace("drop: ['']", "drop: []"), "utf-8")

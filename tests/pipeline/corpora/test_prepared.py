@@ -10,9 +10,12 @@ from pipeline.corpora.splits import split_of
 
 
 def _write(out: Path) -> None:
-    write_json(
-        out / "corpora.json", {"shop": {"role": "reviews", "folds": 4}, "given": {"role": "reviews", "folds": 1}}
-    )
+    counts = {"shop": {"train": 12, "dev": 6, "test": 6}, "given": {"train": 1, "dev": 1, "test": 1}}
+    described = {
+        name: {"role": "reviews", "folds": folds, "splits": counts[name], "dropped": {}}
+        for name, folds in (("shop", 4), ("given", 1))
+    }
+    write_json(out / "corpora.json", described)
     rows = [{"id": f"shop:{n}", "text": str(n), "label": n % 3, "fold": n % 4} for n in range(24)]
     for split in ("train", "dev", "test"):
         here = [row for row in rows if split_of(int(str(row["fold"])), 0, 4) == split]
@@ -30,6 +33,12 @@ def test_folds_partition_the_rows(tmp_path: Path) -> None:
         assert sorted(len(rows) for rows in fold.values()) == [6, 6, 12]
         assert len({row["id"] for rows in fold.values() for row in rows}) == 24
     assert prepared.folds_of(tmp_path, "shop") == 4
+
+
+def test_people_are_told_of_which_fold_counts_are(tmp_path: Path) -> None:
+    _write(tmp_path)
+    shop, given = prepared.told(tmp_path)
+    assert (shop, given) == ("shop, fold 0 of 4: 12 train, 6 dev, 6 test", "given: 1 train, 1 dev, 1 test")
 
 
 def test_a_given_split_is_the_same_in_every_fold(tmp_path: Path) -> None:

@@ -200,5 +200,5 @@ def test_losing_over_a_tenth_to_repeats_is_said_with_the_commonest_texts(
     corpus(folder)
     assert caplog.messages == [
         'shop: 7 of 45 rows went as duplicates or with two labels, most often "love it" (4 rows), "hm" (2 rows), '
-        '"ok" (1 rows); is retone.columns.text right?'
+        '"ok" (1 row); is retone.columns.text right?'
     ]

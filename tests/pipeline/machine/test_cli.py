@@ -128,6 +128,25 @@ def test_status_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) 
     }
 
 
+def test_status_of_a_recipe_that_never_ran_says_which_did(capsys: pytest.CaptureFixture[str]) -> None:
+    write_recipe(Path())
+    Path("toy.yaml").rename("first.yaml")
+    for name in ("first", "second"):
+        Path(f"{name}.yaml").write_text(RECIPE.replace("name: toy", f"name: {name}"))
+        call("run", "gather", "--recipe", name)
+    call("run", "gather", "--recipe", "second", "--set", "name=nowhere")  # no file is called so
+    os.utime("artifacts/runs/first.json", (0, 0))
+    Path("third.yaml").write_text("extends: first")
+    capsys.readouterr()
+    assert call("status", "--recipe", "third") == 0
+    out, err = capsys.readouterr()
+    assert "gather  all   fresh" in out
+    said = "recipe third: no run in store artifacts; of second, first it has: `make status RECIPE=second`\n"
+    assert err == said
+    assert call("status", "--recipe", "first") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_show_prints_the_report_and_a_stage_with_its_settings_and_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("show") == 2
     assert capsys.readouterr().err == "store artifacts: no report yet; make one with `make all`\n"
@@ -231,6 +250,9 @@ def test_runs_of_other_recipes_work_side_by_side_and_of_the_same_wait_for_each_o
     out = capsys.readouterr().out
     assert f"running now: PID {first.pid}, command .venv/bin/python -m stages run --recipe toy.yaml" in out
     assert ["grow", "all", "running", "now"] in [line.split() for line in out.splitlines()]
+    assert call("show") == 2
+    made = f"store artifacts: no report yet; one is being made by PID {first.pid}, command .venv/bin/python -m stages "
+    assert capsys.readouterr().err.startswith(f"{made}run --recipe toy.yaml")
     assert call("run", "--recipe", "toy.yaml", "--set", "grow.steps=1", "--set", "name=other") == 0
     assert first.poll() is None  # the other was made meanwhile, and waited for nobody
     assert "waiting" not in capsys.readouterr().err

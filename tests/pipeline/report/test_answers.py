@@ -110,7 +110,7 @@ def test_a_base_at_chance_has_nothing_to_lose(figures: dict[str, Any]) -> None:
     for models in report["retention"].values():
         models["tuned"]["kept"]["pairs"] = {}
     said = [line.said for line in answers.cost(report).lines if line.about == "Minimal pairs (pairs)"]
-    assert said == ["the base is not above chance, so there is nothing to lose."]
+    assert said == ["not told: the base is not well above chance."]
 
 
 def test_the_floor_is_named_when_it_is_not_beaten(figures: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.machine import cli
+from pipeline.machine.lock import hold
 from pipeline.report import history
 from stages import __main__ as verbs
 
@@ -88,6 +90,10 @@ def test_compare_takes_numbers_recipes_and_beginnings(store: Path) -> None:
 def test_an_empty_store_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(verbs.build(), ["history", "--store", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"store {tmp_path}: no report yet; make one with `make all`\n"
+    with hold(tmp_path / "locks" / "prepare-0", "make all"):
+        assert cli.main(verbs.build(), ["history", "--store", str(tmp_path)]) == 2
+    said = f"store {tmp_path}: no report yet; one is being made by PID {os.getpid()}, command make all, since 2"
+    assert capsys.readouterr().err.startswith(said)
     assert cli.main(verbs.build(), ["compare", "1", "2", "--store", str(tmp_path)]) == 2
     assert capsys.readouterr().err.endswith("is called so (none yet)\n")
 

@@ -279,6 +279,25 @@ def test_a_report_without_its_parts_is_set_without_them(report: dict[str, Any], 
     assert "None" not in re.sub(r"<[^>]*>", "", text)
 
 
+def test_a_class_of_too_few_test_texts_leaves_no_score_and_ends_nothing(report: dict[str, Any], tmp_path: Path) -> None:
+    unknown = {"value": None, "low": None, "high": None, "n": 18}
+    for rung in report["ladder"]:
+        for scores in rung["scores"].values():
+            scores["macro_recall"] = unknown
+    for scores in (scores for floor in report["floors"].values() for scores in floor.values()):
+        scores["macro_recall"] = unknown
+    for verdict in report["verdicts"]:
+        if verdict["measure"] == "macro_recall":
+            asked = verdict["verdict"] != "exploratory"
+            verdict |= {"difference": unknown, **({"p": 1.0, "p_holm": 1.0, "verdict": "undecided"} if asked else {})}
+    pages.write(results.checked(Report, report), tmp_path)
+    said = "full has no macro-recall (too few test texts) and keeps 70.5% of the base's general English."
+    assert answers.lead(report) == said
+    assert said in (tmp_path / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
+    drawn = gallery.pictures(report)
+    assert (drawn["ladder"], [each.name for each in drawn["frontier"]]) == ([], ["front"])
+
+
 def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:
     nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": [], "apart": {}}
     report |= {"layers": dict.fromkeys(report["arms"], nothing)}

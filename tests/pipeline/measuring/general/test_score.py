@@ -78,6 +78,14 @@ def test_a_base_at_chance_had_nothing_to_keep() -> None:
     assert kept_of(pairs(52), pairs(50)) is None
 
 
+def test_a_base_barely_above_chance_had_too_little_to_tell_what_was_kept() -> None:
+    """As in a first look at 60 pairs: 65% right, 52 to 77, and a share of that lead from -20% to 250%."""
+    some, most = pairs(39, 60), pairs(260, 400)
+    assert general_score.grammar([some]).figure(**SURE).low > 0.5
+    assert kept_of(some, some) is None
+    assert kept_of(most, most) is not None, "65%, too, but 60 to 70"
+
+
 def of_phenomena(right: list[int], pairs_each: int = 20) -> list[dict[str, Any]]:
     """So many pairs of each phenomenon right."""
     return [

@@ -1,6 +1,7 @@
 """A model on newly labelled reviews: drift and advice by figures one can work out, and the verb on a toy."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def figure(value: float, half: float, n: int = 300) -> dict[str, Any]:
 
 
 def made_on(tuned: list[tuple[str, int]], held: list[tuple[str, int]]) -> Past:
-    return Past(tuned, held, figure(0.8, 0.03), 0.01, ["shop"])
+    return Past(tuned, held, figure(0.8, 0.03), 0.01, ["shop"], "starter", 1)
 
 
 OLD = [(f"good food {'😂' if place % 2 else ''}".strip(), place % 3) for place in range(300)]
@@ -85,7 +86,7 @@ def test_labels_are_read_as_class_names_or_as_a_card_says(tmp_path: Path, caplog
     file = tmp_path / "new.csv"
     file.write_text("text,label\ngood &amp; cheap,Positive\nbad,negative\n,neutral\nso so,\n", "utf-8")
     assert read_labelled(str(file)) == [("good & cheap", 2), ("bad", 0)]
-    assert "2 rows without a text or a label were left out" in caplog.text
+    assert "2 rows left out for want of a text or a label" in caplog.text
     card = load_card(write_reviews(tmp_path / "shop"))
     file.write_text("text,stars\ngood,5\nbad,1.0\nmeh,3\n", "utf-8")
     assert read_labelled(str(file), card=card) == [("good", 2), ("bad", 0), ("meh", 1)]
@@ -104,9 +105,16 @@ def store(root: Path, model: Path) -> Path:
     for name in ("model", "models/full"):
         shutil.copytree(model, report / name)
     told = {
+        "recipe": "starter",
         "final_arm": "full",
         "margin": 0.01,
-        "arms": {"full": {"model_seed": 0, "seeds": {"0": {"shop": {"macro_recall": figure(0.99, 0.005)}}}}},
+        "arms": {
+            "full": {
+                "model_seed": 0,
+                "seeds": {"0": {"shop": {"macro_recall": figure(0.99, 0.005)}}},
+                "settings": {"prepare": {"share_of_rows": 1.0}},
+            }
+        },
         "fingerprints": {"full": {"prepare": {"0": "b" * 64}}},
     }
     (report / "report.json").write_text(json.dumps(told), "utf-8")
@@ -133,13 +141,20 @@ def test_a_file_is_scored_against_what_the_store_tells(
         assert cli.main(verbs.build(), ["score", str(file), "--model", str(model)]) == 0
         out, err = capsys.readouterr()
         assert err == "50 texts, less 5 that it was tuned on\n"
-        assert "99.0 (98.5–99.5)" in out
+        scores, *_ = out.split("\n\n")
+        assert re.search(r"^ +macro-recall when it was tested +99\.0 \(98\.5–99\.5\)$", scores, re.M)
+        assert re.search(r"^ +macro-recall on texts without emoji", scores, re.M)
+        assert ("with emoji" in scores, "  –" in scores) == (False, False)  # no text has any
         assert "45 texts; 95% intervals." in out
         assert "New to it: bad tacos" in out
         assert "\ntune anew: macro-recall changed by −" in out
         assert "drifted: words it knows" in out
     assert cli.main(verbs.build(), ["score", str(file), "--model", str(tuned)]) == 0
-    assert "What it was tuned on is not at hand" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "What it was tuned on is not at hand" in out
+    assert "when it was tested" not in out
+    assert cli.main(verbs.build(), ["score", str(tmp_path / "gone.csv"), "--model", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith(f"input {tmp_path / 'gone.csv'}: cannot be read (No such file")
     file.write_text("text,label\ngood,positive\n", "utf-8")
     assert cli.main(verbs.build(), ["score", str(file), "--model", str(tuned)]) == 2
-    assert capsys.readouterr().err == f"input {file}: of 1 texts only 0 negative; label more, 10 of each class\n"
+    assert capsys.readouterr().err == f"input {file}: of 1 text only 0 negative; label more, 10 of each class\n"
