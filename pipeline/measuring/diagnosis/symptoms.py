@@ -231,6 +231,11 @@ def _tuning(report: Report, arm: str) -> Named:
         yield "align.alarm", exactly(sum(told["alarm"] is not None for told in adversaries))
         yield "align.lowest", _over_seeds([told["lowest_domain_loss"] for told in adversaries])
         yield "align.variance", _over_seeds([told["variance_left"] for told in adversaries])
+        probed = [story["domains"] for story in stories.values() if "domains" in story]
+        before, after = ([_read(told[when]) for told in probed] for when in ("before", "after"))
+        yield "align.before", _lowest(before)
+        yield "align.after", _highest(after)
+        yield "align.fell", _lowest(_minus(*sides) for sides in zip(before, after, strict=True))
     story: Mapping[str, Any] = next(iter(stories.values()), {})
     if story.get("trainable_parameters") and "frozen_parameters" in story:
         trainable = story["trainable_parameters"]

@@ -70,6 +70,8 @@ EDGES: list[tuple[str, dict[str, Edge], str, Edge, Edge]] = [
     ("still-far", ADAPTED | {"adapt.unfinished": (1, 1, 1), "gain.reviews": (1, 0.9, 1.1)}, "far.after",
      (0.5, 0.14, 0.9), (0.5, 0.12, 0.9)),
     ("alignment-failed", {}, "align.alarm", (1, 1, 1), (0, 0, 0)),
+    ("alignment-outrun", {"align.before": (0.9, 0.8, 1.0)}, "align.fell", (0.09, 0.0, 0.2), (0.11, 0.0, 0.2)),
+    ("alignment-outrun", {"align.fell": (0.0, -0.1, 0.1)}, "align.before", (0.8, 0.76, 0.9), (0.8, 0.74, 0.9)),
     ("worse-than-the-floor", {}, "hurt.floor", (1, 1, 1), (0, 0, 0)),
     ("overfitting", {"tune.train": (0.2, 0.2, 0.2)}, "tune.dev", (1.1, 1.1, 1.1), (1.09, 1.09, 1.09)),
     ("overfitting", {"tune.dev": (1.5, 1.5, 1.5)}, "tune.train", (0.54, 0.54, 0.54), (0.56, 0.56, 0.56)),

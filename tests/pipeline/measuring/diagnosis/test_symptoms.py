@@ -78,12 +78,17 @@ def test_seeds_whose_adversary_alarmed_are_counted() -> None:
     assert "align.alarm" not in figures_of(report, "sound")
     told = {"domain_loss": 0.69, "lowest_domain_loss": 0.6, "variance_left": 0.05, "alarm": "the features collapsed"}
     report["arms"]["sound"]["finetune"] = {
-        "0": {"domain_adversary": told},
-        "1": {"domain_adversary": told | {"alarm": None, "lowest_domain_loss": 0.4}},
+        "0": {"domain_adversary": told, "domains": {"before": figure(0.9), "after": figure(0.85)}},
+        "1": {
+            "domain_adversary": told | {"alarm": None, "lowest_domain_loss": 0.4},
+            "domains": {"before": figure(0.9), "after": figure(0.6)},
+        },
     }
     found = figures_of(report, "sound")
     assert (found["align.alarm"].value, found["align.lowest"].value) == (1, pytest.approx(0.5))
     assert found["align.variance"].value == pytest.approx(0.05)
+    assert (found["align.before"].value, found["align.after"].value) == (0.9, 0.85)  # of the seed that did worse
+    assert found["align.fell"].value == pytest.approx(0.05)
 
 
 def test_verdicts_and_changes_are_counted() -> None:
