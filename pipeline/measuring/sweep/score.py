@@ -5,7 +5,9 @@ values and rate of convergence"); without their asymptote, which a handful of ar
 "Predicting sample size required for classification performance", judge such a fit as here: by what it foretells of
 arms that it did not see. No one shape fits all curves (Viering & Loog 2023, "The shape of learning curves: a review",
 section 4), and which it is a handful of arms cannot settle either, so what they foretell spans two: the power law, and
-as many points with every doubling.
+as many points with every doubling. Nor do they lie on it: what they scatter by widens the interval, as that of any
+prediction by a line (Seber & Lee 2003, "Linear Regression Analysis", section 5.3), but with a normal quantile, for
+Student's of the one or two degrees of freedom that there are would say nothing at all.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from pipeline.common.errors import InputError
-from pipeline.measuring.statistics.bootstrap import Array
+from pipeline.measuring.statistics.bootstrap import LEVEL, Array
 from pipeline.measuring.statistics.comparison import Measured, along
 from pipeline.measuring.statistics.ladder import Draws
 from pipeline.measuring.sweep.results import Foretold, Law
@@ -85,6 +88,15 @@ SHAPES: tuple[Shape, ...] = (by_power, by_doubling)
 """What a curve may look like; what is foretold spans them."""
 
 
+def scatter(labels: Array, errors: Array, shape: Shape, more: float) -> float:
+    """Half the width of a 95% interval of the errors at ``more`` labels, for what they scatter by about their curve."""
+    across = np.log(labels)
+    apart = across - across.mean()
+    leverage = 1 + 1 / len(labels) + (np.log(more) - across.mean()) ** 2 / (apart @ apart)
+    left = errors - [float(shape(labels, errors, amount)) for amount in labels]
+    return float(norm.ppf((1 + LEVEL) / 2) * np.sqrt(left @ left / max(1, len(labels) - 2) * leverage))
+
+
 def law(labels: Mapping[str, float], scores: Mapping[str, Measured], draws: Draws) -> Law | None:
     """The power law of the arms' macro-recall, measured on the same texts; None of fewer than four numbers of labels.
 
@@ -110,10 +122,12 @@ def law(labels: Mapping[str, float], scores: Mapping[str, Measured], draws: Draw
         def missed(shape: Shape, found: Array) -> Array:
             return found[..., arm] - recall(shape, found)
 
+        errors = np.array([1 - one.value for one in curve[:early]])
+        wider = [scatter(amounts[:early], errors, shape, amounts[arm]) for shape in SHAPES]
         return {
             "arm": arms[arm],
-            "predicted": _spanning([told(partial(recall, shape)) for shape in SHAPES]),
-            "missed": _spanning([told(partial(missed, shape)) for shape in SHAPES]),
+            "predicted": _spanning([told(partial(recall, shape)) for shape in SHAPES], wider),
+            "missed": _spanning([told(partial(missed, shape)) for shape in SHAPES], wider),
         }
 
     found = told(rate)
@@ -126,12 +140,18 @@ def law(labels: Mapping[str, float], scores: Mapping[str, Measured], draws: Draw
     }
 
 
-def _spanning(told: Sequence[Any]) -> Any:
-    """The mean of estimates, from the lowest end of any to the highest; nothing where one of them settles nothing."""
+def _spanning(told: Sequence[Any], wider: Sequence[float]) -> Any:
+    """The mean of estimates, from the lowest end of any to the highest; nothing where one of them settles nothing.
+
+    Args:
+        wider: by how much each interval would be to either side were it all; the two are independent.
+    """
     values, lows, highs = ([one[end] for one in told] for end in ("value", "low", "high"))
     if None in (*values, *lows, *highs):
         return told[0] | {"value": None, "low": None, "high": None}
-    return told[0] | {"value": float(np.mean(values)), "low": min(lows), "high": max(highs)}
+    low = min(value - math.hypot(value - end, by) for value, end, by in zip(values, lows, wider, strict=True))
+    high = max(value + math.hypot(end - value, by) for value, end, by in zip(values, highs, wider, strict=True))
+    return told[0] | {"value": float(np.mean(values)), "low": low, "high": high}
 
 
 def _half(most: float, rate: Mapping[str, Any]) -> Any:

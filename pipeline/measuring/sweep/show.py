@@ -81,6 +81,6 @@ def foretold(report: Report, corpus: str) -> Table:
                      tables.percent(measured), tables.change(one["missed"]), Cell(held)))  # fmt: skip
     columns = ("arm", "labels", "foretold, %", "macro-recall, %", "apart, points", "it came")
     note = "Foretold by two curves through the arms with fewer labels, a power law and as many points with every "
-    note += "doubling: their mean, from the lower end of either to the higher. With one seed intervals know nothing of "
-    note += "the luck of training."
+    note += "doubling: their mean, from the lower end of either to the higher, wider by what those arms scatter about "
+    note += "them. Where learning comes to its end soon, both foretell too much."
     return Table(f"What fewer labels foretold, {corpus}", columns, tuple(rows), note if rows else "")

@@ -64,6 +64,15 @@ def test_two_shapes_agree_on_the_past_and_part_over_the_future() -> None:
     assert score.by_doubling(amounts, errors, 6400) == 0
 
 
+def test_arms_that_scatter_foretell_less_surely() -> None:
+    amounts, on_it, off_it = np.array([100.0, 200.0, 400.0]), np.array([0.4, 0.3, 0.2]), np.array([0.4, 0.33, 0.2])
+    assert score.scatter(amounts, on_it, score.by_doubling, 800) == pytest.approx(0)
+    # Off the line by 0.01, 0.02 and 0.01; two steps from the middle of three: 1 + 1/3 + 4/2.
+    assert score.scatter(amounts, off_it, score.by_doubling, 800) == pytest.approx(
+        1.96 * (6e-4 * 10 / 3) ** 0.5, rel=1e-4
+    )
+
+
 def test_where_learning_stops_the_first_half_foretold_too_much() -> None:
     errors = falling(2, 0.25) | dict.fromkeys("def", 2 * 400**-0.25)
     law = score.law(LABELS, measured(errors), Draws(1000, 0))
