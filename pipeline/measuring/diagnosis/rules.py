@@ -205,8 +205,9 @@ def tried(report: Report, measure: str) -> tuple[dict[str, Sequence[Change]], li
     """What arms of the ladder showed of the settings by which they differ from the one they are read against.
 
     Returns:
-        By setting, all that an arm changed with it and was better in the measure; and the changes by which alone an
-        arm was worse, in macro-recall or in masked words kept, and better in neither.
+        By setting, all that an arm changed with it and was better in the measure: one setting alone, unless arms stand
+        side by side, a remedy each; and the changes by which alone an arm was worse, in macro-recall or in masked
+        words kept, and better in neither.
     """
     helped: dict[str, Sequence[Change]] = {}
     harmed: list[Change] = []
@@ -217,7 +218,8 @@ def tried(report: Report, measure: str) -> tuple[dict[str, Sequence[Change]], li
             if (verdict["arm"], verdict["against"]) == (rung["arm"], above):
                 told.setdefault(verdict["measure"], set()).add(verdict["verdict"])
         both = told.get("macro_recall", set()) | told.get("masked", set())
-        if told.get(measure) == {"better"} and all(isinstance(change["to"], Value) for change in changes):
+        whole = len(changes) == 1 or report["beside"] == "first"
+        if whole and told.get(measure) == {"better"} and all(isinstance(change["to"], Value) for change in changes):
             helped |= {change["setting"]: changes for change in changes if change["setting"] not in helped}
         elif "worse" in both and "better" not in both and len(changes) == 1:
             harmed += changes

@@ -123,6 +123,7 @@ def test_the_space_that_ships_is_possible_for_the_recipe_that_ships(tmp_path: Pa
     assert settings.budget == 0.95
     assert {path for path, each in found.items() if each.whole} == {"finetune.freezing.layers"}
     assert {path.removeprefix("finetune.") for path in found} == {
-        "learning_rate", "batch_size", "freezing.layers", "layerwise_lr_decay", "method", "regularisation.dropout",
-        "regularisation.weight_decay", "regularisation.l2_sp", "augmentation.emoji_share", "augmentation.noise_share",
+        "learning_rate", "num_train_epochs", "batch_size", "freezing.layers", "layerwise_lr_decay", "method",
+        "regularisation.dropout", "regularisation.weight_decay", "regularisation.l2_sp", "augmentation.emoji_share",
+        "augmentation.noise_share",
     }  # fmt: skip

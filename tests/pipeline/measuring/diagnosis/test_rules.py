@@ -236,10 +236,12 @@ def with_arm(report: dict[str, Any], changes: list[tuple[str, Any, Any]], *verdi
 def test_what_two_settings_together_brought_is_advised_whole() -> None:
     report = with_kept(1.0, 0.5, {"finetune": HELD | {"learning_rate": 1e-4}})
     changes = [("finetune.method", "full", "lora"), ("finetune.learning_rate", 1e-4, 1e-3)]
-    found = diagnose(with_arm(report, changes, ("masked", "better"), ("macro_recall", "worse")))[0]
-    assert found["command"] == (
+    report = with_arm(report, changes, ("masked", "better"), ("macro_recall", "worse"))
+    assert diagnose(report)[0]["command"] == (
         'make all SET="arms.sound.finetune.method=lora arms.sound.finetune.learning_rate=0.001"'
     )
+    ladder = diagnose(report | {"beside": "above"})[0]  # of an arm above another, what of it helped is not known
+    assert ladder["command"] == 'make all SET="arms.sound.finetune.learning_rate=3e-05"'
 
 
 @pytest.mark.parametrize(
