@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import product
 from math import log
 from pathlib import Path
@@ -135,11 +135,10 @@ def main(seeds: int = 5, count: int = 40) -> None:
         asked = load_recipe(str(recipe) if store else "starter", STORY)
         plan = Plan(STORY, asked, Store(Path(store or folder)), ["full"])
         section, dimensions = space.of_plan(plan, "finetune")
-        worth: Callable[[int], Any] = lambda seed: Worth(dimensions, seed)  # noqa: E731
+        table = None
         if store:
             shared = trials.Asked(STORY, asked, "full", "finetune", Path(store), trials.tuned, "finetune", "samplers")
             table = Table(shared, dimensions, int(os.environ.get("JOBS", "2")))
-            worth = lambda _: table  # noqa: E731
             told = [table.of(values) for values in every_point(dimensions)]
             within = [recall for recall, kept in told if kept >= section.budget]
             print(
@@ -150,7 +149,7 @@ def main(seeds: int = 5, count: int = 40) -> None:
         for sampler, seed in product(samplers, range(seeds)):
             search = section.model_copy(update={"sampler": sampler, "seed": seed})
             own = Path(folder) / f"{sampler}{seed}"
-            found[sampler].append(chosen(own, search, dimensions, worth(seed), count))
+            found[sampler].append(chosen(own, search, dimensions, table or Worth(dimensions, seed), count))
     print("| sampler | macro-recall of the chosen, % | points over random | better than random | keep the budget |")
     print("|---|---:|---:|---:|---:|")
     for sampler, each in found.items():

@@ -10,6 +10,7 @@ import typer
 
 from pipeline.common.errors import InputError
 from pipeline.common.program import typed
+from pipeline.corpora.lines import opened
 from pipeline.machine import console
 from pipeline.machine.store import STORE, DamagedError, check_around
 
@@ -62,12 +63,8 @@ def push(
 
 def check_input(source: str) -> None:
     """Refuse a file of texts that cannot be opened; what is in it is looked at later, and takes its time."""
-    try:
-        if source != "-":
-            Path(source).open("rb").close()
-    except OSError as error:
-        said = f"cannot be read ({error.strerror}); check the path and its permissions"
-        raise InputError(f"input {source}: {said}") from None
+    if source != "-":
+        opened(Path(source), f"input {source}").close()
 
 
 def check_model(model: Path) -> None:

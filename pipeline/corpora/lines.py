@@ -70,7 +70,7 @@ def lines(path: Path, place: str, *, encoding: str = "utf-8", max_bytes: int, ad
     file) of what cannot be decoded, for a NUL byte, for a damaged archive, for what is no text (``refuse_foreign``),
     and once more than ``max_bytes`` have been unpacked.
     """
-    with _opened(path, place) as handle:
+    with opened(path, place) as handle:
         yield from lines_of(handle, path, place, encoding=encoding, max_bytes=max_bytes, advice=advice)
 
 
@@ -142,11 +142,12 @@ def refuse_foreign(first: bytes, place: str) -> None:
 
 def unpacked(path: Path, place: str, *, max_bytes: int) -> bytes:
     """The whole file, decompressed. Raises InputError as ``lines`` does."""
-    with _opened(path, place) as handle:
+    with opened(path, place) as handle:
         return b"".join(_limited(handle, path, place, max_bytes))
 
 
-def _opened(path: Path, place: str) -> IO[bytes]:
+def opened(path: Path, place: str) -> IO[bytes]:
+    """The file, to be read. Raises InputError where it cannot be."""
     try:
         return path.open("rb")
     except OSError as error:

@@ -10,7 +10,6 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,8 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.common.errors import InputError
-from pipeline.corpora.prepared import corpus_rows
-from pipeline.corpora.stored_rows import StoredRows
+from pipeline.corpora.stored_rows import Rows
 from pipeline.learning.general_text import in_turn
 from pipeline.learning.loop import Term
 from pipeline.learning.options import Options
@@ -108,13 +106,16 @@ class Adversary:
         return {**figures, "alarm": found}
 
 
-def adversary_of(asked: Options, model: Any, prepare: Path, reader: Reader, seed: int, fold: int) -> Adversary | None:
-    """The one that is asked for, if any; its classifier learns as one of the model's modules, until ``told``."""
+def adversary_of(asked: Options, model: Any, target: Rows, reader: Reader, seed: int) -> Adversary | None:
+    """The one that is asked for, if any; its classifier learns as one of the model's modules, until ``told``.
+
+    Args:
+        target: the target's training texts.
+    """
     if not asked.domain_adversary.weight:
         return None
-    rows = StoredRows.joined(corpus_rows(prepare, corpus, "train", fold) for corpus in asked.target)
-    if not rows:
+    if not target:
         raise InputError("finetune.domain_adversary: finetune.target has no training texts; set the weight to 0")
     model.domain_classifier = DomainClassifier(model.config.hidden_size)
-    ids = reader.ids(row["text"] for row in rows)
+    ids = reader.ids(row["text"] for row in target)
     return Adversary(model.domain_classifier, ids, asked.domain_adversary.weight, asked.batch_size, seed)

@@ -137,6 +137,8 @@ def beside_of(
         return None
     if asked.text == "target":
         windows = _drawn(target, reader, asked.windows)
+        if not len(windows):
+            raise InputError("finetune.replay: finetune.target has no training texts; set its weights to 0")
     else:
         windows = windows_of(prepare, reader, asked.text, asked.windows, "replay")
     held = hold(windows.ids, windows.ids) if asked.states else None

@@ -47,7 +47,7 @@ class Terms:
             asked,
             hold(chain(*dict.fromkeys(epochs)), epochs[0]) if asked.distillation.states and learns else None,
             general_text.beside_of(asked.replay, prepare, reader, seed, hold, target) if learns else None,
-            adversary_of(asked, model, prepare, reader, seed, fold),
+            adversary_of(asked, model, target, reader, seed),
         )
 
     @property

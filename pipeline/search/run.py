@@ -190,7 +190,7 @@ def _forecast(study: Study, reference: Outcome, count: int | None, seconds: floa
     """What is about to happen, in a line."""
     there, each = len(study.tried()), max(0.1, _expected(study, reference))
     fit = count if seconds is None else max(0, int(seconds / each * jobs))
-    more = min(many for many in (fit, count) if many is not None)
+    more = min(most for most in (fit, count) if most is not None)
     before = f"{many(there, 'trial')} {'is' if there == 1 else 'are'} there; " if there else ""
     return f"{before}a trial takes some {each:.0f} s: about {more} more, in {more * each / 60 / jobs:.0f} minutes"
 

@@ -56,6 +56,8 @@ def test_what_is_read_of_a_target_is_its_training_texts(toy_model: Path, tmp_pat
     every = adaptation.cut(reader.tokenizer, SENTENCES, 32)
     assert [list(ids) for ids in read.windows.ids] == [list(ids) for ids in every.ids]
     assert read.held is None
+    with pytest.raises(InputError, match=r"finetune\.replay: finetune\.target has no training texts"):
+        general_text.beside_of(asked, tmp_path, reader, 0, lambda *_: pytest.fail("nothing is to be held"), [])
 
 
 def test_the_terms_are_what_the_model_itself_would_say(toy_model: Path, tmp_path: Path) -> None:
