@@ -234,7 +234,7 @@ STAGE = Stage(
     finetune,
     makes=("model", "history.jsonl", "finetune.json", "frontier.json"),
     may_make=("adapter", "folds"),
-    version=15,
+    version=16,
     check=check,
     resumes=True,
 )

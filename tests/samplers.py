@@ -68,7 +68,8 @@ class Worth:
         """What dev says of it."""
         recall, kept = (true + float(self.draw.normal(0, NOISE)) for true in self.of(values))
         figures: Any = [{"value": value, "low": None, "high": None, "n": 500} for value in (recall, kept)]
-        return {"macro_recall": figures[0], "kept": figures[1], "at_least": kept - 1.645 * NOISE, "seconds": 0.0,
+        return {"macro_recall": figures[0], "kept": figures[1], "at_least": kept - 1.645 * NOISE,
+                "answers": [], "seconds": 0.0,
                 "artifacts": [], "made": [], "problem": ""}  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def frontier(*, budget: float | None = 0.95) -> dict[str, Any]:
                    "front": True})  # fmt: skip
     cost = {"macro_recall": figure(-0.115, 300), "kept": figure(0.25, DOCUMENTS)} if budget else None
     return {"points": points, "budget": budget, "within": True if budget else None, "cost": cost,
-            "chosen": "0.375" if budget else "1", "reason": None}  # fmt: skip
+            "chosen": "0.375" if budget else "1", "answers": [], "reason": None}  # fmt: skip
 
 
 def emoji(corpora: Iterable[str]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from pipeline.learning import freezing
 from pipeline.learning.options import FrontierOptions
 from pipeline.measuring import scoring
 from pipeline.measuring.frontier import score
-from pipeline.measuring.frontier.results import Frontier
+from pipeline.measuring.frontier.results import Answers, Frontier
 from pipeline.measuring.masks import FixedMasks, general_masks
 from pipeline.measuring.statistics.comparison import Measured, masked_kept
 from pipeline.measuring.statistics.sampling import fixed_sample
@@ -65,7 +65,10 @@ def frontier_of(asked: FrontierOptions, model: Any, reader: Reader, dev: Rows, r
         return score.left_out(reason, tuned=TUNED)
     panel = _panel(asked, model, reader, dev, reference)
     blends = panel.to_ask(asked.points, asked.budget)
-    points = [score.Point(blend.name, blend.alphas, panel.recalled(blend), panel.kept(blend)) for blend in blends]
+    points = [
+        score.Point(blend.name, blend.alphas, panel.recalled(blend), panel.kept(blend), panel.answers(blend))
+        for blend in blends
+    ]
     told = score.told(points, tuned=TUNED, budget=asked.budget)
     panel.become(model, next(blend for blend in blends if blend.name == told["chosen"]))
     return told
@@ -241,6 +244,10 @@ class Panel:
     def recalled(self, blend: Blend) -> Measured:
         """A blend's macro-recall."""
         return score.recalled(self.asked.labels, self.asked.corpora, self.classes(blend))
+
+    def answers(self, blend: Blend) -> list[Answers]:
+        """What that is of."""
+        return score.answered(self.asked.labels, self.asked.corpora, self.classes(blend).tolist())
 
     def kept(self, blend: Blend) -> Measured:
         """The share of the base's general English that a blend keeps."""

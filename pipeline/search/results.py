@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from pipeline.common.results import Estimate, closed
+from pipeline.measuring.frontier.results import Answers
 
 
 @closed
@@ -17,6 +18,8 @@ class Outcome(TypedDict):
     kept: Estimate | None
     at_least: float | None
     """The one-sided 95% lower bound of ``kept``, by which a budget is met."""
+    answers: list[list[Answers]]
+    """What the recall is of: of each seed, corpus by corpus."""
     seconds: float
     """What making it took, or has taken once."""
     artifacts: list[str]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_json
@@ -17,11 +17,21 @@ from pipeline.machine.runner import StageFailedError, Step, run
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import Store
 from pipeline.machine.workers import Workers
+from pipeline.measuring.frontier.results import Answers
 from pipeline.search import space
 from pipeline.search.results import Outcome
 
-Figures = Callable[[Path], tuple[Estimate, Estimate, float]]
-"""Of an artifact: macro-recall, general English kept, and its lower bound, all on dev."""
+
+class Dev(NamedTuple):
+    """What dev says of an artifact: macro-recall, general English kept, its lower bound, and the answers to texts."""
+
+    macro_recall: Estimate
+    kept: Estimate
+    at_least: float
+    answers: Sequence[Answers] = ()
+
+
+Figures = Callable[[Path], Dev]
 
 
 @dataclass(frozen=True)
@@ -73,9 +83,10 @@ def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None, worker
     own = [stage.name for stage in Plan(of.story, of.recipe, Store(of.store)).stages(of.until)]
     spent = {folder for stage in own[own.index(of.first) :] for folder in ran[stage].values()}
     return {
-        "macro_recall": _mean([recall for recall, _, _ in told]),
-        "kept": _mean([kept for _, kept, _ in told]),
-        "at_least": mean(least for _, _, least in told),
+        "macro_recall": _mean([each.macro_recall for each in told]),
+        "kept": _mean([each.kept for each in told]),
+        "at_least": mean(each.at_least for each in told),
+        "answers": [list(each.answers) for each in told],
         "seconds": round(sum(float(read_json(folder / "manifest.json")["seconds"]) for folder in spent), 1),
         "artifacts": [_within(of.store, folder) for folder in ends],
         "made": [_within(of.store, folder) for folder in ends if folder in made],
@@ -85,8 +96,8 @@ def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None, worker
 
 def failed(problem: Exception) -> Outcome:
     """Of a trial that came to nothing."""
-    return {"macro_recall": None, "kept": None, "at_least": None, "seconds": 0.0, "artifacts": [], "made": [],
-            "problem": str(problem)}  # fmt: skip
+    return {"macro_recall": None, "kept": None, "at_least": None, "answers": [], "seconds": 0.0, "artifacts": [],
+            "made": [], "problem": str(problem)}  # fmt: skip
 
 
 def _within(store: Path, folder: Path) -> str:
@@ -101,7 +112,7 @@ def _mean(figures: Sequence[Estimate]) -> Estimate:
     return {"value": value, "low": None, "high": None, "n": figures[0]["n"]}
 
 
-def tuned(folder: Path) -> tuple[Estimate, Estimate, float]:
+def tuned(folder: Path) -> Dev:
     """Figures of what ``finetune`` chose (its frontier.json).
 
     Raises:
@@ -110,5 +121,5 @@ def tuned(folder: Path) -> tuple[Estimate, Estimate, float]:
     told = read_json(folder / "frontier.json")
     for point in told["points"]:
         if point["name"] == told["chosen"]:
-            return point["macro_recall"], point["kept"], point["at_least"]
+            return Dev(point["macro_recall"], point["kept"], point["at_least"], told["answers"])
     raise InputError(f"search: nothing tells what a trial keeps of general English: {told['reason']}")

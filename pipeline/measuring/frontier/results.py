@@ -25,6 +25,15 @@ class Point(TypedDict):
 
 
 @closed
+class Answers(TypedDict):
+    """What a model made of the dev texts of a corpus: a digit a text, the id of its class."""
+
+    corpus: str
+    labels: str
+    predicted: str
+
+
+@closed
 class Frontier(TypedDict):
     """The points, and the one chosen; ``within``: whether it keeps the budget; ``reason``: why there are no points."""
 
@@ -34,4 +43,6 @@ class Frontier(TypedDict):
     chosen: str
     cost: dict[Literal["macro_recall", "kept"], Estimate] | None
     """The chosen point less the tuned one, on the text it was chosen on."""
+    answers: list[Answers]
+    """Of the chosen point: what its macro-recall is of."""
     reason: str | None

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.measuring.frontier.results import Frontier
+from pipeline.measuring.frontier.results import Answers, Frontier
 from pipeline.measuring.statistics.bootstrap import Figure
 from pipeline.measuring.statistics.classification import macro_recall
 from pipeline.measuring.statistics.comparison import Measured, classified, minus
@@ -35,11 +35,22 @@ class Point:
     alphas: Mapping[str, float]
     macro_recall: Measured
     kept: Measured
+    answers: Sequence[Answers] = ()
 
 
 def recalled(labels: ArrayLike, corpora: Sequence[str], predicted: ArrayLike) -> Measured:
     """The macro-recall by which points are judged; all [texts], on dev."""
     return replace(classified(labels, predicted, macro_recall, corpora=corpora), enough=True)
+
+
+def answered(labels: Sequence[int], corpora: Sequence[str], predicted: Sequence[int]) -> list[Answers]:
+    """The same as it is written down; all [texts]."""
+    found: dict[str, Answers] = {}
+    for label, corpus, called in zip(labels, corpora, predicted, strict=True):
+        own = found.setdefault(corpus, {"corpus": corpus, "labels": "", "predicted": ""})
+        own["labels"] += str(label)
+        own["predicted"] += str(called)
+    return list(found.values())
 
 
 def surely_kept(kept: Measured) -> float:
@@ -115,13 +126,15 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> Frontie
             "macro_recall": Figure.as_json(minus(chosen.macro_recall, against.macro_recall, **sure)),
             "kept": Figure.as_json(minus(chosen.kept, against.kept, **sure)),
         },
+        "answers": list(chosen.answers),
         "reason": None,
     }
 
 
 def left_out(reason: str, *, tuned: str) -> Frontier:
     """What frontier.json says where there is none."""
-    return {"points": [], "budget": None, "within": None, "chosen": tuned, "cost": None, "reason": reason}
+    return {"points": [], "budget": None, "within": None, "chosen": tuned, "cost": None, "answers": [],
+            "reason": reason}  # fmt: skip
 
 
 def _figure(measured: Measured) -> Any:

@@ -16,9 +16,9 @@ import pytest
 pytest.importorskip("optuna", reason="the extra `search` is not installed")
 pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
 
-from pipeline.common.results import Estimate
 from pipeline.machine.workers import engine
 from pipeline.search.results import Found
+from pipeline.search.trials import Dev
 from tests.pipeline.search import toy
 
 pytestmark = pytest.mark.timeout(900)
@@ -37,14 +37,14 @@ def whole(found: Found) -> dict[str, Any]:
     return {**found, "trials": sorted(trials, key=lambda each: each["number"] or 0), "reference": reference}
 
 
-def fatal(folder: Path) -> tuple[Estimate, Estimate, float]:
+def fatal(folder: Path) -> Dev:
     """Figures as ever, but whoever asks for those of a high rate is killed: a machine without the memory."""
     if toy.figures(folder)[1]["value"] != 1.0:
         os.kill(os.getpid(), signal.SIGKILL)
     return toy.figures(folder)
 
 
-def fatal_once(folder: Path) -> tuple[Estimate, Estimate, float]:
+def fatal_once(folder: Path) -> Dev:
     """Whoever is the first to ask is killed."""
     died = folder.parents[2] / folder.name
     if not died.exists() and toy.figures(folder)[1]["value"] != 1.0:

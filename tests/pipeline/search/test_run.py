@@ -217,7 +217,8 @@ class Paced:
     def begin(self, work: Any, tasks: Sequence[Any]) -> None:
         for task in tasks:
             if isinstance(task, trials.Trial):
-                told = {"seconds": next(self.seconds), "artifacts": [], "made": [], "problem": "", "at_least": 1.0}
+                told = {"seconds": next(self.seconds), "artifacts": [], "made": [], "problem": "", "at_least": 1.0,
+                        "answers": []}  # fmt: skip
                 outcome = {"macro_recall": toy.figure(0.7), "kept": toy.figure(1.0), **told}
                 self.begun.append((self.now + outcome["seconds"], task, outcome))
             else:

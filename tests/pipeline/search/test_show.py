@@ -26,6 +26,7 @@ def outcome(recall: float, kept: float, problem: str = "") -> Outcome:
         "macro_recall": None if problem else toy.figure(recall),
         "kept": None if problem else toy.figure(kept),
         "at_least": None if problem else round(kept - 0.02, 6),
+        "answers": [],
         "seconds": 12.0,
         "artifacts": [f"grow/{recall}"],
         "made": [],

@@ -15,6 +15,7 @@ from pipeline.machine.recipe import load_recipe
 from pipeline.machine.stage import Stage
 from pipeline.search import run
 from pipeline.search.results import Found
+from pipeline.search.trials import Dev
 from tests.pipeline.toy_story import STORY as TOYS
 from tests.pipeline.toy_story import write_recipe
 
@@ -32,10 +33,10 @@ def worth(rate: float) -> tuple[float, float]:
     return 0.5 + 0.1 * math.log10(rate * 1000), min(1.0, 1 - 0.3 * math.log10(rate * 10))
 
 
-def figures(folder: Path) -> tuple[Estimate, Estimate, float]:
+def figures(folder: Path) -> Dev:
     rate = float((folder / "model" / "weights.txt").read_text().split()[-1])
     recall, kept = worth(rate)
-    return figure(recall), figure(kept), kept - 0.02
+    return Dev(figure(recall), figure(kept), kept - 0.02)
 
 
 def search(
