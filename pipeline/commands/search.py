@@ -29,7 +29,7 @@ def search(
     store: cli.StoreOption = STORE,
 ) -> None:
     """Search a recipe's settings by dev macro-recall and general English kept. Again, it goes on where it was."""
-    from pipeline.search import run
+    from pipeline.search import run, show
 
     checked = load_recipe(recipe, context.obj, cli.rooted(context.obj, changes, data_root))
     if arm is not None and arm not in checked.arms:
@@ -52,6 +52,7 @@ def search(
     except (KeyboardInterrupt, SystemExit):
         console.say("stopped; the same command continues from there")
         raise
+    print(show.lead(found))
     print(f"page    {folder / 'search.html'}")
     if found["best"] is not None and not found["tested"]:
         print(f"best    trial {found['best']}; make all RECIPE={folder / 'best.yaml'} tests it, and then `make search "

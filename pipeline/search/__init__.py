@@ -5,6 +5,7 @@ study    what was tried, in a journal that outlives its process, and what to try
 trials   a trial: a run of the machine that ends before any test text is read
 space    which values a setting may take here, refused before anything runs
 show     the page, its pictures and tables
+luck     what is to be expected of the best's lead
 best     best.yaml, and what that got on test
 results  search.json
 """

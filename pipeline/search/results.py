@@ -51,7 +51,8 @@ class Tested(TypedDict):
 class Found(TypedDict):
     """A study: the recipe as it is, all that was tried, and which is the best of those that keep the budget.
 
-    ``within``: whether that one keeps it; where none does it is the one that keeps most. ``importance``: by objective
+    ``within``: whether that one keeps it; where none does it is the one that keeps most. ``expected``: of
+    its lead in macro-recall on dev what is to be expected on other texts (``luck``). ``importance``: by objective
     and setting, shares that sum to 1; empty where there are too few trials to tell.
     """
 
@@ -63,5 +64,6 @@ class Found(TypedDict):
     trials: list[Tried]
     best: int | None
     within: bool | None
+    expected: Estimate | None
     importance: dict[str, dict[str, float]]
     tested: Tested | None

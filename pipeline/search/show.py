@@ -17,7 +17,7 @@ from pipeline.drawing.tables import NOTHING, Cell, Table
 from pipeline.measuring.frontier.score import choose, pareto_front
 from pipeline.measuring.frontier.show import trade_offs
 from pipeline.report import csv_export, pages
-from pipeline.search import best
+from pipeline.search import best, luck
 from pipeline.search.results import Found, Outcome, Tried
 from pipeline.search.study import OBJECTIVES, Study
 from pipeline.search.trials import Asked
@@ -56,6 +56,7 @@ def found(study: Study, asked: Asked, reference: Outcome) -> Found:
         "trials": tried,
         "best": chosen["number"] if chosen else None,
         "within": _at_least(chosen) >= budget if chosen else None,
+        "expected": luck.expected(reference, tried, budget),
         "importance": study.importance(),
         "tested": best.tested(asked, chosen) if chosen else None,
     }
@@ -91,7 +92,7 @@ def write(told: Found, asked: Asked, folder: Path) -> None:
         title=f"Search: {told['name']}",
         recipe=told["recipe"],
         arm=told["arm"],
-        lead=_lead(told),
+        lead=lead(told),
         lines=_lines(told),
         command=f"make all RECIPE={recipe}" if told["best"] is not None and not told["tested"] else "",
         pictures=drawn,
@@ -100,7 +101,8 @@ def write(told: Found, asked: Asked, folder: Path) -> None:
     write_whole(folder / "search.html", [page])
 
 
-def _lead(told: Found) -> str:
+def lead(told: Found) -> str:
+    """What was found, in a sentence."""
     if told["best"] is None:
         return "No trial has come to an end yet."
     recall, share = _value(_chosen(told), "macro_recall"), f"{100 * told['budget']:g}% of general English"
@@ -130,10 +132,20 @@ def _lines(told: Found) -> list[str]:
         said.append(f"Failed: {failed}; a table below says why.")
     said.append(
         f"Dev texts have judged {many(count, 'trial')} and {AS_IT_IS}; the best of many is "
-        "partly the luckiest, so its dev figures flatter it. Test texts have judged "
+        f"partly the luckiest, so its dev figures flatter it{_left(told)}. Test texts have judged "
         + ("the best alone, once." if told["tested"] else "none; they judge the best alone, in a run of its recipe:")
     )
     return said if told["best"] is not None else []
+
+
+def _left(told: Found) -> str:
+    """How much of the lead is to be expected elsewhere."""
+    if told["expected"] is None:
+        return ""
+    return (
+        ": where the best is chosen anew by a sample of them and judged by the others, again and again, it leads by "
+        f"{tables.points(told['expected'])} points (Tsamardinos et al. 2018)"
+    )
 
 
 def _pictures(told: Found) -> list[Picture]:

@@ -130,6 +130,9 @@ def test_a_budget_writes_another_model_the_blend_it_names(
     assert story["chosen_dev_macro_recall"] == most["macro_recall"]["value"]
     assert story["dev_macro_recall"] == told(tuned, "finetune")["dev_macro_recall"]
     assert found["cost"]["kept"]["value"] > 0
+    (answers,) = found["answers"]
+    matrix = classification.confusion(*([*map(int, answers[side])] for side in ("labels", "predicted")))
+    assert classification.macro_recall(matrix) == pytest.approx(most["macro_recall"]["value"])
 
     ends = (loading.load_masked_lm(before["tokenizer"] / "model"), loading.load_classifier(tuned / "model"))
     expected = frontier.weights_at(frontier.ends(*ends), most["alphas"])

@@ -48,7 +48,8 @@ def found(tried: list[Tried] = TRIED, budget: float = 0.95, **more: Any) -> Foun
         "name": "toy", "recipe": "toy", "arm": "full", "budget": budget,
         "reference": {"number": None, "values": {}, "outcome": outcome(0.74, 0.96), "front": False},
         "trials": show.ranked(tried), "best": chosen["number"] if chosen else None,
-        "within": chosen and (chosen["outcome"]["at_least"] or 0) >= budget, "importance": {}, "tested": None,
+        "within": chosen and (chosen["outcome"]["at_least"] or 0) >= budget, "expected": None, "importance": {},
+        "tested": None,
     }  # fmt: skip
     return results.checked(Found, told | more)
 
@@ -76,6 +77,14 @@ def test_the_lead_says_what_was_found_and_whether_enough_is_kept(tmp_path: Path)
     show.write(found(budget=0.999), asked(tmp_path), folder)
     page = (folder / "search.html").read_text()
     assert "No trial is shown to keep 99.9% of general English; trial 0 keeps most" in page
+
+
+def test_what_is_to_be_expected_of_the_lead_is_said_beside_it(tmp_path: Path) -> None:
+    left = {"value": 0.019, "low": -0.008, "high": 0.046, "n": 300}
+    for told in (left, None):
+        show.write(found(expected=told), asked(tmp_path), tmp_path / "out")
+        page = (tmp_path / "out" / "search.html").read_text()
+        assert ("again and again, it leads by +1.9 (−0.8 to +4.6) points (Tsamardinos" in page) is bool(told)
 
 
 def test_nothing_dominates_is_said(tmp_path: Path) -> None:
