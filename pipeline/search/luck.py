@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -35,8 +34,10 @@ def expected(reference: Outcome, tried: Sequence[Tried], budget: float) -> Estim
     strata = np.array([len(LABELS) * place + int(label) for place, (_, own) in enumerate(labels) for label in own])
     if not len(strata) or np.unique(strata, return_counts=True)[1].min() < FEWEST_OF_CLASS:
         return None
-    left: Any = lead_left(strata, _right(reference), [_right(outcome) for outcome in found], draws=DRAWS, seed=0)
-    return left.as_json()  # type: ignore[no-any-return]
+    left: Estimate = lead_left(
+        strata, _right(reference), [_right(outcome) for outcome in found], draws=DRAWS, seed=0
+    ).as_json()
+    return left
 
 
 def _asked(outcome: Outcome) -> tuple[tuple[tuple[str, str], ...], ...]:
@@ -50,4 +51,5 @@ def _right(outcome: Outcome) -> Array:
         [label == said for own in of_seed for label, said in zip(own["labels"], own["predicted"], strict=True)]
         for of_seed in outcome["answers"]
     ]
-    return np.asarray(of_seeds, np.float64).mean(axis=0)
+    shares: Array = np.asarray(of_seeds, np.float64).mean(axis=0)
+    return shares
