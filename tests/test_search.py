@@ -21,11 +21,20 @@ SEARCH = """
 arms: {naive: null, careful: null, adapted: null}
 search:
   budget: 0.5
+  seed: 3
   settings:
     finetune.learning_rate: {low: 1e-4, high: 1e-2, log: true}
     finetune.freezing.layers: {low: 0, high: 1}
     finetune.method: [full, lora]
 """
+
+CHANGED = {
+    "{}/cards/stars, ": "",
+    ", folds: 3": "",
+    "num_train_epochs: 2": "learning_rate: 1e-6, num_train_epochs: 1",
+    "{{points: 3": "{budget: 0.5, points: 3",
+}
+"""Of the small story: one corpus, no folds, and settings that a search can better."""
 
 
 def search(place: Path, *more: str) -> int:
@@ -48,8 +57,11 @@ def outcomes(place: Path, study: str) -> list[Any]:
 def place(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a recipe that is to be searched."""
     folder = write_place(tmp_path_factory.mktemp("search"), toy_model)
-    text = (folder / "recipe.yaml").read_text().replace(f"{folder}/cards/stars, ", "").replace(", folds: 3", "")
-    (folder / "recipe.yaml").write_text(text.replace("num_train_epochs: 2", "num_train_epochs: 1") + SEARCH)
+    text = (folder / "recipe.yaml").read_text()
+    for before, after in CHANGED.items():
+        assert before.format(folder) in text
+        text = text.replace(before.format(folder), after)
+    (folder / "recipe.yaml").write_text(text + SEARCH)
     return folder
 
 
@@ -106,6 +118,11 @@ def test_the_best_is_a_recipe_that_runs_and_is_tested_once(place: Path, capsys: 
         (["--set", "search.settings={finetune.freezing.layers: [0, 9]}"], "finetune.freezing.layers"),
         (["--set", "search.settings={finetune.lerning_rate: [1e-3, 1e-4]}"], "did you mean learning_rate?"),
         (["--minutes", "0"], "--minutes"),
+        (
+            ["--set", "search.budget=0.9"],
+            "finetune.frontier.budget, by which the model of each trial is chosen, 0.5; give",
+        ),
+        (["--set", "prepare.folds=3"], "of another, and would choose what they are to judge; SET="),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line_before_anything_runs(

@@ -84,6 +84,7 @@ def run(
     workers: Workers | None = None,
     observer: Callable[[Step], None] = lambda _: None,
     command: str = "",
+    by: Mapping[str, Any] | None = None,
 ) -> Artifacts:
     """Run a recipe with changes to its end or until a stage: ``run(STORY, "quick", {"finetune.batch_size": 16})``.
 
@@ -97,7 +98,7 @@ def run(
     plan = Plan(story, load_recipe(recipe, story, changes), Store(store), arms)
     plan.check(until)
     found: dict[str, dict[Run | None, Path]] = {}
-    for step in walk(plan, until, force=force, workers=workers, command=command):
+    for step in walk(plan, until, force=force, workers=workers, command=command, by=by):
         if step.folder:
             found.setdefault(step.stage.name, {})[step.run] = step.folder
         observer(step)
@@ -111,6 +112,7 @@ def walk(
     force: bool = False,
     workers: Workers | None = None,
     command: str = "",
+    by: Mapping[str, Any] | None = None,
 ) -> Iterator[Step]:
     """Run the story up to ``last`` (to its end by default) for every run; yield what happens.
 
@@ -121,12 +123,13 @@ def walk(
         force: make ``last`` anew, or every stage if none is named.
         workers: who makes them, one or several side by side (by default this process); what they make is the same.
         command: what other runs are told this one is, where they wait for what it makes.
+        by: ``lock.this_run`` of the process that it is done for; None: this one.
 
     Raises:
         InputError: if something that the user gave, or the machine's disk or memory, does not suffice.
         StageFailedError: if a stage breaks; what was finished before stays.
     """
-    scheduler = _Scheduler(plan, last, force, command or f"recipe {plan.recipe.name}")
+    scheduler = _Scheduler(plan, last, force, command or f"recipe {plan.recipe.name}", by)
     with workers or LocalProcesses() as team:
         while True:
             yield from scheduler.resolve()
@@ -144,9 +147,11 @@ def walk(
 class _Scheduler:
     """Each stage of each run: what is known of it, what can be made next, and what waits for its inputs."""
 
-    def __init__(self, plan: Plan, last: str | None, force: bool, command: str) -> None:
+    def __init__(
+        self, plan: Plan, last: str | None, force: bool, command: str, by: Mapping[str, Any] | None = None
+    ) -> None:
         stages = plan.stages(last)
-        self.plan, self.command, self.by = plan, command, this_run()
+        self.plan, self.command, self.by = plan, command, by or this_run()
         self.forced = {stage.name for stage in stages if force and last in {None, stage.name}}
         urgent = sorted(stages, key=lambda stage: stage.tell is None)  # news first, then the order of the story
         self.waiting = [(stage, run) for stage in urgent for run in plan.runs(stage)]

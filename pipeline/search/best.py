@@ -32,7 +32,11 @@ def written(told: Found, recipe: Recipe, folder: Path, said: str) -> str:
     differs = {path: value for path, value in own.items() if shared.get(path, ...) != value}
     below = recipe.file.parent
     extends = recipe.file.stem if below == SHIPPED else relpath(recipe.file.resolve(), folder.resolve())
-    content = {"name": name_of(told["name"]), "extends": extends, **_nested(recipe.changes)}
+    content = {
+        "name": name_of(told["name"]),
+        "extends": extends,
+        **_nested({path: value for path, value in recipe.changes.items() if path != "name"}),
+    }
     content = _merged(content, {"arms": {name: _nested(differs | chosen["values"])}})
     report: Any = recipe.shared.get("report")
     if report:

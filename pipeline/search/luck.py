@@ -1,55 +1,85 @@
-"""How much of the best's lead on dev is the luck of the best of many: told before any test text is read."""
+"""The best's lead on dev, and how much of it is the luck of the best of many: told before any test text is read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.common.labels import LABELS
 from pipeline.common.results import Estimate
-from pipeline.measuring.statistics.bootstrap import Array
-from pipeline.measuring.statistics.comparison import FEWEST_OF_CLASS
+from pipeline.measuring.frontier.score import recalled
+from pipeline.measuring.statistics.comparison import FEWEST_OF_CLASS, minus
 from pipeline.measuring.statistics.selection import lead_left
 from pipeline.search.results import Outcome, Tried
 
 DRAWS = 2000
 
 
+class Texts(NamedTuple):
+    """What all of some trials answered, with each of their seeds [texts]."""
+
+    labels: NDArray[np.int64]
+    corpora: list[str]
+
+
+def lead(reference: Outcome, best: Outcome) -> Estimate:
+    """The best's macro-recall less that of the recipe as it is; without an interval where they answered other texts."""
+    texts = _texts([reference, best])
+    if texts:
+        ours, theirs = (recalled(*texts, _predicted(outcome)) for outcome in (best, reference))
+        return _estimate(minus(ours, theirs, draws=DRAWS, seed=0).as_json())
+    after, before = best["macro_recall"], reference["macro_recall"]
+    assert after
+    assert before
+    value = None if after["value"] is None or before["value"] is None else after["value"] - before["value"]
+    return {"value": value, "low": None, "high": None, "n": after["n"]}
+
+
 def expected(reference: Outcome, tried: Sequence[Tried], budget: float) -> Estimate | None:
     """The lead in macro-recall over the recipe as it is that is to be expected of the best on other texts.
 
-    None where the best was not chosen by macro-recall, as none keeps the budget; where trials answered different texts,
-    as where cleaning is searched; and on few texts of a class.
+    The recipe as it is may be the best itself. None where the best is not chosen by macro-recall, as no trial keeps the
+    budget; where trials answered different texts, as where cleaning is searched; and on few texts of a class.
     """
     told = [trial["outcome"] for trial in tried if not trial["outcome"]["problem"]]
-    found = [outcome for outcome in told if (outcome["at_least"] or 0.0) >= budget]
-    asked = {_asked(outcome) for outcome in (reference, *found)}
-    if not found or len(asked) > 1:
+    within = [outcome for outcome in (reference, *told) if (outcome["at_least"] or 0.0) >= budget]
+    texts = _texts([reference, *within])
+    if texts is None or all(outcome is reference for outcome in within):
         return None
-    of_seeds = set(asked.pop())
-    if len(of_seeds) != 1:  # no answers, or another fold a seed
+    _, corpora = np.unique(texts.corpora, return_inverse=True)
+    strata = len(LABELS) * corpora + texts.labels
+    if np.unique(strata, return_counts=True)[1].min() < FEWEST_OF_CLASS:
         return None
-    labels = of_seeds.pop()
-    strata = np.array([len(LABELS) * place + int(label) for place, (_, own) in enumerate(labels) for label in own])
-    if not len(strata) or np.unique(strata, return_counts=True)[1].min() < FEWEST_OF_CLASS:
-        return None
-    left: Estimate = lead_left(
-        strata, _right(reference), [_right(outcome) for outcome in found], draws=DRAWS, seed=0
-    ).as_json()
-    return left
+    rival, *found = ((_predicted(each) == texts.labels).mean(axis=0) for each in (reference, *within))
+    return _estimate(lead_left(strata, rival, found, draws=DRAWS, seed=0).as_json())
 
 
-def _asked(outcome: Outcome) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Of each seed the corpora and the labels of their texts."""
-    return tuple(tuple((own["corpus"], own["labels"]) for own in of_seed) for of_seed in outcome["answers"])
-
-
-def _right(outcome: Outcome) -> Array:
-    """The share of seeds that are right of each text [texts]."""
-    of_seeds = [
-        [label == said for own in of_seed for label, said in zip(own["labels"], own["predicted"], strict=True)]
+def _texts(outcomes: Sequence[Outcome]) -> Texts | None:
+    """None where they are not the same for all of them and all seeds, as where each has a fold of its own."""
+    asked = {
+        tuple((own["corpus"], own["labels"]) for own in of_seed)
+        for outcome in outcomes
         for of_seed in outcome["answers"]
-    ]
-    shares: Array = np.asarray(of_seeds, np.float64).mean(axis=0)
-    return shares
+    }
+    if len(asked) != 1 or not all(outcome["answers"] for outcome in outcomes):
+        return None
+    of_all = asked.pop()
+    corpora = [corpus for corpus, labels in of_all for _ in labels]
+    return Texts(_ids(labels for _, labels in of_all), corpora) if corpora else None
+
+
+def _predicted(outcome: Outcome) -> NDArray[np.int64]:
+    """The classes said [seeds, texts]."""
+    return np.stack([_ids(own["predicted"] for own in of_seed) for of_seed in outcome["answers"]])
+
+
+def _ids(digits: Iterable[str]) -> NDArray[np.int64]:
+    return np.array([int(digit) for digit in "".join(digits)], dtype=np.int64)
+
+
+def _estimate(told: Mapping[str, Any]) -> Estimate:
+    """Without what is for verdicts."""
+    return {"value": told["value"], "low": told["low"], "high": told["high"], "n": told["n"]}

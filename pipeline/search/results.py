@@ -29,6 +29,12 @@ class Outcome(TypedDict):
     problem: str
 
 
+def failed(problem: object) -> Outcome:
+    """Of a trial that came to nothing."""
+    return {"macro_recall": None, "kept": None, "at_least": None, "answers": [], "seconds": 0.0, "artifacts": [],
+            "made": [], "problem": str(problem)}  # fmt: skip
+
+
 @closed
 class Tried(TypedDict):
     """A trial; ``number``: None for the recipe as it is."""
@@ -51,9 +57,10 @@ class Tested(TypedDict):
 class Found(TypedDict):
     """A study: the recipe as it is, all that was tried, and which is the best of those that keep the budget.
 
-    ``within``: whether that one keeps it; where none does it is the one that keeps most. ``expected``: of
-    its lead in macro-recall on dev what is to be expected on other texts (``luck``). ``importance``: by objective
-    and setting, shares that sum to 1; empty where there are too few trials to tell.
+    ``best``: None where no trial is better than the recipe as it is. ``within``: whether the best keeps the budget;
+    where none does it is the one that keeps most. ``lead``: the best's in macro-recall, on the very texts that chose
+    it. ``expected``: what lead is to be expected on other texts (``luck``). ``importance``: by objective and setting,
+    the shares that each alone has in what trials differ by; empty where there are too few to tell.
     """
 
     name: str
@@ -64,6 +71,9 @@ class Found(TypedDict):
     trials: list[Tried]
     best: int | None
     within: bool | None
+    lead: Estimate | None
     expected: Estimate | None
     importance: dict[str, dict[str, float]]
     tested: Tested | None
+    judged: int
+    """How many trials test texts have judged by now, each the best in its turn."""

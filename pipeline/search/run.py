@@ -17,7 +17,7 @@ from pipeline.common.files import remove
 from pipeline.common.printable import many
 from pipeline.common.yaml import flat
 from pipeline.machine.fingerprint import chosen_settings
-from pipeline.machine.lock import hold
+from pipeline.machine.lock import hold, this_run
 from pipeline.machine.plan import Plan
 from pipeline.machine.recipe import PLAIN_NAME, Recipe
 from pipeline.machine.runner import Step
@@ -26,7 +26,7 @@ from pipeline.machine.store import STORE, Store
 from pipeline.machine.workers import LostTaskError, Workers
 from pipeline.machine.workers.local import LocalProcesses
 from pipeline.search import show, space, trials
-from pipeline.search.results import Found, Outcome
+from pipeline.search.results import Found, Outcome, failed
 from pipeline.search.study import Study
 
 TRIALS = 40
@@ -35,6 +35,12 @@ LATEST = 1.05
 """Share of the time asked after which nothing is begun that would end later, and all is stopped."""
 FAILURES = 5
 """In a row, after which the study is at fault and no longer the values."""
+REPEATS = 20
+"""Proposals in a row that had been tried before, after which the space is used up."""
+RANDOM = 10
+"""So many trials are drawn at random, before any sampler learns."""
+TELL_SECONDS = 30
+"""How long page and best.yaml may be behind the trials."""
 Say = Callable[[str], None]
 
 
@@ -65,7 +71,7 @@ def search(
     """Try settings of one arm of a recipe; return what was found and its folder, ``<store>/search/<name>``.
 
     There: ``journal.log``, ``search.json``, ``search.html``, ``figures/``, ``tables/`` and ``best.yaml``, renewed
-    whenever this ends, however it does.
+    from time to time and when this ends; ``best.yaml`` only where a trial is better than the recipe as it is.
 
     Args:
         arm: by default the one whose model is taken away.
@@ -83,12 +89,12 @@ def search(
         raise InputError(f"study {name!r}: must be letters, digits, - and _")
     plan = Plan(story, recipe, Store(store), [arm])
     plan.check(until)
-    _can_be_judged(recipe, arm, until)
     settings, dimensions = space.of_plan(plan, until)
+    _can_be_judged(recipe, arm, until, settings.budget)
     folder = store / "search" / name
     searched = {path.partition(".")[0] for path in dimensions}
     first = next(stage.name for stage in plan.stages(until) if stage.name in searched)
-    asked = trials.Asked(story, recipe, arm, until, store, figures, first, name)
+    asked = trials.Asked(story, recipe, arm, until, store, figures, first, name, this_run())
     with hold(plan.store.locks / f"search-{name}", command or f"search {name}"):
         study = Study(folder, settings, dimensions)
         chosen = {stage.name: chosen_settings(plan.recipe.arms[arm][stage.name]) for stage in plan.stages(until)}
@@ -96,12 +102,15 @@ def search(
             "setting", flat({stage: own for stage, own in chosen.items() if own} | {"seeds": list(recipe.seeds)})
         )
         study.bind("range of", {path: each.span.model_dump(mode="json") for path, each in dimensions.items()})
+        study.bind("search", settings.model_dump(mode="json", exclude={"settings"}))
+        study.bind("version of stage", {stage.name: stage.version for stage in plan.stages(until)})
         limit = None if limits.minutes is None else limits.minutes * 60 * LATEST
 
         def left() -> float | None:
             return None if limit is None else limit - (time.monotonic() - began)
 
         reference: Outcome | None = None
+        told = time.monotonic()
         try:
             with _time_up_after(left()), workers or LocalProcesses() as team:
                 first_run = trials.make(trials.Trial(asked), observer, cast(Workers, nullcontext(team)))
@@ -114,7 +123,10 @@ def search(
                 say(show.line(None, {}, reference))
                 say(_forecast(study, reference, count, left(), team.free))
                 try:
-                    _all(study, asked, reference, count, left(), team, say)
+                    for _ in _trials(study, asked, reference, count, left(), team, say):
+                        if time.monotonic() - told > TELL_SECONDS:
+                            show.write(show.found(study, asked, reference), asked, folder)
+                            told = time.monotonic()
                 except (KeyboardInterrupt, SystemExit):
                     study.stop()
                     raise
@@ -127,13 +139,25 @@ def search(
     return found, folder
 
 
-def _can_be_judged(recipe: Recipe, arm: str, until: str) -> None:
-    """Refuse what would only be known after the first training."""
-    frontier: Any = getattr(recipe.arms[arm][until], "frontier", None)
+def _can_be_judged(recipe: Recipe, arm: str, until: str, budget: float) -> None:
+    """Refuse what would only be known after the first training, or would never be noticed."""
+    own = recipe.arms[arm]
+    frontier: Any = getattr(own[until], "frontier", None)
+    where = f"recipe {recipe.name}, {arm}: "
     if frontier is not None and not frontier.points:
         raise InputError(
-            f"recipe {recipe.name}, {arm}: finetune.frontier.points is 0, and nothing else tells what a trial keeps of "
-            'general English; SET="finetune.frontier.points=2" has it measured'
+            f"{where}finetune.frontier.points is 0, and nothing else tells what a trial keeps of general English; "
+            'SET="finetune.frontier.points=2" has it measured'
+        )
+    if frontier is not None and frontier.budget not in {None, budget}:
+        raise InputError(
+            f"{where}search.budget is {budget:g}, and finetune.frontier.budget, by which the model of each trial is "
+            f"chosen, {frontier.budget:g}; give both the same"
+        )
+    if getattr(own.get("prepare"), "folds", 1) > 1:
+        raise InputError(
+            f"{where}with prepare.folds the dev texts of one fold are test texts of another, and would choose what "
+            'they are to judge; SET="prepare.folds=1" searches with test texts set apart'
         )
 
 
@@ -142,7 +166,7 @@ def default_arm(recipe: Recipe) -> str:
     return rungs(recipe.shared["report"], recipe.arms)[1] if "report" in recipe.shared else list(recipe.arms)[-1]
 
 
-def _all(
+def _trials(
     study: Study,
     asked: trials.Asked,
     reference: Outcome,
@@ -150,34 +174,71 @@ def _all(
     seconds: float | None,
     team: Workers,
     say: Say,
-) -> None:
-    """Make trials until there are so many, or the next would end too late."""
+) -> Iterator[None]:
+    """Make trials until there are so many, or the next would end too late; a step whenever some came to an end.
+
+    Failures are told to the study once another trial has not failed: until then they may be no fault of their values.
+    """
     end = None if seconds is None else time.monotonic() + seconds
-    begun, failures = 0, 0
+    begun, repeated = 0, 0
+    failures: list[tuple[int, Outcome]] = []
 
     def wanted() -> bool:
         late = end is not None and time.monotonic() + _expected(study, reference) > end
-        return not late and (count is None or begun < count)
+        return not late and repeated < REPEATS and (count is None or begun < count)
 
     while True:
+        with _stopping(study):
+            trials.unchanged(asked)
         tasks: list[trials.Trial] = []
         while len(tasks) < team.free and wanted():
-            tasks.append(trials.Trial(asked, *study.ask()))
+            alone = study.was_lost
+            if alone and (tasks or team.pending):
+                break  # what may kill its process kills no other
+            number, values = study.ask()
             begun += 1
+            known = study.same(values)
+            repeated = repeated + 1 if known else 0
+            if known:
+                study.tell(number, {**known, "made": []})
+                continue
+            tasks.append(trials.Trial(asked, number, values))
+            if alone:
+                break
         team.begin(trials.make, tasks)
         if not team.pending:
+            for number, outcome in failures:
+                study.tell(number, outcome)
+            if repeated == REPEATS:
+                say(f"the last {REPEATS} proposals had been tried before: there is nothing left in this space")
             return
         try:
             finished = team.finished()
         except LostTaskError as lost:
-            finished = [(lost.task, trials.failed(lost))]
+            finished = [(lost.task, failed(lost))]
         for trial, outcome in finished:
-            study.tell(trial.number, outcome)
             say(show.line(trial.number, trial.values, outcome))
-            failures = failures + 1 if outcome["problem"] else 0
-            if failures == FAILURES:
-                raise InputError(f"search: {FAILURES} trials in a row failed; the last one: {outcome['problem']}")
+            failures.append((cast(int, trial.number), outcome))
+            if not outcome["problem"]:
+                for number, of_it in failures:
+                    study.tell(number, of_it)
+                failures = []
+            with _stopping(study):
+                if len(failures) == FAILURES:
+                    problem = outcome["problem"]
+                    raise InputError(f"search: {FAILURES} trials in a row failed; the last one: {problem}")
         _spare(study, asked.store)
+        yield
+
+
+@contextmanager
+def _stopping(study: Study) -> Iterator[None]:
+    """What is refused inside is no fault of the values that are being tried: they are tried again."""
+    try:
+        yield
+    except InputError:
+        study.stop()
+        raise
 
 
 def _expected(study: Study, reference: Outcome) -> float:
@@ -192,7 +253,8 @@ def _forecast(study: Study, reference: Outcome, count: int | None, seconds: floa
     fit = count if seconds is None else max(0, int(seconds / each * jobs))
     more = min(most for most in (fit, count) if most is not None)
     before = f"{many(there, 'trial')} {'is' if there == 1 else 'are'} there; " if there else ""
-    return f"{before}a trial takes some {each:.0f} s: about {more} more, in {more * each / 60 / jobs:.0f} minutes"
+    few = "; so few are drawn at random, and seldom beat the recipe" if 0 < there + more <= RANDOM else ""
+    return f"{before}a trial takes some {each:.0f} s: about {more} more, in {more * each / 60 / jobs:.0f} minutes{few}"
 
 
 def _spare(study: Study, store: Path) -> None:

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common import results
-from pipeline.common.files import write_whole
+from pipeline.common.files import remove, write_whole
 from pipeline.common.printable import many
 from pipeline.common.yaml import as_plain
 from pipeline.drawing import svg, tables
 from pipeline.drawing.dots import Dot, dots
 from pipeline.drawing.svg import Picture
 from pipeline.drawing.tables import NOTHING, Cell, Table
-from pipeline.measuring.frontier.score import choose, pareto_front
+from pipeline.measuring.frontier.score import choose, dominates, pareto_front
 from pipeline.measuring.frontier.show import trade_offs
 from pipeline.report import csv_export, pages
 from pipeline.search import best, luck
 from pipeline.search.results import Found, Outcome, Tried
-from pipeline.search.study import OBJECTIVES, Study
+from pipeline.search.study import OBJECTIVES, Study, objectives
 from pipeline.search.trials import Asked
 
 NAMES = {"macro_recall": "macro-recall", "kept": "general English kept"}
@@ -29,13 +29,13 @@ AS_IT_IS = "the recipe as it is"
 def ranked(tried: Sequence[Tried]) -> list[Tried]:
     """The same trials, each with whether it is on the Pareto front."""
     told = [trial for trial in tried if not trial["outcome"]["problem"]]
-    on_front = pareto_front([[_value(trial, side) for side in OBJECTIVES] for trial in told]) if told else []
+    on_front = pareto_front([objectives(trial["outcome"]) for trial in told]) if told else []
     front = {trial["number"] for trial, on_it in zip(told, on_front, strict=True) if on_it}
     return [{**trial, "front": trial["number"] in front} for trial in tried]
 
 
 def best_of(tried: Sequence[Tried], budget: float) -> Tried | None:
-    """The highest macro-recall of those that keep the budget; where none does, the one that keeps most."""
+    """The highest macro-recall of those that keep the budget, or, where none does, the one that keeps most."""
     told = [trial for trial in tried if not trial["outcome"]["problem"]]
     if not told:
         return None
@@ -45,20 +45,28 @@ def best_of(tried: Sequence[Tried], budget: float) -> Tried | None:
 def found(study: Study, asked: Asked, reference: Outcome) -> Found:
     """What search.json says."""
     tried, budget = ranked(study.tried()), study.search.budget
-    chosen, own = best_of(tried, budget), best.by_path(asked.recipe.arms[asked.arm])
-    as_it_is = {path: own.get(path) for path in study.space}
+    own = best.by_path(asked.recipe.arms[asked.arm])
+    as_it_is: Tried = {
+        "number": None, "values": {path: own.get(path) for path in study.space}, "outcome": reference, "front": False,
+    }  # fmt: skip
+    chosen = best_of([as_it_is, *tried], budget)
+    if chosen is as_it_is:
+        chosen = None
+    tested = best.tested(asked, chosen) if chosen else None
     return {
         "name": study.name,
         "recipe": asked.recipe.name,
         "arm": asked.arm,
         "budget": budget,
-        "reference": {"number": None, "values": as_it_is, "outcome": reference, "front": False},
+        "reference": as_it_is,
         "trials": tried,
         "best": chosen["number"] if chosen else None,
         "within": _at_least(chosen) >= budget if chosen else None,
+        "lead": luck.lead(reference, chosen["outcome"]) if chosen else None,
         "expected": luck.expected(reference, tried, budget),
         "importance": study.importance(),
-        "tested": best.tested(asked, chosen) if chosen else None,
+        "tested": tested,
+        "judged": study.judged(chosen["outcome"]["artifacts"] if chosen and tested else ()),
     }
 
 
@@ -85,7 +93,9 @@ def write(told: Found, asked: Asked, folder: Path) -> None:
         write_whole(folder / "figures" / f"{picture.name}.svg", [svg.standalone(picture.svg)])
     csv_export.write(shown, folder / "tables")
     recipe = folder / "best.yaml"
-    if told["best"] is not None:
+    if told["best"] is None:
+        remove(recipe)  # of a best that no longer is
+    else:
         write_whole(recipe, [best.written(told, asked.recipe, folder, _figures(_chosen(told)["outcome"]))])
     page = pages.rendered(
         "search.html.j2",
@@ -103,11 +113,19 @@ def write(told: Found, asked: Asked, folder: Path) -> None:
 
 def lead(told: Found) -> str:
     """What was found, in a sentence."""
+    share = f"{100 * told['budget']:g}% of general English"
     if told["best"] is None:
-        return "No trial has come to an end yet."
-    recall, share = _value(_chosen(told), "macro_recall"), f"{100 * told['budget']:g}% of general English"
-    gain = tables.signed(100 * (recall - _value(told["reference"], "macro_recall")))
-    figures = f"macro-recall {100 * recall:.1f}% on dev, {gain} points on {AS_IT_IS}."
+        next_ = best_of(told["trials"], told["budget"])
+        if next_ is None:
+            return "No trial has come to an end yet."
+        own, other = (f"{100 * _value(trial, 'macro_recall'):.1f}%" for trial in (told["reference"], next_))
+        return (
+            f"No trial is better than {AS_IT_IS}, which has a macro-recall of {own} on dev; next is trial "
+            f"{next_['number']} with {other}. More trials may find one (the same command adds some)."
+        )
+    assert told["lead"]
+    recall = _value(_chosen(told), "macro_recall")
+    figures = f"macro-recall {100 * recall:.1f}% on dev, {tables.points(told['lead'])} points on {AS_IT_IS}."
     if told["within"]:
         return f"Trial {told['best']} is the best of those that keep {share}: {figures}"
     return f"No trial is shown to keep {share}; trial {told['best']} keeps most: {figures}"
@@ -115,27 +133,34 @@ def lead(told: Found) -> str:
 
 def _lines(told: Found) -> list[str]:
     """What is to be known beside the figures."""
-    more = [
-        trial["number"]
-        for trial in told["trials"]
-        if not trial["outcome"]["problem"]
-        and all(_value(trial, side) > _value(told["reference"], side) for side in OBJECTIVES)
-    ]
+    ended = [trial for trial in told["trials"] if not trial["outcome"]["problem"]]
+    as_it_is = objectives(told["reference"]["outcome"])
+    more = [trial["number"] for trial in ended if dominates(objectives(trial["outcome"]), as_it_is)]
     failed = sum(bool(trial["outcome"]["problem"]) for trial in told["trials"])
-    count = len(told["trials"]) - failed
+    count = len(ended)
     said = [
-        f"More of both than {AS_IT_IS} has: {tables.prose(f'trial {number}' for number in more)}."
+        f"Better than {AS_IT_IS} in one of both figures and no worse in the other (what is kept counts up to 100%): "
+        f"{tables.prose(f'trial {number}' for number in more)}."
         if more
-        else f"No trial has more of both than {AS_IT_IS}."
+        else f"No trial is better than {AS_IT_IS} in one of both figures and no worse in the other."
     ]
     if failed:
         said.append(f"Failed: {failed}; a table below says why.")
     said.append(
         f"Dev texts have judged {many(count, 'trial')} and {AS_IT_IS}; the best of many is "
-        f"partly the luckiest, so its dev figures flatter it{_left(told)}. Test texts have judged "
-        + ("the best alone, once." if told["tested"] else "none; they judge the best alone, in a run of its recipe:")
+        f"partly the luckiest, so its dev figures flatter it{_left(told)}. {_judged(told)}"
     )
-    return said if told["best"] is not None else []
+    return said if ended else []
+
+
+def _judged(told: Found) -> str:
+    """What test texts have seen."""
+    before = told["judged"] - bool(told["tested"])
+    of_others = f"{many(before, 'trial')} that {'was' if before == 1 else 'were'} the best before"
+    if told["tested"]:
+        return f"Test texts have judged {f'{of_others}, and now this one' if before else 'the best alone, once'}."
+    said = f"Test texts have judged {of_others if before else 'none'}"
+    return f"{said}." if told["best"] is None else f"{said}; they judge the best alone, in a run of its recipe:"
 
 
 def _left(told: Found) -> str:
@@ -155,8 +180,10 @@ def _pictures(told: Found) -> list[Picture]:
         Picture(
             "pareto",
             "Trials",
-            "Both sides on dev. Crosses: 95% intervals of the front, the chosen and the recipe as it is; the dashed "
-            "line: the share that is to be kept.",
+            "Both sides on dev. General English kept: how well hidden words of general articles are guessed, against "
+            "the base; 100 is as well, and more is not preferred. Filled, on a line: those of which no other has more "
+            "of both. Crosses: their 95% intervals, and those of the chosen and of the recipe as it is. Dashed: what "
+            "is to be kept, by the lower bound (in the table), which lies left of the dot.",
             trade_offs(
                 [_crossed(point, point["front"] or point["number"] in {None, told["best"]}) for point in points],
                 [line(point["number"], point["values"], point["outcome"]).partition(":")[0] for point in points],
@@ -183,7 +210,14 @@ def _pictures(told: Found) -> list[Picture]:
             axis="share of the differences, %",
             legend=[Dot({"value": 0.0}, NAMES[side], colours[side]) for side in OBJECTIVES],
         )
-        drawn.append(Picture("importance", "Which settings matter", "By PED-ANOVA; few trials tell little.", drawing))
+        drawn.append(
+            Picture(
+                "importance",
+                "Which settings matter",
+                "The share each alone has in what trials differ by (functional ANOVA); few trials tell little.",
+                drawing,
+            )
+        )
     return drawn
 
 
@@ -215,7 +249,12 @@ def _trials(told: Found) -> Table:
         )
     columns = ("trial", "macro-recall on dev, %", "general English kept on dev, %", "kept at least, %", "seconds")
     named = dict(enumerate(paths, len(columns)))  # as a recipe names them: two stages may have one key
-    return Table("All trials", (*columns, *(path.partition(".")[2] for path in paths)), tuple(rows), alone=named)
+    note = (
+        f"The chosen keeps {100 * told['budget']:g}% at least: its one-sided 95% bound. Intervals beside figures have "
+        "two sides, and so reach lower."
+    )
+    shown = (*columns, *(path.partition(".")[2] for path in paths))
+    return Table("All trials", shown, tuple(rows), note if told["within"] else "", alone=named)
 
 
 def _setting(value: Any) -> Cell:
@@ -242,10 +281,10 @@ def _tested_table(told: Found) -> Table | None:
             (f"trial {told['best']}", _chosen(told), told["tested"]["best"]),
         )
     ]
-    dev, test = (
-        float(new.value or 0) - float(old.value or 0) for old, new in zip(rows[0][1:], rows[1][1:], strict=True)
-    )
-    note = f"Of a lead of {tables.signed(dev)} points on dev, {tables.signed(test)} are left on test."
+    assert told["lead"]
+    test = (told["tested"]["best"]["value"] or 0) - (told["tested"]["recipe"]["value"] or 0)
+    dev = tables.signed(100 * (told["lead"]["value"] or 0))
+    note = f"Of a lead of {dev} points on dev, {tables.signed(100 * test)} are left on test."
     columns = ("", "macro-recall on dev, %", "macro-recall on test, %")
     return Table("Dev and test", columns, tuple(rows), note, alone={0: "recipe"})
 

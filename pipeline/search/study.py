@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,26 @@ from pipeline.common.extras import need
 from pipeline.common.files import read_whole, remove
 from pipeline.common.yaml import as_plain
 from pipeline.machine.space import Search
-from pipeline.search.results import Outcome, Tried
+from pipeline.search.results import Outcome, Tried, failed
 from pipeline.search.space import Dimension, Space
 
 OBJECTIVES = ("macro_recall", "kept")
 """Of an outcome; more is better."""
 POPULATION = 10
 """Of NSGA-II: its 50 would be more than most can try, and all of them random."""
-FEWEST = 8
+ENOUGH = 1.0
+"""Of general English: who keeps more is not preferred for it."""
+FEWEST = 20
 """Trials without which nothing is said of importance."""
+LOSSES = 2
+"""Of a trial whose process died, after which it is passed over: the fault may be its own."""
+TWICE = "its process was killed, twice; it is passed over"
+
+
+def objectives(outcome: Outcome) -> list[float]:
+    """What a trial is after; one that came to an end."""
+    recall, kept = (float(outcome[side]["value"]) for side in OBJECTIVES)  # type: ignore[literal-required]
+    return [recall, min(kept, ENOUGH)]
 
 
 class Study:
@@ -66,6 +76,25 @@ class Study:
             )
         self.study.set_user_attr(what, dict(now))
 
+    @property
+    def was_lost(self) -> bool:
+        """Whether the trial that is begun next is one whose process died before."""
+        places = self._places()
+        return self._next(places) in places
+
+    def same(self, values: Mapping[str, Any]) -> Outcome | None:
+        """What came of a trial of the very same values, if there was one."""
+        return next((each["outcome"] for each in self.tried() if each["values"] == values
+                     and not each["outcome"]["problem"]), None)  # fmt: skip
+
+    def judged(self, tested: Sequence[str] = ()) -> int:
+        """How many trials test texts have judged, with the one that these artifacts are of."""
+        known: list[list[str]] = [list(each) for each in self.study.user_attrs.get("tested", [])]
+        if tested and list(tested) not in known:
+            known.append(list(tested))
+            self.study.set_user_attr("tested", known)
+        return len(known)
+
     def aim(self, trials: int) -> int:
         """How many more trials to make where so many are asked: what an interrupted run of as many has left of them."""
         if trials == 0:
@@ -84,11 +113,7 @@ class Study:
         goes on as if it had not been. One that is lost is so begun again with the same values; lost twice, which may be
         its own fault, it is passed over.
         """
-        counted = [each for each in self._trials("RUNNING", "COMPLETE", "FAIL") if "stopped" not in each.user_attrs]
-        known = [(each.user_attrs.get("place", each.number), each) for each in counted]
-        begun = Counter(place for place, _ in known)
-        lost = {place for place, each in known if each.state.name == "FAIL" and "outcome" not in each.user_attrs}
-        place = next(place for place in count() if not begun[place] or (begun[place] == 1 and place in lost))
+        place = self._next(self._places())
         self.study.sampler = self._sampler((self.search.seed * 1_000_003 + place) % (1 << 32))
         trial = self.study.ask({path: self._distribution(each) for path, each in self.space.items()})
         trial.set_user_attr("place", place)
@@ -110,22 +135,43 @@ class Study:
 
     def tried(self) -> list[Tried]:
         """All trials that came to an end, the oldest first."""
-        ended = [trial for trial in self._trials("COMPLETE", "FAIL") if "outcome" in trial.user_attrs]
+        over = [of[-1] for of in self._places().values() if len(of) == LOSSES and all(_lost(each) for each in of)]
+        ended = [trial for trial in self._trials("COMPLETE", "FAIL") if "outcome" in trial.user_attrs or trial in over]
         return [
-            {"number": each.number, "values": self._values(each.params), "outcome": each.user_attrs["outcome"],
-             "front": False} for each in ended
+            {"number": each.number, "values": self._values(each.params),
+             "outcome": each.user_attrs.get("outcome", failed(TWICE)), "front": False} for each in ended
         ]  # fmt: skip
 
+    def _places(self) -> dict[int, list[Any]]:
+        """Trials by what they are in the order of the study, of which one that was lost has another begun."""
+        found: dict[int, list[Any]] = {}
+        for each in self._trials("RUNNING", "COMPLETE", "FAIL"):
+            if "stopped" not in each.user_attrs:
+                found.setdefault(each.user_attrs.get("place", each.number), []).append(each)
+        return found
+
+    def _next(self, places: Mapping[int, Sequence[Any]]) -> int:
+        """The first place that has none, or has lost its only one."""
+        open_ = (place for place in count() if place not in places
+                 or (len(places[place]) < LOSSES and all(map(_lost, places[place]))))  # fmt: skip
+        return next(open_)
+
     def importance(self) -> dict[str, dict[str, float]]:
-        """By objective and path, the share that a setting has in what trials differ by (PED-ANOVA)."""
+        """By objective and path, the share that a setting alone has in the variance of trials.
+
+        Hutter, Hoos & Leyton-Brown 2014, "An efficient approach for assessing hyperparameter importance" (fANOVA).
+        """
         if len(self._trials("COMPLETE")) < FEWEST:
             return {}
-        told = self.optuna.importance.get_param_importances
-        return {
-            name: {path: round(float(share), 4) for path, share in
-                   told(self.study, target=lambda trial, place=place: trial.values[place]).items()}
-            for place, name in enumerate(OBJECTIVES)
-        }  # fmt: skip
+        return {name: self._shares(lambda trial, name=name: trial.user_attrs["outcome"][name]["value"])  # type: ignore[misc]
+                for name in OBJECTIVES}  # fmt: skip
+
+    def _shares(self, target: Callable[[Any], float]) -> dict[str, float]:
+        if len({target(trial) for trial in self._trials("COMPLETE")}) == 1:
+            return dict.fromkeys(self.space, 0.0)
+        told = self.optuna.importance
+        shares = told.get_param_importances(self.study, evaluator=told.FanovaImportanceEvaluator(seed=0), target=target)
+        return {path: round(float(share), 4) for path, share in shares.items()}
 
     def _sampler(self, seed: int) -> Any:
         kinds = self.optuna.samplers
@@ -141,7 +187,7 @@ class Study:
         if outcome is None or outcome["problem"]:
             self.study.tell(number, state=self.optuna.trial.TrialState.FAIL)
         else:
-            self.study.tell(number, [outcome["macro_recall"]["value"], outcome["kept"]["value"]])  # type: ignore[index]
+            self.study.tell(number, objectives(outcome))
 
     def _values(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
         return {path: each.value(drawn[path]) for path, each in self.space.items() if path in drawn}
@@ -155,6 +201,11 @@ class Study:
         if dimension.whole:
             return kinds.IntDistribution(int(span.low), int(span.high), log=span.log)
         return kinds.FloatDistribution(span.low, span.high, log=span.log)
+
+
+def _lost(trial: Any) -> bool:
+    """Whether its process died."""
+    return trial.state.name == "FAIL" and "outcome" not in trial.user_attrs
 
 
 def _optuna() -> Any:

@@ -19,7 +19,7 @@ from pipeline.machine.store import Store
 from pipeline.machine.workers import Workers
 from pipeline.measuring.frontier.results import Answers
 from pipeline.search import space
-from pipeline.search.results import Outcome
+from pipeline.search.results import Outcome, failed
 
 
 class Dev(NamedTuple):
@@ -48,6 +48,8 @@ class Asked:
     """The earliest stage that the study sets: from there on a trial has its own work to do."""
     name: str
     """Of the study; what its runs are noted under."""
+    by: Mapping[str, Any] | None = None
+    """The run that trials are made for: where the machine of one dies, another goes on with its work."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ class Trial:
     of: Asked
     number: int | None = None
     values: Mapping[str, Any] | None = None
+
+
+def unchanged(of: Asked) -> None:
+    """Raise InputError where the recipe's file is no longer as it was when the study was opened."""
+    if load_recipe(of.recipe, of.story) != of.recipe:
+        raise InputError(f"recipe {of.recipe.name}: was changed while it was searched; run the same again")
 
 
 def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None, workers: Workers | None = None) -> Outcome:
@@ -71,11 +79,10 @@ def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None, worker
         observer(step)
 
     try:
-        if load_recipe(of.recipe, of.story) != of.recipe:
-            raise InputError(f"recipe {of.recipe.name}: was changed while it was searched; run the same again")
+        unchanged(of)
         what = f"search {of.name}"
         ran = run(of.story, of.recipe, changes, of.until, arms=[of.arm], store=of.store, workers=workers,
-                  observer=note, command=what)  # fmt: skip
+                  observer=note, command=what, by=of.by)  # fmt: skip
         ends = list(ran[of.until].values())
         told = [of.figures(folder) for folder in ends]
     except (InputError, StageFailedError) as problem:
@@ -92,12 +99,6 @@ def make(trial: Trial, observer: Callable[[Step], None] = lambda _: None, worker
         "made": [_within(of.store, folder) for folder in ends if folder in made],
         "problem": "",
     }
-
-
-def failed(problem: Exception) -> Outcome:
-    """Of a trial that came to nothing."""
-    return {"macro_recall": None, "kept": None, "at_least": None, "answers": [], "seconds": 0.0, "artifacts": [],
-            "made": [], "problem": str(problem)}  # fmt: skip
 
 
 def _within(store: Path, folder: Path) -> str:

@@ -14,8 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pipeline.measuring.frontier.results import Answers, Frontier
 from pipeline.measuring.statistics.bootstrap import Figure
@@ -58,13 +57,15 @@ def surely_kept(kept: Measured) -> float:
     return kept.at_least(draws=DRAWS, seed=SEED)
 
 
-def pareto_front(values: ArrayLike) -> list[bool]:
-    """Whether each row of [points, measures], more being better, is dominated by no other; equal ones share a place."""
-    table = np.asarray(values, dtype=np.float64)
-    at_least = (table[None] >= table[:, None]).all(axis=-1)
-    more = (table[None] > table[:, None]).any(axis=-1)
-    dominated: NDArray[np.bool_] = np.any(at_least & more, axis=1)
-    return [bool(best) for best in ~dominated]
+def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
+    """Whether each of some points [points, measures] is dominated by no other; equal ones share a place."""
+    return [not any(dominates(other, point) for other in points) for point in points]
+
+
+def dominates(point: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether a point has at least as much of each measure, and more of one."""
+    both = list(zip(point, other, strict=True))
+    return all(mine >= its for mine, its in both) and any(mine > its for mine, its in both)
 
 
 def choose(scores: Sequence[float], kept: Callable[[int], float], budget: float) -> int:
@@ -93,10 +94,10 @@ def told(found: Sequence[Point], *, tuned: str, budget: float | None) -> Frontie
         {"macro_recall": _figure(point.macro_recall), "kept": _figure(point.kept), "at_least": surely_kept(point.kept)}
         for point in found
     ]
-    values = np.array([[figure["macro_recall"]["value"], figure["kept"]["value"]] for figure in figures])
+    values = [[figure["macro_recall"]["value"], figure["kept"]["value"]] for figure in figures]
     surely = [figure["at_least"] for figure in figures]
     reference = [point.name for point in found].index(tuned)
-    place = reference if budget is None else choose(values[:, 0].tolist(), surely.__getitem__, budget)
+    place = reference if budget is None else choose([recall for recall, _ in values], surely.__getitem__, budget)
     within = None if budget is None else bool(surely[place] >= budget)
     if within is False:
         log.warning(

@@ -12,7 +12,7 @@ from pipeline.common.files import read_json, write_json
 from pipeline.machine.recipe import load_recipe
 from pipeline.machine.stage import Stage
 from pipeline.machine.store import Store
-from pipeline.search import best, show
+from pipeline.search import best, luck, show
 from pipeline.search.results import Found, Outcome, Tried
 from pipeline.search.trials import Asked
 from tests.pipeline.search import toy
@@ -43,13 +43,13 @@ TRIED = [trial(0, 0.7, 1.0), trial(1, 0.9, 0.9), trial(2, 0.8, 0.98), trial(3, 0
 
 
 def found(tried: list[Tried] = TRIED, budget: float = 0.95, **more: Any) -> Found:
-    chosen = show.best_of(tried, budget)
+    chosen, reference = show.best_of(tried, budget), outcome(0.74, 0.96)
     told: Any = {
         "name": "toy", "recipe": "toy", "arm": "full", "budget": budget,
-        "reference": {"number": None, "values": {}, "outcome": outcome(0.74, 0.96), "front": False},
+        "reference": {"number": None, "values": {}, "outcome": reference, "front": False},
         "trials": show.ranked(tried), "best": chosen["number"] if chosen else None,
         "within": chosen and (chosen["outcome"]["at_least"] or 0) >= budget, "expected": None, "importance": {},
-        "tested": None,
+        "lead": chosen and luck.lead(reference, chosen["outcome"]), "tested": None, "judged": 0,
     }  # fmt: skip
     return results.checked(Found, told | more)
 
@@ -71,7 +71,7 @@ def test_the_lead_says_what_was_found_and_whether_enough_is_kept(tmp_path: Path)
     page = (folder / "search.html").read_text()
     assert "Trial 2 is the best of those that keep 95% of general English: macro-recall 80.0% on dev, +6.0" in page
     assert "Dev texts have judged 4 trials and the recipe as it is" in page
-    assert "More of both than the recipe as it is has: trial 2 and trial 3." in page
+    assert "and no worse in the other (what is kept counts up to 100%): trial 2 and trial 3." in page
     assert "Failed: 1" in page
     assert f"make all RECIPE={folder / 'best.yaml'}" in page
     show.write(found(budget=0.999), asked(tmp_path), folder)
@@ -89,7 +89,10 @@ def test_what_is_to_be_expected_of_the_lead_is_said_beside_it(tmp_path: Path) ->
 
 def test_nothing_dominates_is_said(tmp_path: Path) -> None:
     show.write(found([trial(0, 0.73, 1.0), trial(1, 0.9, 0.9)]), asked(tmp_path), tmp_path / "out")
-    assert "No trial has more of both than the recipe as it is." in (tmp_path / "out" / "search.html").read_text()
+    assert (
+        "No trial is better than the recipe as it is in one of both figures and no worse"
+        in (tmp_path / "out" / "search.html").read_text()
+    )
 
 
 def test_no_trial_yet(tmp_path: Path) -> None:
@@ -193,10 +196,13 @@ def test_dev_and_test_side_by_side_once_the_best_was_run(tmp_path: Path, seeds: 
         assert tested == {"recipe": toy.figure(0.74), "best": toy.figure(0.77)}
     else:
         assert tested["best"] == {"value": pytest.approx(0.775), "low": None, "high": None, "n": 100}
-    show.write(found(tested=tested), of, tmp_path / "out")
+    show.write(found(tested=tested, judged=1), of, tmp_path / "out")
     page = (tmp_path / "out" / "search.html").read_text()
     assert "Of a lead of +6.0 points on dev, +3.0 are left on test." in page
     assert "the best alone, once" in page
+    show.write(found(tested=tested, judged=3), of, tmp_path / "out")
+    page = (tmp_path / "out" / "search.html").read_text()
+    assert "Test texts have judged 2 trials that were the best before, and now this one." in page
     assert "make all" not in page
     assert told["tested"] is None
     assert best.tested(of, TRIED[1]) is None, "another trial is the best now"

@@ -21,7 +21,7 @@ from tests.pipeline.toy_story import write_recipe
 
 STORY: tuple[Stage, ...] = TOYS[:2]
 SPACE = "search: {settings: {grow.learning_rate: {low: 1e-3, high: 1, log: true}, grow.light.lamps: {low: 0, high: 9}}}"
-RECIPE = "grow: {steps: 2, learning_rate: 0.1}\narms: {full: {}}\n" + SPACE
+RECIPE = "grow: {steps: 2, learning_rate: 0.01}\narms: {full: {}}\n" + SPACE
 
 
 def figure(value: float) -> Estimate:
@@ -45,9 +45,10 @@ def search(
     """Search in a folder of its own; the recipe is written unless it is there."""
     file = folder / "toy.yaml" if (folder / "toy.yaml").exists() else write_recipe(folder, text)
     changes = {"gather.source": str(folder / "source.txt")} | more.pop("changes", {})
-    recipe = load_recipe(file, STORY, changes)
+    story = more.pop("story", STORY)
+    recipe = load_recipe(file, story, changes)
     found, place = run.search(
-        STORY, recipe, run.Limits(minutes, trials), until="grow", figures=more.pop("figures", figures),
+        story, recipe, run.Limits(minutes, trials), until="grow", figures=more.pop("figures", figures),
         store=folder / "store", **more,
     )  # fmt: skip
     assert place == folder / "store" / "search" / more.get("name", "toy")
