@@ -31,8 +31,8 @@ from pipeline.search.study import Study
 
 TRIALS = 40
 """Where neither trials nor minutes are asked."""
-LATEST = 1.05
-"""Share of the time asked after which nothing is begun that would end later, and all is stopped."""
+EARLIEST, LATEST = 0.9, 1.05
+"""Shares of the time asked: from the first on nothing is begun that would end after the second, when all is stopped."""
 FAILURES = 5
 """In a row, after which the study is at fault and no longer the values."""
 REPEATS = 20
@@ -104,10 +104,9 @@ def search(
         study.bind("range of", {path: each.span.model_dump(mode="json") for path, each in dimensions.items()})
         study.bind("search", settings.model_dump(mode="json", exclude={"settings"}))
         study.bind("version of stage", {stage.name: stage.version for stage in plan.stages(until)})
-        limit = None if limits.minutes is None else limits.minutes * 60 * LATEST
 
-        def left() -> float | None:
-            return None if limit is None else limit - (time.monotonic() - began)
+        def left(share: float = LATEST) -> float | None:
+            return None if limits.minutes is None else limits.minutes * 60 * share - (time.monotonic() - began)
 
         reference: Outcome | None = None
         told = time.monotonic()
@@ -118,12 +117,12 @@ def search(
                     raise InputError(first_run["problem"])
                 study.bind("artifact", {"of the recipe as it is": first_run["artifacts"]})
                 reference = first_run
-                timed = limits.trials is None and limit is not None
+                timed = limits.trials is None and limits.minutes is not None
                 count = None if timed else study.aim(TRIALS if limits.trials is None else limits.trials)
                 say(show.line(None, {}, reference))
                 say(_forecast(study, reference, count, left(), team.free))
                 try:
-                    for _ in _trials(study, asked, reference, count, left(), team, say):
+                    for _ in _trials(study, asked, reference, count, left, team, say):
                         if time.monotonic() - told > TELL_SECONDS:
                             show.write(show.found(study, asked, reference), asked, folder)
                             told = time.monotonic()
@@ -171,21 +170,23 @@ def _trials(
     asked: trials.Asked,
     reference: Outcome,
     count: int | None,
-    seconds: float | None,
+    left: Callable[[float], float | None],
     team: Workers,
     say: Say,
 ) -> Iterator[None]:
     """Make trials until there are so many, or the next would end too late; a step whenever some came to an end.
 
+    ``left``: seconds until a share of the time asked is over.
+
     Failures are told to the study once another trial has not failed: until then they may be no fault of their values.
     """
-    end = None if seconds is None else time.monotonic() + seconds
     begun, repeated = 0, 0
     failures: list[tuple[int, Outcome]] = []
 
     def wanted() -> bool:
-        late = end is not None and time.monotonic() + _expected(study, reference) > end
-        return not late and repeated < REPEATS and (count is None or begun < count)
+        early, late = left(EARLIEST), left(LATEST)
+        over = early is not None and late is not None and early < 0 and late < _expected(study, reference)
+        return not over and repeated < REPEATS and (count is None or begun < count)
 
     while True:
         with _stopping(study):

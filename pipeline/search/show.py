@@ -63,7 +63,7 @@ def found(study: Study, asked: Asked, reference: Outcome) -> Found:
         "best": chosen["number"] if chosen else None,
         "within": _at_least(chosen) >= budget if chosen else None,
         "lead": luck.lead(reference, chosen["outcome"]) if chosen else None,
-        "expected": luck.expected(reference, tried, budget),
+        "expected": luck.expected(reference, tried, budget) if chosen else None,
         "importance": study.importance(),
         "tested": tested,
         "judged": study.judged(chosen["outcome"]["artifacts"] if chosen and tested else ()),
