@@ -259,7 +259,7 @@ def test_it_ends_within_a_tenth_of_the_minutes_by_a_clock_of_its_own(
     found = toy.search(tmp_path, None, 30, workers=team)
     assert 0.9 * 1800 <= team.now <= 1.05 * 1800
     seconds = [trial["outcome"]["seconds"] for trial in found["trials"]]
-    assert 0.7 * jobs * 1800 <= sum(seconds) <= 1.05 * jobs * 1800
+    assert jobs * (0.9 * 1800 - longest) <= sum(seconds) <= 1.05 * jobs * 1800, "a trial each may have been stopped"
     assert team.stopped is bool(team.begun), "what still ran was stopped"
 
 
