@@ -228,7 +228,7 @@ def _trials(
                 if len(failures) == FAILURES:
                     problem = outcome["problem"]
                     raise InputError(f"search: {FAILURES} trials in a row failed; the last one: {problem}")
-        _spare(study, asked.store)
+        _spare(study, reference, asked.store)
         yield
 
 
@@ -258,9 +258,9 @@ def _forecast(study: Study, reference: Outcome, count: int | None, seconds: floa
     return f"{before}a trial takes some {each:.0f} s: about {more} more, in {more * each / 60 / jobs:.0f} minutes{few}"
 
 
-def _spare(study: Study, store: Path) -> None:
+def _spare(study: Study, reference: Outcome, store: Path) -> None:
     """Take away the models of trials that no longer stand on the front, unless a recipe's runs use them, too."""
-    tried = show.ranked(study.tried())
+    _, *tried = show.ranked([show.the_recipe(reference, {}), *study.tried()])
     kept = {name for trial in tried if trial["front"] for name in trial["outcome"]["artifacts"]}
     best = show.best_of(tried, study.search.budget)
     kept |= set(best["outcome"]["artifacts"]) if best else set()

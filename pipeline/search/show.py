@@ -27,7 +27,7 @@ AS_IT_IS = "the recipe as it is"
 
 
 def ranked(tried: Sequence[Tried]) -> list[Tried]:
-    """The same trials, each with whether it is on the Pareto front."""
+    """The same, each with whether it is on the Pareto front of them all."""
     told = [trial for trial in tried if not trial["outcome"]["problem"]]
     on_front = pareto_front([objectives(trial["outcome"]) for trial in told]) if told else []
     front = {trial["number"] for trial, on_it in zip(told, on_front, strict=True) if on_it}
@@ -44,11 +44,10 @@ def best_of(tried: Sequence[Tried], budget: float) -> Tried | None:
 
 def found(study: Study, asked: Asked, reference: Outcome) -> Found:
     """What search.json says."""
-    tried, budget = ranked(study.tried()), study.search.budget
+    budget = study.search.budget
     own = best.by_path(asked.recipe.arms[asked.arm])
-    as_it_is: Tried = {
-        "number": None, "values": {path: own.get(path) for path in study.space}, "outcome": reference, "front": False,
-    }  # fmt: skip
+    values = {path: own.get(path) for path in study.space}
+    as_it_is, *tried = ranked([the_recipe(reference, values), *study.tried()])
     chosen = best_of([as_it_is, *tried], budget)
     if chosen is as_it_is:
         chosen = None
@@ -68,6 +67,11 @@ def found(study: Study, asked: Asked, reference: Outcome) -> Found:
         "tested": tested,
         "judged": study.judged(chosen["outcome"]["artifacts"] if chosen and tested else ()),
     }
+
+
+def the_recipe(outcome: Outcome, values: Mapping[str, Any]) -> Tried:
+    """The recipe as it is, as one that was tried."""
+    return {"number": None, "values": dict(values), "outcome": outcome, "front": False}
 
 
 def line(number: int | None, values: Mapping[str, Any] | None, outcome: Outcome) -> str:
@@ -104,6 +108,7 @@ def write(told: Found, asked: Asked, folder: Path) -> None:
         arm=told["arm"],
         lead=lead(told),
         lines=_lines(told),
+        best=told["best"] is not None,
         command=f"make all RECIPE={recipe}" if told["best"] is not None and not told["tested"] else "",
         pictures=drawn,
         shown=shown,
@@ -144,6 +149,8 @@ def _lines(told: Found) -> list[str]:
         if more
         else f"No trial is better than {AS_IT_IS} in one of both figures and no worse in the other."
     ]
+    if told["best"] is None and not more:
+        said = []  # the lead says as much
     if failed:
         said.append(f"Failed: {failed}; a table below says why.")
     said.append(

@@ -335,6 +335,8 @@ def test_where_no_trial_is_better_it_says_so_and_leaves_no_recipe(tmp_path: Path
         "No trial is better than the recipe as it is, which has a macro-recall of 60.0% on dev; next is trial" in page
     )
     assert "Dev texts have judged 3 trials" in page
+    assert "best.yaml" not in page
+    assert [each["front"] for each in (found["reference"], *found["trials"])] == [True, False, False, False]
 
 
 def test_page_and_best_are_there_before_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
