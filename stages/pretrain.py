@@ -261,7 +261,8 @@ def _adapt(
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Refuse to adapt to text that no corpus has, and numbers that the base cannot keep."""
+    """Refuse to adapt to text that no corpus has, to choose it by a target's labels, and what the base cannot keep."""
+    from pipeline.common.errors import InputError
     from pipeline.models.sources import check_numbers
 
     own, prepare = settings["pretrain"], settings["prepare"]
@@ -274,6 +275,11 @@ def check(settings: Mapping[str, Any]) -> None:
         wanted[share] = ["informal", "reviews"] if own.include_reviews else ["informal"]
         if own.select.by != "all":
             wanted["pretrain.select asks what is near the reviews"] = ["reviews"]
+            if settings["finetune"].target:
+                raise InputError(
+                    f"pretrain.select.by: {own.select.by} looks at labels of all reviews, to choose the layer "
+                    "that tells what is near, and none of finetune.target may be looked at; set it to all"
+                )
     if own.num_train_epochs > 0 and own.replay_share > 0:
         wanted["pretrain.replay_share above 0 asks for general text"] = ["general"]
     for why, roles in wanted.items():
