@@ -66,7 +66,9 @@ class Settings(StageSettings):
     gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
     evaluations: int = Field(10, ge=1, le=1000, description="how often dev loss is measured in the run")
     patience: int | None = Field(3, ge=1, description="evaluations without better dev loss to stop; null: never")
-    dev_windows: int = Field(256, ge=8, description="windows of each dev text that are measured")
+    dev_windows: int = Field(
+        256, ge=8, description="windows of dev texts of each role that are measured, evenly of each corpus"
+    )
     compute: Compute = Compute()
     save_dtype: Literal["float32", "float16"] = Field("float32", description="of the weights as written")
     seed: int = Field(0, ge=0, lt=1 << 32, description="of order, masks and dropout")
@@ -145,7 +147,7 @@ def _taught(settings: Settings) -> bool:
 
 
 def _windows(settings: Settings, prepare: Path, reader: Reader, informal: StoredRows) -> dict[tuple[str, str], Any]:
-    """Tokenised windows by role (informal, general) and split (train, dev).
+    """Tokenised windows by role (informal, general) and split: all of train, and what is measured of dev.
 
     Args:
         informal: the rows to train on.
@@ -156,8 +158,6 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Stored
     from functools import partial
 
     from pipeline.common.errors import InputError
-    from pipeline.corpora import prepared
-    from pipeline.corpora.stored_rows import StoredRows
     from pipeline.learning import adaptation
     from pipeline.text.emoji import demojize
 
@@ -165,14 +165,19 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Stored
     for role, wanted in (("informal", settings.replay_share < 1), ("general", settings.replay_share > 0)):
         for split in ("train", "dev"):
             given = (role, split) == ("informal", "train")
-            rows = informal if given else prepared.rows(prepare, role=role, split=split)
+            corpora = [informal] if given else _corpora(prepare, role, split)
             if wanted and role == "informal" and settings.include_reviews:
-                reviews = prepared.rows(prepare, role="reviews", split=split)
                 # With folds each is tested, by one of them.
-                rows = StoredRows.joined([rows, reviews.where(lambda row: "fold" not in row)])
-            texts = (reader.text(row["text"]) for row in rows)
+                reviews = _corpora(prepare, "reviews", split)
+                corpora += [rows.where(lambda row: "fold" not in row) for rows in reviews]
             taught = partial(demojize, language=reader.language) if split == "train" and _taught(settings) else None
-            windows[role, split] = adaptation.cut(reader.tokenizer, texts, reader.max_length, taught=taught)
+            parts = [
+                adaptation.cut(reader.tokenizer, (reader.text(row["text"]) for row in rows), reader.max_length, taught)
+                for rows in corpora
+            ]
+            windows[role, split] = (
+                sum(parts, adaptation.Windows()) if split == "train" else adaptation.evenly(parts, settings.dev_windows)
+            )
         if wanted and not len(windows[role, "train"]):
             share = 1 if role == "informal" else 0
             raise InputError(
@@ -180,6 +185,13 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Stored
                 f"add one under prepare.corpora, or set the share to {share}"
             )
     return windows
+
+
+def _corpora(prepare: Path, role: str, split: str) -> list[StoredRows]:
+    """The rows of a split of each corpus with a role."""
+    from pipeline.corpora import prepared
+
+    return [prepared.corpus_rows(prepare, corpus, split) for corpus in prepared.corpora_of(prepare, role)]
 
 
 def _adapt(
@@ -200,7 +212,7 @@ def _adapt(
         informal, windows["general", "train"], settings.replay_share, budget, settings.seed
     )
     masking = adaptation.Masking.of(vocabulary, settings.mlm_probability, settings.whole_words, settings.seed)
-    dev = {role: windows[role, "dev"].first(settings.dev_windows) for role in ("informal", "general")}
+    dev = {role: windows[role, "dev"] for role in ("informal", "general")}
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     freezing.set_dropout(model, settings.regularisation.dropout)
     new_rows = first_row if len(vocabulary) > first_row else None
@@ -291,7 +303,7 @@ STAGE = Stage(
     pretrain,
     makes=("model", "history.jsonl", "pretrain.json"),
     may_make=("parts",),
-    version=9,
+    version=10,
     check=check,
     resumes=True,
 )

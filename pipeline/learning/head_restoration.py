@@ -12,6 +12,9 @@ from pipeline.learning import adaptation, freezing, loop
 from pipeline.learning.options import Compute
 from pipeline.models.masked_lm import MaskedLM
 
+DEV_WINDOWS = 256
+"""How many are measured."""
+
 
 def missing_parts(model: MaskedLM) -> list[str]:
     """Which of ``mlm_head`` and ``pooler`` the model's folder lacked, so that they started random."""
@@ -23,7 +26,7 @@ def restore_head(
     model: MaskedLM,
     tokenizer: BertTokenizerFast,
     texts: Iterable[str],
-    dev_texts: Iterable[str],
+    dev_texts: Iterable[Iterable[str]],
     *,
     folder: Path,
     head_learning_rate: float,
@@ -38,6 +41,9 @@ def restore_head(
 ) -> list[dict[str, float]]:
     """Train the head for ``head_tokens`` with the encoder frozen, then the whole model for ``model_tokens``.
 
+    Args:
+        dev_texts: of each general corpus.
+
     Returns:
         the history of both parts, each row with its ``part``: 1 the head, 2 the whole model.
 
@@ -45,7 +51,7 @@ def restore_head(
         InputError: no general text to train on.
     """
     windows = adaptation.cut(tokenizer, texts, max_length)
-    dev = adaptation.cut(tokenizer, dev_texts, max_length).first(256)
+    dev = adaptation.evenly([adaptation.cut(tokenizer, own, max_length) for own in dev_texts], DEV_WINDOWS)
     if not len(windows) or not len(dev):
         raise InputError(
             "source.model: it has no MLM head, and there is no general text to train one on; "

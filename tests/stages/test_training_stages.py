@@ -18,6 +18,7 @@ from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, sha256
+from pipeline.corpora import prepared
 from pipeline.corpora.stored_rows import Rows, columns_of
 from pipeline.learning import features, loop, options, tuning
 from pipeline.models import attachments, loading, sources
@@ -310,6 +311,25 @@ def test_the_librarys_rows_for_comparison(story: dict[str, Path], tmp_path: Path
     first = told(tmp_path, "coverage")["first_row"]
     rows = weights(tmp_path)["bert.embeddings.word_embeddings.weight"][first:]
     assert torch.nn.functional.cosine_similarity(rows[0], rows[1], dim=0) > 0.999
+
+
+def test_dev_loss_of_adaptation_is_of_posts_and_reviews_alike(story: dict[str, Path]) -> None:
+    reader = Reader.of(story["tokenizer"] / "model")
+    dev = {
+        name: {row["text"] for row in read_jsonl(story["prepare"] / "texts" / f"toy-{name}" / "dev.jsonl")}
+        for name in ("informal", "reviews")
+    }
+    settings = PRETRAIN.model_copy(update={"include_reviews": True, "dev_windows": 12})
+    found = pretrain._windows(
+        settings, story["prepare"], reader, prepared.rows(story["prepare"], role="informal", split="train")
+    )
+    ids = {
+        name: {tuple(reader.tokenizer(reader.text(text))["input_ids"]) for text in texts} for name, texts in dev.items()
+    }
+    drawn = [tuple(window.tolist()) for window in found["informal", "dev"].ids]
+    assert len(drawn) == 12
+    assert sum(window in ids["informal"] for window in drawn) == 6
+    assert sum(window in ids["reviews"] for window in drawn) == 6
 
 
 def test_a_base_without_an_mlm_head_gets_one(story: dict[str, Path], toy_model: Path, tmp_path: Path) -> None:
