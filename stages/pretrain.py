@@ -6,6 +6,7 @@ Gururangan et al. 2020, "Don't Stop Pretraining", sections 3 (DAPT), 4 (the revi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.corpora.stored_rows import StoredRows
     from pipeline.models.reader import Reader
 
+_LOG = logging.getLogger(__name__)
 DEV_PROBABILITY = 0.15
 """Share of tokens hidden in dev text, whatever training hides: else runs could not be held against each other."""
 
@@ -44,7 +46,12 @@ class Settings(StageSettings):
     )
     select: Selection = Selection()
     max_tokens: int | None = Field(None, ge=1, description="stop after this many tokens, whatever the epochs say")
-    replay_share: float = Field(0.2, ge=0, le=1, description="share of the tokens that is general text; 1: all")
+    replay_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of the tokens that is general text, each read once an epoch: no more than there is; 1: all",
+    )
     learning_rate: float = Field(1e-4, gt=0, le=0.1, description="peak rate")
     head_learning_rate: float | None = Field(None, gt=0, le=0.1, description="of pooler and MLM head; null: the same")
     emoji_rate_factor: float = Field(5.0, ge=1, le=100, description="new emoji rows learn this many times faster")
@@ -259,9 +266,20 @@ def _adapt(
             attachments.detach(wrapped, folder.parent / "parts")
         wrapped.merge_and_unload()
     trained = order[: outcome.steps * settings.gradient_accumulation_steps]
+    seen, general = text.lengths[trained.numbers], trained.numbers >= len(informal)
+    replayed, asked = float(seen[general].sum() / seen.sum()), settings.replay_share
+    short = windows["general", "train"].lengths.sum() * (1 - asked) < informal.lengths.sum() * asked
+    if short and ranks.rank() == 0:
+        _LOG.warning(
+            "pretrain.replay_share: %g of the tokens is asked for, and all general text there is makes up %.2g; add "
+            "some under prepare.corpora, or lower the share",
+            asked,
+            replayed,
+        )
     return {
         "method": "dapt" if len(informal) else "general",
-        "tokens_seen": int(text.lengths[trained.numbers].sum()),
+        "tokens_seen": int(seen.sum()),
+        "replay_share": replayed,
         "steps": outcome.steps,
         "stopped": outcome.stopped,
         "best_step": outcome.best_step,

@@ -164,7 +164,8 @@ def mixture(informal: Lengths, general: Lengths, replay_share: float, seed: int,
 
     Args:
         informal: lengths of the informal windows, rows 0 to n-1.
-        general: lengths of the general windows, rows n and up. Drawn without replacement, anew for each epoch.
+        general: lengths of the general windows, rows n and up. Drawn without replacement, anew for each epoch; where
+            they do not go so far, they are all read, and the share is less.
     """
     everything = np.arange(len(informal) + len(general))
     if replay_share >= 1.0 or not len(informal):

@@ -235,6 +235,12 @@ def with_arm(report: dict[str, Any], changes: list[tuple[str, Any, Any]], *verdi
     return report | {"beside": "first"}
 
 
+def test_of_forgetting_in_adaptation_it_is_said_how_much_general_text_there_was() -> None:
+    report = with_kept(0.5, 0.5, {})
+    report["arms"]["sound"]["pretrain"]["replay_share"] = 0.1496
+    assert "It was 15.0% of what was read: where that is less than pretrain" in diagnose(report)[0]["because"]
+
+
 def test_what_two_settings_together_brought_is_advised_whole() -> None:
     report = with_kept(1.0, 0.5, {"finetune": HELD | {"learning_rate": 1e-4}})
     changes = [("finetune.method", "full", "lora"), ("finetune.learning_rate", 1e-4, 1e-3)]
