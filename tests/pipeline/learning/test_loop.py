@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,6 +113,15 @@ def test_a_signal_saves_and_the_run_is_not_complete(
     whole, *expected = run(toy_model, tmp_path / "whole", losses=losses, **often) if losses else undisturbed
     assert same(model, whole)
     assert told == expected
+
+
+def test_it_trains_in_a_thread_too_where_no_signal_can_be_listened_for(
+    toy_model: Path, tmp_path: Path, undisturbed
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        model, *told = pool.submit(run, toy_model, tmp_path).result()
+    assert same(model, undisturbed[0])
+    assert told == list(undisturbed[1:])
 
 
 def test_where_every_update_is_evaluated_checkpoints_come_by_the_clock(toy_model: Path, tmp_path: Path) -> None:
