@@ -227,8 +227,9 @@ def _swept(
 
     if settings.across is None:
         return None
-    labels = sum(found["splits"]["train"] for found in described["corpora"].values() if found["role"] == "reviews")
-    values = score.values(settings.across, {arm: flat(described["arms"][arm]["settings"]) for arm in rungs}, labels)
+    told = {arm: described["arms"][arm] for arm in rungs}
+    learnt = {arm: next(iter(of["finetune"].values()))["train_texts"] for arm, of in told.items()}
+    values = score.values(settings.across, {arm: flat(of["settings"]) for arm, of in told.items()}, learnt)
     draws, labelled = Draws(settings.draws, settings.seed), measured if settings.across == score.LABELS else {}
     laws = {corpus: law for corpus, arms in labelled.items() if (law := score.law(values, arms, draws))}
     return {"setting": settings.across, "values": values, "laws": laws}
@@ -304,7 +305,7 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=23,
+    version=24,
     check=check,
     check_arms=rungs_of,
 )

@@ -672,6 +672,7 @@ def test_labels_of_a_target_are_not_read(story: dict[str, Path], tmp_path: Path)
         assert made[0] == made[1]
     facts = told(tmp_path / "True full", "finetune")
     assert facts["target"] == ["toy-target"]
+    assert facts["train_texts"] == 45  # the target's others are not counted
     assert facts["domains"]["before"]["n"] == facts["domains"]["after"]["n"] == 30
     assert set(facts["domain_adversary"]) == {"domain_loss", "lowest_domain_loss", "variance_left", "alarm"}
     assert "domain_loss" in [*read_jsonl(tmp_path / "True full" / "history.jsonl")][-1]
