@@ -7,6 +7,7 @@ Gururangan et al. 2020, "Don't Stop Pretraining", sections 3 (DAPT), 4 (the revi
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -71,7 +72,7 @@ class Settings(StageSettings):
     max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
     tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
     gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
-    evaluations: int = Field(10, ge=1, le=1000, description="how often dev loss is measured in the run")
+    evaluations: int = Field(10, ge=1, le=1000, description="how often dev loss is measured in the run, at most")
     patience: int | None = Field(3, ge=1, description="evaluations without better dev loss to stop; null: never")
     dev_windows: int = Field(
         256, ge=8, description="windows of dev texts of each role that are measured, evenly of each corpus"
@@ -245,7 +246,7 @@ def _adapt(
     schedule = loop.Schedule.of(
         settings,
         steps=steps,
-        eval_steps=max(1, steps // settings.evaluations),
+        eval_steps=math.ceil(steps / settings.evaluations),
         metric=f"{deciding}_dev_loss",
         greater_is_better=False,
         seed=settings.seed,

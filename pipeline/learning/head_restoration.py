@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from pipeline.learning import adaptation, freezing, loop
 from pipeline.learning.options import Compute
 from pipeline.models.masked_lm import MaskedLM
 
+EVALUATIONS = 5
+"""Of each part, at most."""
 DEV_WINDOWS = 256
 """How many are measured."""
 
@@ -73,7 +76,7 @@ def restore_head(
             adaptation.plan(windows, order, masking),
             loop.Schedule(
                 steps=len(order),
-                eval_steps=max(1, len(order) // 5),
+                eval_steps=math.ceil(len(order) / EVALUATIONS),
                 warmup_ratio=0.06,
                 patience=None,
                 metric="general_dev_loss",

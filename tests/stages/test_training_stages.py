@@ -136,6 +136,14 @@ def test_the_share_of_general_text_that_was_reached_is_told(
     assert (says in caplog.text) == short
 
 
+def test_dev_loss_is_measured_no_more_often_than_asked(story: dict[str, Path], tmp_path: Path) -> None:
+    steps = told(story["pretrain"], "pretrain")["steps"]
+    settings = PRETRAIN.model_copy(update={"evaluations": steps // 2 + 1, "patience": None})
+    pretrain.pretrain(settings, prepare=story["prepare"], tokenizer=story["tokenizer"], out=tmp_path)
+    measured = [row["step"] for row in read_jsonl(tmp_path / "history.jsonl") if "informal_dev_loss" in row]
+    assert measured == sorted({*range(2, steps, 2), steps})
+
+
 def test_the_classifier_learns_and_loads_in_plain_transformers(story: dict[str, Path]) -> None:
     facts = told(story["finetune"], "finetune")
     assert facts["dev_macro_recall"] > 0.8
