@@ -59,7 +59,10 @@ class Settings(StageSettings):
     )
     draws: int = Field(2000, ge=1000, le=100_000, description="bootstrap samples behind each interval")
     verdict_draws: int = Field(
-        5000, ge=1000, le=100_000, description="bootstrap samples behind each verdict; many verdicts together need many"
+        5000,
+        ge=1000,
+        le=100_000,
+        description="bootstrap samples behind each verdict; at least 40 for each that is judged together",
     )
     seed: int = Field(0, ge=0, lt=1 << 32, description="of those samples")
 
