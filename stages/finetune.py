@@ -77,12 +77,13 @@ def finetune(
         source, target = (tuned.reader.ids(row["text"] for row in rows) for rows in sides)
         apart = domains.before_and_after(reference.adapted, model, source, target, seed)
         tuned.summary.update(target=settings.target, domains=apart)
+    learnt = [] if settings.method == "none" else tuned.lessons.train
     if settings.rehearsal.corpora:
-        learnt = [] if settings.method == "none" else tuned.lessons.train
         old = sum(row["corpus"] in settings.rehearsal.corpora for row in learnt)
         told_of = {"corpora": list(settings.rehearsal.corpora), "texts": old, "new_texts": len(learnt) - old}
         tuned.summary.update(rehearsal=told_of)
     summary = tuned.summary | {
+        "train_texts": len(learnt),
         "chosen": told["chosen"],
         "chosen_dev_macro_recall": chosen.get(told["chosen"], tuned.summary["dev_macro_recall"]),
     }

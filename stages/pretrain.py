@@ -6,6 +6,8 @@ Gururangan et al. 2020, "Don't Stop Pretraining", sections 3 (DAPT), 4 (the revi
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.corpora.stored_rows import StoredRows
     from pipeline.models.reader import Reader
 
+_LOG = logging.getLogger(__name__)
 DEV_PROBABILITY = 0.15
 """Share of tokens hidden in dev text, whatever training hides: else runs could not be held against each other."""
 
@@ -44,7 +47,12 @@ class Settings(StageSettings):
     )
     select: Selection = Selection()
     max_tokens: int | None = Field(None, ge=1, description="stop after this many tokens, whatever the epochs say")
-    replay_share: float = Field(0.2, ge=0, le=1, description="share of the tokens that is general text; 1: all")
+    replay_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of the tokens that is general text, each read once an epoch: no more than there is; 1: all",
+    )
     learning_rate: float = Field(1e-4, gt=0, le=0.1, description="peak rate")
     head_learning_rate: float | None = Field(None, gt=0, le=0.1, description="of pooler and MLM head; null: the same")
     emoji_rate_factor: float = Field(5.0, ge=1, le=100, description="new emoji rows learn this many times faster")
@@ -64,9 +72,11 @@ class Settings(StageSettings):
     max_length: int = Field(128, ge=8, le=512, description="longest window in tokens")
     tokens_per_batch: int = Field(4096, ge=64, description="token budget of a batch")
     gradient_accumulation_steps: int = Field(1, ge=1, description="batches per update")
-    evaluations: int = Field(10, ge=1, le=1000, description="how often dev loss is measured in the run")
+    evaluations: int = Field(10, ge=1, le=1000, description="how often dev loss is measured in the run, at most")
     patience: int | None = Field(3, ge=1, description="evaluations without better dev loss to stop; null: never")
-    dev_windows: int = Field(256, ge=8, description="windows of each dev text that are measured")
+    dev_windows: int = Field(
+        256, ge=8, description="windows of dev texts of each role that are measured, evenly of each corpus"
+    )
     compute: Compute = Compute()
     save_dtype: Literal["float32", "float16"] = Field("float32", description="of the weights as written")
     seed: int = Field(0, ge=0, lt=1 << 32, description="of order, masks and dropout")
@@ -145,7 +155,7 @@ def _taught(settings: Settings) -> bool:
 
 
 def _windows(settings: Settings, prepare: Path, reader: Reader, informal: StoredRows) -> dict[tuple[str, str], Any]:
-    """Tokenised windows by role (informal, general) and split (train, dev).
+    """Tokenised windows by role (informal, general) and split: all of train, and what is measured of dev.
 
     Args:
         informal: the rows to train on.
@@ -156,8 +166,6 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Stored
     from functools import partial
 
     from pipeline.common.errors import InputError
-    from pipeline.corpora import prepared
-    from pipeline.corpora.stored_rows import StoredRows
     from pipeline.learning import adaptation
     from pipeline.text.emoji import demojize
 
@@ -165,14 +173,19 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Stored
     for role, wanted in (("informal", settings.replay_share < 1), ("general", settings.replay_share > 0)):
         for split in ("train", "dev"):
             given = (role, split) == ("informal", "train")
-            rows = informal if given else prepared.rows(prepare, role=role, split=split)
+            corpora = [informal] if given else _corpora(prepare, role, split)
             if wanted and role == "informal" and settings.include_reviews:
-                reviews = prepared.rows(prepare, role="reviews", split=split)
                 # With folds each is tested, by one of them.
-                rows = StoredRows.joined([rows, reviews.where(lambda row: "fold" not in row)])
-            texts = (reader.text(row["text"]) for row in rows)
+                reviews = _corpora(prepare, "reviews", split)
+                corpora += [rows.where(lambda row: "fold" not in row) for rows in reviews]
             taught = partial(demojize, language=reader.language) if split == "train" and _taught(settings) else None
-            windows[role, split] = adaptation.cut(reader.tokenizer, texts, reader.max_length, taught=taught)
+            parts = [
+                adaptation.cut(reader.tokenizer, (reader.text(row["text"]) for row in rows), reader.max_length, taught)
+                for rows in corpora
+            ]
+            windows[role, split] = (
+                sum(parts, adaptation.Windows()) if split == "train" else adaptation.evenly(parts, settings.dev_windows)
+            )
         if wanted and not len(windows[role, "train"]):
             share = 1 if role == "informal" else 0
             raise InputError(
@@ -180,6 +193,13 @@ def _windows(settings: Settings, prepare: Path, reader: Reader, informal: Stored
                 f"add one under prepare.corpora, or set the share to {share}"
             )
     return windows
+
+
+def _corpora(prepare: Path, role: str, split: str) -> list[StoredRows]:
+    """The rows of a split of each corpus with a role."""
+    from pipeline.corpora import prepared
+
+    return [prepared.corpus_rows(prepare, corpus, split) for corpus in prepared.corpora_of(prepare, role)]
 
 
 def _adapt(
@@ -200,7 +220,7 @@ def _adapt(
         informal, windows["general", "train"], settings.replay_share, budget, settings.seed
     )
     masking = adaptation.Masking.of(vocabulary, settings.mlm_probability, settings.whole_words, settings.seed)
-    dev = {role: windows[role, "dev"].first(settings.dev_windows) for role in ("informal", "general")}
+    dev = {role: windows[role, "dev"] for role in ("informal", "general")}
     deciding = "informal" if len(informal) and len(dev["informal"]) else "general"
     freezing.set_dropout(model, settings.regularisation.dropout)
     new_rows = first_row if len(vocabulary) > first_row else None
@@ -226,7 +246,7 @@ def _adapt(
     schedule = loop.Schedule.of(
         settings,
         steps=steps,
-        eval_steps=max(1, steps // settings.evaluations),
+        eval_steps=math.ceil(steps / settings.evaluations),
         metric=f"{deciding}_dev_loss",
         greater_is_better=False,
         seed=settings.seed,
@@ -247,9 +267,20 @@ def _adapt(
             attachments.detach(wrapped, folder.parent / "parts")
         wrapped.merge_and_unload()
     trained = order[: outcome.steps * settings.gradient_accumulation_steps]
+    seen, general = text.lengths[trained.numbers], trained.numbers >= len(informal)
+    replayed, asked = float(seen[general].sum() / seen.sum()), settings.replay_share
+    short = windows["general", "train"].lengths.sum() * (1 - asked) < informal.lengths.sum() * asked
+    if short and ranks.rank() == 0:
+        _LOG.warning(
+            "pretrain.replay_share: %g of the tokens is asked for, and all general text there is makes up %.2g; add "
+            "some under prepare.corpora, or lower the share",
+            asked,
+            replayed,
+        )
     return {
         "method": "dapt" if len(informal) else "general",
-        "tokens_seen": int(text.lengths[trained.numbers].sum()),
+        "tokens_seen": int(seen.sum()),
+        "replay_share": replayed,
         "steps": outcome.steps,
         "stopped": outcome.stopped,
         "best_step": outcome.best_step,
@@ -261,7 +292,8 @@ def _adapt(
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Refuse to adapt to text that no corpus has, and numbers that the base cannot keep."""
+    """Refuse to adapt to text that no corpus has, to choose it by a target's labels, and what the base cannot keep."""
+    from pipeline.common.errors import InputError
     from pipeline.models.sources import check_numbers
 
     own, prepare = settings["pretrain"], settings["prepare"]
@@ -274,6 +306,11 @@ def check(settings: Mapping[str, Any]) -> None:
         wanted[share] = ["informal", "reviews"] if own.include_reviews else ["informal"]
         if own.select.by != "all":
             wanted["pretrain.select asks what is near the reviews"] = ["reviews"]
+            if settings["finetune"].target:
+                raise InputError(
+                    f"pretrain.select.by: {own.select.by} looks at labels of all reviews, to choose the layer "
+                    "that tells what is near, and none of finetune.target may be looked at; set it to all"
+                )
     if own.num_train_epochs > 0 and own.replay_share > 0:
         wanted["pretrain.replay_share above 0 asks for general text"] = ["general"]
     for why, roles in wanted.items():
@@ -285,7 +322,7 @@ STAGE = Stage(
     pretrain,
     makes=("model", "history.jsonl", "pretrain.json"),
     may_make=("parts",),
-    version=9,
+    version=10,
     check=check,
     resumes=True,
 )

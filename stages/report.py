@@ -59,7 +59,10 @@ class Settings(StageSettings):
     )
     draws: int = Field(2000, ge=1000, le=100_000, description="bootstrap samples behind each interval")
     verdict_draws: int = Field(
-        5000, ge=1000, le=100_000, description="bootstrap samples behind each verdict; many verdicts together need many"
+        5000,
+        ge=1000,
+        le=100_000,
+        description="bootstrap samples behind each verdict; at least 40 for each that is judged together",
     )
     seed: int = Field(0, ge=0, lt=1 << 32, description="of those samples")
 
@@ -227,8 +230,9 @@ def _swept(
 
     if settings.across is None:
         return None
-    labels = sum(found["splits"]["train"] for found in described["corpora"].values() if found["role"] == "reviews")
-    values = score.values(settings.across, {arm: flat(described["arms"][arm]["settings"]) for arm in rungs}, labels)
+    told = {arm: described["arms"][arm] for arm in rungs}
+    learnt = {arm: next(iter(of["finetune"].values()))["train_texts"] for arm, of in told.items()}
+    values = score.values(settings.across, {arm: flat(of["settings"]) for arm, of in told.items()}, learnt)
     draws, labelled = Draws(settings.draws, settings.seed), measured if settings.across == score.LABELS else {}
     laws = {corpus: law for corpus, arms in labelled.items() if (law := score.law(values, arms, draws))}
     return {"setting": settings.across, "values": values, "laws": laws}
@@ -304,7 +308,7 @@ STAGE = Stage(
     "report",
     report,
     makes=("report.html", "report.json", "summary.txt", "figures", "tables", "models", "model"),
-    version=23,
+    version=24,
     check=check,
     check_arms=rungs_of,
 )

@@ -141,7 +141,10 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
             model,
             tokenizer,
             (row["text"] for row in general),
-            (row["text"] for row in prepared.rows(prepare, role="general", split="dev")),
+            (
+                (row["text"] for row in prepared.corpus_rows(prepare, corpus, "dev"))
+                for corpus in prepared.corpora_of(prepare, "general")
+            ),
             folder=out / "checkpoints",
             **{name: value for name, value in settings if name not in {*_OF_THE_MODEL, *_SHAPE}}
             | {"model_tokens": model_tokens},
@@ -243,5 +246,5 @@ def check(settings: Mapping[str, Any]) -> None:
 _OF_THE_MODEL = ("model", "classifier", "language", "revision", "adapter", "vocab_size")
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
 STAGE = Stage(
-    "source", source, makes=("model", "source.json", "history.jsonl"), version=8, reads=reads, check=check, resumes=True
+    "source", source, makes=("model", "source.json", "history.jsonl"), version=9, reads=reads, check=check, resumes=True
 )

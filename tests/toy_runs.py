@@ -19,6 +19,8 @@ ADAPTED = ("adapted", "full")
 FLOORS = {"tfidf": 0.6, "features": 0.5}
 SECONDS = {"prepare": 4.0, "source": 1.0, "tokenizer": 3.5, "pretrain": 60.0, "finetune": 25.0, "evaluate": 12.0}
 TEXTS = 300
+LEARNT = 1800
+"""How many of its 2,400 training texts an arm learnt from: the others are a target's."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Toy:
     folds: int = 0
     """Above 0: reviews have no test split, each text is tested in one of the folds."""
     labels: Mapping[str, int] = field(default_factory=dict)
-    """How many arms learn from, where not from all."""
+    """How many arms learn from, where not from ``LEARNT``."""
 
 
 def write(root: Path, toy: Toy) -> dict[str, dict[Run, Path]]:
@@ -173,7 +175,7 @@ def _finetune(folder: Path, toy: Toy, arm: str, seed: int) -> Path:
     put_json(folder / "model" / "config.json", {"model_type": "bert", "id2label": dict(enumerate(LABELS))})
     told = {"trainable_parameters": 1_600_000, "frozen_parameters": 3_800_000, "best_epoch": 3, "dev_macro_recall": 0.7}
     told["chosen_dev_macro_recall"] = toy.arms[arm] + 0.02 * (arm == "full")
-    told |= {"frozen_cache_megabytes": 12.5, "padding_share": 0.039}
+    told |= {"frozen_cache_megabytes": 12.5, "padding_share": 0.039, "train_texts": toy.labels.get(arm, LEARNT)}
     put_json(folder / "finetune.json", told)
     if toy.measured and toy.general:
         put_json(folder / "frontier.json", toy_measures.frontier(budget=toy.budget))

@@ -61,7 +61,7 @@ def run(
     masking = adaptation.Masking.of(tokenizer, 0.15, False, 0)
     if touch:
         touch(model)
-    figures = adaptation.dev_losses({"general": windows.first(8)}, masking, 128)
+    figures = adaptation.dev_losses({"general": windows.take(range(8))}, masking, 128)
     given = iter(losses)
     outcome, history = loop.train(
         model,

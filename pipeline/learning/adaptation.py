@@ -17,6 +17,7 @@ from transformers import BertTokenizerFast
 
 from pipeline.learning import emoji_prediction, ranks
 from pipeline.learning.distillation import Lesson
+from pipeline.measuring.statistics.sampling import fixed_places
 from pipeline.models.batches import (
     Batch,
     BatchPlan,
@@ -47,9 +48,10 @@ class Windows:
     def __add__(self, other: Windows) -> Windows:
         return Windows(self.ids + other.ids, self.words + other.words, self.taught + other.taught)
 
-    def first(self, count: int) -> Windows:
-        """The first ``count`` windows."""
-        return Windows(self.ids[:count], self.words[:count], self.taught[:count])
+    def take(self, places: Iterable[int]) -> Windows:
+        """Those at some places; not what a teacher reads of them."""
+        places = list(places)
+        return Windows(Ragged.of(self.ids[place] for place in places), Ragged.of(self.words[place] for place in places))
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -85,6 +87,12 @@ def cut(
                     said, read = some[origin][begin:end], taught(some[origin][begin:end])
                     told.add(window if read == said else _ids(tokenizer, read, max_length))
     return Windows(ids.done(), words.done(), told.done())
+
+
+def evenly(parts: Sequence[Windows], count: int) -> Windows:
+    """At most ``count`` windows, drawn once and for all: as many of each part as far as they go, in order."""
+    known = [{"id": f"{part}:{place}", "part": part} for part, own in enumerate(parts) for place in range(len(own))]
+    return sum(parts, Windows()).take(fixed_places(known, count, 0, by="part").tolist())
 
 
 def _ids(tokenizer: BertTokenizerFast, text: str, max_length: int) -> list[int]:
@@ -156,7 +164,8 @@ def mixture(informal: Lengths, general: Lengths, replay_share: float, seed: int,
 
     Args:
         informal: lengths of the informal windows, rows 0 to n-1.
-        general: lengths of the general windows, rows n and up. Drawn without replacement, anew for each epoch.
+        general: lengths of the general windows, rows n and up. Drawn without replacement, anew for each epoch; where
+            they do not go so far, they are all read, and the share is less.
     """
     everything = np.arange(len(informal) + len(general))
     if replay_share >= 1.0 or not len(informal):

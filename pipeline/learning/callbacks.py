@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -88,6 +89,8 @@ class Guard(TrainerCallback):
     def listening(self) -> Iterator[None]:
         """While training, SIGTERM and Ctrl-C first ask for a checkpoint; after it they do what they always did.
 
+        In another thread than the main one no signal arrives, and none can be listened for.
+
         A second SIGTERM changes nothing, because ``timeout make`` sends it through its group and make once more; a
         Ctrl-C after a signal is a person who does not want to wait.
         """
@@ -98,7 +101,8 @@ class Guard(TrainerCallback):
                 os.kill(os.getpid(), number)
             self.signal = self.signal or number
 
-        heard = (signal.SIGTERM, signal.SIGINT) if ranks.rank() == 0 else ()
+        main = threading.current_thread() is threading.main_thread()
+        heard = (signal.SIGTERM, signal.SIGINT) if ranks.rank() == 0 and main else ()
         earlier = {number: signal.getsignal(number) for number in heard}
         for number in earlier:
             signal.signal(number, note)

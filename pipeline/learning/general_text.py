@@ -50,8 +50,7 @@ def windows_of(prepare: Path, reader: Reader, role: str, count: int, setting: st
 
 def _drawn(rows: Iterable[Mapping[str, Any]], reader: Reader, count: int) -> Windows:
     found = cut(reader.tokenizer, (reader.text(row["text"]) for row in rows), reader.max_length)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(found))[:count])
-    return Windows(Ragged.of(found.ids[place] for place in chosen), Ragged.of(found.words[place] for place in chosen))
+    return found.take(np.sort(np.random.default_rng(0).permutation(len(found))[:count]).tolist())
 
 
 def masking_of(reader: Reader, windows: Windows, seed: int) -> Masking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from pipeline.common.errors import InputError
 from pipeline.learning import adaptation, freezing, loop
 from pipeline.learning.options import Compute
 from pipeline.models.masked_lm import MaskedLM
+
+EVALUATIONS = 5
+"""Of each part, at most."""
+DEV_WINDOWS = 256
+"""How many are measured."""
 
 
 def missing_parts(model: MaskedLM) -> list[str]:
@@ -23,7 +29,7 @@ def restore_head(
     model: MaskedLM,
     tokenizer: BertTokenizerFast,
     texts: Iterable[str],
-    dev_texts: Iterable[str],
+    dev_texts: Iterable[Iterable[str]],
     *,
     folder: Path,
     head_learning_rate: float,
@@ -38,6 +44,9 @@ def restore_head(
 ) -> list[dict[str, float]]:
     """Train the head for ``head_tokens`` with the encoder frozen, then the whole model for ``model_tokens``.
 
+    Args:
+        dev_texts: of each general corpus.
+
     Returns:
         the history of both parts, each row with its ``part``: 1 the head, 2 the whole model.
 
@@ -45,7 +54,7 @@ def restore_head(
         InputError: no general text to train on.
     """
     windows = adaptation.cut(tokenizer, texts, max_length)
-    dev = adaptation.cut(tokenizer, dev_texts, max_length).first(256)
+    dev = adaptation.evenly([adaptation.cut(tokenizer, own, max_length) for own in dev_texts], DEV_WINDOWS)
     if not len(windows) or not len(dev):
         raise InputError(
             "source.model: it has no MLM head, and there is no general text to train one on; "
@@ -67,7 +76,7 @@ def restore_head(
             adaptation.plan(windows, order, masking),
             loop.Schedule(
                 steps=len(order),
-                eval_steps=max(1, len(order) // 5),
+                eval_steps=math.ceil(len(order) / EVALUATIONS),
                 warmup_ratio=0.06,
                 patience=None,
                 metric="general_dev_loss",

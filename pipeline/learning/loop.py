@@ -182,6 +182,11 @@ class _Trainer(Trainer):
         self.history.arrived.append(loss)
         return loss
 
+    def _determine_best_metric(self, *args: Any, **rest: Any) -> bool:
+        """Whether to save after an evaluation: a new best, and what ``Guard`` had asked for, which Trainer forgets."""
+        best: bool = super()._determine_best_metric(*args, **rest)
+        return best or self.control.should_save
+
     def _save_checkpoint(self, *args: Any, **rest: Any) -> None:
         if ranks.rank() == 0:
             super()._save_checkpoint(*args, **rest)

@@ -159,11 +159,12 @@ def no_report(store: Path) -> InputError:
 
 
 def show_ways(store: Path) -> None:
-    """Print where the report and the model are, and where they stay when another recipe moves ``latest``."""
+    """Print where the report and the model are, and where they stay when another recipe moves ``latest``, if it can."""
     for thing, name in (("report", "report.html"), ("model", "model")):
         if (store / "latest" / name).exists():
             console().print(Text(f"{thing:<7} {store / 'latest' / name}", style="bold"))
-    console().print(Text(f"kept in {store / (store / 'latest').readlink()}", style="dim"))
+    if (store / "latest").is_symlink():  # a store that was copied may have a folder there
+        console().print(Text(f"kept in {store / (store / 'latest').readlink()}", style="dim"))
 
 
 def show_stage(plan: Plan, stage: Stage, standings: Iterable[Standing]) -> None:

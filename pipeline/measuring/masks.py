@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
-from transformers import BertTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 MLM_PROBABILITY = 0.15
 """Share of the pieces that ``general_masks`` hides."""
@@ -104,7 +104,11 @@ def _choose(pieces: Sequence[int], special: set[int], share: float, random: np.r
 
 
 def general_masks(
-    tokenizer: BertTokenizerFast, first_row: int, documents: Sequence[tuple[str, str]], windows: int, max_length: int
+    tokenizer: PreTrainedTokenizerFast,
+    first_row: int,
+    documents: Sequence[tuple[str, str]],
+    windows: int,
+    max_length: int,
 ) -> FixedMasks:
     """At most ``windows`` fixed masked windows, as many of each document, in the pieces of the base's tokenizer.
 
@@ -122,8 +126,12 @@ def general_masks(
     )
 
 
-def without_rows(tokenizer: BertTokenizerFast, first_row: int) -> BertTokenizerFast:
+def without_rows(tokenizer: PreTrainedTokenizerFast, first_row: int) -> PreTrainedTokenizerFast:
     """The tokenizer as it was before tokens from id ``first_row`` on were added."""
     described = json.loads(tokenizer.backend_tokenizer.to_str())
     described["added_tokens"] = [token for token in described["added_tokens"] if token["id"] < first_row]
-    return BertTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(described)))
+    # Its own special tokens are told: a class that is not told them adds those of its kind, at ids of other tokens.
+    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+    before = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(described)), **special)
+    assert len(before) == first_row, f"{len(before)} tokens where ids below {first_row} were kept"
+    return before

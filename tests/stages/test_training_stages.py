@@ -18,6 +18,7 @@ from transformers import BertForSequenceClassification, BertModel, pipeline
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import read_jsonl, sha256
+from pipeline.corpora import prepared
 from pipeline.corpora.stored_rows import Rows, columns_of
 from pipeline.learning import features, loop, options, tuning
 from pipeline.models import attachments, loading, sources
@@ -114,6 +115,33 @@ def test_pretrain_learns_and_counts(story: dict[str, Path]) -> None:
     assert facts["best_informal_dev_loss"] == min(losses)
     assert 0 < facts["emoji_rows_never_seen"] < facts["emoji_rows"]
     assert facts["padding_share"] < 0.15
+
+
+@pytest.mark.parametrize(("asked", "short"), [(0.5, False), (0.9, True)])
+def test_the_share_of_general_text_that_was_reached_is_told(
+    story: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, asked: float, short: bool
+) -> None:
+    settings = PRETRAIN.model_copy(update={"replay_share": asked, "num_train_epochs": 1.0, "evaluations": 1})
+    reader, rows = Reader.of(story["tokenizer"] / "model"), functools.partial(prepared.rows, story["prepare"])
+    informal, general = (
+        sum(len(reader.tokenizer(reader.text(row["text"]))["input_ids"]) for row in rows(role=role, split="train"))
+        for role in ("informal", "general")
+    )
+    pretrain.pretrain(settings, prepare=story["prepare"], tokenizer=story["tokenizer"], out=tmp_path)
+    reached = told(tmp_path, "pretrain")["replay_share"]
+    assert reached == pytest.approx(general / (general + informal) if short else asked, abs=0.01 if short else 0.1)
+    says = (
+        f"pretrain.replay_share: 0.9 of the tokens is asked for, and all general text there is makes up {reached:.2g}"
+    )
+    assert (says in caplog.text) == short
+
+
+def test_dev_loss_is_measured_no_more_often_than_asked(story: dict[str, Path], tmp_path: Path) -> None:
+    steps = told(story["pretrain"], "pretrain")["steps"]
+    settings = PRETRAIN.model_copy(update={"evaluations": steps // 2 + 1, "patience": None})
+    pretrain.pretrain(settings, prepare=story["prepare"], tokenizer=story["tokenizer"], out=tmp_path)
+    measured = [row["step"] for row in read_jsonl(tmp_path / "history.jsonl") if "informal_dev_loss" in row]
+    assert measured == sorted({*range(2, steps, 2), steps})
 
 
 def test_the_classifier_learns_and_loads_in_plain_transformers(story: dict[str, Path]) -> None:
@@ -310,6 +338,25 @@ def test_the_librarys_rows_for_comparison(story: dict[str, Path], tmp_path: Path
     first = told(tmp_path, "coverage")["first_row"]
     rows = weights(tmp_path)["bert.embeddings.word_embeddings.weight"][first:]
     assert torch.nn.functional.cosine_similarity(rows[0], rows[1], dim=0) > 0.999
+
+
+def test_dev_loss_of_adaptation_is_of_posts_and_reviews_alike(story: dict[str, Path]) -> None:
+    reader = Reader.of(story["tokenizer"] / "model")
+    dev = {
+        name: {row["text"] for row in read_jsonl(story["prepare"] / "texts" / f"toy-{name}" / "dev.jsonl")}
+        for name in ("informal", "reviews")
+    }
+    settings = PRETRAIN.model_copy(update={"include_reviews": True, "dev_windows": 12})
+    found = pretrain._windows(
+        settings, story["prepare"], reader, prepared.rows(story["prepare"], role="informal", split="train")
+    )
+    ids = {
+        name: {tuple(reader.tokenizer(reader.text(text))["input_ids"]) for text in texts} for name, texts in dev.items()
+    }
+    drawn = [tuple(window.tolist()) for window in found["informal", "dev"].ids]
+    assert len(drawn) == 12
+    assert sum(window in ids["informal"] for window in drawn) == 6
+    assert sum(window in ids["reviews"] for window in drawn) == 6
 
 
 def test_a_base_without_an_mlm_head_gets_one(story: dict[str, Path], toy_model: Path, tmp_path: Path) -> None:
@@ -633,6 +680,7 @@ def test_labels_of_a_target_are_not_read(story: dict[str, Path], tmp_path: Path)
         assert made[0] == made[1]
     facts = told(tmp_path / "True full", "finetune")
     assert facts["target"] == ["toy-target"]
+    assert facts["train_texts"] == 45  # the target's others are not counted
     assert facts["domains"]["before"]["n"] == facts["domains"]["after"]["n"] == 30
     assert set(facts["domain_adversary"]) == {"domain_loss", "lowest_domain_loss", "variance_left", "alarm"}
     assert "domain_loss" in [*read_jsonl(tmp_path / "True full" / "history.jsonl")][-1]

@@ -43,7 +43,8 @@ class LocalProcesses:
             return
         if kind is not None:
             self.stopping.set()
-            for process in multiprocessing.active_children():
+            # Not all children: a program that calls Retone may have others. (`terminate_workers` is of Python 3.14.)
+            for process in list((self.pool._processes or {}).values()):
                 process.terminate()  # a training saves its checkpoint first
         self.pool.shutdown(cancel_futures=True)
 

@@ -84,9 +84,14 @@ class Advice(Group):
             raise ValueError("advice: give a command, or a setting and one of to, times, add")
         return self
 
-    def new(self, now: Value | None) -> Value | None:
-        """The setting's new value; None where this advice changes nothing, or needs a value that is not known."""
-        if now is None or isinstance(now, str | tuple):
+    def new(self, now: Value | list[int] | None) -> Value | None:
+        """The setting's new value; None where this advice changes nothing, or needs a value that is not known.
+
+        A list (of the layers that learn) is no number: nothing is added to it, and no bound is known to hold.
+        """
+        if isinstance(now, list):
+            return self.to if self.while_below is None and self.while_above is None else None
+        if now is None or isinstance(now, str):
             return None if self.to == now else self.to
         if (self.while_below is not None and now >= self.while_below) or (
             self.while_above is not None and now <= self.while_above
@@ -244,7 +249,7 @@ def _is_heeded(advice: Advice, change: Change) -> bool:
     return new is not None and (isinstance(change["to"], list) or _same_way(change, change["from"], new))
 
 
-def _same_way(change: Change, now: Value | None, new: Value) -> bool:
+def _same_way(change: Change, now: Value | list[int] | None, new: Value) -> bool:
     """Whether a new value is the one that a change went to, or goes the same way from where it is."""
     ends: list[Any] = [change["from"], change["to"], change["from"] if now is None else now, new]
     if all(isinstance(end, int | float) for end in ends):
@@ -284,12 +289,12 @@ def _typed_value(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _now(setting: str, report: Report, arm: str) -> Value | None:
+def _now(setting: str, report: Report, arm: str) -> Value | list[int] | None:
     """The value in use, where the report tells it."""
     told = report["arms"].get(arm, {})
     settings = flat(told.get("settings", {})) | {"source.model": told.get("source", {}).get("name")}
     settings |= {"tokenizer.emoji": report["coverage"].get(arm, {}).get("emoji")}
-    value: Value | None = settings.get(setting)
+    value: Value | list[int] | None = settings.get(setting)
     return value
 
 

@@ -210,6 +210,8 @@ def _adaptation(report: Report, arm: str) -> Named:
     told = report["arms"].get(arm, {})
     story, rows = told.get("pretrain", {}), told.get("history", {}).get("pretrain", [])
     yield "adapt.tokens", exactly(story.get("tokens_seen", 0))
+    if "replay_share" in story:
+        yield "adapt.replayed", exactly(story["replay_share"])
     losses = [row["train_loss"] for row in rows if row.get("train_loss") is not None]
     if losses:
         yield "adapt.rise", exactly(losses[-1] - losses[0])

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from pipeline.common.labels import LABEL_TO_ID
-from pipeline.measuring.statistics.bootstrap import Difference, Figure
+from pipeline.measuring.statistics.bootstrap import LEVEL, Difference, Figure
 from pipeline.measuring.statistics.classification import HEADLINE, METRICS, Metric, of_class
 from pipeline.measuring.statistics.comparison import Measured, classified, minus, paired, verdicts
 
@@ -105,13 +105,16 @@ class Comparison(NamedTuple):
 def judge(asked: Sequence[Comparison], primary: Sequence[Kind], margin: float, draws: Draws) -> list[dict[str, Any]]:
     """What comes of each comparison: a verdict of the declared ones, read together; the others are exploratory.
 
-    One that is asked twice is told once, by its first question, and is declared if either is.
+    One that is asked twice is told once, by its first question, and is declared if either is. A large family has more
+    samples drawn than ``draws`` says.
     """
     same: dict[tuple[Key, str, str], list[Comparison]] = {}
     for one in asked:
         same.setdefault((one.key, one.arm, one.against), []).append(one)
-    found = {key: minus(*several[0].sides, draws=draws.draws, seed=draws.seed) for key, several in same.items()}
     declared = [key for key, several in same.items() if any(one.kind in primary for one in several)]
+    # The least p is 2 / (draws + 1), and Holm's correction multiplies it by their number: fewer could show nothing.
+    count = max(draws.draws, round(2 / (1 - LEVEL)) * len(declared))
+    found = {key: minus(*several[0].sides, draws=count, seed=draws.seed) for key, several in same.items()}
     told = dict(zip(declared, verdicts([found[key] for key in declared], margin), strict=True))
     return [
         {"question": several[0].question, "measure": key[0][0], "place": key[0][1], "arm": key[1], "against": key[2]}

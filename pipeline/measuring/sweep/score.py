@@ -36,15 +36,13 @@ MOST_TIMES = 1e4
 """More times the labels than this is no number to plan with."""
 
 
-def values(setting: str, settings: Mapping[str, Mapping[str, Any]], labels: int) -> dict[str, float]:
-    """Each arm's value of the setting, from settings by arm, flat; ``labels``: how many all training reviews are.
+def values(setting: str, settings: Mapping[str, Mapping[str, Any]], learnt: Mapping[str, int]) -> dict[str, float]:
+    """Each arm's value of the setting, from settings by arm, flat; of ``LABELS`` how many texts it has ``learnt`` from.
 
     Raises:
         InputError: an arm's value is not a number.
     """
-    found = {arm: own.get(setting) for arm, own in settings.items()}
-    if setting == LABELS:
-        found = {arm: labels if value is None else min(value, labels) for arm, value in found.items()}
+    found = {arm: learnt[arm] if setting == LABELS else own.get(setting) for arm, own in settings.items()}
     numbers = {
         arm: float(value)
         for arm, value in found.items()

@@ -48,6 +48,18 @@ def test_replay_holds_its_share_of_the_tokens() -> None:
     assert sorted(adaptation.mixture(informal, general, 1.0, seed=0, epoch=0)) == list(range(100, 600))
 
 
+def test_dev_windows_are_of_every_part_as_far_as_they_go() -> None:
+    parts = [windows(*[3] * 100), windows(*[4] * 5), windows(), windows(*range(10, 110))]
+    found = adaptation.evenly(parts, 25)
+    assert found.lengths[:15].tolist() == [3] * 10 + [4] * 5
+    drawn = found.lengths[15:].tolist()
+    assert drawn == sorted(set(drawn)) != list(range(10, 20))  # ten of the last, in order, but not its first ones
+    assert len(drawn) == 10
+    assert adaptation.evenly(parts, 25).lengths.tolist() == found.lengths.tolist()
+    assert len(adaptation.evenly(parts, 1000)) == 205
+    assert len(adaptation.evenly([], 8)) == 0
+
+
 def test_the_budget_ends_a_run() -> None:
     texts, nothing = windows(*[10] * 100), adaptation.Windows()
 

@@ -196,7 +196,7 @@ def test_resumed_a_run_with_whole_texts_ends_the_same_in_bfloat16_too(deep_model
             adaptation.plan(windows, order, masking, lesson),
             replace(SCHEDULE, compute=Compute(checkpoint_seconds=1e-9, precision=precision)),
             groups=freezing.parameter_groups(model, learning_rate=1e-3),
-            figures=adaptation.dev_losses({"general": windows.first(4)}, masking, 128),
+            figures=adaptation.dev_losses({"general": windows.take(range(4))}, masking, 128),
             objective=loop.summed(terms=lesson.terms),
             folder=folder,
             callbacks=callbacks,

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.learning import freezing, frontier
 from pipeline.measuring import scoring
@@ -199,6 +201,20 @@ def test_masks_are_those_of_the_bases_tokenizer(toy_model: Path) -> None:
     options = {"mlm_probability": 0.15, "max_length": 32, "windows_per_document": 1, "seed": 0}
     assert found == choose_fixed_masks(base, documents, **options)
     assert found != choose_fixed_masks(grown, documents, **options)
+
+
+def test_masks_of_a_base_with_special_tokens_of_its_own_kind() -> None:
+    """RoBERTa's are not BERT's, which its tokenizer must not be given at ids of emoji or beyond the matrix."""
+    words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "good", "food", "bad"]
+    own = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, "<unk>"))
+    own.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    named = {"cls": "<s>", "sep": "</s>", "mask": "<mask>", "pad": "<pad>", "unk": "<unk>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=own, **{f"{name}_token": one for name, one in named.items()})
+    tokenizer.add_tokens(["😂"])
+    found = general_masks(tokenizer, len(words), [("a", "good 😂 food")], 1, 8)
+    assert found.mask_id == 4
+    assert [window.input_ids for window in found.windows] == [(0, 5, 3, 6, 2)]
+    assert set(found.windows[0].masked) <= {1, 3}  # no <unk>
 
 
 def test_windows_are_spread_evenly_and_no_more_than_asked(toy_model: Path) -> None:

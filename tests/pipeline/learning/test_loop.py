@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,22 +92,42 @@ def seen() -> Iterator[list[int]]:
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize(("times", "losses"), [(1, ()), (3, ()), (1, tuple(range(12)))])
 def test_a_signal_saves_and_the_run_is_not_complete(
-    toy_model: Path, tmp_path: Path, undisturbed, seen: list[int], times: int
+    toy_model: Path, tmp_path: Path, undisturbed, seen: list[int], times: int, losses: tuple[float, ...]
 ) -> None:
+    """Also where the step ends in an evaluation that is no new best."""
+    often = {"eval_steps": 1} if losses else {}
     with pytest.raises(KeyboardInterrupt):
         run(
             toy_model,
             tmp_path,
             _Signals(*[signal.SIGTERM] * times),
+            losses=losses,
             compute=Compute(checkpoint_seconds=1e9, precision="fp32"),
+            **often,
         )
     assert seen == [signal.SIGTERM]  # what was to happen happens once, after the checkpoint
     assert checkpoints.is_complete(tmp_path / "checkpoint-7")
-    model, outcome, history = run(toy_model, tmp_path)
+    model, *told = run(toy_model, tmp_path, losses=losses[7:], **often)
+    whole, *expected = run(toy_model, tmp_path / "whole", losses=losses, **often) if losses else undisturbed
+    assert same(model, whole)
+    assert told == expected
+
+
+def test_it_trains_in_a_thread_too_where_no_signal_can_be_listened_for(
+    toy_model: Path, tmp_path: Path, undisturbed
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        model, *told = pool.submit(run, toy_model, tmp_path).result()
     assert same(model, undisturbed[0])
-    assert (outcome, history) == undisturbed[1:]
+    assert told == list(undisturbed[1:])
+
+
+def test_where_every_update_is_evaluated_checkpoints_come_by_the_clock(toy_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(toy_model, tmp_path, Crash(5), losses=range(12), eval_steps=1)
+    assert checkpoints.latest_complete(tmp_path) == tmp_path / "checkpoint-5"
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])

@@ -37,7 +37,7 @@ def classes(toy_model: Path) -> Made:
     states = {key(row): draw.normal(size=(len(row), HIDDEN)).astype(np.float32) for row in [*ids, *windows.ids]}
     held = HeldStates(States(2, states), 1.5)
     beside = general_text.Beside(
-        windows.first(5),
+        windows.take(range(5)),
         general_text.masking_of(reader, windows, 0),
         Replay(states=0.7, mlm=0.4, windows_per_batch=3),
         held,

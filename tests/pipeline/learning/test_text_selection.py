@@ -14,7 +14,7 @@ from pipeline.corpora.stored_rows import StoredRows
 from pipeline.learning import text_selection
 from pipeline.learning.options import Selection
 from pipeline.models.reader import Reader
-from stages import prepare, pretrain, source, tokenizer
+from stages import finetune, prepare, pretrain, source, tokenizer
 from tests.toy_texts import in_folds, reviews, write_prepared
 from tests.toys import SENTENCES
 
@@ -104,4 +104,16 @@ def test_selection_without_reviews_is_refused_before_anything_runs() -> None:
     own = pretrain.Settings(select={"by": "nearest"}, include_reviews=False)
     settings = {"pretrain": own, "prepare": prepare.Settings(corpora=("starter-informal", "starter-general"))}
     with pytest.raises(InputError, match=r"pretrain\.select asks what is near the reviews"):
-        pretrain.check(settings | {"source": source.Settings()})
+        pretrain.check(settings | {"source": source.Settings(), "finetune": finetune.Settings()})
+
+
+@pytest.mark.parametrize("by", ["nearest", "random"])
+def test_no_label_of_a_target_tells_what_is_near(by: str) -> None:
+    corpora = ("starter-informal", "starter-general", "starter-reviews")
+    settings = {"prepare": prepare.Settings(corpora=corpora), "source": source.Settings()}
+    own = pretrain.Settings(select={"by": by})
+    target = finetune.Settings(target=("starter-reviews",))
+    pretrain.check(settings | {"pretrain": own, "finetune": finetune.Settings()})
+    pretrain.check(settings | {"pretrain": pretrain.Settings(), "finetune": target})
+    with pytest.raises(InputError, match=rf"pretrain\.select\.by: {by} .* none of finetune\.target .*; set it to all"):
+        pretrain.check(settings | {"pretrain": own, "finetune": target})

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,19 @@ def test_run_prints_a_line_per_stage_and_arm_and_where_the_results_are(capsys: p
     assert Path(kept.removeprefix("kept in ")).resolve() == Path("artifacts/latest").resolve()
     assert len(lines) == 3 * 3 + 1 + 4
     assert err == ""
+
+
+def test_in_a_store_that_was_copied_with_its_links_followed_a_run_says_where_things_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call("run", "--recipe", "toy.yaml") == 0
+    latest = Path("artifacts/latest")
+    kept = latest.resolve()
+    latest.unlink()
+    shutil.copytree(kept, latest)
+    capsys.readouterr()
+    assert call("run", "--recipe", "toy.yaml") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "model   artifacts/latest/model"
 
 
 def test_news_of_what_was_made_stands_below_its_line_once(capsys: pytest.CaptureFixture[str]) -> None:

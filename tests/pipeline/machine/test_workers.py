@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -157,6 +158,19 @@ def test_a_failure_ends_the_others_at_once() -> None:
     with pytest.raises(InputError, match="two: not wanted"), LocalProcesses(2) as workers:
         do(workers, refuse_two, [1, 2])
     assert time.monotonic() - began < 30
+
+
+def test_a_failure_leaves_processes_of_the_caller_alone() -> None:
+    foreign = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    foreign.start()
+    try:
+        with pytest.raises(InputError, match="two: not wanted"), LocalProcesses(2) as workers:
+            do(workers, refuse_two, [1, 2])
+        foreign.join(0.2)
+        assert foreign.is_alive()
+    finally:
+        foreign.kill()
+        foreign.join()
 
 
 def test_a_process_that_was_killed_is_one_line() -> None:

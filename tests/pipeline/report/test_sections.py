@@ -148,7 +148,7 @@ def test_arms_along_a_setting_are_drawn_and_labels_foretell(tmp_path: Path) -> N
     toy = toy_runs.Toy(labels={"naive": 30, "careful": 60, "adapted": 90})
     stage.report(settings, **toy_runs.write(tmp_path / "artifacts", toy), recipe="mine", out=tmp_path)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert report["sweep"]["values"] == {"naive": 30, "careful": 60, "adapted": 90, "full": 2400}
+    assert report["sweep"]["values"] == {"naive": 30, "careful": 60, "adapted": 90, "full": toy_runs.LEARNT}
     drawing = (tmp_path / "figures" / "sweep-0.svg").read_text(encoding="utf-8")
     assert "full: macro-recall on starter-reviews 72.0" in drawing
     assert "full: general English kept 70.5" in drawing
@@ -159,7 +159,7 @@ def test_arms_along_a_setting_are_drawn_and_labels_foretell(tmp_path: Path) -> N
     assert adapted["apart, points"].text == "−1.3"
     ((corpus, said),) = sweep_show.sentences(report)
     assert corpus == "starter-reviews"
-    assert said.startswith("with n labels errors fall as n to the power of −0.10 (")
+    assert said.startswith("with n labels errors fall as n to the power of −0.11 (")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Along one setting" in page
     assert "What fewer labels foretold" in page

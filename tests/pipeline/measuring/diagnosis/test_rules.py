@@ -182,6 +182,8 @@ def with_kept(adapted: float, tuned: float, settings: dict[str, Any]) -> dict[st
         (1.0, 0.5, {"finetune": HELD | {"learning_rate": 1e-3}}, "arms.sound.finetune.learning_rate=0.0003"),
         (1.0, 0.5, {"finetune": HELD | {"learning_rate": 2e-5, "freezing": {"layers": 2}}},
          "arms.sound.finetune.freezing.layers=3"),
+        (1.0, 0.5, {"finetune": HELD | {"learning_rate": 2e-5, "freezing": {"layers": [6]}}},
+         "arms.sound.finetune.replay.states=1"),
         (1.0, 0.5, {"finetune": HELD}, "arms.sound.finetune.freezing.layers=2"),
     ],
 )  # fmt: skip
@@ -233,6 +235,12 @@ def with_arm(report: dict[str, Any], changes: list[tuple[str, Any, Any]], *verdi
     return report | {"beside": "first"}
 
 
+def test_of_forgetting_in_adaptation_it_is_said_how_much_general_text_there_was() -> None:
+    report = with_kept(0.5, 0.5, {})
+    report["arms"]["sound"]["pretrain"]["replay_share"] = 0.1496
+    assert "It was 15.0% of what was read: where that is less than pretrain" in diagnose(report)[0]["because"]
+
+
 def test_what_two_settings_together_brought_is_advised_whole() -> None:
     report = with_kept(1.0, 0.5, {"finetune": HELD | {"learning_rate": 1e-4}})
     changes = [("finetune.method", "full", "lora"), ("finetune.learning_rate", 1e-4, 1e-3)]
@@ -269,6 +277,8 @@ def test_what_did_harm_here_is_not_advised(
         (("finetune.distillation.states", 0, 1.0), ["catastrophic forgetting"]),
         (("finetune.distillation.states", 1.0, 0), []),
         (("finetune.freezing.layers", 3, [6]), ["catastrophic forgetting"]),
+        (("finetune.freezing.layers", [6], 3), []),  # which of the two is the more cannot be said
+        (("finetune.freezing.layers", [6], [5]), []),
         (("pretrain.num_train_epochs", 0, 1), ["domain shift"]),
         (("pretrain.num_train_epochs", 1, 0), ["negative transfer"]),
         (("tokenizer.emoji", "none", "all"), ["domain shift"]),
@@ -336,6 +346,10 @@ def test_an_arm_of_which_nothing_was_measured_has_nothing_found() -> None:
         ({"setting": "a.b", "times": 0.5}, 3, 1),
         ({"setting": "a.b", "times": 0.5}, 0, None),
         ({"setting": "a.b", "add": 1}, 2, 3),
+        ({"setting": "a.b", "add": 1}, [6], None),
+        ({"setting": "a.b", "times": 0.5}, [6], None),
+        ({"setting": "a.b", "to": 2, "while_below": 2}, [6], None),
+        ({"setting": "a.b", "to": 0}, [6], 0),
         ({"setting": "a.b", "to": 8, "while_below": 8}, 3, 8),
         ({"setting": "a.b", "to": 8, "while_below": 8}, 8, None),
         ({"setting": "a.b", "to": 8, "while_below": 8}, None, 8),

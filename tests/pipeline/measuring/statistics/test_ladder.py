@@ -65,6 +65,14 @@ def judged(asked: list[ladder.Comparison], primary: list[ladder.Kind] = EVERY) -
     return {(one["measure"], one["arm"], one["against"]): one for one in told}
 
 
+def test_a_large_family_has_samples_enough_to_show_a_difference() -> None:
+    """The least p of 500 samples is 2 / 501, which 20 comparisons together make 0.08."""
+    arms = {"naive": headline(0.4), **{f"arm-{place}": headline(0.8) for place in range(20)}}
+    found = judged(ladder.climb(arms, "arm-0", "first")).values()
+    assert [one["verdict"] for one in found] == ["better"] * 20
+    assert {one["p_holm"] for one in found} == {20 * 2 / 801}
+
+
 def test_rungs_are_neighbours_and_overall_is_against_the_first() -> None:
     found = judged(ladder.climb(ARMS, "worse"))
     assert {pair[1:]: (one["question"], one["verdict"]) for pair, one in found.items()} == {

@@ -93,13 +93,15 @@ def test_three_arms_or_one_amount_twice_are_no_curve() -> None:
     assert score.law(LABELS | {"a": 200.0}, measured(errors), Draws(1000, 0)) is None
 
 
-def test_values_are_the_settings_or_all_labels() -> None:
+def test_values_are_the_settings_or_the_labels_learnt_from() -> None:
     asked = {"few": {score.LABELS: 100}, "most": {score.LABELS: 900}, "all": {score.LABELS: None}}
-    assert score.values(score.LABELS, asked, 700) == {"few": 100, "most": 700, "all": 700}
+    assert score.values(score.LABELS, asked, {"few": 100, "most": 700, "all": 600}) == {
+        "few": 100, "most": 700, "all": 600
+    }  # fmt: skip
     depth = "finetune.freezing.layers"
-    assert score.values(depth, {"a": {depth: 3}}, 700) == {"a": 3}
+    assert score.values(depth, {"a": {depth: 3}}, {"a": 700}) == {"a": 3}
     with pytest.raises(InputError, match=r"report\.across: finetune\.freezing\.layers of arm a is \[6\], which is no"):
-        score.values(depth, {"a": {depth: [6]}}, 700)
+        score.values(depth, {"a": {depth: [6]}}, {"a": 700})
 
 
 def test_along_pairs_as_minus_does() -> None:
