@@ -6,7 +6,6 @@ Gururangan et al. 2020, "Don't Stop Pretraining", sections 3 (DAPT), 4 (the revi
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from pipeline.corpora.stored_rows import StoredRows
     from pipeline.models.reader import Reader
 
-_LOG = logging.getLogger(__name__)
 DEV_PROBABILITY = 0.15
 """Share of tokens hidden in dev text, whatever training hides: else runs could not be held against each other."""
 
@@ -268,15 +266,7 @@ def _adapt(
         wrapped.merge_and_unload()
     trained = order[: outcome.steps * settings.gradient_accumulation_steps]
     seen, general = text.lengths[trained.numbers], trained.numbers >= len(informal)
-    replayed, asked = float(seen[general].sum() / seen.sum()), settings.replay_share
-    short = windows["general", "train"].lengths.sum() * (1 - asked) < informal.lengths.sum() * asked
-    if short and ranks.rank() == 0:
-        _LOG.warning(
-            "pretrain.replay_share: %g of the tokens is asked for, and all general text there is makes up %.2g; add "
-            "some under prepare.corpora, or lower the share",
-            asked,
-            replayed,
-        )
+    replayed = float(seen[general].sum() / seen.sum())
     return {
         "method": "dapt" if len(informal) else "general",
         "tokens_seen": int(seen.sum()),
