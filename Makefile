@@ -46,6 +46,8 @@ $(STORY): $(READY) ## one stage and what it needs: STORY
 	@$(STAGES) run $@ $(WHAT) $(HOW)
 
 search: $(READY) ## the best settings in the time you have: make search MINUTES=30; again, it goes on (docs/search.md)
+	@test -z "$(filter-out 0,$(DRY) $(FORCE))" || \
+		{ echo "make search: knows no DRY and no FORCE; make finetune DRY=1 says what the first run would make" >&2; exit 2; }
 	$(call extra,optuna,search)
 	@$(STAGES) search $(WHAT) $(if $(JOBS),--jobs "$$JOBS") $(if $(ENGINE),--engine "$$ENGINE") \
 		$(if $(MINUTES),--minutes "$$MINUTES") $(if $(TRIALS),--trials "$$TRIALS") $(if $(STUDY),--name "$$STUDY")

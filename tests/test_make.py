@@ -53,6 +53,13 @@ def test_variables_become_options() -> None:
     assert " ".join(line.split()).endswith(f"-m stages search {options}")
 
 
+@pytest.mark.parametrize("given", ["DRY=1", "FORCE=1"])
+def test_a_search_refuses_what_it_does_not_know(given: str) -> None:
+    done = subprocess.run(["make", "search", given, "READY="], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("make search: knows no DRY and no FORCE; make finetune DRY=1 says what")
+
+
 def test_what_is_exported_and_where_to() -> None:
     assert make("-n", "export").splitlines()[-1].endswith('-m stages export "$STORE/latest/model" -o "$STORE/exported"')
     assert make("-n", "demo").splitlines()[-1].endswith('-m stages demo "$STORE/latest/model"')

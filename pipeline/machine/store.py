@@ -6,11 +6,13 @@ done in ``<fingerprint>.partial/`` beside it and published by one rename.
 
 from __future__ import annotations
 
+import errno
 import logging
 import platform
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -160,7 +162,7 @@ class Store:
         """Note that this run of the recipe now uses this artifact."""
         if self.runs(recipe).get(run, {}).get(stage) == fingerprint:
             return
-        with held(self.root / "runs" / recipe):
+        with self._perhaps("what this run uses is not noted"), held(self.root / "runs" / recipe):
             runs = self.runs(recipe)
             runs.setdefault(run, {})[stage] = fingerprint
             write_json(self.root / "runs" / f"{recipe}.json", runs)
@@ -182,15 +184,26 @@ class Store:
 
     def point_latest(self, artifact: Artifact) -> None:
         """Let ``<root>/latest`` lead to this artifact."""
-        link = self.root / "latest"
-        fresh = link.with_name(".latest")
-        with held(self.locks / "latest"):
+        link, fresh = self.root / "latest", self.root / ".latest"
+        if link.is_symlink() and link.readlink() == artifact.folder.relative_to(self.root):
+            return
+        with self._perhaps("latest does not lead to this run"), held(self.locks / "latest"):
             if link.is_dir() and not link.is_symlink():
                 logger.warning("%s is a folder of its own and stays; what was made is %s", link, artifact.folder)
                 return
             remove(fresh)
             fresh.symlink_to(artifact.folder.relative_to(self.root), target_is_directory=True)
             fresh.replace(link)
+
+    @contextmanager
+    def _perhaps(self, otherwise: str) -> Iterator[None]:
+        """Bookkeeping, which a store of others that can only be read does without."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                raise
+            logger.warning("store %s: cannot be written (%s): %s", self.root, error.strerror, otherwise)
 
     def check_room(self) -> None:
         """Raise InputError if the disk is nearly full."""

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from collections import namedtuple
@@ -201,6 +202,32 @@ def test_a_folder_called_latest_stays_and_the_run_is_done(tmp_path: Path, caplog
     store.point_latest(artifact)
     assert (tmp_path / "latest" / "mine").read_text() == "kept"
     assert f"what was made is {artifact.folder}" in caplog.text
+
+
+def test_a_store_that_can_only_be_read_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    store = Store(tmp_path)
+    artifact = publish(store)
+    store.point_latest(artifact)
+    store.remember("toy", "full#0", "grow", "x")
+    for writes in ("symlink_to", "replace", "mkdir"):
+        monkeypatch.setattr(Path, writes, refuse)
+    store.point_latest(artifact)
+    store.remember("toy", "full#0", "grow", "x")
+    assert not caplog.records
+    (tmp_path / "latest").unlink()
+    store.point_latest(artifact)
+    store.remember("toy", "full#0", "grow", "y")
+    store.remember("other", "full#0", "grow", "x")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"store {tmp_path}: cannot be written (Permission denied): latest does not lead to this run",
+        *2 * [f"store {tmp_path}: cannot be written (Permission denied): what this run uses is not noted"],
+    ]
+    assert store.runs("toy") == {"full#0": {"grow": "x"}}
 
 
 @pytest.mark.parametrize("mask", [0o077, 0o027, 0o022])
