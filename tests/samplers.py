@@ -119,8 +119,7 @@ class Table:
 def chosen(folder: Path, search: Search, dimensions: space.Space, worth: Any, count: int) -> tuple[float, float]:
     """Macro-recall and general English kept of the trial that a study chooses."""
     study = Study(folder, search, dimensions)
-    for _ in range(count):
-        number, values = study.ask()
+    for number, values in filter(None, (study.ask_new() for _ in range(count))):
         study.tell(number, worth.told(values))
     best = show.best_of(study.tried(), search.budget)
     assert best

@@ -27,7 +27,7 @@ from pipeline.machine.workers import LostTaskError, Workers
 from pipeline.machine.workers.local import LocalProcesses
 from pipeline.search import show, space, trials
 from pipeline.search.results import Found, Outcome, failed
-from pipeline.search.study import Study
+from pipeline.search.study import REPEATS, Study
 
 TRIALS = 40
 """Where neither trials nor minutes are asked."""
@@ -35,8 +35,6 @@ EARLIEST, LATEST = 0.9, 1.05
 """Shares of the time asked: from the first on nothing is begun that would end after the second, when all is stopped."""
 FAILURES = 5
 """In a row, after which the study is at fault and no longer the values."""
-REPEATS = 20
-"""Proposals in a row that had been tried before, after which the space is used up."""
 RANDOM = 10
 """So many trials are drawn at random, before any sampler learns."""
 TELL_SECONDS = 30
@@ -180,13 +178,13 @@ def _trials(
 
     Failures are told to the study once another trial has not failed: until then they may be no fault of their values.
     """
-    begun, repeated = 0, 0
+    begun, used_up = 0, False
     failures: list[tuple[int, Outcome]] = []
 
     def wanted() -> bool:
         early, late = left(EARLIEST), left(LATEST)
         over = early is not None and late is not None and early < 0 and late < _expected(study, reference)
-        return not over and repeated < REPEATS and (count is None or begun < count)
+        return not over and not used_up and (count is None or begun < count)
 
     while True:
         with _stopping(study):
@@ -196,22 +194,19 @@ def _trials(
             alone = study.was_lost
             if alone and (tasks or team.pending):
                 break  # what may kill its process kills no other
-            number, values = study.ask()
+            proposed = study.ask_new()
+            if proposed is None:
+                used_up = True
+                say(f"the last {REPEATS} proposals had been tried before: there is nothing left in this space")
+                break
+            tasks.append(trials.Trial(asked, *proposed))
             begun += 1
-            known = study.same(values)
-            repeated = repeated + 1 if known else 0
-            if known:
-                study.tell(number, {**known, "made": []})
-                continue
-            tasks.append(trials.Trial(asked, number, values))
             if alone:
                 break
         team.begin(trials.make, tasks)
         if not team.pending:
             for number, outcome in failures:
                 study.tell(number, outcome)
-            if repeated == REPEATS:
-                say(f"the last {REPEATS} proposals had been tried before: there is nothing left in this space")
             return
         try:
             finished = team.finished()

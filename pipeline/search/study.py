@@ -26,6 +26,8 @@ FEWEST = 20
 """Trials without which nothing is said of importance."""
 LOSSES = 2
 """Of a trial whose process died, after which it is passed over: the fault may be its own."""
+REPEATS = 20
+"""Proposals in a row that had been tried before, after which a space is used up."""
 TWICE = "its process was killed, twice; it is passed over"
 
 
@@ -82,11 +84,6 @@ class Study:
         places = self._places()
         return self._next(places) in places
 
-    def same(self, values: Mapping[str, Any]) -> Outcome | None:
-        """What came of a trial of the very same values, if there was one."""
-        return next((each["outcome"] for each in self.tried() if each["values"] == values
-                     and not each["outcome"]["problem"]), None)  # fmt: skip
-
     def judged(self, tested: Sequence[str] = ()) -> int:
         """How many trials test texts have judged, with the one that these artifacts are of."""
         known: list[list[str]] = [list(each) for each in self.study.user_attrs.get("tested", [])]
@@ -120,6 +117,18 @@ class Study:
         self.begun[trial.number] = trial
         return trial.number, self._values(trial.params)
 
+    def ask_new(self) -> tuple[int, dict[str, Any]] | None:
+        """As ``ask``, values that were not tried before; None where the last ``REPEATS`` proposals were."""
+        for _ in range(REPEATS):
+            number, values = self.ask()
+            known = next((each["outcome"] for each in self.tried() if each["values"] == values
+                          and not each["outcome"]["problem"]), None)  # fmt: skip
+            if known is None:
+                return number, values
+            self.begun[number].set_user_attr("repeats", True)
+            self.tell(number, known)
+        return None
+
     def tell(self, number: int, outcome: Outcome) -> None:
         """End a trial."""
         trial = self.begun.pop(number)
@@ -134,9 +143,10 @@ class Study:
             trial.set_user_attr("stopped", True)
 
     def tried(self) -> list[Tried]:
-        """All trials that came to an end, the oldest first."""
+        """All trials that came to an end, the oldest first; proposals that had been tried before are none."""
         over = [of[-1] for of in self._places().values() if len(of) == LOSSES and all(_lost(each) for each in of)]
-        ended = [trial for trial in self._trials("COMPLETE", "FAIL") if "outcome" in trial.user_attrs or trial in over]
+        own = [trial for trial in self._trials("COMPLETE", "FAIL") if "repeats" not in trial.user_attrs]
+        ended = [trial for trial in own if "outcome" in trial.user_attrs or trial in over]
         return [
             {"number": each.number, "values": self._values(each.params),
              "outcome": each.user_attrs.get("outcome", failed(TWICE)), "front": False} for each in ended

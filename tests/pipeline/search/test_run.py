@@ -319,7 +319,7 @@ def test_values_that_were_tried_are_not_made_again_and_a_space_that_is_used_up_e
     )
     before, said = len(toy_story.CALLS), []
     found = toy.search(tmp_path, None, 5, text=text, say=said.append)
-    assert len({str(trial["values"]) for trial in found["trials"]}) == 4
+    assert len({str(trial["values"]) for trial in found["trials"]}) == len(found["trials"]) == 4
     assert toy_story.CALLS[before:].count("grow") == 5
     assert said[-1] == "the last 20 proposals had been tried before: there is nothing left in this space"
 
