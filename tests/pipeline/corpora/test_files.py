@@ -88,6 +88,8 @@ def labelled(card: Card) -> list[tuple[str, int | None]]:
 
 
 ROWS = list(zip(TEXTS, map(str, STARS), strict=True))
+NO_GUESS = {"neutral: [3, '?']": "neutral: [3]"}
+"""The answer to numbers that may rate."""
 MAPPED = [(text, [None, 0, 0, 1, 2, 2][stars]) for text, stars in zip(TEXTS, STARS, strict=True)]
 
 
@@ -269,15 +271,18 @@ def test_a_backslash_at_the_end_of_a_quoted_field_is_a_letter(tmp_path: Path) ->
 @pytest.mark.parametrize("rows", [ROWS, [(n, "app", stars, text) for n, (text, stars) in enumerate(ROWS)]])
 def test_a_first_line_of_data_is_noticed(tmp_path: Path, rows: list[tuple[object, ...]]) -> None:
     path = write(tmp_path / "a.csv", table(rows, ()))
-    text, card = draft(path, {"header: '?'": "header: false"})
+    text, card = draft(path, {"header: '?'": "header: false", **NO_GUESS})
     assert "- header: does the first line name the columns (" in text
     assert labelled(card) == MAPPED
 
 
 def test_headers_are_not_taken_for_data(tmp_path: Path) -> None:
-    for number, header in enumerate([("How was your order, all in all?", "Stars; 1 = bad, 5 = great"), ("0", "1")]):
+    asked = ("How was your order, all in all?", "Stars; 1 = bad, 5 = great")
+    for number, (header, answers) in enumerate([(asked, {}), (("0", "1"), NO_GUESS)]):
         path = write(tmp_path / f"{number}.csv", table(ROWS, header))
-        assert labelled(draft(path)[1]) == MAPPED
+        text, card = draft(path, answers)
+        assert labelled(card) == MAPPED
+        assert "header: " not in text
 
 
 @kind("no header, for `predict`")
@@ -486,6 +491,28 @@ def test_codes_are_asked_about_whatever_their_column_is_called(tmp_path: Path, c
         "- no label was found. If one of these is it, write role, columns.label and labels: sort (praise, blame)"
     ]
     assert shown[0] == f"informal  {TEXTS[0]}"
+
+
+@kind("numbers under a name that rates nothing")
+@pytest.mark.parametrize("name", ["priority", "grade", "y"])
+def test_numbers_that_may_rate_are_guessed_and_asked_about(tmp_path: Path, name: str) -> None:
+    rows = table([*ROWS, ("which?", "N/A")], ("text", name))
+    answers = {**NO_GUESS, "positive: [4, 5]": "positive: [4, 5]\n  drop: [N/A]"}
+    text, card = draft(write(tmp_path / "a.csv", rows), answers)
+    assert f"- labels: is {name} a rating, of which more is better? Nothing says so: " in text
+    assert "where does N/A belong?" in text
+    assert "  - 5: " in text
+    assert labelled(card) == MAPPED
+
+
+@kind("`none`")
+def test_none_may_be_no_answer(tmp_path: Path) -> None:
+    words = {"negative": 0, "none": None, "neutral": 1, "positive": 2}
+    rows = [(text, list(words)[n % 4]) for n, text in enumerate(TEXTS)]
+    answers = {", '?']": "]", "positive: [positive]": "positive: [positive]\n  drop: [none]"}
+    text, card = draft(write(tmp_path / "a.csv", table(rows, ("text", "sentiment"))), answers)
+    assert "where does none belong?" in text
+    assert labelled(card) == [(text, words[label]) for text, label in rows if label != "none"]
 
 
 @kind("ratings among which others stand")
