@@ -165,6 +165,25 @@ def test_empty_columns_at_the_end(tmp_path: Path) -> None:
     assert "row 2 (line 3): 5 fields where the header has 2" in refused(write(path, "text,stars,,,\na,1,,,\nb,2,,x,\n"))
 
 
+@kind("empty lines")
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_an_empty_line_is_a_row_where_there_is_one_column(tmp_path: Path, end: str) -> None:
+    texts = ["good", "", "", "two\n\nparagraphs", "", "bad"]  # as a spreadsheet writes them
+    lines = ["", "text", *(f'"{text}"' if "\n" in text else text for text in texts), "", "", ""]
+    path = write(tmp_path / "a.csv", end.join(lines))
+    assert read(path) == [(text,) for text in texts]
+    assert [number for number, _ in read_rows(path, "a.csv", PLAIN)] == list(range(1, 7))
+    assert read_texts(str(path)).texts == texts
+    assert corpus_of(draft(path)[1]).dropped == {"empty": 3}
+    assert read(write(tmp_path / "c.csv", f"{end}good{end}{end}bad"), header=False) == [
+        ("",),
+        ("good",),
+        ("",),
+        ("bad",),
+    ]
+    assert read(write(tmp_path / "d.csv", f"a,b{end}1,2{end}{end}3,4{end}")) == [("1", "2"), ("3", "4")]
+
+
 @kind("a table named .txt")
 def test_a_table_of_tabs_in_a_txt(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", table(ROWS, delimiter="\t").encode("utf-16"))
