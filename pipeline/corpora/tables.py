@@ -267,11 +267,10 @@ def _fitted(record: _Record, header: Sequence[str], table: _Table) -> list[str]:
 
 def _way_out(record: _Record, header: Sequence[str], sep: str) -> str:
     """What to do about a row of another length than the header's."""
-    if len(header) == 1 and record.number:
-        return "take out what stands above the line that names the columns"
     if any(re.match(r"\s+[\"']|'", field) for field in record.fields):
         return 'a field is quoted by ", with no blank before it'
-    return f"quote a text that holds a {'tab' if sep == chr(9) else sep}"
+    quote = f'quote (") a text that holds a {"tab" if sep == chr(9) else sep}'
+    return f"{quote}; or take out what stands above the line that names the columns" if len(header) == 1 else quote
 
 
 def _is_ragged(record: _Record, header: Sequence[str]) -> bool:

@@ -221,8 +221,15 @@ def test_where_neither_reading_is_clean_both_rows_are_named(tmp_path: Path) -> N
     [
         ('stars, text\n5, "good, really"\n', '3 fields where the header has 2; a field is quoted by ", with no blank'),
         ("text,stars\n'good, really',5\n", '3 fields where the header has 2; a field is quoted by ", with no blank'),
-        ("# export of May\ntext,stars\ngood,5\n", "2 fields where the header has 1; take out what stands above the"),
-        ("text,stars\ngood, really,5\n", "3 fields where the header has 2; quote a text that holds a ,"),
+        (
+            "# export of May\ntext,stars\ngood,5\n",
+            '2 fields where the header has 1; quote (") a text that holds a ,; or take out what stands above',
+        ),
+        (
+            "text\nI like it, really\n",
+            '2 fields where the header has 1; quote (") a text that holds a ,',
+        ),
+        ("text,stars\ngood, really,5\n", '3 fields where the header has 2; quote (") a text that holds a ,'),
     ],
 )
 def test_a_row_of_another_length_is_told_why(tmp_path: Path, content: str, says: str) -> None:
