@@ -363,6 +363,14 @@ def test_a_card_is_told_which_field(tmp_path: Path) -> None:
     assert "rows under a, b; keep one" in refused(write(path, json.dumps({"a": [{"text": "a"}], "b": [{"text": "a"}]})))
 
 
+@kind("keys that stand twice")
+@pytest.mark.parametrize("shape", ["[{}]", "{}\n", '{{"data": [{}]}}'])
+def test_no_value_of_a_key_that_stands_twice_is_lost(tmp_path: Path, shape: str) -> None:
+    row = '{"text": "a", "stars": 1, "text": "b"}'
+    path = write(tmp_path / ("a.jsonl" if shape.endswith("\n") else "a.json"), shape.format(row))
+    assert "key 'text' stands twice in one object; it must name each value once" in refused(path)
+
+
 @kind("Python dicts")
 def test_python_dicts_are_refused(tmp_path: Path) -> None:
     says = "a Python dict, no JSON; write the rows by json.dumps"
