@@ -63,7 +63,11 @@ class Settings(StageSettings):
         "What stands twice or leaks is told with all of them.",
     )
     near_duplicate_threshold: float = Field(
-        0.8, ge=0.5, le=1, description="Similarity from which two texts count as the same when leaks are looked for."
+        0.8,
+        ge=0.5,
+        le=1,
+        description="Similarity from which two texts count as the same when leaks are looked for. Reviews that "
+        "are merely alike do not where they differ in label, emoji, numbers or negation.",
     )
     max_review_characters: int = Field(
         20_000, ge=100, description="Longer reviews and posts are dropped as too long. Articles are not limited."
@@ -145,7 +149,7 @@ STAGE = Stage(
     "prepare",
     prepare,
     makes=("corpora.json", "texts", "audit.json", "shift.json"),
-    version=7,
+    version=8,
     reads=reads,
     check=check,
     look=look,

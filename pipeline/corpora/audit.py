@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.corpora.corpus import Corpus
-from pipeline.corpora.duplicates import Keys, key, near_pairs, numbered, telling
+from pipeline.corpora.duplicates import Keys, near_pairs, numbered, telling
 from pipeline.corpora.passages import contained
 from pipeline.corpora.splits import MUCH
-from pipeline.corpora.texts import Texts, joined
+from pipeline.corpora.texts import NO_LABEL, Texts, joined
 
 _ROLES = ("informal", "general", "reviews")
 FOLDED = "folds"
@@ -143,14 +143,14 @@ class _Holders:
             found.setdefault(self._sides[self._side[row]], []).append(row)
         return found
 
-    def label(self, row: int) -> int:
-        return int(self._labels[row])
+    def labels(self, rows: Sequence[int]) -> set[int]:
+        return set(self._labels[rows].tolist())
 
     def text(self, row: int) -> str:
         return str(self._texts.cell("text", row))
 
     def telling(self, number: int) -> Any:
-        return telling(key(self.text(int(self._order[self._starts[number]]))))
+        return telling(self.text(int(self._order[self._starts[number]])))
 
     def twice(self) -> list[int]:
         """Texts that stand on two sides."""
@@ -188,30 +188,41 @@ def _record_within(link: Link, holders: _Holders, within: dict[str, Counter[str]
         if _same_text(link, side, side, holders):
             counts = within.setdefault(str(side), Counter())
             counts["near_duplicate_pairs"] += 1
-            labels = {holders.label(row) for row in [*one[side], *other[side]]}
-            counts["near_duplicate_pairs_with_two_labels"] += len(labels) > 1
+            counts["near_duplicate_pairs_with_two_labels"] += len(holders.labels(one[side] + other[side])) > 1
 
 
 def _record(link: Link, holders: _Holders, crossings: dict[tuple[Side, Side], Crossing]) -> None:
     for mine, theirs in {(link.first, link.second), (link.second, link.first)}:
         held = holders[theirs]
         for training, rows in holders[mine].items():
-            for held_out in held:
-                if gives_way(training, held_out) and _same_text(link, training, held_out, holders):
+            for held_out, others in held.items():
+                if (
+                    gives_way(training, held_out)
+                    and _same_text(link, training, held_out, holders)
+                    and (mine == theirs or _may_be_one(holders.labels(rows), holders.labels(others)))
+                ):
                     crossing = crossings[training, held_out]
                     (crossing.exact if mine == theirs else crossing.near).add(theirs)
                     crossing.removed.update(rows)
-                    crossing.examples.append((link.similarity, holders.text(held[held_out][0])))
+                    crossing.examples.append((link.similarity, holders.text(others[0])))
 
 
 def _same_text(link: Link, one: Side, other: Side, holders: _Holders) -> bool:
-    """Reviews that differ in emoji or numbers are not the same, however alike their words.
+    """Reviews that differ in emoji, numbers or negation are not the same, however alike their words.
 
-    😡 for 😍 turns the label, and ``1 star`` for ``5 stars``; elsewhere only the words count.
+    😡 for 😍 turns the label, ``1 star`` for ``5 stars``, and a ``not``; elsewhere only the words count.
     """
     if link.first == link.second or {one.role, other.role} != {"reviews"}:
         return True
     return bool(holders.telling(link.first) == holders.telling(link.second))
+
+
+def _may_be_one(labels: set[int], others: set[int]) -> bool:
+    """Whether texts that are nearly the same may be one by their labels; where there are none, they say nothing.
+
+    Under another label a text gives no answer away, and may teach what little it is that turns it.
+    """
+    return bool(labels & others) or NO_LABEL in labels | others
 
 
 def _remove(corpora: Sequence[Corpus], crossings: Mapping[tuple[Side, Side], Crossing]) -> None:

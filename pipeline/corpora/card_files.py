@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -93,10 +94,18 @@ def reading(config: Mapping[str, Any], place: str) -> Reading:
         escapechar=escapechar,
         header=header,
         encoding=encoding,
-        field=config.get("field"),
-        sheet=config.get("sheet"),
+        field=_named(config, "field", place),
+        sheet=_named(config, "sheet", place),
         of_card=True,
     )
+
+
+def _named(config: Mapping[str, Any], option: str, place: str) -> str | None:
+    """A name that an option gives; YAML reads one of digits as a number or a date."""
+    name = config.get(option)
+    if isinstance(name, bool) or not isinstance(name, str | int | float | date | None):
+        raise InputError(f"{place}: configs: {option} is {name!r}; it must be one name, in quotes")
+    return None if name is None else str(name)
 
 
 def card_files(
@@ -141,11 +150,17 @@ def _matches(pattern: str, folder: Path, data_root: Path | None, place: str) -> 
             f"{place}: path {pattern} leaves the card's folder; write it relative to the folder, "
             "or relative to data_root (--data-root)"
         )
+    if any("**" in part and part != "**" for part in parts):
+        raise InputError(
+            f"{place}: path {pattern}: ** stands for folders, between slashes; write such as data/**/*.csv"
+        )
     roots = [folder] if data_root is None else [folder, data_root]
     for root in roots:
-        # A name may hold brackets: it is taken as it stands first.
-        below = root.glob(pattern) if glob.has_magic(pattern) and not (root / pattern).is_file() else [root / pattern]
-        files = tuple(sorted(path for path in below if path.is_file() and path.name != "README.md"))
+        try:
+            files = tuple(sorted(_below(root, pattern)))
+        except OSError as error:
+            told = f"{pattern[:60]} cannot be looked for ({error.strerror})"
+            raise InputError(f"{place}: path {told}; write that of a file") from None
         for path in files:
             if not path.resolve().is_relative_to(root.resolve()):
                 raise InputError(f"{place}: {pattern} is a link that leaves {root}; copy the file there")
@@ -154,3 +169,9 @@ def _matches(pattern: str, folder: Path, data_root: Path | None, place: str) -> 
     where = " or ".join(str(root) for root in roots)
     hint = "" if data_root else "; data that lies elsewhere needs data_root (--data-root)"
     raise InputError(f"{place}: no file {pattern} in {where}{hint or '; check the path'}")
+
+
+def _below(root: Path, pattern: str) -> Iterator[Path]:
+    """The files that a pattern matches; a name may hold brackets, so it is taken as it stands first."""
+    found = root.glob(pattern) if glob.has_magic(pattern) and not (root / pattern).is_file() else [root / pattern]
+    return (path for path in found if path.is_file() and path.name != "README.md")

@@ -25,6 +25,7 @@ from pipeline.common.printable import many, printable
 from pipeline.corpora.texts import Texts, unnamed
 from pipeline.text.cleaning import without_masks
 from pipeline.text.emoji import emoji_list
+from pipeline.text.words import negators
 
 _IGNORED = str.maketrans(dict.fromkeys(" \t\n.,!?…\"'’‘“”-–—_*#@`\ufe0f"))
 # Brackets and colons count: they are what tells :) from :(
@@ -121,17 +122,31 @@ def commonest(texts: Texts, numbers: NDArray[np.int64], some: NDArray[np.int64])
     ]
 
 
-def telling(text: str) -> tuple[set[str], list[str]]:
-    """What makes two reviews different texts, however alike their words: 😡 for 😍, ``1 star`` for ``5 stars``."""
-    return {*emoji_list(text)}, _NUMBERS.findall(text)
+def telling(text: str) -> tuple[set[str], list[str], int]:
+    """What makes two reviews different texts, however alike their words: 😡 for 😍, ``1 star`` for ``5 stars``, and a
+    ``not`` more or less. That it is a ``never`` instead makes no other text.
+
+    Args:
+        text: normalised; a key has no words.
+    """
+    same = key(text)
+    return {*emoji_list(same)}, _NUMBERS.findall(same), len(negators(text))
 
 
 def near_twins(texts: Texts, threshold: float) -> NDArray[np.int64]:
-    """Of each pair of reviews that are nearly the same, and nothing tells them apart, each later one, once."""
-    keys = Keys(texts)
-    pairs = near_pairs(keys, threshold)
-    same = (pair.second for pair in pairs if telling(keys[pair.first]) == telling(keys[pair.second]))
-    return np.unique(np.fromiter(same, np.int64))
+    """Of each pair of reviews that are nearly the same, of one label, and that nothing tells apart, each later one,
+    once.
+    """
+    labels = texts.labels()
+
+    def same(pair: NearPair) -> bool:
+        if labels[pair.first] != labels[pair.second]:
+            return False
+        one, other = (telling(texts.cell("text", at)) for at in (pair.first, pair.second))
+        return one == other
+
+    pairs = filter(same, near_pairs(Keys(texts), threshold))
+    return np.unique(np.fromiter((pair.second for pair in pairs), np.int64))
 
 
 @dataclass(frozen=True)

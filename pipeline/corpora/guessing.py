@@ -40,7 +40,7 @@ _CUTS = {
 _STARS = re.compile(r"(-?\d+)(?:[.,]0+)?(?:\s*(?:stars?|/\s*5|out of 5))?", re.I)
 _WORDS = {
     "negative": "negative neg bad poor terrible awful horrible unhappy dissatisfied worse worst hate",
-    "neutral": "neutral neu ok okay fine mixed average meh so-so fair none",
+    "neutral": "neutral neu ok okay fine mixed average meh so-so fair",
     "positive": "positive pos good great excellent awesome amazing happy satisfied better best love",
 }
 
@@ -55,6 +55,8 @@ _NO_TEXTS = _TITLES | _named(
     "reply replied response answer developer votes count id ids date time at version url link name author location"
 )
 _SCORES = _named("stars star rating ratings score scores overall sentiment polarity satisfaction grade")
+_RATINGS = _SCORES - {"grade"}
+"""Of which more is better: a grade of 1 is the best in some countries."""
 _LABELS = _SCORES | _named("label labels class target gold")
 _NO_LABELS = _named(
     "helpful votes vote count thumbs id date time version confidence reply replied response answer retweet likes "
@@ -209,6 +211,11 @@ def _mapping(values: Sequence[str], class_names: Sequence[str]) -> dict[str, str
     return {value: known[value.casefold()] for value in values if value.casefold() in known}
 
 
+def _is_rating(column: str, values: Iterable[str]) -> bool:
+    """Whether the name of a column or its values say that it rates: ``4 stars`` and ``bad`` do, ``4`` may be urgent."""
+    return bool(set(_words_of(column)) & _RATINGS) or all(as_number(value) is None for value in values)
+
+
 def _points(value: str) -> str:
     """``5``, ``5.0``, ``5 stars``, ``5/5`` and five stars drawn are 5."""
     if drawn := sum(value.count(star) for star in "★⭐"):
@@ -244,6 +251,12 @@ def _map_labels(
             f"labels: where does {', '.join(left)} belong? Put it in place of the {QUESTION}, or under drop."
         )
         labels["neutral"].append(QUESTION)
+    if mapped and not class_names and not _is_rating(column, mapped):
+        draft.questions.append(
+            f"labels: is {column} a rating, of which more is better? Nothing says so: correct what is guessed, and "
+            f"take the {QUESTION} away."
+        )
+        labels["neutral"] += [QUESTION] if QUESTION not in labels["neutral"] else []
     if draft.questions:
         of = {str(number): name for number, name in enumerate(class_names)}
         draft.questions[-1] += "".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -101,8 +102,15 @@ def _complete(text: str) -> bool:
 
 
 def _parsed(text: str, place: str) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+            raise InputError(f"{place}: key {twice!r} stands twice in one object; it must name each value once")
+        return found
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         if _PYTHON.match(text):
             raise InputError(f"{place}: a Python dict, no JSON; write the rows by json.dumps, one a line") from None

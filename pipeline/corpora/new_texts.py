@@ -155,8 +155,10 @@ def read_labelled(
         clean: how the model's texts are cleaned.
 
     Raises:
-        InputError: as ``read_texts``; no such column of labels, or labels that belong to no class.
+        InputError: as ``read_texts``; a card without labels, no such column of them, or some that belong to no class.
     """
+    if card and card.role != "reviews":
+        raise InputError(f"card {card.name}: role {card.role} has no labels; name with --card one of role reviews")
     given = read_texts(source, column or (card.columns["text"] if card else None), sheet)
     name = labels or str(card.columns["label"] if card else "label")
     if name not in given.columns:
@@ -167,9 +169,9 @@ def read_labelled(
     place, found, strange = given.columns.index(name), [], Counter[str]()
     dropped = 0
     for raw, cells in given.rows():
-        text, label = clean(raw), _label(cells[place])
+        text, label = clean(raw), label_as_written(cells[place])
         try:
-            meant = (card.class_of(label) if card else LABEL_TO_ID[label.casefold()]) if text and label else None
+            meant = _class(label, card) if text and label else None
         except KeyError:
             strange[label] += 1
             continue
@@ -189,9 +191,17 @@ def read_labelled(
     return found
 
 
-def _label(cell: str) -> str:
-    """A label as a card would write it: a whole number as one, also where the file stored ``5.0``."""
-    return re.sub(r"^(-?\d+)\.0$", r"\1", label_as_written(cell))
+def _class(label: str, card: Card | None) -> int | None:
+    """The class of a label as it stands there; or else of the whole number that it is: a ``5.0`` may be a card's 5.
+
+    None where the card says to drop it. Raises KeyError where neither belongs anywhere.
+    """
+    if card is None:
+        return LABEL_TO_ID[label.casefold()]
+    try:
+        return card.class_of(label)
+    except KeyError:
+        return card.class_of(re.sub(r"^(-?\d+)\.0$", r"\1", label))
 
 
 def _check_first_line(file: Path, place: str, rows: list[dict[str, Any]], column: Sequence[str] | None) -> None:

@@ -16,6 +16,7 @@ from zipfile import ZipFile
 from pipeline.common.errors import InputError
 from pipeline.common.extras import need
 from pipeline.corpora.card_files import Reading
+from pipeline.corpora.cells import as_written
 from pipeline.corpora.lines import OPENERS, refuse_foreign, unpacked
 from pipeline.corpora.tables import Row, header_of
 
@@ -36,7 +37,7 @@ def sheet_rows(path: Path, place: str, reading: Reading, max_bytes: int) -> Iter
         for at, cells in enumerate(_records(book, name), start=1):
             if not any(cell is not None for cell in cells):
                 continue
-            header = header or header_of([str(_value(cell) or "") for cell in cells], reading, place)
+            header = header or header_of([as_written(_value(cell)) for cell in cells], reading, place)
             if any(cell is not None for cell in cells[len(header) :]):
                 raise InputError(
                     f"{place}, row {number} (line {at} of sheet {name}): more cells than the {len(header)} of the "

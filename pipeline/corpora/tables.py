@@ -138,7 +138,7 @@ def _lines(path: Path, place: str, reading: Reading, max_bytes: int) -> Iterator
 
 
 def _records(table: _Table, quoting: Mapping[str, Any]) -> Iterator[_Record]:
-    """Header and rows, empty lines left out."""
+    """Header and rows. An empty line is none, but an empty cell in a table of one column, where rows follow."""
     source = _lines(*table[:4])
     first = next(source, "")
     told = bool(_SEP_LINE.fullmatch(first))
@@ -147,6 +147,7 @@ def _records(table: _Table, quoting: Mapping[str, Any]) -> Iterator[_Record]:
         source = (_BACKSLASH.sub(lambda match: match[1] or "\\\\", line) for line in source)
     parsed = csv.reader(source, delimiter=table.sep, strict=True, **quoting)
     number, begins = 0 if table.reading.header else 1, 1 + told
+    width, after = 0, begins
     while True:
         try:
             fields = next(parsed, None)
@@ -156,8 +157,13 @@ def _records(table: _Table, quoting: Mapping[str, Any]) -> Iterator[_Record]:
             return
         ends = parsed.line_num + told
         if fields:
+            width = width or len(fields)
+            for line in range(after, begins) if width == 1 and number else ():
+                yield _Record(number, line, line, [""])
+                number += 1
             yield _Record(number, begins, ends, fields)
             number += 1
+            after = ends + 1
         begins = ends + 1
 
 
@@ -261,11 +267,10 @@ def _fitted(record: _Record, header: Sequence[str], table: _Table) -> list[str]:
 
 def _way_out(record: _Record, header: Sequence[str], sep: str) -> str:
     """What to do about a row of another length than the header's."""
-    if len(header) == 1 and record.number:
-        return "take out what stands above the line that names the columns"
     if any(re.match(r"\s+[\"']|'", field) for field in record.fields):
         return 'a field is quoted by ", with no blank before it'
-    return f"quote a text that holds a {'tab' if sep == chr(9) else sep}"
+    quote = f'quote (") a text that holds a {"tab" if sep == chr(9) else sep}'
+    return f"{quote}; or take out what stands above the line that names the columns" if len(header) == 1 else quote
 
 
 def _is_ragged(record: _Record, header: Sequence[str]) -> bool:

@@ -59,12 +59,20 @@ _LOOSE_JOINER = re.compile(r"(?<!\S)[\u200c\u200d]+|(?<![\u200c\u200d])[\u200c\u
 _CHAIN = re.compile(r"(?:[^\s\u200c\u200d]{1,3}[\u200c\u200d]++){12,}")
 """More joined than any emoji or word has."""
 
+_WITH_BLANKS = ((0xAA, 0xE00), (0x10A0, 0x1100), (0x1200, 0x1780), (0x1E00, 0x2000))
+"""Where Unicode has scripts that put blanks between words: not Thai, Khmer or Chinese, where a name or link would
+swallow what follows it, nor Korean, which hangs particles on it."""
+_LETTERS = "".join(
+    one for first, end in _WITH_BLANKS for one in map(chr, range(first, end)) if unicodedata.category(one)[0] in "LM"
+)
+"""Letters beyond ASCII that names and links are written with, and their marks."""
 # A keycap emoji begins with a plain digit, # or *: the lookahead keeps a mask from eating it.
 _LINK = re.compile(
-    r"(?i)\b(?:https?://|www\.)(?:[a-z0-9\-._~:/?#\[\]@!$&'()*+,;=%](?!\ufe0f?\u20e3))*"
-    r"[a-z0-9\-_~/#@$&*+=%](?!\ufe0f?\u20e3)"
+    rf"(?i)\b(?:https?://|www\.)(?:[a-z0-9\-._~:/?#\[\]@!$&'()*+,;=%{_LETTERS}](?!\ufe0f?\u20e3))*"
+    rf"[a-z0-9\-_~/#@$&*+=%{_LETTERS}](?!\ufe0f?\u20e3)"
 )
-_NAME = re.compile(r"(?<![\w@])@(?!\d+(?:[ap]m)?\b)(?:[A-Za-z0-9_](?!\ufe0f?\u20e3))+")
+# Neither a time nor a face: @5pm, @ω@.
+_NAME = re.compile(rf"(?<![\w@])@(?!\d+(?:[ap]m)?\b|[^\x00-\x7f]@)(?:[A-Za-z0-9_{_LETTERS}](?!\ufe0f?\u20e3))+")
 _ELONGATED = re.compile(r"([^\W\d_ℹ]|[!?.])\1{3,}")
 MASK = re.compile(r"@user|\bhttp\b")
 """What ``normalise`` makes of names and links."""

@@ -32,18 +32,27 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+def negators(text: str) -> list[str]:
+    """The words of a normalised text that negate, in order: ``I don't, never`` has ``don't`` and ``never``."""
+    return [word for word in words(text) if _negates(word)]
+
+
 def traits(text: str) -> frozenset[str]:
     """Those of ``TRAITS`` that a normalised text has; exactly one of short, middle and long is among them."""
     found = words(text)
     length = "short" if len(found) < SHORT else "long" if len(found) >= LONG else "middle"
     shows = {
         "emoji": has_emoji(text),
-        "negation": any(word in NEGATIONS or word.endswith("n't") for word in found),
+        "negation": any(map(_negates, found)),
         "elongation": any(_elongated(word) for word in found),
         "question": "?" in text,
         "exclamation": "!" in text,
     }
     return frozenset({length} | {trait for trait, shown in shows.items() if shown})
+
+
+def _negates(word: str) -> bool:
+    return word in NEGATIONS or word.endswith("n't")
 
 
 def _elongated(word: str) -> bool:

@@ -98,7 +98,7 @@ def test_near_leaks_are_found_and_reported_with_their_similarity() -> None:
 
 def test_reviews_that_differ_in_their_emoji_are_not_the_same() -> None:
     words = "so i tried the fish of the day and went home with a bag of it"
-    shop = corpus("shop", "reviews", train=[f"{words} 😍|2", f"{words} 😡😡|0"], test=[f"{words} 😡|0"])
+    shop = corpus("shop", "reviews", train=[f"{words} 😍|0", f"{words} 😡😡|0"], test=[f"{words} 😡|0"])
     posts = corpus("posts", "informal", train=[f"{words} 🐟"])
     found = audit([shop, posts], 0.8)
     assert left(shop, "train") == [f"{words} 😍"]
@@ -108,9 +108,23 @@ def test_reviews_that_differ_in_their_emoji_are_not_the_same() -> None:
 
 def test_reviews_that_differ_in_their_numbers_are_not_the_same() -> None:
     words = "the kettle that i ordered from the shop on the corner, number"
-    shop = corpus("shop", "reviews", train=[f"{words} 12|2", f"{words}: 13|2"], test=[f"{words} 13|0"])
+    shop = corpus("shop", "reviews", train=[f"{words} 12|0", f"{words}: 13|0"], test=[f"{words} 13|0"])
     audit([shop], 0.8)
     assert left(shop, "train") == [f"{words} 12"]
+
+
+def test_reviews_that_differ_in_negation_or_label_are_not_the_same() -> None:
+    would = "I would recommend this shop to all of my friends and family."
+    wouldnt = would.replace("would", "would not")
+    shop = corpus("shop", "reviews", train=[f"{would}|0", f"{wouldnt} Ok|0"], test=[f"{wouldnt}|0"])
+    other = corpus("other", "reviews", train=[f"{wouldnt} Ye|2", f"{wouldnt} Aha|1"])
+    posts = corpus("posts", "informal", train=[would])  # without labels the words alone count
+    found = audit([shop, other, posts], 0.8)
+    assert left(shop, "train") == [would]
+    assert left(other, "train") == [f"{wouldnt} Ye", f"{wouldnt} Aha"]
+    assert left(posts, "train") == []
+    assert set(found["across"]) == {"shop/train <-> shop/test", "posts/train <-> shop/test"}
+    assert found["within"] == {"other/train": {"near_duplicate_pairs": 1, "near_duplicate_pairs_with_two_labels": 1}}
 
 
 def test_the_loss_of_much_is_said_aloud(caplog: pytest.LogCaptureFixture) -> None:

@@ -168,12 +168,22 @@ def test_a_readme_that_is_no_card(tmp_path: Path, content: bytes, message: str) 
         ("a.txt, sep: xx", "one character"),
         ("a.txt, encoding: utf-9", "unknown encoding"),
         ("[{split: train}]", "no path"),
+        ("['data/**.csv']", "path data/**.csv: ** stands for folders, between slashes; write such as data/**/*.csv"),
+        ("d" * 400, "d" * 60),
+        ("a.txt, field: [data]", "configs: field is ['data']; it must be one name, in quotes"),
+        ("a.txt, sheet: no", "configs: sheet is False; it must be one name, in quotes"),
     ],
 )
 def test_data_files_that_make_no_sense(tmp_path: Path, files: str, message: str) -> None:
     folder = write_card(tmp_path / "shop", files, "role: informal")
     (folder / "a.txt").write_text("hi\n")
     assert message in refused(folder)
+
+
+def test_a_name_of_digits_needs_no_quotes(tmp_path: Path) -> None:
+    folder = write_card(tmp_path / "shop", "a.txt, sheet: 2024, field: 2024-05-01", "role: informal")
+    (folder / "a.txt").write_text("hi\n")
+    assert (load_card(folder).reading.sheet, load_card(folder).reading.field) == ("2024", "2024-05-01")
 
 
 def test_cards_are_found_by_name_or_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

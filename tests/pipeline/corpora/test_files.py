@@ -88,6 +88,8 @@ def labelled(card: Card) -> list[tuple[str, int | None]]:
 
 
 ROWS = list(zip(TEXTS, map(str, STARS), strict=True))
+NO_GUESS = {"neutral: [3, '?']": "neutral: [3]"}
+"""The answer to numbers that may rate."""
 MAPPED = [(text, [None, 0, 0, 1, 2, 2][stars]) for text, stars in zip(TEXTS, STARS, strict=True)]
 
 
@@ -163,6 +165,25 @@ def test_empty_columns_at_the_end(tmp_path: Path) -> None:
     assert "row 2 (line 3): 5 fields where the header has 2" in refused(write(path, "text,stars,,,\na,1,,,\nb,2,,x,\n"))
 
 
+@kind("empty lines")
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_an_empty_line_is_a_row_where_there_is_one_column(tmp_path: Path, end: str) -> None:
+    texts = ["good", "", "", "two\n\nparagraphs", "", "bad"]  # as a spreadsheet writes them
+    lines = ["", "text", *(f'"{text}"' if "\n" in text else text for text in texts), "", "", ""]
+    path = write(tmp_path / "a.csv", end.join(lines))
+    assert read(path) == [(text,) for text in texts]
+    assert [number for number, _ in read_rows(path, "a.csv", PLAIN)] == list(range(1, 7))
+    assert read_texts(str(path)).texts == texts
+    assert corpus_of(draft(path)[1]).dropped == {"empty": 3}
+    assert read(write(tmp_path / "c.csv", f"{end}good{end}{end}bad"), header=False) == [
+        ("",),
+        ("good",),
+        ("",),
+        ("bad",),
+    ]
+    assert read(write(tmp_path / "d.csv", f"a,b{end}1,2{end}{end}3,4{end}")) == [("1", "2"), ("3", "4")]
+
+
 @kind("a table named .txt")
 def test_a_table_of_tabs_in_a_txt(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", table(ROWS, delimiter="\t").encode("utf-16"))
@@ -200,8 +221,15 @@ def test_where_neither_reading_is_clean_both_rows_are_named(tmp_path: Path) -> N
     [
         ('stars, text\n5, "good, really"\n', '3 fields where the header has 2; a field is quoted by ", with no blank'),
         ("text,stars\n'good, really',5\n", '3 fields where the header has 2; a field is quoted by ", with no blank'),
-        ("# export of May\ntext,stars\ngood,5\n", "2 fields where the header has 1; take out what stands above the"),
-        ("text,stars\ngood, really,5\n", "3 fields where the header has 2; quote a text that holds a ,"),
+        (
+            "# export of May\ntext,stars\ngood,5\n",
+            '2 fields where the header has 1; quote (") a text that holds a ,; or take out what stands above',
+        ),
+        (
+            "text\nI like it, really\n",
+            '2 fields where the header has 1; quote (") a text that holds a ,',
+        ),
+        ("text,stars\ngood, really,5\n", '3 fields where the header has 2; quote (") a text that holds a ,'),
     ],
 )
 def test_a_row_of_another_length_is_told_why(tmp_path: Path, content: str, says: str) -> None:
@@ -269,15 +297,18 @@ def test_a_backslash_at_the_end_of_a_quoted_field_is_a_letter(tmp_path: Path) ->
 @pytest.mark.parametrize("rows", [ROWS, [(n, "app", stars, text) for n, (text, stars) in enumerate(ROWS)]])
 def test_a_first_line_of_data_is_noticed(tmp_path: Path, rows: list[tuple[object, ...]]) -> None:
     path = write(tmp_path / "a.csv", table(rows, ()))
-    text, card = draft(path, {"header: '?'": "header: false"})
+    text, card = draft(path, {"header: '?'": "header: false", **NO_GUESS})
     assert "- header: does the first line name the columns (" in text
     assert labelled(card) == MAPPED
 
 
 def test_headers_are_not_taken_for_data(tmp_path: Path) -> None:
-    for number, header in enumerate([("How was your order, all in all?", "Stars; 1 = bad, 5 = great"), ("0", "1")]):
+    asked = ("How was your order, all in all?", "Stars; 1 = bad, 5 = great")
+    for number, (header, answers) in enumerate([(asked, {}), (("0", "1"), NO_GUESS)]):
         path = write(tmp_path / f"{number}.csv", table(ROWS, header))
-        assert labelled(draft(path)[1]) == MAPPED
+        text, card = draft(path, answers)
+        assert labelled(card) == MAPPED
+        assert "header: " not in text
 
 
 @kind("no header, for `predict`")
@@ -330,6 +361,14 @@ def test_a_card_is_told_which_field(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one object, with rows under reviews; write `field: reviews`"):
         list(read(path, of_card=True))
     assert "rows under a, b; keep one" in refused(write(path, json.dumps({"a": [{"text": "a"}], "b": [{"text": "a"}]})))
+
+
+@kind("keys that stand twice")
+@pytest.mark.parametrize("shape", ["[{}]", "{}\n", '{{"data": [{}]}}'])
+def test_no_value_of_a_key_that_stands_twice_is_lost(tmp_path: Path, shape: str) -> None:
+    row = '{"text": "a", "stars": 1, "text": "b"}'
+    path = write(tmp_path / ("a.jsonl" if shape.endswith("\n") else "a.json"), shape.format(row))
+    assert "key 'text' stands twice in one object; it must name each value once" in refused(path)
 
 
 @kind("Python dicts")
@@ -486,6 +525,28 @@ def test_codes_are_asked_about_whatever_their_column_is_called(tmp_path: Path, c
         "- no label was found. If one of these is it, write role, columns.label and labels: sort (praise, blame)"
     ]
     assert shown[0] == f"informal  {TEXTS[0]}"
+
+
+@kind("numbers under a name that rates nothing")
+@pytest.mark.parametrize("name", ["priority", "grade", "y"])
+def test_numbers_that_may_rate_are_guessed_and_asked_about(tmp_path: Path, name: str) -> None:
+    rows = table([*ROWS, ("which?", "N/A")], ("text", name))
+    answers = {**NO_GUESS, "positive: [4, 5]": "positive: [4, 5]\n  drop: [N/A]"}
+    text, card = draft(write(tmp_path / "a.csv", rows), answers)
+    assert f"- labels: is {name} a rating, of which more is better? Nothing says so: " in text
+    assert "where does N/A belong?" in text
+    assert "  - 5: " in text
+    assert labelled(card) == MAPPED
+
+
+@kind("`none`")
+def test_none_may_be_no_answer(tmp_path: Path) -> None:
+    words = {"negative": 0, "none": None, "neutral": 1, "positive": 2}
+    rows = [(text, list(words)[n % 4]) for n, text in enumerate(TEXTS)]
+    answers = {", '?']": "]", "positive: [positive]": "positive: [positive]\n  drop: [none]"}
+    text, card = draft(write(tmp_path / "a.csv", table(rows, ("text", "sentiment"))), answers)
+    assert "where does none belong?" in text
+    assert labelled(card) == [(text, words[label]) for text, label in rows if label != "none"]
 
 
 @kind("ratings among which others stand")

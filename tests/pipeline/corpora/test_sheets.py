@@ -65,6 +65,7 @@ def test_columns_that_a_sheet_once_had_are_none_and_cells_beside_the_table_are_r
     assert [row["stars"] for _, row in rows_of(wide)] == [5, 3, 1]
     beside = book(tmp_path / "b.xlsx", {"s": [HEADER, ROWS[0], (*ROWS[1], "note")]})
     assert refused(beside).startswith("b.xlsx, row 2 (line 3 of sheet s): more cells than the 2 of the header")
+    assert rows_of(book(tmp_path / "d.xlsx", {"s": [(0, 1), *ROWS]}))[0] == (1, {"0": ROWS[0][0], "1": 5})
     twice = book(tmp_path / "c.xlsx", {"s": [("a", "a"), *ROWS]})
     assert "column 'a' stands twice" in refused(twice)
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.corpora import texts as module
-from pipeline.corpora.duplicates import Keys, commonest, key, near_twins, numbered, twins
+from pipeline.corpora.duplicates import Keys, commonest, key, near_twins, numbered, telling, twins
 from pipeline.corpora.splits import cut, deal, rank
 from pipeline.corpora.texts import NO_LABEL, NONE, Text, Texts, joined, stored
 
@@ -135,3 +135,19 @@ def test_the_later_of_two_that_are_nearly_the_same() -> None:
     texts = held(Text(str(n), text, text, 0) for n, text in enumerate(written))
     assert near_twins(texts, 0.8).tolist() == [2]
     assert [Keys(texts)[at] for at in (1, 2)] == list(Keys(texts))[1:3]
+
+
+def test_nearly_the_same_words_with_another_label_or_a_not_are_other_texts() -> None:
+    would = "I would recommend this shop to all of my friends and family."
+    wouldnt = would.replace("would", "would not")
+    written = [
+        (would, 2),
+        (wouldnt, 0),
+        (f"{would} Ok", 2),
+        (f"{would} Aha", 1),
+        (f"{wouldnt} Ok", 2),
+        (wouldnt[:-2], 0),
+    ]
+    texts = held(Text(str(n), text, text, label) for n, (text, label) in enumerate(written))
+    assert near_twins(texts, 0.8).tolist() == [2, 5]
+    assert telling("I don't, I never do: 5 stars 😍❤️") == telling("i DO not, nor do I 5 stars, 😍 ❤")
