@@ -6,6 +6,7 @@ The compositional set: one token for every code point that emoji are built of, s
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 import emoji
@@ -54,15 +55,28 @@ def without_invisible(tokenizer: BertTokenizerFast) -> BertTokenizerFast:
 def add_tokens(tokenizer: BertTokenizerFast, tokens: Sequence[str]) -> list[str]:
     """Add the tokens that the vocabulary lacks, in a form that every loading route keeps; return those.
 
-    ``normalized`` finds bare and variation-selected forms alike; not ``single_word``, so that `great😂` is cut; not
-    ``special``, so that they are masked in training and survive ``skip_special_tokens``. One that the vocabulary holds
-    at the beginning of words alone, as it does rare signs, is cut off as well, and keeps its id.
+    ``normalized`` finds bare and variation-selected forms alike, but where the normaliser makes plain letters of a sign
+    (NFKC: `M` of Ⓜ, `!!` of ‼), for which every such letter would be taken: those are looked for in the raw text. Not
+    ``single_word``, so that `great😂` is cut; not ``special``, so that they are masked in training and survive
+    ``skip_special_tokens``. One that the vocabulary holds at the beginning of words alone, as it does rare signs, is
+    cut off as well, and keeps its id.
     """
     known = tokenizer.get_vocab()
     new = [token for token in tokens if token not in known]
     cut = [token for token in tokens if token not in known or f"##{token}" not in known]
-    tokenizer.add_tokens([AddedToken(token, normalized=True, single_word=False, special=False) for token in cut])
+    raw = {token for token in cut if _is_read_as_letters(tokenizer, token)}
+    tokenizer.add_tokens(
+        [AddedToken(token, normalized=token not in raw, single_word=False, special=False) for token in cut]
+    )
     return new
+
+
+def _is_read_as_letters(tokenizer: BertTokenizerFast, token: str) -> bool:
+    """Whether the normaliser makes of a sign what it makes of the letters that Unicode holds it to be written by."""
+    letters, normaliser = unicodedata.normalize("NFKC", token), tokenizer.backend_tokenizer.normalizer
+    if letters == token or normaliser is None:
+        return False
+    return bool(normaliser.normalize_str(token) == normaliser.normalize_str(letters))
 
 
 def grow(model: MaskedLM, tokenizer: BertTokenizerFast, first_row: int, *, mean_resizing: bool = False) -> None:
