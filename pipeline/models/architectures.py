@@ -43,13 +43,14 @@ _SIZES = {
     "attention_dropout": "attention_probs_dropout_prob",
 }
 """DistilBERT's words in config.json, and BERT's."""
+_DISTANCES = "its attention reads distances between tokens, which a BERT's does not"
 _OTHERS = {
     "albert": "all its layers are one set of weights, so none can be frozen by itself",
-    "deberta": "its attention reads distances between tokens, which a BERT's does not",
-    "deberta-v2": "its attention reads distances between tokens, which a BERT's does not",
+    "deberta": _DISTANCES,
+    "deberta-v2": _DISTANCES,
     "electra": "it was trained to spot replaced words, and has no head that guesses hidden ones",
     "modernbert": "its layers turn positions and look near and far by turns, which a BERT's do not",
-    "mpnet": "its attention reads distances between tokens, which a BERT's does not",
+    "mpnet": _DISTANCES,
 }
 INSTEAD = "google-bert/bert-base-uncased, or for other languages google-bert/bert-base-multilingual-cased"
 
@@ -60,8 +61,10 @@ def check(config: Mapping[str, Any], place: str, *, alike: bool = True) -> None:
     Args:
         alike: take those of ``LIKE_BERT``, too.
     """
-    kind = config.get("model_type")
+    kind, positions = config.get("model_type"), config.get("position_embedding_type") or "absolute"
     if kind == "bert" or (alike and kind in LIKE_BERT):
+        if positions != "absolute":
+            raise InputError(f"{place}: its position_embedding_type is {positions!r}; {_DISTANCES}; take {INSTEAD}")
         return
     if kind in LIKE_BERT:
         raise InputError(f"{place}: its model_type is {kind!r}, which only a base (source.model) may be")

@@ -27,6 +27,7 @@ from pipeline.text.emoji import named_in
 EMOJI_FILE = "retone.json"
 EMOJI_MODES = ("all", "words", "none")
 CLASSIFIER = ("classifier.weight", "classifier.bias")
+_ENCODER = ("embeddings.", "encoder.")
 _SIZES = (
     *("vocab_size", "max_position_embeddings", "type_vocab_size"),
     *("num_hidden_layers", "hidden_size", "intermediate_size"),
@@ -127,7 +128,7 @@ def load_masked_lm(folder: Path) -> MaskedLM:
     ``model.carried`` holds those of a classifier, if there is one.
 
     Raises:
-        InputError: see ``check_folder``; or tokenizer and embedding matrix do not fit.
+        InputError: see ``check_folder``; or config, weights and tokenizer do not fit each other.
     """
     model: MaskedLM = _load(MaskedLM, folder)
     for path in folder.glob("*.safetensors"):
@@ -192,11 +193,18 @@ def _load(kind: type[PreTrainedModel], folder: Path, **changes: Any) -> Any:
     if strange:
         raise InputError(f"model {folder}: weights in {strange} are not finite; fetch it again, or take an earlier one")
     model.missing = sorted(info["missing_keys"])
-    lost = [name for name in model.missing if name.startswith(("bert.embeddings.", "bert.encoder."))]
+    lost = [name for name in model.missing if name.removeprefix("bert.").startswith(_ENCODER)]
     if lost:
         raise InputError(
             f"model {folder}: config.json asks for {len(lost)} weights that are not there, such as {lost[0]}; "
             "fetch or build it again"
+        )
+    left = sorted(name for name in info["unexpected_keys"] if name.removeprefix("bert.").startswith(_ENCODER))
+    if left:
+        raise InputError(
+            f"model {folder}: config.json has no place for {len(left)} of its weights, such as {left[0]}; "
+            "without them it computes something else than was trained; mend config.json, or take "
+            f"{architectures.INSTEAD}"
         )
     if (folder / "tokenizer.json").exists():
         check_fit(len(load_tokenizer(folder)), model, folder)

@@ -114,6 +114,17 @@ def test_others_are_refused_with_why_and_what_to_take(kind: str, why: str, tmp_p
     assert line.endswith(f"take {architectures.INSTEAD}")
 
 
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+def test_a_bert_that_reads_distances_is_refused_too(kind: str) -> None:
+    config = {"model_type": kind, "position_embedding_type": "relative_key"}
+    with pytest.raises(
+        InputError, match=r"^it: its position_embedding_type is 'relative_key'; its attention .*; take "
+    ):
+        architectures.check(config, "it")
+    for usual in ("absolute", None):
+        architectures.check(config | {"position_embedding_type": usual}, "it")
+
+
 @pytest.mark.parametrize("content", ['{"model_type": "bert"}', '{"model_type": "xlm-roberta"}', "no JSON", None])
 def test_what_may_run_or_cannot_be_read_passes_the_door(content: str | None, tmp_path: Path) -> None:
     if content is not None:

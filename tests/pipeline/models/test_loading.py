@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import BertForMaskedLM, BertForSequenceClassification
 
 from pipeline.common.errors import InputError
@@ -104,6 +105,24 @@ def test_a_config_that_describes_more_than_the_files_hold_is_refused_before_anyt
         (folder / "config.json").write_text(json.dumps(config | {name: size}))
         with pytest.raises(InputError, match=r"config.json describes [\d,]+, the files hold [\d,]+ bytes"):
             loading.load_masked_lm(folder)
+
+
+@pytest.mark.parametrize("prefix", ["bert.", ""])
+def test_weights_of_the_encoder_that_nothing_reads_are_refused(toy_model: Path, tmp_path: Path, prefix: str) -> None:
+    """A BERT whose attention reads distances, too, loads without them and computes something else."""
+    folder = _copy(toy_model, tmp_path)
+    own = load_file(folder / "model.safetensors")
+    encoder = {name.replace("bert.", prefix, 1): weight for name, weight in own.items() if name.startswith("bert.")}
+    harmless = {f"{prefix}embeddings.position_ids": torch.arange(128)[None], "cls.seq_relationship.bias": torch.ones(2)}
+    save_file(encoder | harmless, folder / "model.safetensors")
+    assert not [name for name in loading.load_masked_lm(folder).missing if not name.startswith(("cls.", "bert.pooler"))]
+    distances = {f"{prefix}encoder.layer.{at}.attention.self.distance_embedding.weight": torch.ones(3) for at in (0, 1)}
+    save_file(encoder | distances, folder / "model.safetensors")
+    for load in (loading.load_masked_lm, loading.load_classifier):
+        with pytest.raises(
+            InputError, match=r"no place for 2 of its weights, such as .*layer\.0.*distance.*; .* take "
+        ):
+            load(folder)
 
 
 @pytest.mark.parametrize("name", ["plain.bin", "../other.safetensors", "/x/model.safetensors", 3, None])
