@@ -12,6 +12,7 @@ from pipeline.common.files import read_object, write_config
 _ROBERTA = {
     "roberta.": "bert.",
     "lm_head.bias": "cls.predictions.bias",
+    "lm_head.decoder.": "cls.predictions.decoder.",
     "lm_head.dense.": "cls.predictions.transform.dense.",
     "lm_head.layer_norm.": "cls.predictions.transform.LayerNorm.",
 }
@@ -27,6 +28,7 @@ _DISTILBERT = {
     "vocab_transform.": "cls.predictions.transform.dense.",
     "vocab_layer_norm.": "cls.predictions.transform.LayerNorm.",
     "vocab_projector.bias": "cls.predictions.bias",
+    "vocab_projector.weight": "cls.predictions.decoder.weight",
 }
 _ROBERTA_HEAD = {"classifier.dense.": "bert.pooler.dense.", "classifier.out_proj.": "classifier."}
 """RoBERTa's classifier is a BERT's pooler and classifier under other names (``RobertaClassificationHead``)."""
@@ -109,7 +111,7 @@ def as_bert(folder: Path, into: Path, *, head: bool = False) -> Path:
         _renamed(name, kind, head): weight
         for path in sorted(folder.glob("*.safetensors"))
         for name, weight in load_file(path).items()
-        if not name.endswith("position_ids") and "vocab_projector.weight" not in name and "lm_head.decoder" not in name
+        if not name.endswith("position_ids")
     }
     words, places, kinds = (f"bert.embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type"))
     told = {ours: config[theirs] for theirs, ours in _SIZES.items() if theirs in config}

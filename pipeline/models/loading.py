@@ -128,9 +128,16 @@ def load_masked_lm(folder: Path) -> MaskedLM:
     ``model.carried`` holds those of a classifier, if there is one.
 
     Raises:
-        InputError: see ``check_folder``; or config, weights and tokenizer do not fit each other.
+        InputError: see ``check_folder``; or config, weights and tokenizer do not fit each other; or its head guesses by
+            another matrix than the embeddings.
     """
-    model: MaskedLM = _load(MaskedLM, folder)
+    model: MaskedLM = _load(MaskedLM, folder, tie_word_embeddings=True)  # which leaves alone what is not the same
+    head, rows = model.cls.predictions, model.bert.embeddings.word_embeddings.weight
+    if head.decoder.weight is not rows or head.decoder.bias is not head.bias:
+        raise InputError(
+            f"model {folder}: its MLM head has output rows of its own (tie_word_embeddings: false), where Retone grows "
+            f"and measures one matrix that is the embeddings, too; take {architectures.INSTEAD}"
+        )
     for path in folder.glob("*.safetensors"):
         with safe_open(path, framework="pt") as weights:
             model.carried |= {name: weights.get_tensor(name).float() for name in {*CLASSIFIER} & {*weights.keys()}}

@@ -22,17 +22,20 @@ from pipeline.models import architectures, loading
 from tests.toys import SENTENCES, toy_tokenizer
 
 
-def _distilbert(tokens: int) -> Any:
+def _distilbert(tokens: int, **more: Any) -> Any:
     return DistilBertForMaskedLM(
-        DistilBertConfig(vocab_size=tokens, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128)
+        DistilBertConfig(
+            vocab_size=tokens, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128, **more
+        )
     )
 
 
-def _roberta(tokens: int) -> Any:
+def _roberta(tokens: int, **more: Any) -> Any:
     return RobertaForMaskedLM(
         RobertaConfig(
             vocab_size=tokens, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
             max_position_embeddings=130, pad_token_id=1, type_vocab_size=1, layer_norm_eps=1e-5,
+            **more,
         )
     )  # fmt: skip
 
@@ -59,6 +62,20 @@ def test_one_that_computes_what_a_bert_computes_is_one(make: Any, tmp_path: Path
         torch.testing.assert_close(ours(**read).logits[there], theirs(**read).logits[there], rtol=1e-4, atol=1e-4)
     with pytest.raises(InputError, match=r"its model_type is '.*', which only a base \(source.model\) may be"):
         loading.load_classifier(tmp_path / "theirs")
+
+
+@pytest.mark.parametrize("make", [_distilbert, _roberta])
+def test_output_rows_of_their_own_are_not_dropped_in_silence(make: Any, tmp_path: Path) -> None:
+    theirs = make(400, tie_word_embeddings=False).eval()
+    theirs.save_pretrained(tmp_path / "theirs")
+    with pytest.raises(InputError, match="output rows of its own"):
+        loading.load_masked_lm(architectures.as_bert(tmp_path / "theirs", tmp_path / "ours"))
+    theirs.get_output_embeddings().weight.data.copy_(theirs.get_input_embeddings().weight)
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = loading.load_masked_lm(architectures.as_bert(tmp_path / "theirs", tmp_path / "ours"))
+    assert ours.missing == ["bert.pooler.dense.bias", "bert.pooler.dense.weight"]
+    ids = torch.tensor([[5, 6, 7]])
+    torch.testing.assert_close(ours(ids).logits, theirs(ids).logits, rtol=1e-4, atol=1e-4)
 
 
 def test_robertas_classifier_is_a_berts_pooler_and_classifier(tmp_path: Path) -> None:
