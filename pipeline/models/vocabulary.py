@@ -21,7 +21,7 @@ INVISIBLE = frozenset("\ufe0f\u200d\u20e3")
 """Variation selector, zero-width joiner, keycap: the normaliser strips the first two (adding one alone crashes
 tokenizers), and the third only ever follows a character of its own."""
 KEYCAP = "\u20e3"
-_DRESS = "[\ufe0f\u200d\U000e0020-\U000e007f]"
+_DRESS = "[\ufe0e\ufe0f\u200d\U000e0020-\U000e007f]"
 BIAS_QUANTILE = 0.05
 """New tokens start with the output bias of a rare old token: a bias of 0 would make them the most likely guess."""
 LETTERS_LOST = 2
@@ -39,13 +39,14 @@ def compositional_tokens() -> list[str]:
 def without_invisible(tokenizer: BertTokenizerFast) -> BertTokenizerFast:
     """The tokenizer, or one that drops what emoji are joined and dressed by where it would make pieces or [UNK] of it.
 
-    Whoever strips accents strips the selector, too; cased tokenizers keep both, and those with pieces of bytes keep
-    all. ``BertTokenizer`` builds its normaliser anew when loaded, so the one that is returned is of the class that
-    keeps it (``AutoTokenizer`` loads either).
+    Whoever strips accents strips the selectors, too, of colour (U+FE0F) and of text (U+FE0E, as phones write after ❤);
+    cased tokenizers keep them and the joiner, and those with pieces of bytes keep all. ``BertTokenizer`` builds its
+    normaliser anew when loaded, so the one that is returned is of the class that keeps it (``AutoTokenizer`` loads
+    either).
     """
     backend = tokenizer.backend_tokenizer
     own = [backend.normalizer] if backend.normalizer else []
-    if own and not set(own[0].normalize_str("❤\ufe0f\u200d🏴\U000e007f")) - set("❤🏴"):
+    if own and not set(own[0].normalize_str("❤\ufe0e\ufe0f\u200d🏴\U000e007f")) - set("❤🏴"):
         return tokenizer
     backend.normalizer = normalizers.Sequence([normalizers.Replace(Regex(_DRESS), ""), *own])
     special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
