@@ -91,6 +91,25 @@ def check_head(config: Mapping[str, Any], place: str) -> None:
         )
 
 
+def in_berts_words(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config.json with a BERT's names for sizes, and with as many positions as a text can have."""
+    if config.get("model_type") not in LIKE_BERT:
+        return dict(config)
+    told = {_SIZES.get(name, name): value for name, value in config.items()}
+    skipped, positions = _skipped(config), told.get("max_position_embeddings")
+    if isinstance(skipped, int) and isinstance(positions, int):
+        told["max_position_embeddings"] = positions - skipped
+    return told
+
+
+def _skipped(config: Mapping[str, Any]) -> int | None:
+    """Rows of positions before that of a text's first token; None: it cannot be told."""
+    padding = config.get("pad_token_id", 1)
+    if config.get("model_type") == "distilbert":
+        return 0
+    return padding + 1 if isinstance(padding, int) and padding >= 0 else None
+
+
 def as_bert(folder: Path, into: Path, *, head: bool = False) -> Path:
     """The folder itself, or ``into``, with weights and config of a BERT that computes the same.
 
@@ -100,30 +119,45 @@ def as_bert(folder: Path, into: Path, *, head: bool = False) -> Path:
     DistilBERT is a BERT without kinds of sentences and pooler (Sanh et al. 2019, "DistilBERT, a distilled version of
     BERT", section 3); RoBERTa is one whose positions are counted from the padding's number + 1 (Liu et al. 2019,
     "RoBERTa", section 3, and its configuration in ``transformers``).
+
+    Raises:
+        InputError: weights that cannot be read or have no embeddings, or no number of the padding to count from.
     """
     config = read_object(folder / "config.json")
     kind = str(config.get("model_type"))
     if kind not in LIKE_BERT:
         return folder
+    from safetensors import SafetensorError
     from safetensors.torch import load_file, save_file
 
-    weights = {
-        _renamed(name, kind, head): weight
-        for path in sorted(folder.glob("*.safetensors"))
-        for name, weight in load_file(path).items()
-        if not name.endswith("position_ids")
-    }
+    try:
+        weights = {
+            _renamed(name, kind, head): weight
+            for path in sorted(folder.glob("*.safetensors"))
+            for name, weight in load_file(path).items()
+            if not name.endswith("position_ids")
+        }
+    except (OSError, SafetensorError) as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise InputError(f"model {folder}: its weights cannot be loaded ({reason}); fetch or build it again") from None
     words, places, kinds = (f"bert.embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type"))
-    told = {ours: config[theirs] for theirs, ours in _SIZES.items() if theirs in config}
+    for name in (words, places) if kind == "distilbert" else (words, places, kinds):
+        if name not in weights or weights[name].dim() != 2:  # rows x dimensions
+            raise InputError(f"model {folder}: its weights hold no rows of {name}; fetch or build it again")
+    skipped = _skipped(config)
+    if skipped is None or skipped >= len(weights[places]):
+        raise InputError(
+            f"model {folder}: config.json says pad_token_id {config.get('pad_token_id')!r}, and its positions are "
+            "counted from that; write the padding's number there (RoBERTa's is 1)"
+        )
+    weights[places] = weights[places][skipped:].clone()
     if kind == "distilbert":
         weights[kinds] = weights[words].new_zeros(1, weights[words].shape[1])
-    else:
-        weights[places] = weights[places][config.get("pad_token_id", 1) + 1 :].clone()
+    told = in_berts_words(config) | {"model_type": "bert", "architectures": ["BertForMaskedLM"]}
     told |= {"type_vocab_size": len(weights[kinds]), "max_position_embeddings": len(weights[places])}
-    told |= {"model_type": "bert", "architectures": ["BertForMaskedLM"]}
     into.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.contiguous() for name, weight in weights.items()}, into / "model.safetensors")
-    write_config(into / "config.json", {name: value for name, value in config.items() if name not in _SIZES} | told)
+    write_config(into / "config.json", told)
     return into
 
 

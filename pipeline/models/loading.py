@@ -108,8 +108,8 @@ def load_tokenizer(folder: Path) -> BertTokenizerFast:
         raise InputError(
             f"model {folder}: its tokenizer has {len(tokenizer)} tokens and lacks BERT's; copy the right one"
         )
-    described = check_folder(folder, alike=True) if (folder / "config.json").exists() else {}
-    limit = described.get("max_position_embeddings", 512)
+    told = check_folder(folder, alike=True) if (folder / "config.json").exists() else {}
+    limit = architectures.in_berts_words(told).get("max_position_embeddings", 512)
     _lay_bare(tokenizer)
     tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
     return tokenizer
@@ -119,6 +119,19 @@ def _lay_bare(tokenizer: BertTokenizerFast) -> None:
     """Undo stored padding and cuts: some bases come with those they were made for, and every call leaves its own."""
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
+
+
+def load_base(folder: Path, beside: Path, *, head: bool = False) -> MaskedLM:
+    """``load_masked_lm``, and of what can be written as a BERT (``architectures.as_bert``), done in ``beside``.
+
+    Raises:
+        InputError: as either of them; of ``folder``, wherever it was found.
+    """
+    written = architectures.as_bert(folder, beside, head=head)
+    try:
+        return load_masked_lm(written)
+    except InputError as problem:
+        raise InputError(str(problem).replace(str(written), str(folder))) from None
 
 
 def load_masked_lm(folder: Path) -> MaskedLM:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from transformers import (
 )
 
 from pipeline.common.errors import InputError
-from pipeline.models import architectures, loading
+from pipeline.models import architectures, loading, sources
 from tests.toys import SENTENCES, toy_tokenizer
 
 
@@ -110,6 +112,67 @@ def test_weights_saved_without_a_head_are_found(tmp_path: Path) -> None:
     assert torch.equal(
         found.bert.encoder.layer[1].output.dense.weight, model.roberta.encoder.layer[1].output.dense.weight
     )
+
+
+@pytest.mark.parametrize("make", [_distilbert, _roberta])
+def test_its_numbers_are_known_before_it_is_loaded(make: Any, tmp_path: Path) -> None:
+    """RoBERTa's matrix has two positions more than a text can have, DistilBERT's layers have a name of their own."""
+    make(400).save_pretrained(tmp_path)
+    toy_tokenizer().save_pretrained(tmp_path)
+    base = SimpleNamespace(model=str(tmp_path), num_hidden_layers=6)
+    sources.check_numbers("finetune", base, max_length=128, frozen=2)
+    with pytest.raises(InputError, match=r"finetune.max_length: 129 of a base with 128 positions; give 128 or less"):
+        sources.check_numbers("finetune", base, max_length=129)
+    with pytest.raises(InputError, match=r"finetune.freezing.layers: 3 of a base with 2 layers; give 0 to 2"):
+        sources.check_numbers("finetune", base, max_length=128, frozen=3)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"model_max_length": 10**30}))
+    assert loading.load_tokenizer(tmp_path).model_max_length == 128
+
+
+def _garbage(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"\x08" + bytes(7) + b"garbage!")
+
+
+def _without(part: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        weights = load_file(folder / "model.safetensors")
+        save_file({name: own for name, own in weights.items() if part not in name}, folder / "model.safetensors")
+
+    return change
+
+
+def _padding(number: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"pad_token_id": number}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("make", "damage", "line"),
+    [
+        *((make, _garbage, "its weights cannot be loaded (") for make in (_distilbert, _roberta)),
+        *((make, _without("position_emb"), "its weights hold no rows of bert.emb") for make in (_distilbert, _roberta)),
+        *((make, _without("layer.1."), "config.json asks for 16 weights that") for make in (_distilbert, _roberta)),
+        *(
+            (_roberta, _padding(number), f"config.json says pad_token_id {number!r}, ")
+            for number in (None, "1", -1, 129)
+        ),
+    ],
+)
+def test_damage_is_one_line_that_names_the_folder(
+    make: Any, damage: Callable[[Path], None], line: str, tmp_path: Path
+) -> None:
+    folder, beside = tmp_path / "theirs", tmp_path / "beside"
+    make(400).save_pretrained(folder)
+    damage(folder)
+    with pytest.raises(InputError) as refused:
+        loading.load_base(folder, beside)
+    (told,) = str(refused.value).splitlines()
+    assert told.startswith(f"model {folder}: {line}")
+    assert str(beside) not in told
 
 
 @pytest.mark.parametrize(
