@@ -90,7 +90,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
 
     from pipeline.corpora import prepared
     from pipeline.learning import head_restoration, scratch
-    from pipeline.models import architectures, attachments, loading, sources
+    from pipeline.models import attachments, loading, sources
 
     general = prepared.rows(prepare, role="general", split="train")
     kept, read_as = settings.classifier == "kept", {"emoji": "none"}
@@ -106,7 +106,7 @@ def source(settings: Settings, *, prepare: Path, out: Path) -> None:
         loading.check_folder(folder, alike=True)
         tokenizer = loading.load_tokenizer(folder)
         with TemporaryDirectory(dir=out) as beside:
-            model = loading.load_masked_lm(architectures.as_bert(folder, Path(beside), head=kept))
+            model = loading.load_base(folder, Path(beside), head=kept)
         loading.check_fit(len(tokenizer), model, folder)
         story = {"name": settings.model, "revision": settings.revision, "sha256": sources.weights_digest(folder)}
         story |= {"licence": sources.licence_of(folder)}

@@ -86,4 +86,4 @@ def _coverage(base: Reader, grown: Reader, texts: list[str]) -> dict[str, Any]:
     return {"texts": len(texts), "emoji_texts": sum(has_emoji), "before": before, "after": after}
 
 
-STAGE = Stage("tokenizer", tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=3)
+STAGE = Stage("tokenizer", tokenizer, makes=("model", "coverage.json", "emoji_rows.json"), version=4)

@@ -27,6 +27,7 @@ from pipeline.text.emoji import named_in
 EMOJI_FILE = "retone.json"
 EMOJI_MODES = ("all", "words", "none")
 CLASSIFIER = ("classifier.weight", "classifier.bias")
+_ENCODER = ("embeddings.", "encoder.")
 _SIZES = (
     *("vocab_size", "max_position_embeddings", "type_vocab_size"),
     *("num_hidden_layers", "hidden_size", "intermediate_size"),
@@ -107,8 +108,8 @@ def load_tokenizer(folder: Path) -> BertTokenizerFast:
         raise InputError(
             f"model {folder}: its tokenizer has {len(tokenizer)} tokens and lacks BERT's; copy the right one"
         )
-    described = check_folder(folder, alike=True) if (folder / "config.json").exists() else {}
-    limit = described.get("max_position_embeddings", 512)
+    told = check_folder(folder, alike=True) if (folder / "config.json").exists() else {}
+    limit = architectures.in_berts_words(told).get("max_position_embeddings", 512)
     _lay_bare(tokenizer)
     tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
     return tokenizer
@@ -120,6 +121,19 @@ def _lay_bare(tokenizer: BertTokenizerFast) -> None:
     tokenizer.backend_tokenizer.no_truncation()
 
 
+def load_base(folder: Path, beside: Path, *, head: bool = False) -> MaskedLM:
+    """``load_masked_lm``, and of what can be written as a BERT (``architectures.as_bert``), done in ``beside``.
+
+    Raises:
+        InputError: as either of them; of ``folder``, wherever it was found.
+    """
+    written = architectures.as_bert(folder, beside, head=head)
+    try:
+        return load_masked_lm(written)
+    except InputError as problem:
+        raise InputError(str(problem).replace(str(written), str(folder))) from None
+
+
 def load_masked_lm(folder: Path) -> MaskedLM:
     """The masked language model in a folder, in float32, in eval mode.
 
@@ -127,9 +141,16 @@ def load_masked_lm(folder: Path) -> MaskedLM:
     ``model.carried`` holds those of a classifier, if there is one.
 
     Raises:
-        InputError: see ``check_folder``; or tokenizer and embedding matrix do not fit.
+        InputError: see ``check_folder``; or config, weights and tokenizer do not fit each other; or its head guesses by
+            another matrix than the embeddings.
     """
-    model: MaskedLM = _load(MaskedLM, folder)
+    model: MaskedLM = _load(MaskedLM, folder, tie_word_embeddings=True)  # which leaves alone what is not the same
+    head, rows = model.cls.predictions, model.bert.embeddings.word_embeddings.weight
+    if head.decoder.weight is not rows or head.decoder.bias is not head.bias:
+        raise InputError(
+            f"model {folder}: its MLM head has output rows of its own (tie_word_embeddings: false), where Retone grows "
+            f"and measures one matrix that is the embeddings, too; take {architectures.INSTEAD}"
+        )
     for path in folder.glob("*.safetensors"):
         with safe_open(path, framework="pt") as weights:
             model.carried |= {name: weights.get_tensor(name).float() for name in {*CLASSIFIER} & {*weights.keys()}}
@@ -192,11 +213,18 @@ def _load(kind: type[PreTrainedModel], folder: Path, **changes: Any) -> Any:
     if strange:
         raise InputError(f"model {folder}: weights in {strange} are not finite; fetch it again, or take an earlier one")
     model.missing = sorted(info["missing_keys"])
-    lost = [name for name in model.missing if name.startswith(("bert.embeddings.", "bert.encoder."))]
+    lost = [name for name in model.missing if name.removeprefix("bert.").startswith(_ENCODER)]
     if lost:
         raise InputError(
             f"model {folder}: config.json asks for {len(lost)} weights that are not there, such as {lost[0]}; "
             "fetch or build it again"
+        )
+    left = sorted(name for name in info["unexpected_keys"] if name.removeprefix("bert.").startswith(_ENCODER))
+    if left:
+        raise InputError(
+            f"model {folder}: config.json has no place for {len(left)} of its weights, such as {left[0]}; "
+            "without them it computes something else than was trained; mend config.json, or take "
+            f"{architectures.INSTEAD}"
         )
     if (folder / "tokenizer.json").exists():
         check_fit(len(load_tokenizer(folder)), model, folder)

@@ -145,9 +145,8 @@ def _shape(base: Base) -> tuple[int | None, int | None]:
         told = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else None
     except (OSError, ValueError, RecursionError, InputError):  # the stage that loads it says so
         return None, None
-    numbers = (
-        told.get(name) if isinstance(told, dict) else None for name in ("max_position_embeddings", "num_hidden_layers")
-    )
+    told = architectures.in_berts_words(told) if isinstance(told, dict) else {}
+    numbers = (told.get(name) for name in ("max_position_embeddings", "num_hidden_layers"))
     positions, layers = (number if isinstance(number, int) else None for number in numbers)
     return positions, layers
 

@@ -6,6 +6,7 @@ The compositional set: one token for every code point that emoji are built of, s
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 import emoji
@@ -20,7 +21,7 @@ INVISIBLE = frozenset("\ufe0f\u200d\u20e3")
 """Variation selector, zero-width joiner, keycap: the normaliser strips the first two (adding one alone crashes
 tokenizers), and the third only ever follows a character of its own."""
 KEYCAP = "\u20e3"
-_DRESS = "[\ufe0f\u200d\U000e0020-\U000e007f]"
+_DRESS = "[\ufe0e\ufe0f\u200d\U000e0020-\U000e007f]"
 BIAS_QUANTILE = 0.05
 """New tokens start with the output bias of a rare old token: a bias of 0 would make them the most likely guess."""
 LETTERS_LOST = 2
@@ -38,13 +39,14 @@ def compositional_tokens() -> list[str]:
 def without_invisible(tokenizer: BertTokenizerFast) -> BertTokenizerFast:
     """The tokenizer, or one that drops what emoji are joined and dressed by where it would make pieces or [UNK] of it.
 
-    Whoever strips accents strips the selector, too; cased tokenizers keep both, and those with pieces of bytes keep
-    all. ``BertTokenizer`` builds its normaliser anew when loaded, so the one that is returned is of the class that
-    keeps it (``AutoTokenizer`` loads either).
+    Whoever strips accents strips the selectors, too, of colour (U+FE0F) and of text (U+FE0E, as phones write after ❤);
+    cased tokenizers keep them and the joiner, and those with pieces of bytes keep all. ``BertTokenizer`` builds its
+    normaliser anew when loaded, so the one that is returned is of the class that keeps it (``AutoTokenizer`` loads
+    either).
     """
     backend = tokenizer.backend_tokenizer
     own = [backend.normalizer] if backend.normalizer else []
-    if own and not set(own[0].normalize_str("❤\ufe0f\u200d🏴\U000e007f")) - set("❤🏴"):
+    if own and not set(own[0].normalize_str("❤\ufe0e\ufe0f\u200d🏴\U000e007f")) - set("❤🏴"):
         return tokenizer
     backend.normalizer = normalizers.Sequence([normalizers.Replace(Regex(_DRESS), ""), *own])
     special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
@@ -54,15 +56,28 @@ def without_invisible(tokenizer: BertTokenizerFast) -> BertTokenizerFast:
 def add_tokens(tokenizer: BertTokenizerFast, tokens: Sequence[str]) -> list[str]:
     """Add the tokens that the vocabulary lacks, in a form that every loading route keeps; return those.
 
-    ``normalized`` finds bare and variation-selected forms alike; not ``single_word``, so that `great😂` is cut; not
-    ``special``, so that they are masked in training and survive ``skip_special_tokens``. One that the vocabulary holds
-    at the beginning of words alone, as it does rare signs, is cut off as well, and keeps its id.
+    ``normalized`` finds bare and variation-selected forms alike, but where the normaliser makes plain letters of a sign
+    (NFKC: `M` of Ⓜ, `!!` of ‼), for which every such letter would be taken: those are looked for in the raw text. Not
+    ``single_word``, so that `great😂` is cut; not ``special``, so that they are masked in training and survive
+    ``skip_special_tokens``. One that the vocabulary holds at the beginning of words alone, as it does rare signs, is
+    cut off as well, and keeps its id.
     """
     known = tokenizer.get_vocab()
     new = [token for token in tokens if token not in known]
     cut = [token for token in tokens if token not in known or f"##{token}" not in known]
-    tokenizer.add_tokens([AddedToken(token, normalized=True, single_word=False, special=False) for token in cut])
+    raw = {token for token in cut if _is_read_as_letters(tokenizer, token)}
+    tokenizer.add_tokens(
+        [AddedToken(token, normalized=token not in raw, single_word=False, special=False) for token in cut]
+    )
     return new
+
+
+def _is_read_as_letters(tokenizer: BertTokenizerFast, token: str) -> bool:
+    """Whether the normaliser makes of a sign what it makes of the letters that Unicode holds it to be written by."""
+    letters, normaliser = unicodedata.normalize("NFKC", token), tokenizer.backend_tokenizer.normalizer
+    if letters == token or normaliser is None:
+        return False
+    return bool(normaliser.normalize_str(token) == normaliser.normalize_str(letters))
 
 
 def grow(model: MaskedLM, tokenizer: BertTokenizerFast, first_row: int, *, mean_resizing: bool = False) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,21 +20,24 @@ from transformers import (
 )
 
 from pipeline.common.errors import InputError
-from pipeline.models import architectures, loading
+from pipeline.models import architectures, loading, sources
 from tests.toys import SENTENCES, toy_tokenizer
 
 
-def _distilbert(tokens: int) -> Any:
+def _distilbert(tokens: int, **more: Any) -> Any:
     return DistilBertForMaskedLM(
-        DistilBertConfig(vocab_size=tokens, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128)
+        DistilBertConfig(
+            vocab_size=tokens, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128, **more
+        )
     )
 
 
-def _roberta(tokens: int) -> Any:
+def _roberta(tokens: int, **more: Any) -> Any:
     return RobertaForMaskedLM(
         RobertaConfig(
             vocab_size=tokens, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
             max_position_embeddings=130, pad_token_id=1, type_vocab_size=1, layer_norm_eps=1e-5,
+            **more,
         )
     )  # fmt: skip
 
@@ -59,6 +64,20 @@ def test_one_that_computes_what_a_bert_computes_is_one(make: Any, tmp_path: Path
         torch.testing.assert_close(ours(**read).logits[there], theirs(**read).logits[there], rtol=1e-4, atol=1e-4)
     with pytest.raises(InputError, match=r"its model_type is '.*', which only a base \(source.model\) may be"):
         loading.load_classifier(tmp_path / "theirs")
+
+
+@pytest.mark.parametrize("make", [_distilbert, _roberta])
+def test_output_rows_of_their_own_are_not_dropped_in_silence(make: Any, tmp_path: Path) -> None:
+    theirs = make(400, tie_word_embeddings=False).eval()
+    theirs.save_pretrained(tmp_path / "theirs")
+    with pytest.raises(InputError, match="output rows of its own"):
+        loading.load_masked_lm(architectures.as_bert(tmp_path / "theirs", tmp_path / "ours"))
+    theirs.get_output_embeddings().weight.data.copy_(theirs.get_input_embeddings().weight)
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = loading.load_masked_lm(architectures.as_bert(tmp_path / "theirs", tmp_path / "ours"))
+    assert ours.missing == ["bert.pooler.dense.bias", "bert.pooler.dense.weight"]
+    ids = torch.tensor([[5, 6, 7]])
+    torch.testing.assert_close(ours(ids).logits, theirs(ids).logits, rtol=1e-4, atol=1e-4)
 
 
 def test_robertas_classifier_is_a_berts_pooler_and_classifier(tmp_path: Path) -> None:
@@ -95,6 +114,67 @@ def test_weights_saved_without_a_head_are_found(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("make", [_distilbert, _roberta])
+def test_its_numbers_are_known_before_it_is_loaded(make: Any, tmp_path: Path) -> None:
+    """RoBERTa's matrix has two positions more than a text can have, DistilBERT's layers have a name of their own."""
+    make(400).save_pretrained(tmp_path)
+    toy_tokenizer().save_pretrained(tmp_path)
+    base = SimpleNamespace(model=str(tmp_path), num_hidden_layers=6)
+    sources.check_numbers("finetune", base, max_length=128, frozen=2)
+    with pytest.raises(InputError, match=r"finetune.max_length: 129 of a base with 128 positions; give 128 or less"):
+        sources.check_numbers("finetune", base, max_length=129)
+    with pytest.raises(InputError, match=r"finetune.freezing.layers: 3 of a base with 2 layers; give 0 to 2"):
+        sources.check_numbers("finetune", base, max_length=128, frozen=3)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"model_max_length": 10**30}))
+    assert loading.load_tokenizer(tmp_path).model_max_length == 128
+
+
+def _garbage(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"\x08" + bytes(7) + b"garbage!")
+
+
+def _without(part: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        weights = load_file(folder / "model.safetensors")
+        save_file({name: own for name, own in weights.items() if part not in name}, folder / "model.safetensors")
+
+    return change
+
+
+def _padding(number: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"pad_token_id": number}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("make", "damage", "line"),
+    [
+        *((make, _garbage, "its weights cannot be loaded (") for make in (_distilbert, _roberta)),
+        *((make, _without("position_emb"), "its weights hold no rows of bert.emb") for make in (_distilbert, _roberta)),
+        *((make, _without("layer.1."), "config.json asks for 16 weights that") for make in (_distilbert, _roberta)),
+        *(
+            (_roberta, _padding(number), f"config.json says pad_token_id {number!r}, ")
+            for number in (None, "1", -1, 129)
+        ),
+    ],
+)
+def test_damage_is_one_line_that_names_the_folder(
+    make: Any, damage: Callable[[Path], None], line: str, tmp_path: Path
+) -> None:
+    folder, beside = tmp_path / "theirs", tmp_path / "beside"
+    make(400).save_pretrained(folder)
+    damage(folder)
+    with pytest.raises(InputError) as refused:
+        loading.load_base(folder, beside)
+    (told,) = str(refused.value).splitlines()
+    assert told.startswith(f"model {folder}: {line}")
+    assert str(beside) not in told
+
+
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
@@ -112,6 +192,17 @@ def test_others_are_refused_with_why_and_what_to_take(kind: str, why: str, tmp_p
     (line,) = str(refused.value).splitlines()
     assert line.startswith(f"source.model: it: its model_type is '{kind}'; {why}")
     assert line.endswith(f"take {architectures.INSTEAD}")
+
+
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+def test_a_bert_that_reads_distances_is_refused_too(kind: str) -> None:
+    config = {"model_type": kind, "position_embedding_type": "relative_key"}
+    with pytest.raises(
+        InputError, match=r"^it: its position_embedding_type is 'relative_key'; its attention .*; take "
+    ):
+        architectures.check(config, "it")
+    for usual in ("absolute", None):
+        architectures.check(config | {"position_embedding_type": usual}, "it")
 
 
 @pytest.mark.parametrize("content", ['{"model_type": "bert"}', '{"model_type": "xlm-roberta"}', "no JSON", None])

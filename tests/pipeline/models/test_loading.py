@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertForMaskedLM, BertForSequenceClassification
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from pipeline.common.errors import InputError
 from pipeline.models import loading
@@ -104,6 +105,53 @@ def test_a_config_that_describes_more_than_the_files_hold_is_refused_before_anyt
         (folder / "config.json").write_text(json.dumps(config | {name: size}))
         with pytest.raises(InputError, match=r"config.json describes [\d,]+, the files hold [\d,]+ bytes"):
             loading.load_masked_lm(folder)
+
+
+@pytest.mark.parametrize("prefix", ["bert.", ""])
+def test_weights_of_the_encoder_that_nothing_reads_are_refused(toy_model: Path, tmp_path: Path, prefix: str) -> None:
+    """A BERT whose attention reads distances, too, loads without them and computes something else."""
+    folder = _copy(toy_model, tmp_path)
+    own = load_file(folder / "model.safetensors")
+    encoder = {name.replace("bert.", prefix, 1): weight for name, weight in own.items() if name.startswith("bert.")}
+    harmless = {f"{prefix}embeddings.position_ids": torch.arange(128)[None], "cls.seq_relationship.bias": torch.ones(2)}
+    save_file(encoder | harmless, folder / "model.safetensors")
+    assert not [name for name in loading.load_masked_lm(folder).missing if not name.startswith(("cls.", "bert.pooler"))]
+    distances = {f"{prefix}encoder.layer.{at}.attention.self.distance_embedding.weight": torch.ones(3) for at in (0, 1)}
+    save_file(encoder | distances, folder / "model.safetensors")
+    for load in (loading.load_masked_lm, loading.load_classifier):
+        with pytest.raises(
+            InputError, match=r"no place for 2 of its weights, such as .*layer\.0.*distance.*; .* take "
+        ):
+            load(folder)
+
+
+def test_output_rows_of_their_own_are_refused_and_the_same_ones_are_the_embeddings(
+    toy_model: Path, tmp_path: Path
+) -> None:
+    folder = _copy(toy_model, tmp_path)
+    untied = BertForMaskedLM(BertConfig.from_pretrained(toy_model, tie_word_embeddings=False)).eval()
+    head, rows = untied.cls.predictions, untied.bert.embeddings.word_embeddings.weight
+    with torch.no_grad():
+        for weight in untied.parameters():
+            weight.normal_(std=0.3)
+        head.decoder.bias.copy_(head.bias)
+    untied.save_pretrained(folder)
+    with pytest.raises(
+        InputError, match=r"output rows of its own \(tie_word_embeddings: false\), .*; take google-bert/"
+    ):
+        loading.load_masked_lm(folder)
+    head.decoder.weight.data.copy_(rows)
+    untied.save_pretrained(folder)
+    model = loading.load_masked_lm(folder)
+    assert model.cls.predictions.decoder.weight is model.get_input_embeddings().weight
+    ids = torch.tensor([[5, 6, 7]])
+    torch.testing.assert_close(model(ids).logits, untied(ids).logits)
+    loading.save(model, loading.load_tokenizer(toy_model), tmp_path / "saved", emoji="none")
+    assert json.loads((tmp_path / "saved" / "config.json").read_text())["tie_word_embeddings"] is True
+    head.decoder.bias.data.add_(1)
+    untied.save_pretrained(folder)
+    with pytest.raises(InputError, match="output rows of its own"):
+        loading.load_masked_lm(folder)
 
 
 @pytest.mark.parametrize("name", ["plain.bin", "../other.safetensors", "/x/model.safetensors", 3, None])

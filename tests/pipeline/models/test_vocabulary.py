@@ -7,7 +7,7 @@ from pathlib import Path
 import emoji
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AutoTokenizer,
     BertForMaskedLM,
@@ -150,6 +150,7 @@ GOLDEN = {
     "1️⃣#️⃣*️⃣": "1⃣ #⃣ *⃣",
     "1⃣ 2 #": "1⃣ 2 #",
     "Ⓜ️ ℹ️ ‼️ 〰️ ㊗️ ™️": "Ⓜ ℹ ‼ 〰 ㊗ ™",
+    "good ❤\ufe0e ☺\ufe0e✌\ufe0eok": "good ❤ ☺ ✌ ok",
     "☕great☕": "☕ great ☕",
     "♥️the♥": "♥ the ♥",
     "a\u200db": "ab",
@@ -219,6 +220,41 @@ def test_emoji_are_tokens_where_pieces_are_of_bytes(tmp_path: Path) -> None:
         pieces = loaded.tokenize(text)
         assert [piece for piece in pieces if piece in ours] == [one for one in said.split() if one in ours]
         assert "".join(pieces).replace("Ġ", "") == said.replace(" ", "")
+
+
+SIGNS_BESIDE_LETTERS = {
+    "ℹ": ["ℹ"],
+    "nice™": ["▁nice", "™"],
+    "MomⓂMom": ["▁Mom", "Ⓜ", "▁Mom"],
+    "is‼!!": ["▁is", "‼", "▁", "!", "!"],
+    "㊗祝": ["㊗", "▁祝"],
+    "nice👍🏽": ["▁nice", "👍", "🏽"],
+    "1️⃣ℹ️": ["1⃣", "ℹ"],
+}
+
+
+def test_signs_that_a_normaliser_makes_letters_of_take_no_letters(tmp_path: Path) -> None:
+    """XLM-R's and CamemBERT's kind: pieces of a Unigram model, NFKC before, which writes ℹ as i and ™ as TM."""
+    names = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
+    words = ("▁Mom", "▁this", "▁is", "▁nice", "▁TM", "▁祝", "▁", *"abcdefghijklmnopqrstuvwxyzTMI!?祝")
+    pieces = [(name, 0.0) for name in names.values()] + [(word, -float(len(words) - len(word))) for word in words]
+    base = Tokenizer(models.Unigram(pieces, unk_id=1))
+    base.normalizer, base.pre_tokenizer = normalizers.NFKC(), pre_tokenizers.Metaspace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=base, **{f"{name}_token": token for name, token in names.items()}
+    )
+    texts = ["Mom this is nice!!", "is this nice!? I is TM", "祝 Mom"]
+    before = [tokenizer.tokenize(text) for text in texts]
+    assert before[0] == ["▁Mom", "▁this", "▁is", "▁nice", "!", "!"]
+    first, tokenizer = len(tokenizer), vocabulary.without_invisible(tokenizer)
+    new = vocabulary.add_tokens(tokenizer, vocabulary.compositional_tokens())
+    tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    for each in (tokenizer, loaded):
+        assert [each.tokenize(text) for text in texts] == before
+        assert {text: each.tokenize(text) for text in SIGNS_BESIDE_LETTERS} == SIGNS_BESIDE_LETTERS
+        read = each([f"Mom{token}!!" for token in new], add_special_tokens=False)["input_ids"]
+        assert [[row for row in ids if row >= first] for ids in read] == [[first + at] for at in range(len(new))]
 
 
 def test_rows_that_started_new_are_those_beyond_the_bases(tmp_path: Path) -> None:
