@@ -210,12 +210,17 @@ def _backward(
 
 
 def _searched(arms: Mapping[str, Any], told: Mapping[str, Any], searched: Searched | None) -> dict[str, Any] | None:
-    """Macro-recall on dev and test, over seeds and corpora, of the arm that a search chose and of the one it varied."""
+    """Macro-recall on dev and test, over seeds and corpora, of the arm that a search chose and of the one it varied.
+
+    None without one, and where a corpus has too few test texts of a class: dev's mean is of all corpora.
+    """
     if searched is None:
         return None
     both = (searched.arm, searched.against)
     dev = {arm: [seed["chosen_dev_macro_recall"] for seed in arms[arm]["finetune"].values()] for arm in both}
     test = {arm: [scores["macro_recall"]["value"] for scores in told[arm]["scores"].values()] for arm in both}
+    if any(value is None for of in test.values() for value in of):
+        return None
     means = {name: {arm: mean(of[arm]) for arm in both} for name, of in (("dev", dev), ("test", test))}
     return searched.model_dump() | means
 

@@ -125,7 +125,7 @@ class Report(TypedDict):
     backward: dict[str, Backward]
     """By arm that goes on from the ladder's first, a model as it was; empty where none does."""
     searched: Searched | None
-    """Of an arm that a search chose, where the recipe says so."""
+    """Of an arm that a search chose, where the recipe says so, and test texts are enough."""
     sweep: Sweep | None
     """The arms of the ladder along one setting, where the recipe names one."""
     emoji: dict[str, Emoji | None]

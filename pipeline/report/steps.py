@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -56,14 +57,18 @@ def ledger(report: Report) -> Table:
 
 
 def _in_order(report: Report) -> list[Mapping[str, Any]]:
-    """The arms as the ledger has them: as the ladder does, or the first and then by what the others gained on it."""
+    """The arms as the ledger has them: as the ladder does, or the first and then by what the others gained on it.
+
+    Of an arm nothing is known where no corpus has texts enough: it comes last.
+    """
     first, *others = report["ladder"]
     if report["beside"] == "above":
         return [first, *others]
 
     def gained(rung: Mapping[str, Any]) -> float:
         found = (tables.find_verdict(report, "rung", rung["arm"], corpus) for corpus in tables.reviews(report))
-        return sum(float(verdict["difference"]["value"]) for verdict in found if verdict)
+        known = [value for each in found if each and (value := each["difference"]["value"]) is not None]
+        return sum(known) if known else -math.inf
 
     return [first, *sorted(others, key=gained, reverse=True)]
 

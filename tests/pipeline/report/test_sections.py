@@ -298,6 +298,24 @@ def test_a_class_of_too_few_test_texts_leaves_no_score_and_ends_nothing(report: 
     assert (drawn["ladder"], [each.name for each in drawn["frontier"]]) == ([], ["front"])
 
 
+@pytest.mark.parametrize("beside", ["first", "above"])
+def test_a_small_corpus_beside_a_large_one_is_passed_over(tmp_path: Path, beside: Any) -> None:
+    """Eight neutral test texts: no macro-recall there, and the ledger goes by what was gained elsewhere."""
+    toy = toy_runs.Toy(arms={"naive": 0.55, "careful": 0.61, "full": 0.72}, corpora=("shop", "corner"), few=("corner",))
+    searched = {"arm": "full", "against": "naive", "trials": 9}
+    settings = stage.Settings(draws=1000, verdict_draws=1000, beside=beside, searched=searched)
+    stage.report(settings, **toy_runs.write(tmp_path / "artifacts", toy), recipe="mine", out=tmp_path)
+    made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert made["ladder"][2]["scores"]["corner"]["macro_recall"] == {"value": None, "low": None, "high": None, "n": 208}
+    assert made["searched"] is None, "dev has a mean of both corpora, test has none"
+    order = {"first": ["naive", "full", "careful"], "above": ["naive", "careful", "full"]}
+    assert [cells[0].text for cells in steps.ledger(made).rows] == order[beside]
+    for verdict in made["verdicts"]:
+        if verdict["arm"] == "full":
+            verdict["difference"] |= {"value": None, "low": None, "high": None}
+    assert [cells[0].text for cells in steps.ledger(made).rows] == order["above"], "of which nothing is known is last"
+
+
 def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:
     nothing = {"probes": {}, "cka": {}, "drift": {}, "noise_floor": [], "by_chance": [], "apart": {}}
     report |= {"layers": dict.fromkeys(report["arms"], nothing)}
