@@ -169,7 +169,7 @@ def _compared(
     better = max(lowest, key=lambda name: ladder.mean_of(lowest[name]))
     advised = ladder.recommend({arm: scored[arm] for arm in rungs}, general, settings.margin, many)
     beside = {"arm": advised["arm"], "against": better}
-    above = [verdict["verdict"] for verdict in verdicts if beside.items() <= verdict.items()]
+    above = {verdict["verdict"] for verdict in verdicts if beside.items() <= verdict.items()} - {"unmeasured"}
     return {
         "tested": tested,
         "measured": {corpus: {arm: scored[arm]["macro_recall", corpus] for arm in rungs} for corpus in tested},
@@ -181,7 +181,7 @@ def _compared(
         "verdicts": verdicts,
         "grammar": evaluated.by_phenomenon(folders),
         "recommendation": advised
-        | {"floor": better, "beats_floor": None if "exploratory" in above else {*above} == {"better"}},
+        | {"floor": better, "beats_floor": None if "exploratory" in above or not above else above == {"better"}},
         "retention": {
             arm: evaluated.levels(folders[arm], {model: found[arm] for model, found in kept.items()}, draws)
             for arm in arms

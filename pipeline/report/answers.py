@@ -101,10 +101,8 @@ def helped(report: Report) -> Answer:
         said = floor_sentence(report, last, corpus)
         if verdict:
             words.append(verdict["verdict"])
-            said = (
-                f"{MARKS[words[-1]]} {_word(report, verdict)}. {_from_to(report, first, last, corpus, verdict)} {said}"
-            )
-            said += _on_emoji(report, last, corpus)
+            told = [f"{MARKS[words[-1]]} {_word(report, verdict)}.", _from_to(report, first, last, corpus, verdict)]
+            said = " ".join(each for each in (*told, said, _on_emoji(report, last, corpus)) if each)
             few.append(too_few(verdict["difference"]))
         if at_chance(report, _macro_recall(report, last, corpus)):
             said += f" {last} is at chance: no better than guessing."
@@ -124,6 +122,7 @@ def helped(report: Report) -> Answer:
         "no-worse": f"No worse, {within(report)}",
         "undecided": "Undecided: too few texts" if all(few) else "Undecided",
         "exploratory": "Not asked: the recipe does not declare it",
+        "unmeasured": "Not measured: too few texts",
     }[words[0]]
     return Answer(question, headline, tuple(lines), words[0])
 
@@ -165,6 +164,8 @@ def _short(report: Report, found: str) -> str:
 def _word(report: Report, verdict: Mapping[str, Any]) -> str:
     """The verdict's word; where nothing was decided for want of texts or seeds, with their number."""
     said, difference = word(report, verdict), verdict["difference"]
+    if verdict["verdict"] == "unmeasured":
+        return f"{said}: a class has too few test texts"
     if verdict["verdict"] != "undecided" or not too_few(difference):
         return said
     return f"{said}: {sample(report, difference)} are too few to decide"
@@ -176,6 +177,8 @@ def _macro_recall(report: Report, arm: str, corpus: str) -> Estimate:
 
 
 def _from_to(report: Report, first: str, last: str, corpus: str, verdict: Mapping[str, Any]) -> str:
+    if verdict["verdict"] == "unmeasured":
+        return ""
     before, after = (percent(_macro_recall(report, arm, corpus)).text for arm in (first, last))
     change = points(verdict["difference"])
     fate = ", which does not hold once all declared comparisons are judged together" if _lost_together(verdict) else ""
@@ -185,9 +188,11 @@ def _from_to(report: Report, first: str, last: str, corpus: str, verdict: Mappin
 def _on_emoji(report: Report, last: str, corpus: str) -> str:
     """The same on texts with emoji, where the recipe declares it."""
     verdict = find_verdict(report, "overall", last, corpus, measure="emoji_macro_recall")
-    if not verdict or verdict["verdict"] == "exploratory":
+    if not verdict or verdict["verdict"] == "exploratory" or "emoji" not in report["primary"]:
         return ""
-    return f" On texts with emoji {points(verdict['difference'])}: {word(report, verdict)}."
+    if verdict["verdict"] == "unmeasured":
+        return "On texts with emoji not measured: a class has too few."
+    return f"On texts with emoji {points(verdict['difference'])}: {word(report, verdict)}."
 
 
 def _lost_together(verdict: Mapping[str, Any]) -> bool:
@@ -201,6 +206,8 @@ def floor_sentence(report: Report, arm: str, corpus: str, floor: str | None = No
     verdict, named = find_verdict(report, "floor", arm, corpus, other=floor), f"the {FLOORS[floor]}"
     if verdict is None:
         return f"{arm} was not compared with {named}."
+    if verdict["verdict"] == "unmeasured":
+        return f"{arm} was not compared with {named}: a class has too few test texts."
     asked = verdict["difference"]
     texts = f"{sample(report, asked)} {'are too few to' if too_few(asked) else 'do not'}"
     says = {
@@ -227,6 +234,7 @@ def cost(report: Report) -> Answer:
     for measure, place in places:
         both = [in_percent(kept(report, arm, measure, place)) for arm in (last, first)]
         said, verdict = f"{last} kept {both[0]}", find_verdict(report, "overall", last, place, measure)
+        verdict = None if verdict and verdict["verdict"] == "unmeasured" else verdict
         if verdict and measure == "pairs":
             apart = f"{points(verdict['difference'])} points of accuracy against {first}"
             said = f"{apart} ({word(report, verdict)}); {said}, {first} {both[1]}"

@@ -85,7 +85,7 @@ def _apart(difference: Estimate | None) -> tuple[Cell, Cell]:
 def verdicts(a: Report, b: Report) -> Table:
     """Verdicts that both runs have and that came out differently."""
     before, now = (
-        {_asked(one): str(one["verdict"]) for one in report["verdicts"] if one["verdict"] != "exploratory"}
+        {_asked(one): str(one["verdict"]) for one in report["verdicts"] if one["verdict"] in tables.CLAIMS}
         for report in (a, b)
     )
     rows = tuple(

@@ -33,7 +33,8 @@ class Rung(TypedDict):
 class Judged(TypedDict):
     """Whether an arm has more of a measure than another: the one above (or ``beside``), the first, a floor, a control.
 
-    ``p_holm`` is adjusted for all comparisons with a verdict, which are one family; null of exploratory ones.
+    ``p_holm`` is adjusted for all comparisons with a verdict, which are one family; null of exploratory ones, and of
+    those that could not be measured.
     """
 
     question: Literal["rung", "overall", "floor", "control"]

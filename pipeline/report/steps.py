@@ -103,7 +103,7 @@ def pictures(report: Report) -> list[Picture]:
 
 
 def _points(step: Mapping[str, Any] | None) -> Cell:
-    if step is None:
+    if step is None or step["verdict"] == "unmeasured":
         return NOTHING
     apart = tables.change(step["difference"])
     found = step["verdict"]
@@ -154,7 +154,7 @@ def sentence(report: Report) -> str:
     """The verdicts against all controls in one line; empty without any."""
     said = [
         f"{tables.MARKS[verdict['verdict']]} {tables.word(report, verdict)} against {control['arm']}"
-        f" ({tables.points(verdict['difference'])} on {corpus})"
+        f" ({tables.gained(verdict['difference'], corpus)})"
         for control in report["controls"]
         for corpus in tables.reviews(report)
         if (verdict := _verdict(report, control["arm"], corpus))

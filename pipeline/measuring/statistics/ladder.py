@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.common.labels import LABEL_TO_ID
 from pipeline.measuring.statistics.bootstrap import LEVEL, Difference, Figure
 from pipeline.measuring.statistics.classification import HEADLINE, METRICS, Metric, of_class
-from pipeline.measuring.statistics.comparison import Measured, classified, minus, paired, verdicts
+from pipeline.measuring.statistics.comparison import Measured, classified, measurable, minus, paired, verdicts
 
 Rows = Sequence[Mapping[str, Any]]
 """Rows of a predictions file: {"id", "label", "predicted", "emoji"}, and "fold" with cross-validation."""
@@ -105,13 +105,15 @@ class Comparison(NamedTuple):
 def judge(asked: Sequence[Comparison], primary: Sequence[Kind], margin: float, draws: Draws) -> list[dict[str, Any]]:
     """What comes of each comparison: a verdict of the declared ones, read together; the others are exploratory.
 
-    One that is asked twice is told once, by its first question, and is declared if either is. A large family has more
-    samples drawn than ``draws`` says.
+    One that is asked twice is told once, by its first question, and is declared if either is. What cannot be measured
+    is "unmeasured", declared or not: nothing is claimed of it, so it costs the others nothing. A large family has
+    more samples drawn than ``draws`` says.
     """
     same: dict[tuple[Key, str, str], list[Comparison]] = {}
     for one in asked:
         same.setdefault((one.key, one.arm, one.against), []).append(one)
-    declared = [key for key, several in same.items() if any(one.kind in primary for one in several)]
+    known = {key for key, several in same.items() if measurable(*several[0].sides)}
+    declared = [key for key, several in same.items() if key in known and any(one.kind in primary for one in several)]
     # The least p is 2 / (draws + 1), and Holm's correction multiplies it by their number: fewer could show nothing.
     count = max(draws.draws, round(2 / (1 - LEVEL)) * len(declared))
     found = {key: minus(*several[0].sides, draws=count, seed=draws.seed) for key, several in same.items()}
@@ -119,7 +121,13 @@ def judge(asked: Sequence[Comparison], primary: Sequence[Kind], margin: float, d
     return [
         {"question": several[0].question, "measure": key[0][0], "place": key[0][1], "arm": key[1], "against": key[2]}
         | {"difference": Figure.as_json(found[key]), "p": found[key].p}
-        | dict(zip(("p_holm", "verdict"), told.get(key, (None, "exploratory")), strict=True))
+        | dict(
+            zip(
+                ("p_holm", "verdict"),
+                told.get(key, (None, "exploratory" if key in known else "unmeasured")),
+                strict=True,
+            )
+        )
         for key, several in same.items()
     ]
 

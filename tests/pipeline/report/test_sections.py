@@ -288,12 +288,17 @@ def test_a_class_of_too_few_test_texts_leaves_no_score_and_ends_nothing(report: 
         scores["macro_recall"] = unknown
     for verdict in report["verdicts"]:
         if verdict["measure"] == "macro_recall":
-            asked = verdict["verdict"] != "exploratory"
-            verdict |= {"difference": unknown, **({"p": 1.0, "p_holm": 1.0, "verdict": "undecided"} if asked else {})}
+            verdict |= {"difference": unknown, "p": 1.0, "p_holm": None, "verdict": "unmeasured"}
     pages.write(results.checked(Report, report), tmp_path)
     said = "full has no macro-recall (too few test texts) and keeps 70.5% of the base's general English."
     assert answers.lead(report) == said
     assert said in (tmp_path / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
+    helped = answers.helped(report)
+    assert (helped.headline, helped.tone) == ("Not measured: too few texts", "unmeasured")
+    said = (
+        "– not measured: a class has too few test texts. full was not compared with the TF-IDF floor: a class has too"
+    )
+    assert helped.lines[0].said.startswith(said)
     drawn = gallery.pictures(report)
     assert (drawn["ladder"], [each.name for each in drawn["frontier"]]) == ([], ["front"])
 
@@ -308,6 +313,18 @@ def test_a_small_corpus_beside_a_large_one_is_passed_over(tmp_path: Path, beside
     made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert made["ladder"][2]["scores"]["corner"]["macro_recall"] == {"value": None, "low": None, "high": None, "n": 208}
     assert made["searched"] is None, "dev has a mean of both corpora, test has none"
+    for verdict in made["verdicts"]:
+        few = verdict["place"] == "corner" and "macro_recall" in verdict["measure"]
+        assert (verdict["verdict"] == "unmeasured") == few, "macro-recall of all texts there, and of those with emoji"
+    family = {"first": 2 + 2 + 2 + 2, "above": 2 + 1 + 1 + 1 + 2}[beside]  # steps, emoji, masked words, floors
+    assert sum(each["p_holm"] is not None for each in made["verdicts"]) == family
+    pages_of = [tmp_path / name for name in ("report.html", "summary.txt", "models/full/README.md")]
+    for text in (html.unescape(path.read_text(encoding="utf-8")) for path in pages_of):
+        assert not re.findall(r"–%|– points|\(–\)|\(\)|– on |: undecided\.", text), text
+    corner = next(line.said for line in answers.helped(made).lines if line.about == "corner")
+    assert corner.startswith("– not measured: a class has too few test texts. full was not compared with the TF-IDF")
+    assert corner.endswith("On texts with emoji not measured: a class has too few.")
+    assert answers.helped(made).headline == "1 better and 1 not measured"
     order = {"first": ["naive", "full", "careful"], "above": ["naive", "careful", "full"]}
     assert [cells[0].text for cells in steps.ledger(made).rows] == order[beside]
     for verdict in made["verdicts"]:

@@ -114,6 +114,24 @@ def test_what_is_not_declared_is_exploratory_and_costs_the_others_nothing() -> N
     assert found["macro_recall", "careful", "naive"]["p_holm"] is None
 
 
+def test_what_cannot_be_measured_costs_the_others_nothing() -> None:
+    """Eight neutral texts: no macro-recall there, no verdict, and no share in Holm's correction."""
+    few = Toy(few=("corner",))
+    arms = {
+        arm: found | {("macro_recall", "corner"): ladder.measured([predictions(few, 0.7, "corner")])}
+        for arm, found in ARMS.items()
+    }
+    alone, beside = (
+        ladder.judge(ladder.climb(each, "worse"), EVERY, 0.01, ladder.Draws(1000, 0)) for each in (ARMS, arms)
+    )
+    assert [one for one in beside if one["place"] == "shop"] == alone
+    corner = [one for one in beside if one["place"] == "corner"]
+    assert len(corner) == len(alone)
+    assert {(one["verdict"], one["p_holm"], one["difference"]["value"]) for one in corner} == {
+        ("unmeasured", None, None)
+    }
+
+
 def test_no_verdict_of_a_difference_covers_zero() -> None:
     arms = {f"arm{place}": headline(0.5 + place / 100) for place in range(12)}
     for found in judged(ladder.climb(arms, "arm11")).values():
