@@ -166,7 +166,7 @@ def _compared(
     controls = {arm: scored[arm] for arm in settings.controls}
     asked += ladder.against("control", {final: scored[final]}, controls, final, "controls")
     verdicts = ladder.judge(asked, settings.primary, settings.margin, many)
-    better = max(lowest, key=lambda name: ladder.mean_of(lowest[name]))
+    better = max(lowest, key=lambda name: ladder.mean_of(lowest[name]) or 0.0)
     advised = ladder.recommend({arm: scored[arm] for arm in rungs}, general, settings.margin, many)
     beside = {"arm": advised["arm"], "against": better}
     above = {verdict["verdict"] for verdict in verdicts if beside.items() <= verdict.items()} - {"unmeasured"}

@@ -282,8 +282,13 @@ def choice(report: Report) -> Answer:
     """The arm with the highest macro-recall, the arms that are as good, and what else speaks for or against them."""
     question, picked = "Which arm should I take?", report["recommendation"]
     arm, floor = picked["arm"], FLOORS[better_floor(report)]
-    best = f"the highest macro-recall: {100 * picked['macro_recall'][arm]:.1f}%, the mean over corpora."
-    beside = [find_verdict(report, "floor", arm, corpus) for corpus in reviews(report)]
+    if arm is None:
+        said = "No corpus has ten test texts of each class, so no macro-recall speaks for one: label more."
+        return Answer(question, "Not told: too few test texts", (Line("", said),))
+    told = [corpus for corpus in reviews(report) if _macro_recall(report, arm, corpus)["value"] is not None]
+    over = "corpora" if len(told) == len(reviews(report)) else f"corpora with texts enough ({prose(told)})"
+    best = f"the highest macro-recall: {100 * picked['macro_recall'][arm]:.1f}%, the mean over {over}."
+    beside = [find_verdict(report, "floor", arm, corpus) for corpus in told]
     if all(verdict and is_worse(verdict) for verdict in beside):
         said = f"Of the arms, {arm} has {best}"
         return Answer(
@@ -317,8 +322,12 @@ def choice(report: Report) -> Answer:
 
 
 def advised(report: Report) -> str:
-    """The arm that is advised: one that is no worse than the best and kept more, if there is any, else the best."""
-    return str(report["recommendation"]["keeps_more"] or report["recommendation"]["arm"])
+    """The arm that is advised: one that is no worse than the best and kept more, if there is any, else the best.
+
+    Where no macro-recall is told, nothing speaks against the final one.
+    """
+    picked = report["recommendation"]
+    return str(picked["keeps_more"] or picked["arm"] or report["final_arm"])
 
 
 def whereabouts(report: Report) -> Answer:

@@ -52,10 +52,11 @@ class Judged(TypedDict):
 class Advised(TypedDict):
     """The arm with the highest macro-recall, and whether it beats the better floor (null: that is exploratory).
 
+    ``arm`` is null, and nothing is said of the others, where no corpus has test texts enough of each class.
     ``equal``: arms that are no worse by more than the margin; ``open``: those of which the texts do not say.
     """
 
-    arm: str
+    arm: str | None
     equal: list[str]
     open: list[str]
     keeps_more: str | None

@@ -186,20 +186,24 @@ def recommend(
     """The arm with the highest macro-recall (mean over corpora), and what can be said of the others beside it.
 
     It is chosen on these texts, so nothing is called lower than it; that another is no worse is said against the odds.
+    Corpora with too few texts of a class say nothing.
 
     Returns:
-        {"arm", "equal": [arms that are no worse by more than the margin on any corpus], "open": [those of which no
-        corpus shows that they are lower, either], "keeps_more": the one of the equal that kept most general English,
-        if its interval beside the arm says so (somewhere more, nowhere less), "macro_recall": {arm: mean over corpora}}
+        {"arm": None where no corpus has texts enough, "equal": [arms that are no worse by more than the margin on any
+        corpus], "open": [those of which no corpus shows that they are lower, either], "keeps_more": the one of the
+        equal that kept most general English, if its interval beside the arm says so (somewhere more, nowhere less),
+        "macro_recall": {arm: mean over corpora}}
     """
-    means = {arm: mean_of(found) for arm, found in headline.items()}
+    means = {arm: mean for arm, found in headline.items() if (mean := mean_of(found)) is not None}
+    if not means:
+        return {"arm": None, "equal": [], "open": [], "keeps_more": None, "macro_recall": {}}
     best = max(means, key=lambda arm: means[arm])
 
     def beside(of: Mapping[str, Mapping[Key, Measured]], arm: str) -> list[Difference]:
-        shared = [key for key in of[arm] if key in of[best]]
+        shared = [key for key in of[arm] if key in of[best] and of[arm][key].enough and of[best][key].enough]
         return [minus(of[arm][key], of[best][key], draws=draws.draws, seed=draws.seed) for key in shared]
 
-    apart = {arm: beside(headline, arm) for arm in headline if arm != best}
+    apart = {arm: beside(headline, arm) for arm in means if arm != best}
     equal = [arm for arm, found in apart.items() if all(one.low > -margin for one in found)]
     lower = [arm for arm, found in apart.items() if any(one.high < 0 for one in found)]
     held = {arm: beside(kept, arm) for arm in equal}
@@ -210,11 +214,12 @@ def recommend(
         "arm": best,
         "equal": equal,
         "open": [arm for arm in apart if arm not in (*equal, *lower)],
-        "keeps_more": max(more, key=lambda arm: mean_of(kept[arm]), default=None),
+        "keeps_more": max(more, key=lambda arm: mean_of(kept[arm]) or 0.0, default=None),
         "macro_recall": means,
     }
 
 
-def mean_of(found: Mapping[Key, Measured]) -> float:
-    """Mean of several measures on all their items."""
-    return float(np.mean([measure.value for measure in found.values()]))
+def mean_of(found: Mapping[Key, Measured]) -> float | None:
+    """Mean, on all their items, of those of several measures that have texts enough; None where none has."""
+    known = [measure.value for measure in found.values() if measure.enough]
+    return float(np.mean(known)) if known else None

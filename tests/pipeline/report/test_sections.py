@@ -325,12 +325,26 @@ def test_a_small_corpus_beside_a_large_one_is_passed_over(tmp_path: Path, beside
     assert corner.startswith("– not measured: a class has too few test texts. full was not compared with the TF-IDF")
     assert corner.endswith("On texts with emoji not measured: a class has too few.")
     assert answers.helped(made).headline == "1 better and 1 not measured"
+    said = "It has the highest macro-recall: 72.0%, the mean over corpora with texts enough (shop)."
+    assert answers.choice(made).lines[0].said.startswith(said)
     order = {"first": ["naive", "full", "careful"], "above": ["naive", "careful", "full"]}
     assert [cells[0].text for cells in steps.ledger(made).rows] == order[beside]
     for verdict in made["verdicts"]:
         if verdict["arm"] == "full":
             verdict["difference"] |= {"value": None, "low": None, "high": None}
     assert [cells[0].text for cells in steps.ledger(made).rows] == order["above"], "of which nothing is known is last"
+
+
+def test_where_no_corpus_has_texts_enough_no_arm_is_advised(tmp_path: Path) -> None:
+    toy = toy_runs.Toy(arms={"naive": 0.55, "full": 0.72}, corpora=("corner",), few=("corner",))
+    settings = stage.Settings(draws=1000, verdict_draws=1000, final_arm="naive")
+    stage.report(settings, **toy_runs.write(tmp_path / "artifacts", toy), recipe="mine", out=tmp_path)
+    made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    advised = made["recommendation"]
+    assert (advised["arm"], advised["beats_floor"], advised["macro_recall"]) == (None, None, {})
+    text = (tmp_path / "summary.txt").read_text(encoding="utf-8")
+    assert "Which arm should I take? Not told: too few test texts\nWhere is the model? model/\n" in text
+    assert answers.advised(made) == "naive"
 
 
 def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:

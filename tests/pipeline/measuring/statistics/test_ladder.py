@@ -190,5 +190,21 @@ def test_the_best_arm_is_advised_with_its_equals_and_the_one_that_kept_more() ->
     assert (alone["arm"], alone["equal"]) == ("only", [])
 
 
+def test_a_corpus_of_few_texts_advises_no_arm() -> None:
+    """By the corner, of eight neutral texts, the worse arm would be better, and no arm as good as another."""
+    few = Toy(few=("corner",))
+    shares = {"naive": 0.9, "careful": 0.5, "same": 0.4, "worse": 0.9}
+    corner = {
+        arm: {("macro_recall", "corner"): ladder.measured([predictions(few, share, "corner")])}
+        for arm, share in shares.items()
+    }
+    nothing: dict[str, dict[ladder.Key, ladder.Measured]] = {arm: {} for arm in ARMS}
+    both = {arm: found | corner[arm] for arm, found in ARMS.items()}
+    assert ladder.recommend(both, nothing, 0.01, DRAWS) == ladder.recommend(ARMS, nothing, 0.01, DRAWS)
+    assert ladder.mean_of(both["naive"]) == pytest.approx(0.55)
+    alone = ladder.recommend(corner, nothing, 0.01, DRAWS)
+    assert alone == {"arm": None, "equal": [], "open": [], "keeps_more": None, "macro_recall": {}}
+
+
 def test_the_toy_ladder_climbs() -> None:
     assert all(lower < higher for lower, higher in pairwise(Toy().arms.values()))
