@@ -314,7 +314,9 @@ def choice(report: Report) -> Answer:
     if picked["beats_floor"] is False:
         lines.append(f"{arm} does not beat the {floor} everywhere; where it does not, the floor is the cheaper choice.")
     if picked["beats_floor"] is None:
-        lines.append(f"Whether {arm} beats the {floor} is exploratory here: it is not the final arm.")
+        declared = "floors" in report["primary"]
+        why = "it is not the final arm" if declared else "the recipe declares no comparison with a floor"
+        lines.append(f"Whether {arm} beats the {floor} is exploratory here: {why}.")
     guessing = [corpus for corpus in reviews(report) if at_chance(report, _macro_recall(report, arm, corpus))]
     if guessing:
         lines.append(f"{arm} is at chance on {prose(guessing)}: no better than guessing.")

@@ -192,6 +192,18 @@ def test_a_difference_that_only_holds_alone_says_so(figures: dict[str, Any]) -> 
     assert "judged together" not in answers.helped(figures).lines[0].said
 
 
+def test_why_a_floor_is_not_judged_is_said(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    said = "Whether adapted beats the TF-IDF floor is exploratory here: "
+    report["recommendation"] |= {"arm": "adapted", "beats_floor": None}
+    assert answers.choice(report).lines[-1].said == f"{said}it is not the final arm."
+    report["primary"] = ["rungs", "masked"]
+    for arm in ("adapted", "full"):
+        report["recommendation"]["arm"] = arm
+        told = answers.choice(report).lines[-1].said
+        assert told == f"{said}the recipe declares no comparison with a floor.".replace("adapted", arm)
+
+
 def test_the_arm_advised_may_be_another_than_the_last(figures: dict[str, Any]) -> None:
     report = copy.deepcopy(figures)
     picked = {"arm": "adapted", "equal": ["careful"], "open": ["full"], "keeps_more": "careful", "beats_floor": False}
