@@ -24,7 +24,6 @@ MEASURES = {
     "masked": "masked words kept",
     "pairs": "minimal pairs kept",
 }
-QUESTIONS = {"rung": "against the arm above", "overall": "against the first arm"}
 
 
 def read(path: Path) -> tuple[Path, dict[str, Any]]:
@@ -89,10 +88,10 @@ def verdicts(a: Report, b: Report) -> Table:
         for report in (a, b)
     )
     rows = tuple(
-        (Cell(f"{arm} {question}"), Cell(f"{MEASURES.get(measure, measure)}, {place}"),
-         _word(word), _word(now[question, measure, place, arm]))
-        for (question, measure, place, arm), word in before.items()
-        if now.get((question, measure, place, arm), word) != word
+        (Cell(f"{arm} against {other}"), Cell(f"{MEASURES.get(measure, measure)}, {place}"),
+         _word(word), _word(now[arm, other, measure, place]))
+        for (arm, other, measure, place), word in before.items()
+        if now.get((arm, other, measure, place), word) != word
     )  # fmt: skip
     shared = sum(key in now for key in before)
     note = f"{len(rows)} of {shared} verdicts that both runs have came out differently."
@@ -100,10 +99,10 @@ def verdicts(a: Report, b: Report) -> Table:
 
 
 def _asked(verdict: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """What a verdict is about: the question in words, its measure, corpus and arm."""
-    question = str(verdict["question"])
-    said = f"against the {FLOORS.get(verdict['against'], verdict['against'])}" if question == "floor" else question
-    return QUESTIONS.get(said, said), str(verdict["measure"]), str(verdict["place"]), str(verdict["arm"])
+    """What a verdict is about, whatever question asked it: an arm, what it is held against, the measure and corpus."""
+    other = str(verdict["against"])
+    other = f"the {FLOORS.get(other, other)}" if verdict["question"] == "floor" else other
+    return str(verdict["arm"]), other, str(verdict["measure"]), str(verdict["place"])
 
 
 def _word(word: str) -> Cell:
