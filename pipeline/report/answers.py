@@ -288,8 +288,8 @@ def choice(report: Report) -> Answer:
     told = [corpus for corpus in reviews(report) if _macro_recall(report, arm, corpus)["value"] is not None]
     over = "corpora" if len(told) == len(reviews(report)) else f"corpora with texts enough ({prose(told)})"
     best = f"the highest macro-recall: {100 * picked['macro_recall'][arm]:.1f}%, the mean over {over}."
-    beside = [find_verdict(report, "floor", arm, corpus) for corpus in told]
-    if all(verdict and is_worse(verdict) for verdict in beside):
+    held = [find_verdict(report, "floor", arm, corpus) for corpus in told]
+    if all(verdict and is_worse(verdict) for verdict in held):
         said = f"Of the arms, {arm} has {best}"
         return Answer(
             question, f"Rather the {floor}", (Line("", "It does better than every arm."), Line("", said)), "worse"
@@ -298,10 +298,13 @@ def choice(report: Report) -> Answer:
         lines = [f"It is the only arm of this run, with {best.replace('the highest ', '')}"]
     else:
         lines = [f"It has {best} It was chosen on these texts, which flatters it a little."]
-    measured = [place for place in retention_places(report) if kept(report, arm, *place)][:1]
-    if arm != report["final_arm"] and measured:
-        shares = prose(f"{one} {in_percent(kept(report, one, *measured[0]))}" for one in (arm, report["final_arm"]))
-        lines.append(f"General {english(report)} kept: {shares}.")
+    beside = list(dict.fromkeys(one for one in (arm, picked["keeps_more"], report["final_arm"]) if one))
+    places = [picked["more_of"]] if picked["keeps_more"] else retention_places(report)
+    measured = [place for place in places if all(kept(report, one, *place) for one in beside)][:1]
+    if len(beside) > 1 and measured:
+        shares = prose(f"{one} {in_percent(kept(report, one, *measured[0]))}" for one in beside)
+        asked = "" if measured[0][0] == "masked" else f" ({PLACES[measured[0][0]]})"
+        lines.append(f"General {english(report)} kept{asked}: {shares}.")
     if picked["equal"]:
         lines.append(f"No worse ({within(report)}): {prose(picked['equal'])}.")
     if picked["open"]:

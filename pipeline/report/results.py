@@ -60,6 +60,8 @@ class Advised(TypedDict):
     equal: list[str]
     open: list[str]
     keeps_more: str | None
+    more_of: list[str] | None
+    """The measure and corpus of general English that ``keeps_more`` is said of."""
     macro_recall: dict[str, float]
     floor: str
     beats_floor: bool | None

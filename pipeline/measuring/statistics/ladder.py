@@ -192,29 +192,30 @@ def recommend(
         {"arm": None where no corpus has texts enough, "equal": [arms that are no worse by more than the margin on any
         corpus], "open": [those of which no corpus shows that they are lower, either], "keeps_more": the one of the
         equal that kept most general English, if its interval beside the arm says so (somewhere more, nowhere less),
-        "macro_recall": {arm: mean over corpora}}
+        "more_of": the first [measure, place] where it does, "macro_recall": {arm: mean over corpora}}
     """
     means = {arm: mean for arm, found in headline.items() if (mean := mean_of(found)) is not None}
     if not means:
-        return {"arm": None, "equal": [], "open": [], "keeps_more": None, "macro_recall": {}}
+        return {"arm": None, "equal": [], "open": [], "keeps_more": None, "more_of": None, "macro_recall": {}}
     best = max(means, key=lambda arm: means[arm])
 
-    def beside(of: Mapping[str, Mapping[Key, Measured]], arm: str) -> list[Difference]:
+    def beside(of: Mapping[str, Mapping[Key, Measured]], arm: str) -> dict[Key, Difference]:
         shared = [key for key in of[arm] if key in of[best] and of[arm][key].enough and of[best][key].enough]
-        return [minus(of[arm][key], of[best][key], draws=draws.draws, seed=draws.seed) for key in shared]
+        return {key: minus(of[arm][key], of[best][key], draws=draws.draws, seed=draws.seed) for key in shared}
 
     apart = {arm: beside(headline, arm) for arm in means if arm != best}
-    equal = [arm for arm, found in apart.items() if all(one.low > -margin for one in found)]
-    lower = [arm for arm, found in apart.items() if any(one.high < 0 for one in found)]
+    equal = [arm for arm, found in apart.items() if all(one.low > -margin for one in found.values())]
+    lower = [arm for arm, found in apart.items() if any(one.high < 0 for one in found.values())]
     held = {arm: beside(kept, arm) for arm in equal}
-    more = [
-        arm for arm, found in held.items() if any(one.low > 0 for one in found) and all(one.high >= 0 for one in found)
-    ]
+    more = {arm: [key for key, one in found.items() if one.low > 0]
+            for arm, found in held.items() if all(one.high >= 0 for one in found.values())}  # fmt: skip
+    most = max((arm for arm in more if more[arm]), key=lambda arm: mean_of(kept[arm]) or 0.0, default=None)
     return {
         "arm": best,
         "equal": equal,
         "open": [arm for arm in apart if arm not in (*equal, *lower)],
-        "keeps_more": max(more, key=lambda arm: mean_of(kept[arm]) or 0.0, default=None),
+        "keeps_more": most,
+        "more_of": list(more[most][0]) if most else None,
         "macro_recall": means,
     }
 

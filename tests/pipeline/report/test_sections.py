@@ -254,7 +254,7 @@ def test_words_of_the_page_are_of_its_language_and_quotes_stay_as_they_are(
     quoted = "no <general English> in this shop"
     report["errors"]["shop"]["mistakes"][0]["text"] = quoted
     report["corpora"]["encyclopedia"]["language"] = ["de"]
-    report["recommendation"]["keeps_more"] = "careful"
+    report["recommendation"] |= {"keeps_more": "careful", "more_of": ["masked", "encyclopedia"]}
     report["diagnosis"] = rules.diagnose(report)
     pages.write(results.checked(Report, report), tmp_path)
     page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))

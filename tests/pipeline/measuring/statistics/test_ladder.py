@@ -176,6 +176,9 @@ def test_the_best_arm_is_advised_with_its_equals_and_the_one_that_kept_more() ->
     }
     found = ladder.recommend(ARMS, kept, 0.01, DRAWS)
     assert (found["arm"], found["equal"], found["keeps_more"]) == ("careful", ["same"], "same")
+    assert found["more_of"] == ["masked", "wiki"]
+    even = {arm: {("masked", "news"): masked_kept(base, base, [10] * 50)} | found for arm, found in kept.items()}
+    assert ladder.recommend(ARMS, even, 0.01, DRAWS)["more_of"] == ["masked", "wiki"], "where it is shown"
     assert found["open"] == [], "the intervals of the others lie below the best"
     rows = predictions(Toy(), 0.68, "shop")  # wrong on other texts
     other = [row | {"predicted": rows[place - 51]["predicted"]} for place, row in enumerate(rows)]
@@ -203,7 +206,7 @@ def test_a_corpus_of_few_texts_advises_no_arm() -> None:
     assert ladder.recommend(both, nothing, 0.01, DRAWS) == ladder.recommend(ARMS, nothing, 0.01, DRAWS)
     assert ladder.mean_of(both["naive"]) == pytest.approx(0.55)
     alone = ladder.recommend(corner, nothing, 0.01, DRAWS)
-    assert alone == {"arm": None, "equal": [], "open": [], "keeps_more": None, "macro_recall": {}}
+    assert alone == {"arm": None, "equal": [], "open": [], "keeps_more": None, "more_of": None, "macro_recall": {}}
 
 
 def test_the_toy_ladder_climbs() -> None:
