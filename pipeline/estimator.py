@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from pipeline.common.arms import rungs
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, write_jsonl, write_whole
 from pipeline.common.labels import LABELS
+from pipeline.common.story import story
 from pipeline.common.yaml import flat
 from pipeline.corpora.cards import load_cards
 from pipeline.machine import runner
@@ -75,8 +75,8 @@ class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             raise InputError(f"fit: labels are {', '.join(names[:5])}; give {', '.join(LABELS)}, or three numbers")
         rows = [{"text": text, "label": meant[label]} for text, label in zip(texts, given.tolist(), strict=True)]
-        story = _story()
-        loaded = load_recipe(self.recipe, story, self.changes or {})
+        stages = story()
+        loaded = load_recipe(self.recipe, stages, self.changes or {})
         arm = self.arm or rungs(loaded.shared["report"], loaded.arms)[1]
         if arm not in loaded.arms:
             raise InputError(f"fit: no arm {arm} in recipe {loaded.name}; there are {', '.join(loaded.arms)}")
@@ -85,7 +85,7 @@ class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         card = Path(self.store) / "fitted" / digest(rows)[:16]  # by content: the same texts again are reused
         _write_card(card, rows, settings["source"].language or "en")
         changes = _whole(card, settings["prepare"], arm, self.changes or {}) | {"seeds": [loaded.seeds[0]]}
-        made = runner.run(story, loaded, changes, "finetune", arms=[arm], store=Path(self.store))
+        made = runner.run(stages, loaded, changes, "finetune", arms=[arm], store=Path(self.store))
         self.model_ = next(iter(made["finetune"].values())) / "model"
         self.classes_ = classes
         self._meant = meant
@@ -104,19 +104,6 @@ class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         likeliest = self.predict_proba(X).argmax(axis=1)
         found: NDArray[Any] = self.classes_[likeliest]
         return found
-
-
-def _story() -> Any:
-    """The stages, which stand on top of all rooms: asked for by name.
-
-    Raises:
-        InputError: a folder of another program's has that name, and comes first.
-    """
-    found = import_module("stages")
-    if not hasattr(found, "STORY"):
-        place = found.__file__ or next(iter(found.__path__), "nothing")
-        raise InputError(f"stages is {place}, not Retone's own; rename it, or start from another folder")
-    return found.STORY
 
 
 def _check_learns(settings: Any, place: str) -> None:

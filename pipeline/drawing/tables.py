@@ -373,12 +373,13 @@ def place_names(places: list[tuple[str, str]]) -> list[str]:
 
 def steps(report: Report) -> Table:
     """What each arm changes."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for rung in report["ladder"]:
+        none = "nothing" if rows else "the first arm: nothing to compare with"
         changes = [
             f"{change['setting']}: {setting(change['from'])} → {setting(change['to'])}" for change in rung["changes"]
         ]
-        rows.append((Cell(rung["arm"]), Cell("; ".join(changes) or "the first arm: nothing to compare with")))
+        rows.append((Cell(rung["arm"]), Cell("; ".join(changes) or none)))
     columns = ("arm", f"what it changes {beside(report)}")
     return Table("What each arm changes", columns, tuple(rows), words=(1,))
 

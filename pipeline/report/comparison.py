@@ -11,10 +11,12 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_object
 from pipeline.common.labels import FLOORS
 from pipeline.common.printable import printable
+from pipeline.common.settings import completed
 from pipeline.common.yaml import flat
 from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, change, percent
 from pipeline.measuring.runs.two_runs import What
+from pipeline.report.collect import Usual
 from pipeline.report.summary import plain
 
 NEEDED = {"name": str, "ladder": list, "retention": dict, "verdicts": list, "arms": dict}
@@ -52,9 +54,10 @@ def compared(
     b: Report,
     figures: tuple[Mapping[What, Estimate], Mapping[What, Estimate]],
     apart: Mapping[What, Estimate],
+    usual: Usual,
 ) -> list[Table]:
     """Tables of two runs; ``figures`` of each by (arm, measure, corpus), and b less a, where both have it."""
-    return [*_scores(*figures, apart), verdicts(a, b), settings(a, b)]
+    return [*_scores(*figures, apart), verdicts(a, b), settings(a, b, usual)]
 
 
 def _scores(
@@ -109,11 +112,14 @@ def _word(word: str) -> Cell:
     return Cell(f"{tables.MARKS.get(word, '')} {word}".lstrip())
 
 
-def settings(a: Report, b: Report) -> Table:
-    """Settings of arms that both runs have, where their values differ; then arms that only one of them has."""
+def settings(a: Report, b: Report, usual: Usual) -> Table:
+    """Settings of arms that both runs have, where their values differ; then arms that only one of them has.
+
+    A setting that is newer than a run was at its default in it, as ``usual`` says.
+    """
     rows: list[tuple[Cell, ...]] = []
     for arm in (arm for arm in a["arms"] if arm in b["arms"]):
-        before, now = (flat(report["arms"][arm].get("settings") or {}) for report in (a, b))
+        before, now = (flat(completed(report["arms"][arm].get("settings") or {}, usual)) for report in (a, b))
         for key in dict.fromkeys([*before, *now]):
             if before.get(key) != now.get(key):
                 rows.append((Cell(f"{arm}: {key}"), _value(before, key), _value(now, key)))
