@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +15,8 @@ from pipeline.common.arms import rungs
 from pipeline.common.errors import InputError
 from pipeline.common.files import digest, write_jsonl, write_whole
 from pipeline.common.labels import LABELS
+from pipeline.common.story import story
+from pipeline.common.yaml import flat
 from pipeline.corpora.cards import load_cards
 from pipeline.machine import runner
 from pipeline.machine.recipe import load_recipe
@@ -32,9 +33,10 @@ FOR_TESTS = 0.01
 
 
 class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """One arm of a recipe, tuned on the texts that ``fit`` is given.
+    """One arm of a recipe, tuned on the texts that ``fit`` is given: on all of them, and with the recipe's first seed.
 
-    Texts of the recipe's other corpora (informal, general) are used as always; what was made before is reused.
+    Texts of the recipe's other corpora (informal, general) are used as always; what was made before is reused. A
+    recipe's folds and its share of rows are for measuring and for trying out: they do not count here.
     """
 
     def __init__(
@@ -58,7 +60,8 @@ class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Tune on texts and their labels: negative, neutral and positive, or three numbers in that order.
 
         Raises:
-            InputError: other labels, texts that are none, or whatever a run of the recipe refuses.
+            InputError: other labels, texts that are none, an arm that learns from no reviews or sets some of its own
+                apart, or whatever a run of the recipe refuses.
         """
         texts, given = list(X), np.asarray(y)
         classes = np.unique(given)
@@ -72,18 +75,17 @@ class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             raise InputError(f"fit: labels are {', '.join(names[:5])}; give {', '.join(LABELS)}, or three numbers")
         rows = [{"text": text, "label": meant[label]} for text, label in zip(texts, given.tolist(), strict=True)]
-        story = _story()
-        loaded = load_recipe(self.recipe, story)
+        stages = story()
+        loaded = load_recipe(self.recipe, stages, self.changes or {})
         arm = self.arm or rungs(loaded.shared["report"], loaded.arms)[1]
         if arm not in loaded.arms:
             raise InputError(f"fit: no arm {arm} in recipe {loaded.name}; there are {', '.join(loaded.arms)}")
-        prepare: Any = loaded.arms[arm]["prepare"]
-        source: Any = loaded.arms[arm]["source"]
+        settings: Any = loaded.arms[arm]
+        _check_learns(settings, f"fit: arm {arm} of recipe {loaded.name}")
         card = Path(self.store) / "fitted" / digest(rows)[:16]  # by content: the same texts again are reused
-        _write_card(card, rows, (self.changes or {}).get("source.language") or source.language or "en")
-        others = [name for name in prepare.corpora if load_cards([name], prepare.data_root)[0].role != "reviews"]
-        changes = {"prepare.corpora": [str(card), *others], "prepare.test_share": FOR_TESTS, **(self.changes or {})}
-        made = runner.run(story, loaded, changes, "finetune", arms=[arm], store=Path(self.store))
+        _write_card(card, rows, settings["source"].language or "en")
+        changes = _whole(card, settings["prepare"], arm, self.changes or {}) | {"seeds": [loaded.seeds[0]]}
+        made = runner.run(stages, loaded, changes, "finetune", arms=[arm], store=Path(self.store))
         self.model_ = next(iter(made["finetune"].values())) / "model"
         self.classes_ = classes
         self._meant = meant
@@ -104,17 +106,21 @@ class RetoneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return found
 
 
-def _story() -> Any:
-    """The stages, which stand on top of all rooms: asked for by name.
+def _check_learns(settings: Any, place: str) -> None:
+    """Raise InputError for an arm that would not learn from the texts that are given."""
+    if settings["finetune"].method == "none":
+        raise InputError(f"{place} tunes nothing (finetune.method is none); name another arm")
+    if corpus := settings["prepare"].target.corpus:
+        raise InputError(f"{place} sets a target apart from {corpus}, which is not read here; take another recipe")
 
-    Raises:
-        InputError: a folder of another program's has that name, and comes first.
-    """
-    found = import_module("stages")
-    if not hasattr(found, "STORY"):
-        place = found.__file__ or next(iter(found.__path__), "nothing")
-        raise InputError(f"stages is {place}, not Retone's own; rename it, or start from another folder")
-    return found.STORY
+
+def _whole(card: Path, prepare: Any, arm: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes by which an arm reads the card, whole, in place of its reviews; shares that are asked for stay."""
+    own, shares = flat(asked), {"share_of_rows": 1.0, "test_share": FOR_TESTS}
+    others = [name for name in prepare.corpora if load_cards([name], prepare.data_root)[0].role != "reviews"]
+    kept = [name for name in shares if {f"prepare.{name}", f"arms.{arm}.prepare.{name}"} & {*own}]
+    found = {"corpora": [str(card), *others], "folds": 1, **shares}
+    return {f"arms.{arm}.prepare.{name}": value for name, value in found.items() if name not in kept}
 
 
 def _write_card(card: Path, rows: Sequence[Mapping[str, Any]], language: str) -> None:

@@ -81,6 +81,8 @@ def report(
 ) -> None:
     """Write the report as ``STAGE.makes`` names it: all models with their cards, and the final one in ``model/``."""
     from pipeline.common import results
+    from pipeline.common.story import story
+    from pipeline.machine.fingerprint import result_settings
     from pipeline.measuring.diagnosis import rules
     from pipeline.measuring.runs import evaluated
     from pipeline.measuring.statistics import ladder
@@ -94,11 +96,12 @@ def report(
     described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
     described |= {"primary": settings.primary, "margin": settings.margin, "beside": settings.beside}
     described |= _compared(arms, rungs, final, evaluate, settings)
+    usual = {each.name: result_settings(each.settings_type()) for each in story()}
     folders = {
         stage: {arm: {run.seed: made[run] for run in runs} for arm, runs in arms.items()}
         for stage, made in stages.items()
     }
-    described |= collect.described(folders, rungs, final, settings.beside)
+    described |= collect.described(folders, rungs, final, settings.beside, usual)
     draws, first = ladder.Draws(settings.draws, settings.seed), evaluate[arms[rungs[0]][0]]
     evaluations = {arm: [evaluate[run] for run in runs] for arm, runs in arms.items()}
     described["exchange"] = {arm: evaluated.exchanged(seeds, draws) for arm, seeds in evaluations.items()}
@@ -166,10 +169,10 @@ def _compared(
     controls = {arm: scored[arm] for arm in settings.controls}
     asked += ladder.against("control", {final: scored[final]}, controls, final, "controls")
     verdicts = ladder.judge(asked, settings.primary, settings.margin, many)
-    better = max(lowest, key=lambda name: ladder.mean_of(lowest[name]))
+    better = max(lowest, key=lambda name: ladder.mean_of(lowest[name]) or 0.0)
     advised = ladder.recommend({arm: scored[arm] for arm in rungs}, general, settings.margin, many)
     beside = {"arm": advised["arm"], "against": better}
-    above = [verdict["verdict"] for verdict in verdicts if beside.items() <= verdict.items()]
+    above = {verdict["verdict"] for verdict in verdicts if beside.items() <= verdict.items()} - {"unmeasured"}
     return {
         "tested": tested,
         "measured": {corpus: {arm: scored[arm]["macro_recall", corpus] for arm in rungs} for corpus in tested},
@@ -181,7 +184,7 @@ def _compared(
         "verdicts": verdicts,
         "grammar": evaluated.by_phenomenon(folders),
         "recommendation": advised
-        | {"floor": better, "beats_floor": None if "exploratory" in above else {*above} == {"better"}},
+        | {"floor": better, "beats_floor": None if "exploratory" in above or not above else above == {"better"}},
         "retention": {
             arm: evaluated.levels(folders[arm], {model: found[arm] for model, found in kept.items()}, draws)
             for arm in arms
@@ -210,12 +213,17 @@ def _backward(
 
 
 def _searched(arms: Mapping[str, Any], told: Mapping[str, Any], searched: Searched | None) -> dict[str, Any] | None:
-    """Macro-recall on dev and test, over seeds and corpora, of the arm that a search chose and of the one it varied."""
+    """Macro-recall on dev and test, over seeds and corpora, of the arm that a search chose and of the one it varied.
+
+    None without one, and where a corpus has too few test texts of a class: dev's mean is of all corpora.
+    """
     if searched is None:
         return None
     both = (searched.arm, searched.against)
     dev = {arm: [seed["chosen_dev_macro_recall"] for seed in arms[arm]["finetune"].values()] for arm in both}
     test = {arm: [scores["macro_recall"]["value"] for scores in told[arm]["scores"].values()] for arm in both}
+    if any(value is None for of in test.values() for value in of):
+        return None
     means = {name: {arm: mean(of[arm]) for arm in both} for name, of in (("dev", dev), ("test", test))}
     return searched.model_dump() | means
 

@@ -10,9 +10,10 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from pipeline import RetoneClassifier
+from pipeline import RetoneClassifier, estimator
 from pipeline.common.errors import InputError
 from pipeline.common.labels import LABELS
+from pipeline.machine.recipe import load_recipe
 from tests.test_story import filler
 from tests.toy_texts import reviews
 
@@ -61,6 +62,66 @@ def test_it_keeps_its_settings_and_says_when_it_is_not_fitted() -> None:
     assert model.set_params(arm="naive").arm == "naive"
     with pytest.raises(NotFittedError):
         model.predict(["good"])
+
+
+MINE = """
+extends: starter
+seeds: [3, 4, 5]
+prepare: {folds: 5, share_of_rows: 0.2, corpora: [starter-reviews, starter-general]}
+arms:
+  careful: {prepare: {corpora: [starter-reviews, starter-informal], folds: 3, test_share: 0.3}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arm", "changes", "reads", "shares"),
+    [
+        (None, {}, ["full", "starter-general"], (1.0, 0.01)),
+        ("careful", {}, ["careful", "starter-informal"], (1.0, 0.01)),
+        (None, {"report.final_arm": "careful"}, ["careful", "starter-informal"], (1.0, 0.01)),
+        ("careful", {"prepare.share_of_rows": 0.5, "prepare.folds": 4}, ["careful", "starter-informal"], (0.5, 0.01)),
+        ("careful", {"arms.careful.prepare": {"test_share": 0.1}}, ["careful"], (1.0, 0.1)),
+        (None, {"prepare.corpora": ["starter-reviews", "starter-pairs"]}, ["full", "starter-pairs"], (1.0, 0.01)),
+    ],
+)
+def test_it_learns_from_all_that_it_is_given_by_one_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arm: str | None, changes: dict[str, Any], reads: list[str],
+    shares: tuple[float, float],
+) -> None:  # fmt: skip
+    class Asked(Exception):  # noqa: N818
+        """What would be run."""
+
+    def run(story: Any, recipe: Any, more: dict[str, Any], until: str, arms: list[str], store: Path) -> None:
+        raise Asked(load_recipe(recipe, story, more), *arms)
+
+    monkeypatch.setattr(estimator.runner, "run", run)
+    file = tmp_path / "mine.yaml"
+    file.write_text(MINE, "utf-8")
+    model = RetoneClassifier(str(file), arm, changes, str(tmp_path / "store"))
+    with pytest.raises(Asked) as asked:
+        model.fit(["good", "so so", "bad"], ["positive", "neutral", "negative"])
+    recipe, chosen = asked.value.args
+    prepare, (own, *others) = recipe.arms[chosen]["prepare"], reads
+    ((card, *beside), folder) = prepare.corpora, tmp_path / "store" / "fitted"
+    assert (chosen, Path(card).parent) == (own, folder)
+    assert len((Path(card) / "texts.jsonl").read_text("utf-8").splitlines()) == 3
+    assert beside == (others or ["starter-general"])
+    assert (recipe.seeds, prepare.folds, (prepare.share_of_rows, prepare.test_share)) == ((3,), 1, shares)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arm", "says"),
+    [
+        ("going-on", "before", "fit: arm before of recipe going-on tunes nothing"),
+        ("domains", "mlm", "fit: arm mlm of recipe domains sets a target apart from starter-reviews"),
+    ],
+)
+def test_an_arm_that_would_not_learn_from_the_texts_is_refused(
+    tmp_path: Path, recipe: str, arm: str, says: str
+) -> None:
+    model = RetoneClassifier(recipe, arm, {"source.model": "minilm"}, str(tmp_path))
+    with pytest.raises(InputError, match=says):
+        model.fit(["good", "so so", "bad"], ["positive", "neutral", "negative"])
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,9 @@ def test_it_ends_in_a_report_that_holds_everything(place: Path) -> None:
     report = json.loads((latest / "report.json").read_text(encoding="utf-8"))
     assert [rung["arm"] for rung in report["ladder"]] == ["naive", "careful", "adapted", "full"]
     words = {verdict["verdict"] for verdict in report["verdicts"]}
-    assert words <= {"better", "worse", "no-worse", "undecided", "exploratory"}
+    assert words <= {"better", "worse", "no-worse", "undecided", "exploratory", "unmeasured"}
+    few = {verdict["verdict"] for verdict in report["verdicts"] if verdict["difference"]["value"] is None}
+    assert few == {"unmeasured"}, "few of its texts have emoji"
     for verdict in report["verdicts"]:
         if verdict["verdict"] in ("better", "worse"):
             assert verdict["difference"]["low"] > 0 or verdict["difference"]["high"] < 0

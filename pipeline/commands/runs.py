@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.common.errors import InputError
+from pipeline.common.story import story
 from pipeline.machine import cli, console
+from pipeline.machine.fingerprint import result_settings
 from pipeline.machine.store import STORE
 
 
@@ -27,7 +29,7 @@ def compare(
         folders = _evaluated(file_a, report_a), _evaluated(file_b, report_b)
         apart = two_runs.differences(report_a, report_b, folders)
         figures = two_runs.figures(report_a), two_runs.figures(report_b)
-        shown = comparison.compared(report_a, report_b, figures, apart)
+        shown = comparison.compared(report_a, report_b, figures, apart, _usual())
     except (LookupError, TypeError, ValueError, AttributeError) as problem:
         raise InputError(
             f"reports {file_a} and {file_b}: one is not as Retone writes it ({type(problem).__name__}: {problem}); "
@@ -47,7 +49,12 @@ def history(store: cli.StoreOption = STORE) -> None:
     known = history.runs(store)
     if not known:
         raise console.no_report(store)
-    print(history.text(known))
+    print(history.text(known, _usual()))
+
+
+def _usual() -> dict[str, Mapping[str, Any]]:
+    """The settings of each stage at their defaults."""
+    return {stage.name: result_settings(stage.settings_type()) for stage in story()}
 
 
 def _evaluated(file: Path, report: Mapping[str, Any]) -> dict[str, list[Path]]:

@@ -10,6 +10,7 @@ results     JSON that is declared and checked
 printable   text of unknown origin, made safe
 hub         what lies on the Hugging Face Hub
 settings    settings that belong together
+story       the stages, for what needs them as a whole
 yaml        plain YAML, and the front matter of cards
 validation  problems of settings and cards in words, the nearest name beside them
 cache       answers remembered by what was asked

@@ -11,8 +11,9 @@ from typing_extensions import TypedDict
 from pipeline.common.files import write_json
 
 Kind = TypeVar("Kind")
-Verdict = Literal["better", "worse", "no-worse", "undecided", "exploratory"]
-"""Of a comparison; exploratory: its family of claims does not hold it, so there is none."""
+Verdict = Literal["better", "worse", "no-worse", "undecided", "exploratory", "unmeasured"]
+"""Of a comparison; exploratory: its family of claims does not hold it, so there is none; unmeasured: there are too few
+texts for a figure, so that it is none of a family, either."""
 closed = with_config(ConfigDict(extra="forbid"))
 """No other keys than those declared."""
 

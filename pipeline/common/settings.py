@@ -40,3 +40,18 @@ def declared(settings: type[BaseModel], kind: str) -> set[str]:
     """Names of the fields that were declared ``speed_only`` or ``by_content``; those of groups are theirs to tell."""
     fields = settings.model_fields.items()
     return {name for name, field in fields if kind in cast("dict[str, Any]", field.json_schema_extra or {})}
+
+
+def completed(stages: Mapping[str, Mapping[str, Any]], usual: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of each stage, as a manifest tells them, with those that are missing as ``usual`` has them.
+
+    What an older version made is reused where a newer setting is at its default, which it did as well: its manifest
+    does not know it. A stage of which nothing is told stays so.
+    """
+    return {stage: _filled(own, usual.get(stage, {})) if own else {} for stage, own in stages.items()}
+
+
+def _filled(own: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    groups = {name: _filled(value, usual[name]) for name, value in own.items()
+              if isinstance(value, Mapping) and isinstance(usual.get(name), Mapping)}  # fmt: skip
+    return {**own, **groups} | {name: value for name, value in usual.items() if name not in own}

@@ -16,8 +16,10 @@ Estimate = Mapping[str, Any]
 Report = Mapping[str, Any]
 """The contents of report.json, as ``pipeline/report/results.py`` declares them."""
 
-MARKS = {"better": "▲", "worse": "▼", "no-worse": "◆", "undecided": "●", "exploratory": "○"}
+MARKS = {"better": "▲", "worse": "▼", "no-worse": "◆", "undecided": "●", "exploratory": "○", "unmeasured": "–"}
 """A sign beside each verdict word, so that colour is never the only carrier."""
+CLAIMS = ("better", "worse", "no-worse", "undecided")
+"""Of a declared comparison that could be measured."""
 
 BESIDE_FLOOR = {"better": "above it", "worse": "below it"}
 OF_MAKING = {"better": "helped", "worse": "hurt"}
@@ -86,7 +88,7 @@ def percent(figure: Estimate | None) -> Cell:
 def in_percent(figure: Estimate | None) -> str:
     """A share in one line, with its unit: ``72.5% (69.5–75.5)``."""
     cell = percent(figure)
-    return replace(cell, text=f"{cell.text}%").line
+    return cell.text if cell == NOTHING else replace(cell, text=f"{cell.text}%").line
 
 
 def amount(figure: Estimate | None, digits: int = 2, factor: int = 1) -> Cell:
@@ -149,6 +151,11 @@ def change(difference: Estimate) -> Cell:
     return Cell(signed(value), " to ".join(map(signed, ends)), value=value, beside=_ends(ends))
 
 
+def gained(difference: Estimate, place: str) -> str:
+    """A difference in points, and where: ``+5.2 (+3.1 to +7.3) on shop``; the place alone if it was not measured."""
+    return f"on {place}" if difference["value"] is None else f"{points(difference)} on {place}"
+
+
 def on_one_line(cell: Cell) -> Cell:
     """The same, with the detail in brackets behind the text."""
     return replace(cell, text=cell.line, detail="")
@@ -181,6 +188,8 @@ def word(report: Report, verdict: Mapping[str, Any]) -> str:
     found = str(verdict["verdict"])
     if found == "no-worse":
         return f"no worse ({within(report)})"
+    if found == "unmeasured":
+        return "not measured"
     beside = BESIDE_FLOOR if verdict["question"] == "floor" else OF_MAKING if of_making(report) else {}
     return beside.get(found, found)
 
@@ -208,7 +217,8 @@ def verdict_cell(report: Report, verdict: Mapping[str, Any] | None) -> Cell:
 def judged(said: str, difference: Estimate, verdict: str) -> Cell:
     """Words about a difference, with it in points as the detail."""
     apart = change(difference)
-    return Cell(said, apart.line, verdict, verdict, {"difference": apart.value, **apart.beside})
+    detail = "" if apart == NOTHING else apart.line
+    return Cell(said, detail, verdict, verdict, {"difference": apart.value, **apart.beside})
 
 
 def find_verdict(
@@ -363,12 +373,13 @@ def place_names(places: list[tuple[str, str]]) -> list[str]:
 
 def steps(report: Report) -> Table:
     """What each arm changes."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for rung in report["ladder"]:
+        none = "nothing" if rows else "the first arm: nothing to compare with"
         changes = [
             f"{change['setting']}: {setting(change['from'])} → {setting(change['to'])}" for change in rung["changes"]
         ]
-        rows.append((Cell(rung["arm"]), Cell("; ".join(changes) or "the first arm: nothing to compare with")))
+        rows.append((Cell(rung["arm"]), Cell("; ".join(changes) or none)))
     columns = ("arm", f"what it changes {beside(report)}")
     return Table("What each arm changes", columns, tuple(rows), words=(1,))
 

@@ -101,10 +101,8 @@ def helped(report: Report) -> Answer:
         said = floor_sentence(report, last, corpus)
         if verdict:
             words.append(verdict["verdict"])
-            said = (
-                f"{MARKS[words[-1]]} {_word(report, verdict)}. {_from_to(report, first, last, corpus, verdict)} {said}"
-            )
-            said += _on_emoji(report, last, corpus)
+            told = [f"{MARKS[words[-1]]} {_word(report, verdict)}.", _from_to(report, first, last, corpus, verdict)]
+            said = " ".join(each for each in (*told, said, _on_emoji(report, last, corpus)) if each)
             few.append(too_few(verdict["difference"]))
         if at_chance(report, _macro_recall(report, last, corpus)):
             said += f" {last} is at chance: no better than guessing."
@@ -124,6 +122,7 @@ def helped(report: Report) -> Answer:
         "no-worse": f"No worse, {within(report)}",
         "undecided": "Undecided: too few texts" if all(few) else "Undecided",
         "exploratory": "Not asked: the recipe does not declare it",
+        "unmeasured": "Not measured: too few texts",
     }[words[0]]
     return Answer(question, headline, tuple(lines), words[0])
 
@@ -165,6 +164,8 @@ def _short(report: Report, found: str) -> str:
 def _word(report: Report, verdict: Mapping[str, Any]) -> str:
     """The verdict's word; where nothing was decided for want of texts or seeds, with their number."""
     said, difference = word(report, verdict), verdict["difference"]
+    if verdict["verdict"] == "unmeasured":
+        return f"{said}: a class has too few test texts"
     if verdict["verdict"] != "undecided" or not too_few(difference):
         return said
     return f"{said}: {sample(report, difference)} are too few to decide"
@@ -176,6 +177,8 @@ def _macro_recall(report: Report, arm: str, corpus: str) -> Estimate:
 
 
 def _from_to(report: Report, first: str, last: str, corpus: str, verdict: Mapping[str, Any]) -> str:
+    if verdict["verdict"] == "unmeasured":
+        return ""
     before, after = (percent(_macro_recall(report, arm, corpus)).text for arm in (first, last))
     change = points(verdict["difference"])
     fate = ", which does not hold once all declared comparisons are judged together" if _lost_together(verdict) else ""
@@ -185,9 +188,11 @@ def _from_to(report: Report, first: str, last: str, corpus: str, verdict: Mappin
 def _on_emoji(report: Report, last: str, corpus: str) -> str:
     """The same on texts with emoji, where the recipe declares it."""
     verdict = find_verdict(report, "overall", last, corpus, measure="emoji_macro_recall")
-    if not verdict or verdict["verdict"] == "exploratory":
+    if not verdict or verdict["verdict"] == "exploratory" or "emoji" not in report["primary"]:
         return ""
-    return f" On texts with emoji {points(verdict['difference'])}: {word(report, verdict)}."
+    if verdict["verdict"] == "unmeasured":
+        return "On texts with emoji not measured: a class has too few."
+    return f"On texts with emoji {points(verdict['difference'])}: {word(report, verdict)}."
 
 
 def _lost_together(verdict: Mapping[str, Any]) -> bool:
@@ -201,6 +206,8 @@ def floor_sentence(report: Report, arm: str, corpus: str, floor: str | None = No
     verdict, named = find_verdict(report, "floor", arm, corpus, other=floor), f"the {FLOORS[floor]}"
     if verdict is None:
         return f"{arm} was not compared with {named}."
+    if verdict["verdict"] == "unmeasured":
+        return f"{arm} was not compared with {named}: a class has too few test texts."
     asked = verdict["difference"]
     texts = f"{sample(report, asked)} {'are too few to' if too_few(asked) else 'do not'}"
     says = {
@@ -227,6 +234,7 @@ def cost(report: Report) -> Answer:
     for measure, place in places:
         both = [in_percent(kept(report, arm, measure, place)) for arm in (last, first)]
         said, verdict = f"{last} kept {both[0]}", find_verdict(report, "overall", last, place, measure)
+        verdict = None if verdict and verdict["verdict"] == "unmeasured" else verdict
         if verdict and measure == "pairs":
             apart = f"{points(verdict['difference'])} points of accuracy against {first}"
             said = f"{apart} ({word(report, verdict)}); {said}, {first} {both[1]}"
@@ -274,9 +282,14 @@ def choice(report: Report) -> Answer:
     """The arm with the highest macro-recall, the arms that are as good, and what else speaks for or against them."""
     question, picked = "Which arm should I take?", report["recommendation"]
     arm, floor = picked["arm"], FLOORS[better_floor(report)]
-    best = f"the highest macro-recall: {100 * picked['macro_recall'][arm]:.1f}%, the mean over corpora."
-    beside = [find_verdict(report, "floor", arm, corpus) for corpus in reviews(report)]
-    if all(verdict and is_worse(verdict) for verdict in beside):
+    if arm is None:
+        said = "No corpus has ten test texts of each class, so no macro-recall speaks for one: label more."
+        return Answer(question, "Not told: too few test texts", (Line("", said),))
+    told = [corpus for corpus in reviews(report) if _macro_recall(report, arm, corpus)["value"] is not None]
+    over = "corpora" if len(told) == len(reviews(report)) else f"corpora with texts enough ({prose(told)})"
+    best = f"the highest macro-recall: {100 * picked['macro_recall'][arm]:.1f}%, the mean over {over}."
+    held = [find_verdict(report, "floor", arm, corpus) for corpus in told]
+    if all(verdict and is_worse(verdict) for verdict in held):
         said = f"Of the arms, {arm} has {best}"
         return Answer(
             question, f"Rather the {floor}", (Line("", "It does better than every arm."), Line("", said)), "worse"
@@ -285,10 +298,13 @@ def choice(report: Report) -> Answer:
         lines = [f"It is the only arm of this run, with {best.replace('the highest ', '')}"]
     else:
         lines = [f"It has {best} It was chosen on these texts, which flatters it a little."]
-    measured = [place for place in retention_places(report) if kept(report, arm, *place)][:1]
-    if arm != report["final_arm"] and measured:
-        shares = prose(f"{one} {in_percent(kept(report, one, *measured[0]))}" for one in (arm, report["final_arm"]))
-        lines.append(f"General {english(report)} kept: {shares}.")
+    beside = list(dict.fromkeys(one for one in (arm, picked["keeps_more"], report["final_arm"]) if one))
+    places = [picked["more_of"]] if picked["keeps_more"] else retention_places(report)
+    measured = [place for place in places if all(kept(report, one, *place) for one in beside)][:1]
+    if len(beside) > 1 and measured:
+        shares = prose(f"{one} {in_percent(kept(report, one, *measured[0]))}" for one in beside)
+        asked = "" if measured[0][0] == "masked" else f" ({PLACES[measured[0][0]]})"
+        lines.append(f"General {english(report)} kept{asked}: {shares}.")
     if picked["equal"]:
         lines.append(f"No worse ({within(report)}): {prose(picked['equal'])}.")
     if picked["open"]:
@@ -301,7 +317,9 @@ def choice(report: Report) -> Answer:
     if picked["beats_floor"] is False:
         lines.append(f"{arm} does not beat the {floor} everywhere; where it does not, the floor is the cheaper choice.")
     if picked["beats_floor"] is None:
-        lines.append(f"Whether {arm} beats the {floor} is exploratory here: it is not the final arm.")
+        declared = "floors" in report["primary"]
+        why = "it is not the final arm" if declared else "the recipe declares no comparison with a floor"
+        lines.append(f"Whether {arm} beats the {floor} is exploratory here: {why}.")
     guessing = [corpus for corpus in reviews(report) if at_chance(report, _macro_recall(report, arm, corpus))]
     if guessing:
         lines.append(f"{arm} is at chance on {prose(guessing)}: no better than guessing.")
@@ -309,8 +327,12 @@ def choice(report: Report) -> Answer:
 
 
 def advised(report: Report) -> str:
-    """The arm that is advised: one that is no worse than the best and kept more, if there is any, else the best."""
-    return str(report["recommendation"]["keeps_more"] or report["recommendation"]["arm"])
+    """The arm that is advised: one that is no worse than the best and kept more, if there is any, else the best.
+
+    Where no macro-recall is told, nothing speaks against the final one.
+    """
+    picked = report["recommendation"]
+    return str(picked["keeps_more"] or picked["arm"] or report["final_arm"])
 
 
 def whereabouts(report: Report) -> Answer:

@@ -45,5 +45,5 @@ def sentence(report: Report) -> str:
             verdict = tables.find_verdict(report, "overall", arm, corpus)
             if verdict:
                 word = f"{MARKS[verdict['verdict']]} {tables.word(report, verdict)}"
-                said.append(f"{arm} {word} ({tables.points(verdict['difference'])} on {corpus})")
+                said.append(f"{arm} {word} ({tables.gained(verdict['difference'], corpus)})")
     return f"Old reviews, against {report['ladder'][0]['arm']}: {tables.prose(said)}." if said else ""

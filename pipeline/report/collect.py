@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.files import read_json, read_jsonl
+from pipeline.common.settings import completed
 from pipeline.common.yaml import flat
 
 Folders = Mapping[str, Mapping[str, Mapping[int, Path]]]
 """stage -> arm -> seed -> artifact."""
+Usual = Mapping[str, Mapping[str, Any]]
+"""stage -> its settings at their defaults."""
 Manifests = Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]
 """arm -> stage -> seed -> manifest.json: {"fingerprint", "settings", "seconds", "libraries", "python", ...}, or {}."""
 
 
-def described(stages: Folders, rungs: list[str], final: str, beside: str) -> dict[str, Any]:
+def described(stages: Folders, rungs: list[str], final: str, beside: str, usual: Usual) -> dict[str, Any]:
     """The parts of report.json that the stages tell, by the names they have there; what it took is in the manifests.
 
     ``rungs``: the arms of the ladder, each set against the one above, or all against the first, as ``beside`` says; the
@@ -30,19 +33,20 @@ def described(stages: Folders, rungs: list[str], final: str, beside: str) -> dic
         }
         for arm in arms
     }
+    settings = {arm: completed(_settings(manifests[arm]), usual) for arm in arms}
     prepared = first["prepare"][final]
     models = {arm: [path for path in (folder / "model").rglob("*") if path.is_file()]
               for arm, folder in first["finetune"].items()}  # fmt: skip
     megabytes = {arm: sum(path.stat().st_size for path in files) / 1e6 for arm, files in models.items()}
     return {
-        "changes": changes({arm: manifests[arm] for arm in rungs})
+        "changes": changes({arm: settings[arm] for arm in rungs})
         | {
-            arm: changes({other: manifests[other], arm: manifests[arm]})[arm]
+            arm: changes({other: settings[other], arm: settings[arm]})[arm]
             for arm in arms
             if (other := final if arm not in rungs else rungs[0] if beside == "first" else arm) != arm
         },
         "arms": {
-            arm: _arm(arm, stages, first) | {"model_megabytes": megabytes[arm], "settings": _settings(manifests[arm])}
+            arm: _arm(arm, stages, first) | {"model_megabytes": megabytes[arm], "settings": settings[arm]}
             for arm in arms
         },
         "coverage": {arm: read(folder / "coverage.json") for arm, folder in first["tokenizer"].items()},
@@ -121,12 +125,15 @@ def seconds(manifests: Manifests) -> dict[str, dict[str, dict[str, Any]]]:
     return found
 
 
-def changes(manifests: Manifests) -> dict[str, list[dict[str, Any]]]:
-    """Settings in which each arm differs from the one before it: {"setting": "stage.key", "from", "to"}."""
+def changes(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Settings in which each arm differs from the one before it: {"setting": "stage.key", "from", "to"}.
+
+    ``settings``: arm -> stage -> its settings.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
     before: dict[str, Any] | None = None
-    for arm, stages in manifests.items():
-        now = flat(_settings(stages))
+    for arm, stages in settings.items():
+        now = flat(stages)
         found[arm] = [
             {"setting": key, "from": before[key], "to": value}
             for key, value in now.items()

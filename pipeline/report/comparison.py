@@ -11,10 +11,12 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import read_object
 from pipeline.common.labels import FLOORS
 from pipeline.common.printable import printable
+from pipeline.common.settings import completed
 from pipeline.common.yaml import flat
 from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Estimate, Report, Table, change, percent
 from pipeline.measuring.runs.two_runs import What
+from pipeline.report.collect import Usual
 from pipeline.report.summary import plain
 
 NEEDED = {"name": str, "ladder": list, "retention": dict, "verdicts": list, "arms": dict}
@@ -24,7 +26,6 @@ MEASURES = {
     "masked": "masked words kept",
     "pairs": "minimal pairs kept",
 }
-QUESTIONS = {"rung": "against the arm above", "overall": "against the first arm"}
 
 
 def read(path: Path) -> tuple[Path, dict[str, Any]]:
@@ -53,9 +54,10 @@ def compared(
     b: Report,
     figures: tuple[Mapping[What, Estimate], Mapping[What, Estimate]],
     apart: Mapping[What, Estimate],
+    usual: Usual,
 ) -> list[Table]:
     """Tables of two runs; ``figures`` of each by (arm, measure, corpus), and b less a, where both have it."""
-    return [*_scores(*figures, apart), verdicts(a, b), settings(a, b)]
+    return [*_scores(*figures, apart), verdicts(a, b), settings(a, b, usual)]
 
 
 def _scores(
@@ -85,14 +87,14 @@ def _apart(difference: Estimate | None) -> tuple[Cell, Cell]:
 def verdicts(a: Report, b: Report) -> Table:
     """Verdicts that both runs have and that came out differently."""
     before, now = (
-        {_asked(one): str(one["verdict"]) for one in report["verdicts"] if one["verdict"] != "exploratory"}
+        {_asked(one): str(one["verdict"]) for one in report["verdicts"] if one["verdict"] in tables.CLAIMS}
         for report in (a, b)
     )
     rows = tuple(
-        (Cell(f"{arm} {question}"), Cell(f"{MEASURES.get(measure, measure)}, {place}"),
-         _word(word), _word(now[question, measure, place, arm]))
-        for (question, measure, place, arm), word in before.items()
-        if now.get((question, measure, place, arm), word) != word
+        (Cell(f"{arm} against {other}"), Cell(f"{MEASURES.get(measure, measure)}, {place}"),
+         _word(word), _word(now[arm, other, measure, place]))
+        for (arm, other, measure, place), word in before.items()
+        if now.get((arm, other, measure, place), word) != word
     )  # fmt: skip
     shared = sum(key in now for key in before)
     note = f"{len(rows)} of {shared} verdicts that both runs have came out differently."
@@ -100,21 +102,24 @@ def verdicts(a: Report, b: Report) -> Table:
 
 
 def _asked(verdict: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """What a verdict is about: the question in words, its measure, corpus and arm."""
-    question = str(verdict["question"])
-    said = f"against the {FLOORS.get(verdict['against'], verdict['against'])}" if question == "floor" else question
-    return QUESTIONS.get(said, said), str(verdict["measure"]), str(verdict["place"]), str(verdict["arm"])
+    """What a verdict is about, whatever question asked it: an arm, what it is held against, the measure and corpus."""
+    other = str(verdict["against"])
+    other = f"the {FLOORS.get(other, other)}" if verdict["question"] == "floor" else other
+    return str(verdict["arm"]), other, str(verdict["measure"]), str(verdict["place"])
 
 
 def _word(word: str) -> Cell:
     return Cell(f"{tables.MARKS.get(word, '')} {word}".lstrip())
 
 
-def settings(a: Report, b: Report) -> Table:
-    """Settings of arms that both runs have, where their values differ; then arms that only one of them has."""
+def settings(a: Report, b: Report, usual: Usual) -> Table:
+    """Settings of arms that both runs have, where their values differ; then arms that only one of them has.
+
+    A setting that is newer than a run was at its default in it, as ``usual`` says.
+    """
     rows: list[tuple[Cell, ...]] = []
     for arm in (arm for arm in a["arms"] if arm in b["arms"]):
-        before, now = (flat(report["arms"][arm].get("settings") or {}) for report in (a, b))
+        before, now = (flat(completed(report["arms"][arm].get("settings") or {}, usual)) for report in (a, b))
         for key in dict.fromkeys([*before, *now]):
             if before.get(key) != now.get(key):
                 rows.append((Cell(f"{arm}: {key}"), _value(before, key), _value(now, key)))

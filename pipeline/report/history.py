@@ -13,6 +13,7 @@ from pipeline.common.printable import printable
 from pipeline.drawing import tables
 from pipeline.drawing.tables import NOTHING, Cell, Report, Table
 from pipeline.report import comparison
+from pipeline.report.collect import Usual
 from pipeline.report.summary import plain
 
 SHOWN = 6
@@ -59,14 +60,14 @@ def find(name: str, store: Path) -> Path:
     raise InputError(f"run {name}: no report.json there, and no run of {store} is called so ({said})")
 
 
-def text(known: Sequence[Past]) -> str:
+def text(known: Sequence[Past], usual: Usual) -> str:
     """A table for a terminal, and below it for each run the settings that differ from the run before it.
 
     That is the last one of the same recipe, or, of a recipe's first, the one above.
     """
     columns = ("run", "recipe", "finished, UTC", "arm", "macro-recall, %", "on emoji texts, %", "masked words kept, %")
     table = Table("Runs", columns, tuple(_row(number, past) for number, past in enumerate(known, start=1)))
-    lines = [printable(line) for number in range(1, len(known)) for line in _told(known, number)]
+    lines = [printable(line) for number in range(1, len(known)) for line in _told(known, number, usual)]
     return "\n".join([plain([table]), *(["", "Settings that differ", *lines] if lines else [])])
 
 
@@ -85,22 +86,22 @@ def _row(number: int, past: Past) -> tuple[Cell, ...]:
     )
 
 
-def _told(known: Sequence[Past], place: int) -> Iterator[str]:
+def _told(known: Sequence[Past], place: int, usual: Usual) -> Iterator[str]:
     now = known[place].report
     same = [each for each in range(place) if known[each].report.get("recipe") == now.get("recipe")]
     other = same[-1] if same else place - 1
-    differing = differences(known[other].report, now)
+    differing = differences(known[other].report, now, usual)
     yield f"  {place + 1} against {other + 1}: {differing[0] if differing else 'none'}"
     yield from (f"      {each}" for each in differing[1:SHOWN])
     if len(differing) > SHOWN:
         yield f"      and {len(differing) - SHOWN} more: compare {other + 1} {place + 1}"
 
 
-def differences(before: Report, now: Report) -> list[str]:
+def differences(before: Report, now: Report, usual: Usual) -> list[str]:
     """Settings in which two runs differ, a line each, with the arms where it is not all that both have."""
     both = [arm for arm in before["arms"] if arm in now["arms"]]
     changed: dict[str, list[str]] = {}
-    for name, was, becomes in comparison.settings(before, now).rows:
+    for name, was, becomes in comparison.settings(before, now, usual).rows:
         arm, _, key = name.text.partition(": ")
         fate = "gone" if becomes.text == NOTHING.text else "new"  # of an arm that one run alone has
         changed.setdefault(f"{key}: {was.text} → {becomes.text}" if key else f"{arm}: {fate}", []).append(arm)

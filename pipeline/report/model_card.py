@@ -105,7 +105,7 @@ def _told(report: Report, arm: str, scores: Mapping[str, Any]) -> dict[str, Any]
         "hardest": [(corpus, *_hardest(found["per_class"])) for corpus, found in scores.items()],
         "english": tables.english(report),
         "kept": [
-            (tables.PLACES[measure], place, tables.percent(tables.kept(report, arm, measure, place)))
+            (tables.PLACES[measure], place, tables.in_percent(tables.kept(report, arm, measure, place)))
             for measure, place in places
             if tables.kept(report, arm, measure, place)
         ],

@@ -33,7 +33,8 @@ class Rung(TypedDict):
 class Judged(TypedDict):
     """Whether an arm has more of a measure than another: the one above (or ``beside``), the first, a floor, a control.
 
-    ``p_holm`` is adjusted for all comparisons with a verdict, which are one family; null of exploratory ones.
+    ``p_holm`` is adjusted for all comparisons with a verdict, which are one family; null of exploratory ones, and of
+    those that could not be measured.
     """
 
     question: Literal["rung", "overall", "floor", "control"]
@@ -51,13 +52,16 @@ class Judged(TypedDict):
 class Advised(TypedDict):
     """The arm with the highest macro-recall, and whether it beats the better floor (null: that is exploratory).
 
+    ``arm`` is null, and nothing is said of the others, where no corpus has test texts enough of each class.
     ``equal``: arms that are no worse by more than the margin; ``open``: those of which the texts do not say.
     """
 
-    arm: str
+    arm: str | None
     equal: list[str]
     open: list[str]
     keeps_more: str | None
+    more_of: list[str] | None
+    """The measure and corpus of general English that ``keeps_more`` is said of."""
     macro_recall: dict[str, float]
     floor: str
     beats_floor: bool | None
@@ -125,7 +129,7 @@ class Report(TypedDict):
     backward: dict[str, Backward]
     """By arm that goes on from the ladder's first, a model as it was; empty where none does."""
     searched: Searched | None
-    """Of an arm that a search chose, where the recipe says so."""
+    """Of an arm that a search chose, where the recipe says so, and test texts are enough."""
     sweep: Sweep | None
     """The arms of the ladder along one setting, where the recipe names one."""
     emoji: dict[str, Emoji | None]

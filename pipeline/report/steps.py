@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -56,14 +57,18 @@ def ledger(report: Report) -> Table:
 
 
 def _in_order(report: Report) -> list[Mapping[str, Any]]:
-    """The arms as the ledger has them: as the ladder does, or the first and then by what the others gained on it."""
+    """The arms as the ledger has them: as the ladder does, or the first and then by what the others gained on it.
+
+    Of an arm nothing is known where no corpus has texts enough: it comes last.
+    """
     first, *others = report["ladder"]
     if report["beside"] == "above":
         return [first, *others]
 
     def gained(rung: Mapping[str, Any]) -> float:
         found = (tables.find_verdict(report, "rung", rung["arm"], corpus) for corpus in tables.reviews(report))
-        return sum(float(verdict["difference"]["value"]) for verdict in found if verdict)
+        known = [value for each in found if each and (value := each["difference"]["value"]) is not None]
+        return sum(known) if known else -math.inf
 
     return [first, *sorted(others, key=gained, reverse=True)]
 
@@ -98,7 +103,7 @@ def pictures(report: Report) -> list[Picture]:
 
 
 def _points(step: Mapping[str, Any] | None) -> Cell:
-    if step is None:
+    if step is None or step["verdict"] == "unmeasured":
         return NOTHING
     apart = tables.change(step["difference"])
     found = step["verdict"]
@@ -149,7 +154,7 @@ def sentence(report: Report) -> str:
     """The verdicts against all controls in one line; empty without any."""
     said = [
         f"{tables.MARKS[verdict['verdict']]} {tables.word(report, verdict)} against {control['arm']}"
-        f" ({tables.points(verdict['difference'])} on {corpus})"
+        f" ({tables.gained(verdict['difference'], corpus)})"
         for control in report["controls"]
         for corpus in tables.reviews(report)
         if (verdict := _verdict(report, control["arm"], corpus))

@@ -10,6 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from pipeline.common.errors import InputError
+from pipeline.drawing import tables
 from pipeline.measuring.layers.probes import TASKS
 from stages import report as stage
 from tests import toy_runs
@@ -89,6 +90,29 @@ def test_figures_are_those_worked_out_by_hand(figures: dict[str, Any]) -> None:
     assert rungs["full"]["changes"] == [{"setting": "tokenizer.emoji", "from": "none", "to": "all"}]
     advised = figures["recommendation"]
     assert (advised["arm"], advised["floor"], advised["beats_floor"]) == ("full", "tfidf", True)
+
+
+def test_an_arm_made_before_a_setting_was_there_had_its_default(tmp_path: Path) -> None:
+    """The first manifest knows no contrast: its arm had none, as the second's, which says so."""
+    inputs = toy_runs.write(
+        tmp_path / "artifacts", Toy(arms={"naive": 0.6, "careful": 0.6, "full": 0.6}, measured=False)
+    )
+    for (arm, _), folder in inputs["finetune"].items():
+        path = folder / "manifest.json"
+        told = json.loads(path.read_text(encoding="utf-8"))
+        told["settings"] |= {"learning_rate": 3e-5, "freezing": {"layers": 2}}
+        told["settings"] |= {"contrast": {"weight": 0.1 if arm == "full" else 0.0}} if arm != "naive" else {}
+        path.write_text(json.dumps(told), encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    stage.report(SETTINGS, **inputs, recipe="mine", out=tmp_path / "out")
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    new = {"setting": "finetune.contrast.weight", "from": 0.0, "to": 0.1}
+    assert [[one for one in rung["changes"] if one["setting"].startswith("finetune")] for rung in report["ladder"]] == [
+        [], [], [new],
+    ]  # fmt: skip
+    report["ladder"][2]["changes"] = []
+    said = [cells[1].text for cells in tables.steps(report).rows]
+    assert said == ["the first arm: nothing to compare with", "nothing", "nothing"]
 
 
 def test_every_verdict_says_how_sure_it_is(figures: dict[str, Any]) -> None:
@@ -325,8 +349,11 @@ def test_what_was_forgotten_of_old_reviews_is_told_against_the_model_as_it_was(t
         texts = 120 if arm == "rehearsed" else 0
         told = {"rehearsal": {"corpora": ["old", "older"], "texts": texts, "new_texts": 300}}
         told |= {"method": "none"} if arm == "before" else {"method": "full"}
-        path = folder / "finetune.json"
+        path, manifest = folder / "finetune.json", folder / "manifest.json"
         path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | told), encoding="utf-8")
+        asked = json.loads(manifest.read_text(encoding="utf-8"))
+        asked["settings"]["rehearsal"] = {"share": 0.0 if arm == "new-alone" else 0.3}
+        manifest.write_text(json.dumps(asked), encoding="utf-8")
     settings = stage.Settings(beside="first", draws=1000, verdict_draws=1000)
     stage.report(settings, **inputs, recipe="mine", out=tmp_path)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))

@@ -220,7 +220,8 @@ def tried(report: Report, measure: str) -> tuple[dict[str, Sequence[Change]], li
     for rung in report["ladder"]:
         changes, told = rung["changes"], dict[str, set[str]]()
         for verdict in report["verdicts"]:
-            if (verdict["arm"], verdict["against"]) == (rung["arm"], above):
+            asked = verdict["verdict"] != "unmeasured"
+            if asked and (verdict["arm"], verdict["against"]) == (rung["arm"], above):
                 told.setdefault(verdict["measure"], set()).add(verdict["verdict"])
         both = told.get("macro_recall", set()) | told.get("masked", set())
         whole = len(changes) == 1 or report["beside"] == "first"

@@ -40,8 +40,8 @@ class Past(NamedTuple):
     tuned_on: Labelled
     held_out: Labelled
     """Its test texts of then."""
-    macro_recall: Estimate
-    """On them, the mean over corpora."""
+    macro_recall: Estimate | None
+    """On them, the mean over the corpora that have texts enough of each class; None where none has."""
     margin: float
     """What difference does not matter, as its report has it."""
     corpora: list[str]
@@ -64,15 +64,16 @@ def past(model: Path) -> Past | None:
     prepare = place.parents[1] / "prepare" / report["fingerprints"][arm]["prepare"][seed][:16]
     if not (prepare / "corpora.json").is_file():
         return None
-    told = {corpus: found["macro_recall"] for corpus, found in described["seeds"][seed].items()}
-    mean = {end: float(np.mean([each[end] for each in told.values()])) for end in ("value", "low", "high")}
+    tested = described["seeds"][seed]
+    told = [found["macro_recall"] for found in tested.values() if found["macro_recall"]["value"] is not None]
+    mean = {end: float(np.mean([each[end] for each in told])) for end in ("value", "low", "high") if told}
     train, test = (
         [(row["text"], row["label"]) for row in rows(prepare, role="reviews", split=split)]
         for split in ("train", "test")
     )
-    figure = mean | {"n": sum(each["n"] for each in told.values())}
+    figure = mean | {"n": sum(each["n"] for each in told)} if told else None
     share = described["settings"]["prepare"]["share_of_rows"]
-    return Past(train, test, figure, report["margin"], list(told), report["recipe"], share)
+    return Past(train, test, figure, report["margin"], list(tested), report["recipe"], share)
 
 
 def scored(texts: Labelled, probabilities: Sequence[Sequence[float]]) -> dict[str, Any]:
@@ -144,11 +145,13 @@ def unknown(now: Labelled, then: Past) -> list[str]:
 
 def advice(now: Estimate, then: Past, moved: Sequence[str]) -> str:
     """Whether to tune anew, from macro-recall of then and now and what of the inputs has drifted."""
+    inputs = f"; drifted: {', '.join(moved)}" if moved else "; no input has drifted"
+    if then.macro_recall is None:
+        return f"not decided: when it was tested, a class had too few texts for a macro-recall{inputs}"
     apart_by = apart(then.macro_recall, now)
     low, high = (100 * apart_by[end] for end in ("low", "high"))
     change = f"{100 * apart_by['value']:+.1f} points ({low:+.1f} to {high:+.1f})".replace("-", "−")
     said = f"macro-recall changed by {change}"
-    inputs = f"; drifted: {', '.join(moved)}" if moved else "; no input has drifted"
     if high < 0:
         return f"tune anew: {said}{inputs}"
     if apart_by["low"] > -then.margin:

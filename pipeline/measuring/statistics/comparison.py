@@ -149,6 +149,12 @@ def paired(a: Measured, b: Measured) -> Measured:
     return along([a, replace(b, contributions=beside)], lambda values: values[..., 0] - values[..., 1])
 
 
+def measurable(a: Measured, b: Measured) -> bool:
+    """Whether there is a difference to be told; arguments and errors as in ``minus``."""
+    both = paired(a, b)
+    return both.enough and math.isfinite(both.value)
+
+
 def along(measured: Sequence[Measured], of: Statistic) -> Measured:
     """A figure of several measures of the same items, drawn together; ``of`` takes their values [..., measures]."""
     ends = np.cumsum([one.contributions.shape[-1] for one in measured])[:-1].tolist()

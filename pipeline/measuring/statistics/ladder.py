@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.common.labels import LABEL_TO_ID
 from pipeline.measuring.statistics.bootstrap import LEVEL, Difference, Figure
 from pipeline.measuring.statistics.classification import HEADLINE, METRICS, Metric, of_class
-from pipeline.measuring.statistics.comparison import Measured, classified, minus, paired, verdicts
+from pipeline.measuring.statistics.comparison import Measured, classified, measurable, minus, paired, verdicts
 
 Rows = Sequence[Mapping[str, Any]]
 """Rows of a predictions file: {"id", "label", "predicted", "emoji"}, and "fold" with cross-validation."""
@@ -105,13 +105,15 @@ class Comparison(NamedTuple):
 def judge(asked: Sequence[Comparison], primary: Sequence[Kind], margin: float, draws: Draws) -> list[dict[str, Any]]:
     """What comes of each comparison: a verdict of the declared ones, read together; the others are exploratory.
 
-    One that is asked twice is told once, by its first question, and is declared if either is. A large family has more
-    samples drawn than ``draws`` says.
+    One that is asked twice is told once, by its first question, and is declared if either is. What cannot be measured
+    is "unmeasured", declared or not: nothing is claimed of it, so it costs the others nothing. A large family has
+    more samples drawn than ``draws`` says.
     """
     same: dict[tuple[Key, str, str], list[Comparison]] = {}
     for one in asked:
         same.setdefault((one.key, one.arm, one.against), []).append(one)
-    declared = [key for key, several in same.items() if any(one.kind in primary for one in several)]
+    known = {key for key, several in same.items() if measurable(*several[0].sides)}
+    declared = [key for key, several in same.items() if key in known and any(one.kind in primary for one in several)]
     # The least p is 2 / (draws + 1), and Holm's correction multiplies it by their number: fewer could show nothing.
     count = max(draws.draws, round(2 / (1 - LEVEL)) * len(declared))
     found = {key: minus(*several[0].sides, draws=count, seed=draws.seed) for key, several in same.items()}
@@ -119,7 +121,13 @@ def judge(asked: Sequence[Comparison], primary: Sequence[Kind], margin: float, d
     return [
         {"question": several[0].question, "measure": key[0][0], "place": key[0][1], "arm": key[1], "against": key[2]}
         | {"difference": Figure.as_json(found[key]), "p": found[key].p}
-        | dict(zip(("p_holm", "verdict"), told.get(key, (None, "exploratory")), strict=True))
+        | dict(
+            zip(
+                ("p_holm", "verdict"),
+                told.get(key, (None, "exploratory" if key in known else "unmeasured")),
+                strict=True,
+            )
+        )
         for key, several in same.items()
     ]
 
@@ -178,35 +186,41 @@ def recommend(
     """The arm with the highest macro-recall (mean over corpora), and what can be said of the others beside it.
 
     It is chosen on these texts, so nothing is called lower than it; that another is no worse is said against the odds.
+    Corpora with too few texts of a class say nothing.
 
     Returns:
-        {"arm", "equal": [arms that are no worse by more than the margin on any corpus], "open": [those of which no
-        corpus shows that they are lower, either], "keeps_more": the one of the equal that kept most general English,
-        if its interval beside the arm says so (somewhere more, nowhere less), "macro_recall": {arm: mean over corpora}}
+        {"arm": None where no corpus has texts enough, "equal": [arms that are no worse by more than the margin on any
+        corpus], "open": [those of which no corpus shows that they are lower, either], "keeps_more": the one of the
+        equal that kept most general English, if its interval beside the arm says so (somewhere more, nowhere less),
+        "more_of": the first [measure, place] where it does, "macro_recall": {arm: mean over corpora}}
     """
-    means = {arm: mean_of(found) for arm, found in headline.items()}
+    means = {arm: mean for arm, found in headline.items() if (mean := mean_of(found)) is not None}
+    if not means:
+        return {"arm": None, "equal": [], "open": [], "keeps_more": None, "more_of": None, "macro_recall": {}}
     best = max(means, key=lambda arm: means[arm])
 
-    def beside(of: Mapping[str, Mapping[Key, Measured]], arm: str) -> list[Difference]:
-        shared = [key for key in of[arm] if key in of[best]]
-        return [minus(of[arm][key], of[best][key], draws=draws.draws, seed=draws.seed) for key in shared]
+    def beside(of: Mapping[str, Mapping[Key, Measured]], arm: str) -> dict[Key, Difference]:
+        shared = [key for key in of[arm] if key in of[best] and of[arm][key].enough and of[best][key].enough]
+        return {key: minus(of[arm][key], of[best][key], draws=draws.draws, seed=draws.seed) for key in shared}
 
-    apart = {arm: beside(headline, arm) for arm in headline if arm != best}
-    equal = [arm for arm, found in apart.items() if all(one.low > -margin for one in found)]
-    lower = [arm for arm, found in apart.items() if any(one.high < 0 for one in found)]
+    apart = {arm: beside(headline, arm) for arm in means if arm != best}
+    equal = [arm for arm, found in apart.items() if all(one.low > -margin for one in found.values())]
+    lower = [arm for arm, found in apart.items() if any(one.high < 0 for one in found.values())]
     held = {arm: beside(kept, arm) for arm in equal}
-    more = [
-        arm for arm, found in held.items() if any(one.low > 0 for one in found) and all(one.high >= 0 for one in found)
-    ]
+    more = {arm: [key for key, one in found.items() if one.low > 0]
+            for arm, found in held.items() if all(one.high >= 0 for one in found.values())}  # fmt: skip
+    most = max((arm for arm in more if more[arm]), key=lambda arm: mean_of(kept[arm]) or 0.0, default=None)
     return {
         "arm": best,
         "equal": equal,
         "open": [arm for arm in apart if arm not in (*equal, *lower)],
-        "keeps_more": max(more, key=lambda arm: mean_of(kept[arm]), default=None),
+        "keeps_more": most,
+        "more_of": list(more[most][0]) if most else None,
         "macro_recall": means,
     }
 
 
-def mean_of(found: Mapping[Key, Measured]) -> float:
-    """Mean of several measures on all their items."""
-    return float(np.mean([measure.value for measure in found.values()]))
+def mean_of(found: Mapping[Key, Measured]) -> float | None:
+    """Mean, on all their items, of those of several measures that have texts enough; None where none has."""
+    known = [measure.value for measure in found.values() if measure.enough]
+    return float(np.mean(known)) if known else None

@@ -192,20 +192,44 @@ def test_a_difference_that_only_holds_alone_says_so(figures: dict[str, Any]) -> 
     assert "judged together" not in answers.helped(figures).lines[0].said
 
 
+def test_why_a_floor_is_not_judged_is_said(figures: dict[str, Any]) -> None:
+    report = copy.deepcopy(figures)
+    said = "Whether adapted beats the TF-IDF floor is exploratory here: "
+    report["recommendation"] |= {"arm": "adapted", "beats_floor": None}
+    assert answers.choice(report).lines[-1].said == f"{said}it is not the final arm."
+    report["primary"] = ["rungs", "masked"]
+    for arm in ("adapted", "full"):
+        report["recommendation"]["arm"] = arm
+        told = answers.choice(report).lines[-1].said
+        assert told == f"{said}the recipe declares no comparison with a floor.".replace("adapted", arm)
+
+
 def test_the_arm_advised_may_be_another_than_the_last(figures: dict[str, Any]) -> None:
     report = copy.deepcopy(figures)
     picked = {"arm": "adapted", "equal": ["careful"], "open": ["full"], "keeps_more": "careful", "beats_floor": False}
-    report["recommendation"] |= picked
+    report["recommendation"] |= picked | {"more_of": ["masked", "encyclopedia"]}
     said = " ".join(line.said for line in answers.choice(report).lines)
     assert "No worse (within 1 point): careful." in said
     assert "The test texts do not say whether full would do as well." in said
     assert "careful kept more general English" in said
     assert "does not beat the TF-IDF floor everywhere" in said
-    for arm, share in (("adapted", 0.61), ("full", 0.93)):  # whose general English: both are named
+    for arm, share in (("adapted", 0.61), ("careful", 0.97), ("full", 0.93)):  # whose general English: all are named
         kept = {"value": share, "low": share - 0.02, "high": share + 0.02, "n": 40}
         report["retention"][arm]["tuned"]["kept"]["masked"]["encyclopedia"] = kept
     told = [line.said for line in answers.choice(report).lines]
-    assert "General English kept: adapted 61.0% (59.0–63.0) and full 93.0% (91.0–95.0)." in told
+    shares = "adapted 61.0% (59.0–63.0), careful 97.0% (95.0–99.0) and full 93.0% (91.0–95.0)."
+    assert f"General English kept: {shares}" in told
+    pairs = copy.deepcopy(report)
+    pairs["recommendation"] |= {
+        "arm": "full",
+        "more_of": ["pairs", "pairs"],
+    }  # the claim is of these, so are the shares
+    line = "General English kept (minimal pairs): full 80.0% (77.0–83.0) and careful "
+    assert any(said.startswith(line) for said in (line.said for line in answers.choice(pairs).lines))
+    alone = copy.deepcopy(report)
+    alone["recommendation"] |= {"keeps_more": None, "more_of": None}
+    said = "General English kept: adapted 61.0% (59.0–63.0) and full 93.0% (91.0–95.0)."
+    assert said in [line.said for line in answers.choice(alone).lines]
     assert answers.choice(report).headline == "careful: no worse than adapted, and it kept more"
     assert "The arm advised here lies in models/careful/." in [line.said for line in answers.whereabouts(report).lines]
     assert answers.whereabouts(report).headline == "model/ is full's; the one advised lies in models/careful/"

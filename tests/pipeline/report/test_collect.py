@@ -1,3 +1,4 @@
+from pipeline.common.settings import completed
 from pipeline.report import collect
 
 
@@ -31,7 +32,8 @@ def test_an_artifact_without_manifest_has_no_time() -> None:
 
 
 def test_changes_name_the_settings_that_differ_from_the_arm_above() -> None:
-    assert collect.changes(MANIFESTS) == {
+    rates = {arm: {"finetune": {"rate": rate, "epochs": 3}} for arm, rate in (("naive", 1e-3), ("full", 2e-5))}
+    assert collect.changes(rates) == {
         "naive": [],
         "full": [{"setting": "finetune.rate", "from": 1e-3, "to": 2e-5}],
     }
@@ -39,12 +41,23 @@ def test_changes_name_the_settings_that_differ_from_the_arm_above() -> None:
 
 def test_changes_name_settings_in_groups_by_their_path() -> None:
     arms = {
-        arm: {"finetune": {0: {"settings": {"compute": {"precision": precision, "compile": False}}}}}
+        arm: {"finetune": {"compute": {"precision": precision, "compile": False}}}
         for arm, precision in (("naive", "fp32"), ("full", "bf16"))
     }
     assert collect.changes(arms)["full"] == [
         {"setting": "finetune.compute.precision", "from": "fp32", "to": "bf16"},
     ]
+
+
+def test_a_setting_that_is_newer_than_what_was_made_was_at_its_default() -> None:
+    """An arm that was made before there was a contrast beside one that has it, and before a stage had any manifest."""
+    usual = {"finetune": {"epochs": 3, "contrast": {"weight": 0.0, "temperature": 0.1}}}
+    older = {"prepare": {}, "finetune": {"epochs": 4}}
+    newer = {"prepare": {}, "finetune": {"epochs": 4, "contrast": {"weight": 0.1}}}
+    found = collect.changes({"above": completed(older, usual), "contrast": completed(newer, usual)})
+    assert found == {"above": [], "contrast": [{"setting": "finetune.contrast.weight", "from": 0.0, "to": 0.1}]}
+    assert completed(older, usual)["prepare"] == {}
+    assert list(completed(newer, usual)["finetune"]["contrast"]) == ["weight", "temperature"]
 
 
 def test_versions_show_what_changed_on_the_way() -> None:

@@ -55,7 +55,7 @@ def test_two_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytest.Capture
     assert full[4] == "unpaired"
     assert ["full: finetune.learning_rate", "3e-05", "5e-05"] in rows
     assert ["arm best", "–", "has it"] in rows
-    assert ["full against the arm above", "macro-recall, starter-reviews", "▲ better", "▼ worse"] in rows
+    assert ["full against naive", "macro-recall, starter-reviews", "▲ better", "▼ worse"] in rows
     assert "1 of" in text
 
 
@@ -69,6 +69,27 @@ def test_verdicts_on_each_floor_are_told_apart(run: Path) -> None:
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["full against the feature floor", "macro-recall, starter-reviews", "▲ better", "▼ worse"]
     ]
+
+
+def test_verdicts_against_each_control_are_told_apart(run: Path) -> None:
+    """Three controls, of which two came out otherwise; and a rung of two arms is the whole ladder of four."""
+    report = json.loads((run / "report.json").read_text("utf-8"))
+    one = next(each for each in report["verdicts"] if each["measure"] == "macro_recall") | {"arm": "full"}
+    controls = ("from-scratch", "not-adapted", "unrelated")
+    before, now = (
+        report | {"verdicts": [one | {"question": "control", "against": other, "verdict": word}
+                               for other, word in zip(controls, words, strict=True)]
+                  + [one | {"question": question, "against": "naive", "verdict": last}]}
+        for words, question, last in ((("better", "undecided", "better"), "rung", "better"),
+                                      (("undecided", "better", "better"), "overall", "worse"))
+    )  # fmt: skip
+    table = comparison.verdicts(before, now)
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["full against from-scratch", "macro-recall, starter-reviews", "▲ better", "● undecided"],
+        ["full against not-adapted", "macro-recall, starter-reviews", "● undecided", "▲ better"],
+        ["full against naive", "macro-recall, starter-reviews", "▲ better", "▼ worse"],
+    ]
+    assert table.note == "3 of 4 verdicts that both runs have came out differently."
 
 
 def test_a_run_beside_itself_differs_in_nothing(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

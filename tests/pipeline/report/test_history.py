@@ -13,6 +13,7 @@ from pipeline.machine import cli
 from pipeline.machine.lock import hold
 from pipeline.report import history
 from stages import __main__ as verbs
+from stages import finetune
 
 
 def figure(value: float) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def test_many_settings_are_counted(store: Path) -> None:
     for arm in told["arms"].values():
         arm["settings"]["finetune"] = {f"new_{number}": number for number in range(9)}
     put(store, "e" * 16, "2026-02-01T10:00", told)
-    assert history.text(history.runs(store)).endswith(f"and {9 + 2 + 1 + 1 - history.SHOWN} more: compare 3 4")
+    assert history.text(history.runs(store), {}).endswith(f"and {9 + 2 + 1 + 1 - history.SHOWN} more: compare 3 4")
 
 
 def test_compare_takes_numbers_recipes_and_beginnings(store: Path) -> None:
@@ -98,8 +99,26 @@ def test_an_empty_store_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.endswith("is called so (none yet)\n")
 
 
+def test_a_setting_that_is_newer_than_a_run_was_at_its_default_there(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last of three runs tells of the contrast that the others did not know: at its default it is no difference."""
+    assert finetune.Settings().contrast.weight == 0.0
+    for weight, name in ((0.0, "e"), (0.1, "9")):
+        told = report("mine", 0.7, {"naive": 2e-4, "full": 2e-4})
+        told["arms"]["full"]["settings"]["finetune"]["contrast"] = {"weight": weight}
+        put(store, name * 16, f"2026-02-0{1 + (name == '9')}T10:00", told)
+    assert cli.main(verbs.build(), ["compare", "1", "eeee", "--store", str(store)]) == 0
+    assert "contrast" not in capsys.readouterr().out
+    assert cli.main(verbs.build(), ["compare", "1", "9999", "--store", str(store)]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "full: finetune.contrast.weight 0.0 0.1" in lines
+    assert cli.main(verbs.build(), ["history", "--store", str(store)]) == 0
+    assert capsys.readouterr().out.count("finetune.contrast.weight: 0.0 → 0.1 (full)") == 1
+
+
 def test_an_arm_that_is_gone(store: Path) -> None:
     now = report("mine", 0.7, {"naive": 1e-4, "full": 1e-4})
     before = copy.deepcopy(now)
     del now["arms"]["naive"]
-    assert history.differences(before, now) == ["arm naive: gone"]
+    assert history.differences(before, now, {}) == ["arm naive: gone"]

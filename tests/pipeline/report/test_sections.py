@@ -254,7 +254,7 @@ def test_words_of_the_page_are_of_its_language_and_quotes_stay_as_they_are(
     quoted = "no <general English> in this shop"
     report["errors"]["shop"]["mistakes"][0]["text"] = quoted
     report["corpora"]["encyclopedia"]["language"] = ["de"]
-    report["recommendation"]["keeps_more"] = "careful"
+    report["recommendation"] |= {"keeps_more": "careful", "more_of": ["masked", "encyclopedia"]}
     report["diagnosis"] = rules.diagnose(report)
     pages.write(results.checked(Report, report), tmp_path)
     page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
@@ -288,14 +288,63 @@ def test_a_class_of_too_few_test_texts_leaves_no_score_and_ends_nothing(report: 
         scores["macro_recall"] = unknown
     for verdict in report["verdicts"]:
         if verdict["measure"] == "macro_recall":
-            asked = verdict["verdict"] != "exploratory"
-            verdict |= {"difference": unknown, **({"p": 1.0, "p_holm": 1.0, "verdict": "undecided"} if asked else {})}
+            verdict |= {"difference": unknown, "p": 1.0, "p_holm": None, "verdict": "unmeasured"}
     pages.write(results.checked(Report, report), tmp_path)
     said = "full has no macro-recall (too few test texts) and keeps 70.5% of the base's general English."
     assert answers.lead(report) == said
     assert said in (tmp_path / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
+    helped = answers.helped(report)
+    assert (helped.headline, helped.tone) == ("Not measured: too few texts", "unmeasured")
+    said = (
+        "– not measured: a class has too few test texts. full was not compared with the TF-IDF floor: a class has too"
+    )
+    assert helped.lines[0].said.startswith(said)
     drawn = gallery.pictures(report)
     assert (drawn["ladder"], [each.name for each in drawn["frontier"]]) == ([], ["front"])
+
+
+@pytest.mark.parametrize("beside", ["first", "above"])
+def test_a_small_corpus_beside_a_large_one_is_passed_over(tmp_path: Path, beside: Any) -> None:
+    """Eight neutral test texts: no macro-recall there, and the ledger goes by what was gained elsewhere."""
+    toy = toy_runs.Toy(arms={"naive": 0.55, "careful": 0.61, "full": 0.72}, corpora=("shop", "corner"), few=("corner",))
+    searched = {"arm": "full", "against": "naive", "trials": 9}
+    settings = stage.Settings(draws=1000, verdict_draws=1000, beside=beside, searched=searched)
+    stage.report(settings, **toy_runs.write(tmp_path / "artifacts", toy), recipe="mine", out=tmp_path)
+    made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert made["ladder"][2]["scores"]["corner"]["macro_recall"] == {"value": None, "low": None, "high": None, "n": 208}
+    assert made["searched"] is None, "dev has a mean of both corpora, test has none"
+    for verdict in made["verdicts"]:
+        few = verdict["place"] == "corner" and "macro_recall" in verdict["measure"]
+        assert (verdict["verdict"] == "unmeasured") == few, "macro-recall of all texts there, and of those with emoji"
+    family = {"first": 2 + 2 + 2 + 2, "above": 2 + 1 + 1 + 1 + 2}[beside]  # steps, emoji, masked words, floors
+    assert sum(each["p_holm"] is not None for each in made["verdicts"]) == family
+    pages_of = [tmp_path / name for name in ("report.html", "summary.txt", "models/full/README.md")]
+    for text in (html.unescape(path.read_text(encoding="utf-8")) for path in pages_of):
+        assert not re.findall(r"–%|– points|\(–\)|\(\)|– on |: undecided\.", text), text
+    corner = next(line.said for line in answers.helped(made).lines if line.about == "corner")
+    assert corner.startswith("– not measured: a class has too few test texts. full was not compared with the TF-IDF")
+    assert corner.endswith("On texts with emoji not measured: a class has too few.")
+    assert answers.helped(made).headline == "1 better and 1 not measured"
+    said = "It has the highest macro-recall: 72.0%, the mean over corpora with texts enough (shop)."
+    assert answers.choice(made).lines[0].said.startswith(said)
+    order = {"first": ["naive", "full", "careful"], "above": ["naive", "careful", "full"]}
+    assert [cells[0].text for cells in steps.ledger(made).rows] == order[beside]
+    for verdict in made["verdicts"]:
+        if verdict["arm"] == "full":
+            verdict["difference"] |= {"value": None, "low": None, "high": None}
+    assert [cells[0].text for cells in steps.ledger(made).rows] == order["above"], "of which nothing is known is last"
+
+
+def test_where_no_corpus_has_texts_enough_no_arm_is_advised(tmp_path: Path) -> None:
+    toy = toy_runs.Toy(arms={"naive": 0.55, "full": 0.72}, corpora=("corner",), few=("corner",))
+    settings = stage.Settings(draws=1000, verdict_draws=1000, final_arm="naive")
+    stage.report(settings, **toy_runs.write(tmp_path / "artifacts", toy), recipe="mine", out=tmp_path)
+    made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    advised = made["recommendation"]
+    assert (advised["arm"], advised["beats_floor"], advised["macro_recall"]) == (None, None, {})
+    text = (tmp_path / "summary.txt").read_text(encoding="utf-8")
+    assert "Which arm should I take? Not told: too few test texts\nWhere is the model? model/\n" in text
+    assert answers.advised(made) == "naive"
 
 
 def test_arms_without_figures_leave_no_hole(report: dict[str, Any]) -> None:

@@ -126,6 +126,24 @@ def store(root: Path, model: Path) -> Path:
     return report
 
 
+def test_a_corpus_of_few_test_texts_is_passed_over(tmp_path: Path) -> None:
+    model = tmp_path / "tuned"
+    model.mkdir()
+    report = store(tmp_path / "store", model)
+    told = json.loads((report / "report.json").read_text("utf-8"))
+    seed = told["arms"]["full"]["seeds"]["0"]
+    seed["corner"] = {"macro_recall": {"value": None, "low": None, "high": None, "n": 18}}
+    for known in (True, False):
+        (report / "report.json").write_text(json.dumps(told), "utf-8")
+        then = new_reviews.past(report / "model")
+        assert then is not None
+        assert then.macro_recall == (figure(0.99, 0.005) if known else None)
+        assert then.corpora == list(seed)
+        seed.pop("shop", None)
+    advice = "not decided: when it was tested, a class had too few texts for a macro-recall; drifted: x"
+    assert new_reviews.advice(figure(0.7, 0.03), then, ["x"]) == advice
+
+
 def test_a_file_is_scored_against_what_the_store_tells(
     toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

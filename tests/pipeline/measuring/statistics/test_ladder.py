@@ -114,6 +114,24 @@ def test_what_is_not_declared_is_exploratory_and_costs_the_others_nothing() -> N
     assert found["macro_recall", "careful", "naive"]["p_holm"] is None
 
 
+def test_what_cannot_be_measured_costs_the_others_nothing() -> None:
+    """Eight neutral texts: no macro-recall there, no verdict, and no share in Holm's correction."""
+    few = Toy(few=("corner",))
+    arms = {
+        arm: found | {("macro_recall", "corner"): ladder.measured([predictions(few, 0.7, "corner")])}
+        for arm, found in ARMS.items()
+    }
+    alone, beside = (
+        ladder.judge(ladder.climb(each, "worse"), EVERY, 0.01, ladder.Draws(1000, 0)) for each in (ARMS, arms)
+    )
+    assert [one for one in beside if one["place"] == "shop"] == alone
+    corner = [one for one in beside if one["place"] == "corner"]
+    assert len(corner) == len(alone)
+    assert {(one["verdict"], one["p_holm"], one["difference"]["value"]) for one in corner} == {
+        ("unmeasured", None, None)
+    }
+
+
 def test_no_verdict_of_a_difference_covers_zero() -> None:
     arms = {f"arm{place}": headline(0.5 + place / 100) for place in range(12)}
     for found in judged(ladder.climb(arms, "arm11")).values():
@@ -158,6 +176,9 @@ def test_the_best_arm_is_advised_with_its_equals_and_the_one_that_kept_more() ->
     }
     found = ladder.recommend(ARMS, kept, 0.01, DRAWS)
     assert (found["arm"], found["equal"], found["keeps_more"]) == ("careful", ["same"], "same")
+    assert found["more_of"] == ["masked", "wiki"]
+    even = {arm: {("masked", "news"): masked_kept(base, base, [10] * 50)} | found for arm, found in kept.items()}
+    assert ladder.recommend(ARMS, even, 0.01, DRAWS)["more_of"] == ["masked", "wiki"], "where it is shown"
     assert found["open"] == [], "the intervals of the others lie below the best"
     rows = predictions(Toy(), 0.68, "shop")  # wrong on other texts
     other = [row | {"predicted": rows[place - 51]["predicted"]} for place, row in enumerate(rows)]
@@ -170,6 +191,22 @@ def test_the_best_arm_is_advised_with_its_equals_and_the_one_that_kept_more() ->
     assert ladder.recommend(ARMS, {arm: {} for arm in ARMS}, 0.01, DRAWS)["keeps_more"] is None
     alone = ladder.recommend({"only": ARMS["naive"]}, {"only": {}}, 0.01, DRAWS)
     assert (alone["arm"], alone["equal"]) == ("only", [])
+
+
+def test_a_corpus_of_few_texts_advises_no_arm() -> None:
+    """By the corner, of eight neutral texts, the worse arm would be better, and no arm as good as another."""
+    few = Toy(few=("corner",))
+    shares = {"naive": 0.9, "careful": 0.5, "same": 0.4, "worse": 0.9}
+    corner = {
+        arm: {("macro_recall", "corner"): ladder.measured([predictions(few, share, "corner")])}
+        for arm, share in shares.items()
+    }
+    nothing: dict[str, dict[ladder.Key, ladder.Measured]] = {arm: {} for arm in ARMS}
+    both = {arm: found | corner[arm] for arm, found in ARMS.items()}
+    assert ladder.recommend(both, nothing, 0.01, DRAWS) == ladder.recommend(ARMS, nothing, 0.01, DRAWS)
+    assert ladder.mean_of(both["naive"]) == pytest.approx(0.55)
+    alone = ladder.recommend(corner, nothing, 0.01, DRAWS)
+    assert alone == {"arm": None, "equal": [], "open": [], "keeps_more": None, "more_of": None, "macro_recall": {}}
 
 
 def test_the_toy_ladder_climbs() -> None:
