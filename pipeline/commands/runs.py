@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pipeline.common.errors import InputError
-from pipeline.common.story import story
 from pipeline.machine import cli, console
 from pipeline.machine.fingerprint import result_settings
+from pipeline.machine.stage import Stage
 from pipeline.machine.store import STORE
 
 
 def compare(
+    context: typer.Context,
     a: Annotated[str, typer.Argument(help="A run: a number or recipe of `history`, or a folder with a report.json.")],
     b: Annotated[str, typer.Argument(help="The run to set beside it.")],
     store: cli.StoreOption = STORE,
@@ -29,7 +30,7 @@ def compare(
         folders = _evaluated(file_a, report_a), _evaluated(file_b, report_b)
         apart = two_runs.differences(report_a, report_b, folders)
         figures = two_runs.figures(report_a), two_runs.figures(report_b)
-        shown = comparison.compared(report_a, report_b, figures, apart, _usual())
+        shown = comparison.compared(report_a, report_b, figures, apart, _usual(context.obj))
     except (LookupError, TypeError, ValueError, AttributeError) as problem:
         raise InputError(
             f"reports {file_a} and {file_b}: one is not as Retone writes it ({type(problem).__name__}: {problem}); "
@@ -42,19 +43,19 @@ def compare(
     print(console.clean(comparison.text(names, shown)))
 
 
-def history(store: cli.StoreOption = STORE) -> None:
+def history(context: typer.Context, store: cli.StoreOption = STORE) -> None:
     """List the runs of a store: recipe, headline figures, settings that differ. `compare` takes its numbers."""
     from pipeline.report import history
 
     known = history.runs(store)
     if not known:
         raise console.no_report(store)
-    print(history.text(known, _usual()))
+    print(history.text(known, _usual(context.obj)))
 
 
-def _usual() -> dict[str, Mapping[str, Any]]:
+def _usual(story: Sequence[Stage]) -> dict[str, Mapping[str, Any]]:
     """The settings of each stage at their defaults."""
-    return {stage.name: result_settings(stage.settings_type()) for stage in story()}
+    return {stage.name: result_settings(stage.settings_type()) for stage in story}
 
 
 def _evaluated(file: Path, report: Mapping[str, Any]) -> dict[str, list[Path]]:
