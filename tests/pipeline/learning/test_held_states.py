@@ -48,7 +48,7 @@ def test_held_is_what_the_model_makes_of_every_token_but_cls(deep_model: Path, t
     assert torch.equal(again["places"].columns, read.columns)
     assert other["places"].columns.tolist() != read.columns.tolist()
     found = model(**padded(texts), places=read, parts=batch["parts"])
-    assert float(held_term(found, batch)) == pytest.approx(0.0, abs=1e-8)
+    assert held_term(found, batch).item() == pytest.approx(0.0, abs=1e-8)
 
 
 def test_the_held_term_by_hand() -> None:
