@@ -55,5 +55,6 @@ def search(
     print(show.lead(found))
     print(f"page    {folder / 'search.html'}")
     if found["best"] is not None and not found["tested"]:
-        print(f"best    trial {found['best']}; make all RECIPE={folder / 'best.yaml'} tests it, and then `make search "
-              "TRIALS=0` sets dev and test side by side")  # fmt: skip
+        same = "" if recipe == "starter" else f" RECIPE={recipe}"
+        print(f"best    trial {found['best']}; make all RECIPE={folder / 'best.yaml'} tests it, and then `make search"
+              f"{same} TRIALS=0` sets dev and test side by side")  # fmt: skip
