@@ -82,7 +82,7 @@ def report(
     """Write the report as ``STAGE.makes`` names it: all models with their cards, and the final one in ``model/``."""
     from pipeline.common import results
     from pipeline.common.story import story
-    from pipeline.machine.fingerprint import result_settings
+    from pipeline.machine.fingerprint import usual_settings
     from pipeline.measuring.diagnosis import rules
     from pipeline.measuring.runs import evaluated
     from pipeline.measuring.statistics import ladder
@@ -96,12 +96,11 @@ def report(
     described: dict[str, Any] = {"name": settings.title, "recipe": recipe, "final_arm": final, "labels": list(LABELS)}
     described |= {"primary": settings.primary, "margin": settings.margin, "beside": settings.beside}
     described |= _compared(arms, rungs, final, evaluate, settings)
-    usual = {each.name: result_settings(each.settings_type()) for each in story()}
     folders = {
         stage: {arm: {run.seed: made[run] for run in runs} for arm, runs in arms.items()}
         for stage, made in stages.items()
     }
-    described |= collect.described(folders, rungs, final, settings.beside, usual)
+    described |= collect.described(folders, rungs, final, settings.beside, usual_settings(story()))
     draws, first = ladder.Draws(settings.draws, settings.seed), evaluate[arms[rungs[0]][0]]
     evaluations = {arm: [evaluate[run] for run in runs] for arm, runs in arms.items()}
     described["exchange"] = {arm: evaluated.exchanged(seeds, draws) for arm, seeds in evaluations.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +10,7 @@ import typer
 
 from pipeline.common.errors import InputError
 from pipeline.machine import cli, console
-from pipeline.machine.fingerprint import result_settings
-from pipeline.machine.stage import Stage
+from pipeline.machine.fingerprint import usual_settings
 from pipeline.machine.store import STORE
 
 
@@ -30,7 +29,7 @@ def compare(
         folders = _evaluated(file_a, report_a), _evaluated(file_b, report_b)
         apart = two_runs.differences(report_a, report_b, folders)
         figures = two_runs.figures(report_a), two_runs.figures(report_b)
-        shown = comparison.compared(report_a, report_b, figures, apart, _usual(context.obj))
+        shown = comparison.compared(report_a, report_b, figures, apart, usual_settings(context.obj))
     except (LookupError, TypeError, ValueError, AttributeError) as problem:
         raise InputError(
             f"reports {file_a} and {file_b}: one is not as Retone writes it ({type(problem).__name__}: {problem}); "
@@ -50,12 +49,7 @@ def history(context: typer.Context, store: cli.StoreOption = STORE) -> None:
     known = history.runs(store)
     if not known:
         raise console.no_report(store)
-    print(history.text(known, _usual(context.obj)))
-
-
-def _usual(story: Sequence[Stage]) -> dict[str, Mapping[str, Any]]:
-    """The settings of each stage at their defaults."""
-    return {stage.name: result_settings(stage.settings_type()) for stage in story}
+    print(history.text(known, usual_settings(context.obj)))
 
 
 def _evaluated(file: Path, report: Mapping[str, Any]) -> dict[str, list[Path]]:

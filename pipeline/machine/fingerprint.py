@@ -6,7 +6,7 @@ nothing after it has to run (early cut-off).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,11 @@ def result_settings(settings: BaseModel) -> dict[str, Any]:
     plain = settings.model_dump(mode="json", exclude=declared(kind, "speed_only") | declared(kind, "by_content"))
     groups = {name: value for name, value in settings if name in plain and isinstance(value, BaseModel)}
     return plain | {name: result_settings(group) for name, group in groups.items()}
+
+
+def usual_settings(story: Iterable[Stage]) -> dict[str, dict[str, Any]]:
+    """Those of each stage, all at their defaults."""
+    return {stage.name: result_settings(stage.settings_type()) for stage in story}
 
 
 def chosen_settings(settings: BaseModel, default: Any = None) -> dict[str, Any]:
